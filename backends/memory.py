@@ -1,0 +1,50 @@
+"""
+``InMemoryStore``: a dict in the process, the store that teams start on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from typing import Any, ClassVar
+
+from langgraph.store.base import BaseStore
+
+from backends.base import Availability, Backend, Deployment, Facts, Mode, Opened
+from conformance.contract import ALL, Capability, Location
+
+
+@contextmanager
+def _open(index: Any) -> Iterator[BaseStore]:
+    from langgraph.store.memory import InMemoryStore
+
+    yield InMemoryStore(index=index) if index is not None else InMemoryStore()
+
+
+class MemoryBackend(Backend):
+    """Nothing to bring up, nothing kept: a location opened twice is two empty stores."""
+
+    name: ClassVar[str] = "memory"
+    capabilities = ALL - {Capability.PERSISTENCE, Capability.PROCESSES, Capability.TTL}
+    deployment = Deployment.EMBEDDED
+
+    def availability(self) -> Availability:
+        version = metadata.version("langgraph-checkpoint")
+        return Availability(True, self.deployment, f"langgraph-checkpoint {version}")
+
+    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
+        del at, ttl, mode  # the store has no place, no expiry, and one class for both APIs
+        return _open(index)
+
+    def bytes_on_disk(self, at: Location) -> int | None:
+        return None
+
+    def facts(self) -> Facts:
+        return Facts(
+            store="langgraph.store.memory.InMemoryStore",
+            packages={"langgraph-checkpoint": metadata.version("langgraph-checkpoint")},
+            engine="none (a dict in the process)",
+            licence="MIT",
+            setup_steps=("pip install langgraph",),
+        )

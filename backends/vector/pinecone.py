@@ -1,0 +1,495 @@
+"""
+Pinecone: a namespace of a serverless index, through the official SDK.
+
+One record is one row; its fields and the body are metadata.  A record needs a vector that is not zero,
+so a row without one has a placeholder and says so, and is left out of every search.  The service is
+eventually consistent: a write counts as acknowledged here when a search reports that the index has
+reached the write's log sequence number, which is waited for, up to a limit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from langgraph.store.base import IndexConfig, TTLConfig
+
+from backends.vector.driver import (
+    OVERFLOW,
+    Abilities,
+    Condition,
+    HasToken,
+    Head,
+    Hit,
+    Limits,
+    NumberIn,
+    Page,
+    Record,
+    Row,
+    Touch,
+    Where,
+)
+from backends.vector.errors import (
+    EngineError,
+    ForeignCollectionError,
+    LimitExceededError,
+    VectorStoreError,
+    clean,
+)
+from backends.vector.store import VectorStore
+
+if TYPE_CHECKING:
+    from pinecone import Index, Pinecone
+
+MARKER = {"made_by": "langgraph-vector-store", "layout": 1}
+DEPLOYMENT = {"deployment_type": "managed", "cloud": "aws", "region": "us-east-1"}
+
+METADATA_BYTES = 40_960
+"""The service's limit for all metadata of one record."""
+_WRITE_ROWS = 1000
+_WRITE_BYTES = 1_900_000  # of 2 MB
+_WITH_METADATA = 100
+"""Hits that fit into the 4 MB of one answer even if each has all the metadata it may have."""
+_FIELD = "_values"
+_META, _CLOCK = "meta", "clock"
+"""Ids and kinds of two records of our own; a row's id is a UUID."""
+_NO_VECTORS = 2
+"""The dimensions of an index that is made before anybody knows how many are needed."""
+_UNBOUNDED = 2**62
+
+
+class PineconeDriver:
+    """Rows as records of one namespace; writes return when searches see them."""
+
+    engine = "Pinecone"
+    # A batch comes in one piece, so that one row too big is refused before the first is written.
+    limits = Limits(
+        rows_per_write=_UNBOUNDED,
+        bytes_per_write=_UNBOUNDED,
+        bytes_per_row=_UNBOUNDED,
+        ids_per_fetch=150,  # they travel in the URL
+        rows_per_page=200,
+        rows_per_query=10_000,
+    )
+    # $nin is left to the store: what it means for a list is not documented.
+    abilities = Abilities(zero_vectors=False, pushes=frozenset({HasToken, NumberIn}))
+
+    def __init__(
+        self,
+        connect: Callable[[], Pinecone],
+        index: str,
+        namespace: str = "",
+        *,
+        deployment: Mapping[str, Any] | None = None,
+        visible_within: float = 60.0,
+        secret: str | None = None,
+    ) -> None:
+        self._connect = connect
+        self._name = index
+        self._namespace = namespace
+        self._deployment = dict(deployment or DEPLOYMENT)
+        self._visible_within = visible_within
+        self._secret = secret
+        self._client: Pinecone | None = None
+        self._opened: Index | None = None
+        self._dimension = _NO_VECTORS
+        self._reached = -1
+
+    @property
+    def _index(self) -> Index:
+        if self._opened is None:
+            raise EngineError(self.engine, "the index is not open", "call setup first")
+        return self._opened
+
+    def close(self) -> None:
+        opened, self._opened, self._client = self._opened, None, None
+        if opened is not None:
+            with suppress(Exception):  # closing: there is nobody left to tell
+                opened.close()
+
+    # Schema
+
+    def ensure_schema(self, dims: int | None) -> int | None:
+        with self._asking("open the index"):
+            if self._client is None:
+                self._client = self._connect()
+            self._open(self._name, dims)
+            facts = self._facts()
+            if facts.get("next"):
+                self._open(str(facts["next"]), None)
+                facts = self._facts()
+            known = int(facts.get("dims") or 0)
+            if known == 0 and dims is not None:
+                if dims == self._dimension:
+                    self._remember(dims=dims)
+                else:
+                    self._move(dims)
+                known = dims
+            return known or None
+
+    def _open(self, name: str, dims: int | None) -> None:
+        """Use the index of this name, made if it is not there."""
+        from pinecone import NotFoundError
+
+        assert self._client is not None
+        try:
+            model = self._client.indexes.describe(name)
+        except NotFoundError:
+            model = self._create(name, dims or _NO_VECTORS)
+        fields = [f for f in model.schema.fields.values() if hasattr(f, "dimension")]
+        if len(fields) != 1 or fields[0].metric != "cosine":
+            raise ForeignCollectionError(
+                self.engine, name, "it has no single dense vector field with the cosine metric"
+            )
+        if self._opened is not None:
+            self._opened.close()
+        self._dimension = int(fields[0].dimension)
+        self._opened = self._client.index(host=model.host)
+        self._reached = -1
+
+    def _create(self, name: str, dims: int) -> Any:
+        from pinecone import ConflictError
+
+        assert self._client is not None
+        field = {"type": "dense_vector", "dimension": dims, "metric": "cosine"}
+        try:
+            return self._client.indexes.create(
+                name=name, schema={"fields": {_FIELD: field}}, deployment=self._deployment
+            )
+        except ConflictError:  # another process was quicker
+            return self._client.indexes.describe(name)
+
+    def _facts(self) -> dict[str, Any]:
+        """What the namespace says of itself; a new one is marked as ours, a foreign one refused."""
+        found = self._fetch([_META]).get(_META)
+        if found is None:
+            stats = self._index.describe_index_stats()
+            held = stats.namespaces.get(self._namespace or "__default__")
+            if held is not None and held.vector_count:
+                raise ForeignCollectionError(
+                    self.engine, self._label, "its namespace holds records without our marker"
+                )
+            # An index of other dimensions than asked for is one that has vectors, of another size.
+            self._remember(dims=0 if self._dimension == _NO_VECTORS else self._dimension)
+            return self._fetch([_META]).get(_META, {})
+        if found.get("made_by") != MARKER["made_by"]:
+            raise ForeignCollectionError(self.engine, self._label, "it lacks our marker")
+        return found
+
+    @property
+    def _label(self) -> str:
+        return f"{self._name}/{self._namespace or '__default__'}"
+
+    def _remember(self, **facts: Any) -> None:
+        self._write([self._record(_META, {"k": _META, **MARKER, **facts})])
+
+    def _move(self, dims: int) -> None:
+        """
+        Copy the rows into an index with vectors; the old one names it once everything is there.
+
+        An index cannot change its dimensions.  Broken off at any point, this begins anew.
+        """
+        from pinecone import NotFoundError
+
+        old, following = self._index, f"{self._name[:38]}-{dims}"
+        self._opened = None  # kept open for reading
+        try:
+            self._open(following, dims)
+            with suppress(NotFoundError):  # nothing was left by an earlier attempt
+                self._index.delete(delete_all=True, namespace=self._namespace)
+            where = {"k": {"$in": ["item", "vector", "namespace"]}}
+            for page in self._pages(old, where):
+                self._write([self._record(id, metadata) for id, metadata in page.items()])
+            self._remember(dims=dims)
+        except BaseException:
+            self._opened = old
+            raise
+        self._open(self._name, None)
+        self._remember(dims=0, next=following)
+        self._open(following, None)
+        old.close()
+
+    def _pages(self, index: Index, where: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        token = None
+        while True:
+            found = index.fetch_by_metadata(
+                filter=where, namespace=self._namespace, limit=self.limits.rows_per_page,
+                pagination_token=token,
+            )  # fmt: skip
+            yield {id: dict(vector.metadata or {}) for id, vector in found.vectors.items()}
+            token = found.pagination.next if found.pagination else None
+            if not token:
+                return
+
+    # Rows
+
+    def upsert(self, records: Sequence[Record], heads: Mapping[str, Head]) -> None:
+        rows = [self._record(r.id, _metadata(r), r.vector) for r in records]
+        sizes = [len(_json(row["metadata"])) for row in rows]
+        biggest = max(sizes, default=0)
+        if biggest > METADATA_BYTES:
+            raise LimitExceededError(
+                self.engine, "bytes of one item with its index fields", METADATA_BYTES, biggest
+            )
+        with self._asking("write"):
+            start = total = 0
+            for end, (row, size) in enumerate(zip(rows, sizes, strict=True)):
+                size += 24 * len(row["values"]) + 100
+                if end > start and (end - start >= _WRITE_ROWS or total + size > _WRITE_BYTES):
+                    self._send(rows[start:end])
+                    start, total = end, 0
+                total += size
+            if rows:
+                self._write(rows[start:])
+
+    def _record(
+        self, id: str, metadata: dict[str, Any], vector: Sequence[float] | None = None
+    ) -> dict[str, Any]:
+        values = list(vector) if vector is not None else [1.0] + [0.0] * (self._dimension - 1)
+        return {"id": id, "values": values, "metadata": metadata}
+
+    def _send(self, rows: Sequence[dict[str, Any]]) -> int | None:
+        if not rows:
+            return None
+        answer = self._index.upsert(vectors=list(rows), namespace=self._namespace)
+        info = answer.response_info
+        return info.lsn_committed if info else None
+
+    def _write(self, rows: Sequence[dict[str, Any]]) -> None:
+        self._settle(self._send(rows))
+
+    def _settle(self, committed: int | None) -> None:
+        """Wait until searches see this write; later ones imply earlier ones."""
+        deadline = time.monotonic() + self._visible_within
+        pause = 0.005
+        while committed is not None and self._reached < committed:
+            answer = self._index.query(
+                vector=self._record("", {})["values"], top_k=1, namespace=self._namespace,
+                filter={"k": {"$eq": _CLOCK}},
+            )  # fmt: skip
+            info = answer.response_info
+            reached = info.lsn_reconciled if info else None
+            if reached is None:
+                return  # a service that does not tell has nothing to wait for
+            self._reached = max(self._reached, reached)
+            if self._reached >= committed:
+                return
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    self.engine,
+                    f"a write was accepted but not visible within {self._visible_within:g} s",
+                    "the index is behind; read again later, or allow more with visible_within",
+                )
+            time.sleep(pause)
+            pause = min(pause * 2, 0.5)
+
+    def heads(self, ids: Sequence[str]) -> dict[str, Head]:
+        with self._asking("read by id"):
+            found = self._fetch(ids)
+        return {id: Head(meta["h"], int(meta["e"])) for id, meta in found.items()}
+
+    def fetch(self, ids: Sequence[str]) -> dict[str, Row]:
+        with self._asking("read by id"):
+            found = self._fetch(ids)
+        return {id: _row(id, metadata) for id, metadata in found.items()}
+
+    def _fetch(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for start in range(0, len(ids), self.limits.ids_per_fetch):
+            some = list(ids[start : start + self.limits.ids_per_fetch])
+            answer = self._index.fetch(ids=some, namespace=self._namespace)
+            found.update((id, dict(one.metadata or {})) for id, one in answer.vectors.items())
+        return found
+
+    def delete(self, ids: Sequence[str]) -> None:
+        if ids:
+            with self._asking("delete"):
+                self._index.delete(ids=list(ids), namespace=self._namespace)
+                # The SDK does not tell the number of a delete; the next write's is higher.
+                self._write([self._record(_CLOCK, {"k": _CLOCK})])
+
+    def touch(self, touches: Sequence[Touch]) -> None:
+        alike: dict[int, list[Touch]] = defaultdict(list)
+        for touch in touches:
+            alike[touch.expires_at].append(touch)
+        committed = None
+        for expires_at, group in alike.items():
+            # A filter, not ids: those that are gone or were written anew must stay as they are.
+            same = {
+                "k": {"$eq": "item"},
+                "p": {"$in": [touch.id for touch in group]},
+                "h": {"$in": [touch.head for touch in group]},
+            }
+            with self._asking("refresh"):
+                answer = self._index.update(
+                    filter=_all(same), set_metadata={"e": expires_at}, namespace=self._namespace
+                )
+            committed = answer.response_info.lsn_committed if answer.response_info else None
+        if committed is not None:
+            with self._asking("refresh"):
+                self._settle(committed)
+
+    def scan(self, where: Where, limit: int, cursor: Any = None, skip: int = 0) -> Page:
+        with self._asking("scan"):
+            found = self._index.fetch_by_metadata(
+                filter=_filter(where), namespace=self._namespace, limit=limit,
+                pagination_token=cursor,
+            )  # fmt: skip
+        rows = [_row(id, dict(one.metadata or {})) for id, one in found.vectors.items()]
+        return Page(rows, (found.pagination.next if found.pagination else None) or None)
+
+    def query(self, vector: Sequence[float], where: Where, limit: int) -> list[Hit]:
+        whole = limit <= _WITH_METADATA
+        filter = _filter(where, {"v": {"$eq": True}})
+        with self._asking("search"):
+            found = self._index.query(
+                vector=list(vector), top_k=limit, namespace=self._namespace, filter=filter,
+                include_metadata=whole,
+            )  # fmt: skip
+            hits = [(m.id, max(-1.0, min(1.0, m.score)), m.metadata) for m in found.matches]
+            metadata = (
+                {id: dict(meta or {}) for id, _, meta in hits}
+                if whole
+                else self._fetch([id for id, _, _ in hits])
+            )
+        return [Hit(_row(id, metadata[id]), score) for id, score, _ in hits if id in metadata]
+
+    def namespaces(self, where: Where) -> list[str]:
+        raise NotImplementedError  # the store keeps rows for them
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        """The SDK's errors as ours, without the key."""
+        try:
+            yield
+        except VectorStoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever the SDK raises)
+            status = getattr(error, "status_code", None)
+            hint = {
+                401: "check the API key",
+                403: "check what the API key may do, and the limits of your plan",
+                404: "the index was removed while the store was open; open it again",
+                429: "the plan's rate limit is reached; try again later",
+            }.get(status or 0, "see whether the service is reachable, then try again")
+            cause = clean(error, self._secret) or type(error).__name__
+            raise EngineError(self.engine, f"could not {what}: {cause}", hint) from None
+
+
+class PineconeStore(VectorStore):
+    """
+    A LangGraph store in a namespace of a Pinecone index.
+
+    >>> with PineconeStore.from_index("memories", api_key=key, index={...}) as store: ...
+
+    The index is made if it is not there, with the dimensions of the index configuration.  A value
+    with its index fields has at most 40 KB.  Every write waits until searches see it.
+    """
+
+    @classmethod
+    def from_index(
+        cls,
+        name: str,
+        *,
+        api_key: str | None = None,
+        host: str | None = None,
+        namespace: str = "",
+        deployment: Mapping[str, Any] | None = None,
+        visible_within: float = 60.0,
+        timeout: float = 30.0,
+        index: IndexConfig | None = None,
+        ttl: TTLConfig | None = None,
+    ) -> PineconeStore:
+        """
+        A store in the index of this name; nothing is connected before ``setup`` or the first use.
+
+        ``host`` is the control plane's, for an emulator.  ``deployment`` says where an index is made.
+        """
+
+        def connect() -> Pinecone:
+            return connected(api_key, host, timeout)
+
+        driver = PineconeDriver(
+            connect, name, namespace, deployment=deployment, visible_within=visible_within,
+            secret=api_key,
+        )  # fmt: skip
+        collection = f"{name}/{namespace}" if namespace else name
+        return cls(driver, collection=collection, index=index, ttl=ttl)
+
+
+def connected(api_key: str | None, host: str | None, timeout: float = 30.0) -> Pinecone:
+    """A client that gives up on an unreachable service within seconds."""
+    from pinecone import Pinecone, RetryConfig
+
+    return Pinecone(
+        api_key=api_key, host=host, timeout=timeout,
+        retry_config=RetryConfig(max_retries=2, backoff_factor=0.1, max_wait=2.0),
+    )  # fmt: skip
+
+
+def drop(client: Pinecone, name: str) -> None:
+    """Delete the index of a store, and the one it moved to when it was given vectors."""
+    for model in list(client.indexes.list()):
+        moved = (
+            model.name.startswith(f"{name[:38]}-") and model.name[len(name[:38]) + 1 :].isdigit()
+        )
+        if model.name == name or moved:
+            client.indexes.delete(model.name)
+
+
+def _metadata(record: Record) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "k": record.kind,
+        "p": record.parent,
+        "s": record.space,
+        "e": record.expires_at,
+        "h": record.head,
+        "b": record.body,
+        "v": record.vector is not None,
+        **record.numbers,
+    }
+    lists = {"x": list(record.prefixes), "t": list(record.tokens)}
+    return {**metadata, **{name: values for name, values in lists.items() if values}}
+
+
+def _row(id: str, metadata: Mapping[str, Any]) -> Row:
+    return Row(id, metadata["k"], metadata["p"], metadata["h"], metadata["b"], int(metadata["e"]))
+
+
+def _json(data: Any) -> bytes:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _all(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {"$and": [{name: condition} for name, condition in fields.items()]}
+
+
+def _filter(where: Where, *more: dict[str, Any]) -> dict[str, Any]:
+    parts: list[dict[str, Any]] = [{"k": {"$in": sorted(where.kinds)}}, *more]
+    if where.prefix is not None:
+        parts.append({"x": {"$in": [where.prefix]}})
+    if where.space is not None:
+        parts.append({"s": {"$eq": where.space}})
+    if where.alive_at is not None:
+        parts.append({"e": {"$gt": where.alive_at}})
+    if where.expired_at is not None:
+        parts.append({"e": {"$lte": where.expired_at}})
+    parts += [found for c in where.conditions if (found := _condition(c)) is not None]
+    return {"$and": parts}
+
+
+def _condition(condition: Condition) -> dict[str, Any] | None:
+    if isinstance(condition, HasToken):
+        return {"t": {"$in": [condition.token, OVERFLOW]}}
+    if isinstance(condition, NumberIn):
+        bounds = {"$gte": condition.low, "$lte": condition.high}
+        finite = {op: n for op, n in bounds.items() if n is not None and math.isfinite(n)}
+        inside = [{condition.name: {op: n}} for op, n in finite.items()]
+        within = {"$and": inside} if inside else {condition.name: {"$exists": True}}
+        return {"$or": [within, {"t": {"$in": [OVERFLOW]}}]}
+    return None

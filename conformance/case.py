@@ -1,0 +1,119 @@
+"""
+A case: code that checks one rule against a store, and the register of all cases.
+
+A case is a function ``test_<statement>(lab)`` (or ``(lab, param)``) in a module of
+``conformance.suite``, marked with ``@case("K1")``.  Its docstring's first line is the promise as one
+sentence.  It is not a pytest test by itself: ``conformance.plugin`` turns each case into one item a
+backend, mode and parameter, and ``conformance.runner`` can run it without pytest.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, TypeVar
+
+from conformance.contract import Capability, Rule, rule
+
+Mode = Literal["sync", "async"]
+F = TypeVar("F", bound=Callable[..., None])
+BOTH: tuple[Mode, ...] = ("sync", "async")
+
+
+@dataclass(frozen=True)
+class CaseSpec:
+    """What the decorator knows of a case."""
+
+    id: str
+    """``<module>::<statement>``, stable: it appears in run files."""
+    rule_id: str
+    func: Callable[..., None]
+    needs: frozenset[Capability]
+    """Declared capabilities without which the case is ``unsupported`` and not run."""
+    params: Mapping[str, Any]
+    """Names to values: the case runs once for each; empty for a case without parameter."""
+    modes: tuple[Mode, ...]
+    scenario: str | None
+    """The memory type that it tells: procedural, semantic or episodic."""
+    serial: bool
+    """Kills engines or loads the machine: never beside another such case."""
+    seconds: float | None
+    """A time-out of its own, for cases that are long by nature; ``None``: the run's."""
+
+    @property
+    def rule(self) -> Rule:
+        return rule(self.rule_id)
+
+    @property
+    def sentence(self) -> str:
+        doc = (self.func.__doc__ or "").strip()
+        return " ".join(doc.split("\n\n")[0].split())
+
+    def expand(self) -> Iterator[str | None]:
+        """The parameter names to run, or one ``None``."""
+        yield from self.params or [None]
+
+    def case_id(self, param: str | None) -> str:
+        return f"{self.id}[{param}]" if param is not None else self.id
+
+
+def case(
+    rule_id: str,
+    *,
+    needs: tuple[Capability, ...] = (),
+    params: Mapping[str, Any] | None = None,
+    modes: tuple[Mode, ...] = BOTH,
+    scenario: str | None = None,
+    serial: bool = False,
+    seconds: float | None = None,
+) -> Callable[[F], F]:
+    """
+    Mark a function as the case of one rule; an unknown rule id raises at import.
+    """
+    rule(rule_id)
+
+    def mark(func: F) -> F:
+        module = func.__module__.rsplit(".", 1)[-1].removeprefix("test_")
+        spec = CaseSpec(
+            id=f"{module}::{func.__name__.removeprefix('test_')}",
+            rule_id=rule_id.upper(),
+            func=func,
+            needs=frozenset(needs),
+            params=dict(params or {}),
+            modes=modes,
+            scenario=scenario,
+            serial=serial,
+            seconds=seconds,
+        )
+        func.__conformance_case__ = spec  # type: ignore[attr-defined]
+        return func
+
+    return mark
+
+
+def spec_of(func: Any) -> CaseSpec | None:
+    """The case spec of a marked function, or ``None``."""
+    return getattr(func, "__conformance_case__", None)
+
+
+@lru_cache(maxsize=1)
+def all_cases() -> tuple[CaseSpec, ...]:
+    """Every case of the suite, discovered from its modules, in the order of the files."""
+    import conformance.suite as suite
+
+    found: dict[str, CaseSpec] = {}
+    for info in sorted(pkgutil.iter_modules(suite.__path__), key=lambda m: m.name):
+        if not info.name.startswith("test_"):
+            continue
+        module = importlib.import_module(f"{suite.__name__}.{info.name}")
+        for member in vars(module).values():
+            spec = spec_of(member)
+            if spec is None or member.__module__ != module.__name__:
+                continue
+            if spec.id in found:
+                raise ValueError(f"two cases are called {spec.id}")
+            found[spec.id] = spec
+    return tuple(found.values())

@@ -1,0 +1,155 @@
+"""
+``store-conformance``: the command line.
+
+Exit codes: 0 the gate holds, 1 a rule failed or an expectation is stale, 2 wrong usage, 3 nothing could
+be verified, 65 a run file cannot be read.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from conformance import commands
+from conformance.running import EXIT_DATA, EXIT_UNVERIFIED, EXIT_USAGE
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _explain(func: F) -> F:
+    """Turn every mistake of the user into one message and the right exit code, without a traceback."""
+
+    @wraps(func)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        from backends.base import BackendError, EngineUnavailableError
+        from conformance.results import MergeError, RunFileError, redact_text
+
+        try:
+            return func(*args, **kwargs)
+        except KeyboardInterrupt:
+            click.echo("interrupted; the run file holds what was checked so far", err=True)
+            sys.exit(130)
+        except RunFileError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(EXIT_DATA)
+        except EngineUnavailableError as error:
+            click.echo(f"error: {redact_text(str(error))}", err=True)
+            sys.exit(EXIT_UNVERIFIED)
+        except (BackendError, MergeError, ValueError, OSError) as error:
+            if isinstance(error, (BackendError, MergeError)) or _ours(error):
+                click.echo(f"error: {redact_text(str(error))}", err=True)
+                sys.exit(EXIT_USAGE)
+            raise
+
+    return wrapper  # type: ignore[return-value]
+
+
+def _ours(error: BaseException) -> bool:
+    """Whether this project raised it to be read by the user."""
+    module = type(error).__module__.split(".")[0]
+    return module in ("conformance", "backends", "reports") or isinstance(error, OSError)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="langgraph-store-conformance", prog_name="store-conformance")
+def main() -> None:
+    """Check LangGraph memory stores against the store contract, on their real engines."""
+
+
+@main.command()
+@click.option("-b", "--backend", multiple=True, help="A backend to check (see `backends`); repeatable. "
+              "Default: memory, sqlite and postgres.")
+@click.option("--store", multiple=True, metavar="REF", help="A store of yours: FILE.py:FUNCTION or package.module:FUNCTION.")
+@click.option("--name", help="The name of the --store in the report.")
+@click.option("--declare", default="", metavar="CAP,...", help="What the --store does not offer: "
+              "no-vectors, no-ttl, no-sync, no-async, no-persistence, no-processes, no-threads.")
+@click.option("--option", multiple=True, metavar="KEY=VALUE", help="Passed to the store's function or backend; repeatable.")
+@click.option("--deployment", help="Where the engine comes from: embedded, process, container or url.")
+@click.option("--url", help="The address of an engine of your own.")
+@click.option("--rule", "rules", multiple=True, help="Only this rule; repeatable.")
+@click.option("--group", "groups", multiple=True, help="Only this group of rules (K, X, N, S, ...); repeatable.")
+@click.option("--scenario", "scenarios", multiple=True, help="Only this scenario: procedural, semantic or episodic.")
+@click.option("--out", default="conformance-run", show_default=True, type=click.Path(path_type=Path), help="Folder of the run file and the reports.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=120.0, show_default=True, help="Seconds for one case.")
+@click.option("-n", "--workers", type=click.IntRange(min=0), default=0, help="Run in this many processes.")
+@click.option("--embed", default="real", show_default=True, help="Embedder of the scenarios: real, minilm, exact or a LangChain provider string.")
+@click.option("--data", multiple=True, type=click.Path(), help="A folder with a corpus of your own (docs/DATA.md); repeatable.")
+@click.option("--seed", type=int, default=20_260, show_default=True, help="Seed of everything random.")
+@click.option("--items", type=click.IntRange(min=10), default=1000, show_default=True, help="Items of the latency measurements.")
+@click.option("--steps", type=click.IntRange(min=1), default=40, show_default=True, help="Steps of one random history.")
+@click.option("--histories", type=click.IntRange(min=0), default=15, show_default=True, help="Random histories a backend and mode.")
+@click.option("--bench/--no-bench", default=False, help="Measure latency too.")
+@click.option("--expectations", multiple=True, type=click.Path(path_type=Path), help="A TOML file of failures known in advance; repeatable.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of run files and exit.")
+@_explain
+def run(schema: bool, **options: Any) -> None:
+    """Run the suite, write the run file and the reports, and say whether the gate holds."""
+    if schema:
+        from conformance.results import schema as run_schema
+
+        click.echo(json.dumps(run_schema(), indent=2))
+        return
+    sys.exit(commands.run(**options))
+
+
+@main.command()
+@click.option("-b", "--backend", multiple=True, help="A backend to measure; repeatable. Default: memory, sqlite and postgres.")
+@click.option("--store", multiple=True, metavar="REF", help="A store of yours: FILE.py:FUNCTION or package.module:FUNCTION.")
+@click.option("--name", help="The name of the --store in the report.")
+@click.option("--declare", default="", metavar="CAP,...", help="What the --store does not offer.")
+@click.option("--option", multiple=True, metavar="KEY=VALUE", help="Passed to the store's function or backend.")
+@click.option("--deployment", help="Where the engine comes from: embedded, process, container or url.")
+@click.option("--url", help="The address of an engine of your own.")
+@click.option("--items", type=click.IntRange(min=10), default=1000, show_default=True, help="Items in the store.")
+@click.option("--embed", default="real", show_default=True, help="Embedder of the measurements.")
+@click.option("--out", default="conformance-run", show_default=True, type=click.Path(path_type=Path), help="Folder of the run file and the reports.")
+@_explain
+def bench(**options: Any) -> None:
+    """Measure latencies only."""
+    sys.exit(commands.bench(**options))
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", default="conformance-report", show_default=True, type=click.Path(path_type=Path), help="Folder of the reports.")
+@click.option("--format", "formats", multiple=True, type=click.Choice(["md", "html", "json", "junit"]), help="Only this format; repeatable.")
+@_explain
+def report(runs: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
+    """Make one report of one or more run files (or their folders)."""
+    commands.report(runs, out, formats)
+
+
+@main.command()
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@_explain
+def diff(before: Path, after: Path) -> None:
+    """Say what changed between two runs; exits 1 if something newly fails."""
+    sys.exit(commands.diff(before, after))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_explain
+def backends(as_json: bool) -> None:
+    """Which backends can run on this machine now, and how to get those that cannot."""
+    commands.backends(as_json)
+
+
+@main.command()
+@click.argument("rule_id", required=False)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_explain
+def rules(rule_id: str | None, as_json: bool) -> None:
+    """The contract: every rule, or one with its source, its cases and its controls."""
+    commands.rules(rule_id, as_json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""
+What the commands do, free of the command line's parsing.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+
+from conformance import running
+from conformance.case import all_cases
+from conformance.contract import groups as contract_groups
+from conformance.contract import rule as contract_rule
+from conformance.contract import rules as contract_rules
+from conformance.results import merge_runs, read_run
+from conformance.session import RunSession, UsageError, session_from_options
+from conformance.settings import Settings
+
+DEFAULT_BACKENDS = ("memory", "sqlite", "postgres")
+
+
+def prepare_folder(out: Path) -> Path:
+    """An existing, writable folder; raises ``UsageError`` before any work is done."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".writable"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to {out} ({error.strerror}); give another folder with --out"
+        ) from None
+    return out
+
+
+def make_session(settings: Settings, **options: Any) -> RunSession:
+    """The session of a command's options; brought stores are opened once, to fail early and clearly."""
+    from backends.factory import FactoryBackend
+    from conformance.embedding import embedder_from_name
+
+    named = bool(options["backend"] or options["store"])
+    chosen = SimpleNamespace(
+        backend=list(options["backend"]) if named else list(DEFAULT_BACKENDS),
+        store=list(options["store"]),
+        store_name=options["name"],
+        declare=options["declare"],
+        option=list(options["option"]),
+        deployment=options["deployment"],
+        url=options["url"],
+        rule=list(options.get("rules", ())),
+        rule_group=list(options.get("groups", ())),
+        scenario=list(options.get("scenarios", ())),
+        expectations=[str(p) for p in options.get("expectations", ())],
+        conformance_settings=json.dumps(settings.to_dict()),
+        case_timeout=None,
+    )
+    session = session_from_options(chosen)
+    if not named:
+        session.optional = frozenset(DEFAULT_BACKENDS)
+    embedder_from_name(settings.embed)
+    from conformance.session import corpus_facts
+
+    corpus_facts(settings)
+    for backend in session.backends.values():
+        if isinstance(backend, FactoryBackend):
+            backend.check(min(settings.timeout, 30.0))
+    return session
+
+
+def run(
+    *, out: Path, workers: int, bench: bool, timeout: float, embed: str, data: tuple[str, ...],
+    seed: int, items: int, steps: int, histories: int, **options: Any,
+) -> int:
+    """The ``run`` command; gives the exit code."""
+    settings = Settings(
+        seed=seed, timeout=timeout, embed=embed, data=data, items=items, steps=steps, histories=histories
+    )
+    session = make_session(settings, **options)
+    folder = prepare_folder(out)
+    result = running.execute(session, folder / "run.jsonl", workers=workers, bench=bench)
+    return conclude(result, session, folder)
+
+
+def bench(*, out: Path, items: int, embed: str, **options: Any) -> int:
+    """The ``bench`` command; gives the exit code."""
+    session = make_session(Settings(items=items, embed=embed), **options)
+    folder = prepare_folder(out)
+    result = running.execute(session, folder / "run.jsonl", cases=False, bench=True)
+    write_reports(result, folder)
+    return running.EXIT_OK if result.measurements else running.EXIT_UNVERIFIED
+
+
+def conclude(result: Any, session: RunSession, folder: Path) -> int:
+    """Write the reports, print the summary and the gate; gives the exit code."""
+    from reports.terminal import print_summary
+
+    print_summary(result)
+    write_reports(result, folder)
+    gate = running.judge_run(result, session)
+    if gate.code:
+        click.echo(f"The gate does not hold: {len(gate.reasons)} reason(s).")
+        for reason in gate.reasons[:20]:
+            if reason.startswith("expectation"):
+                click.echo(f"  {reason}")
+    else:
+        click.echo("The gate holds.")
+    return gate.code
+
+
+def write_reports(result: Any, folder: Path, formats: tuple[str, ...] = ()) -> None:
+    from reports.write import write_reports as write
+
+    paths = write(result, folder, **({"formats": formats} if formats else {}))
+    for path in paths:
+        click.echo(f"wrote {path}")
+
+
+def report(paths: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
+    """The ``report`` command."""
+    merged = merge_runs([read_run(p) for p in paths])
+    write_reports(merged, prepare_folder(out), formats)
+
+
+def diff(before: Path, after: Path) -> int:
+    """The ``diff`` command; gives 1 if something newly fails."""
+    from reports.diff import compare, print_diff
+
+    change = compare(read_run(before), read_run(after))
+    print_diff(change)
+    return running.EXIT_FAILED if change.newly_failing else running.EXIT_OK
+
+
+def backends(as_json: bool) -> None:
+    """The ``backends`` command."""
+    from backends.registry import create, names
+
+    found = [(name, create(name).availability()) for name in names()]
+    if as_json:
+        rows = [
+            {"name": n, "available": a.ok, "deployment": str(a.deployment), "detail": a.detail,
+             "how_to_get": a.how_to_get}
+            for n, a in found
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for name, a in found:
+        state = "ready  " if a.ok else "missing"
+        click.echo(f"{name:<10} {state}  {str(a.deployment):<10} {a.detail}")
+        if not a.ok and a.how_to_get:
+            click.echo(f"{'':<20}  get it: {a.how_to_get}")
+
+
+def rules(rule_id: str | None, as_json: bool) -> None:
+    """The ``rules`` command."""
+    chosen = [contract_rule(rule_id)] if rule_id else list(contract_rules())
+    records = [rule_record(r.id) for r in chosen]
+    if as_json:
+        click.echo(json.dumps(records, indent=2, ensure_ascii=False))
+        return
+    if rule_id:
+        _show_rule(records[0])
+        return
+    for group in contract_groups():
+        click.echo(f"\n{group.id}  {group.title}")
+        for r in records:
+            if r["group"] == group.id:
+                click.echo(f"  {r['id']:<4} {r['level']:<6} {len(r['cases']):>2} cases  {r['promise']}")
+
+
+def rule_record(rule_id: str) -> dict[str, Any]:
+    """One rule with its cases and controls, as JSON."""
+    from conformance.selftest import controls_of
+
+    r = contract_rule(rule_id)
+    return {
+        "id": r.id,
+        "group": r.group,
+        "level": str(r.level),
+        "promise": r.promise,
+        "source": r.source,
+        "since": r.since,
+        "cases": [
+            {"id": s.id, "sentence": s.sentence, "modes": list(s.modes)}
+            for s in all_cases()
+            if s.rule_id == r.id
+        ],
+        "controls": controls_of(r.id),
+    }
+
+
+def _show_rule(record: dict[str, Any]) -> None:
+    click.echo(f"{record['id']} ({record['level']})  {record['promise']}")
+    click.echo(f"source: {record['source'] or 'the data model'}")
+    if record["since"]:
+        click.echo(f"since langgraph-checkpoint {record['since']}")
+    click.echo("cases:")
+    for case in record["cases"]:
+        click.echo(f"  {case['id']} ({', '.join(case['modes'])}): {case['sentence']}")
+    click.echo("controls (stores broken on purpose that it must catch):")
+    for control in record["controls"]:
+        click.echo(f"  {control['name']}: {control['sin']}")

@@ -1,0 +1,73 @@
+"""
+What a store can offer, declared by its backend and observed by the suite.
+
+A capability that is declared and fails is a failure; one that is not declared and works is said.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from enum import Enum
+
+
+class Capability(str, Enum):
+    """One thing that a store may offer; the value is its name after ``no-`` in ``--declare``."""
+
+    SYNC = "sync"
+    """The blocking methods work."""
+    ASYNC = "async"
+    """The awaitable methods work."""
+    VECTORS = "vectors"
+    """An ``index`` makes ``search(query=...)`` semantic."""
+    TTL = "ttl"
+    """Items can expire; a store also says so by its class attribute ``supports_ttl``."""
+    PERSISTENCE = "persistence"
+    """What was acknowledged is found when the location is opened again."""
+    PROCESSES = "processes"
+    """Several processes may use one location at the same time."""
+    THREADS = "threads"
+    """Several threads may use one store object at the same time."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+ALL = frozenset(Capability)
+
+
+class UnknownCapabilityError(ValueError):
+    """A name in ``--declare`` that is no capability."""
+
+    def __init__(self, name: str) -> None:
+        known = sorted(f"no-{c}" for c in Capability)
+        near = difflib.get_close_matches(name, known, n=1) or difflib.get_close_matches(
+            f"no-{name}", known, n=1
+        )
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        super().__init__(f"unknown capability {name!r}: {hint}known are {', '.join(known)}")
+
+
+def declared(names: Iterable[str], base: frozenset[Capability] = ALL) -> frozenset[Capability]:
+    """
+    The capabilities left when ``names`` (such as ``no-vectors``, or ``vectors`` to add one) are applied.
+
+    Raises ``UnknownCapabilityError`` with the nearest right name.
+    """
+    have = set(base)
+    for raw in names:
+        name = raw.strip()
+        bare = name.removeprefix("no-")
+        try:
+            capability = Capability(bare)
+        except ValueError:
+            raise UnknownCapabilityError(name) from None
+        if name.startswith("no-"):
+            have.discard(capability)
+        else:
+            have.add(capability)
+    if not have & {Capability.SYNC, Capability.ASYNC}:
+        raise UnknownCapabilityError("no-sync together with no-async")
+    if Capability.PERSISTENCE not in have:
+        have.discard(Capability.PROCESSES)
+    return frozenset(have)

@@ -1,0 +1,88 @@
+"""
+The rules of the contract, read from ``rules.toml`` beside this file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from conformance.contract.verdicts import Level
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class UnknownRuleError(ValueError):
+    """A rule or group id that the contract does not have."""
+
+    def __init__(self, what: str, name: str, known: list[str]) -> None:
+        near = difflib.get_close_matches(name.upper(), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        super().__init__(f"unknown {what} {name!r}: {hint}")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One numbered promise of the contract."""
+
+    id: str
+    level: Level
+    promise: str
+    source: str
+    since: str | None = None
+    """The first release of langgraph-checkpoint that makes the promise; ``None``: all of them."""
+
+    @property
+    def group(self) -> str:
+        return self.id.rstrip("0123456789")
+
+
+@dataclass(frozen=True)
+class Group:
+    id: str
+    title: str
+
+
+@lru_cache(maxsize=1)
+def _contract() -> tuple[tuple[Group, ...], dict[str, Rule]]:
+    text = resources.files("conformance.contract").joinpath("rules.toml").read_text("utf-8")
+    data: dict[str, list[dict[str, Any]]] = tomllib.loads(text)
+    groups = tuple(Group(g["id"], g["title"]) for g in data["group"])
+    rules = {
+        r["id"]: Rule(r["id"], Level(r["level"]), r["promise"], r["source"], r.get("since"))
+        for r in data["rule"]
+    }
+    return groups, rules
+
+
+def groups() -> tuple[Group, ...]:
+    return _contract()[0]
+
+
+def rules() -> tuple[Rule, ...]:
+    """Every rule, in the order of the contract."""
+    return tuple(_contract()[1].values())
+
+
+def rule(rule_id: str) -> Rule:
+    """The rule with that id, in any case; raises ``UnknownRuleError`` with the nearest right one."""
+    known = _contract()[1]
+    try:
+        return known[rule_id.upper()]
+    except KeyError:
+        raise UnknownRuleError("rule", rule_id, list(known)) from None
+
+
+def group(group_id: str) -> Group:
+    by_id = {g.id: g for g in groups()}
+    try:
+        return by_id[group_id.upper()]
+    except KeyError:
+        raise UnknownRuleError("group", group_id, list(by_id)) from None

@@ -1,0 +1,107 @@
+"""
+Where a case runs: a worker thread for its body and, for the async API, an event loop in a thread of
+its own.
+
+A store that hangs leaves its threads behind (they are daemons) and the run goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class HungError(Exception):
+    """The body did not end in its time."""
+
+
+def run_bounded(body: Callable[[], T], seconds: float, name: str) -> T:
+    """
+    Run ``body`` in a daemon thread and return or raise what it does; ``HungError`` after ``seconds``.
+    """
+    outcome: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(body())
+        except Exception as error:  # noqa: BLE001 - handed to the waiting thread as it is
+            outcome.set_exception(error)
+        except BaseException as error:  # noqa: BLE001 - a store that exits must not end the run
+            outcome.set_exception(BodyExitedError(f"{type(error).__name__}: {error}"))
+
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    try:
+        return outcome.result(timeout=seconds)
+    except TimeoutError:
+        if outcome.done():
+            raise
+        raise HungError(f"no answer within {seconds:g} s") from None
+
+
+class BodyExitedError(Exception):
+    """The body raised ``SystemExit``, ``KeyboardInterrupt`` or a cancellation."""
+
+
+class LoopLane:
+    """An event loop in a daemon thread; coroutines are handed in from other threads."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.leftovers: list[str] = []
+        """Tasks that were pending when the lane closed, by their representation."""
+        self._thread = threading.Thread(target=self._serve, name="case-loop", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run one coroutine to its end and return or raise what it does."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+    def call(self, func: Callable[[], T]) -> T:
+        """Call a plain function in the loop's thread."""
+
+        async def wrapped() -> T:
+            return func()
+
+        return self.run(wrapped())
+
+    def pending(self) -> list[str]:
+        """The tasks of the loop that have not ended, by their representation."""
+
+        async def look() -> list[str]:
+            await asyncio.sleep(0)
+            me = asyncio.current_task()
+            return [repr(t) for t in asyncio.all_tasks() if t is not me and not t.done()]
+
+        return self.run(look())
+
+    def close(self) -> None:
+        """Cancel what is pending, stop the loop and its thread."""
+        if not self._thread.is_alive():
+            return
+
+        async def drain() -> None:
+            me = asyncio.current_task()
+            tasks = [t for t in asyncio.all_tasks() if t is not me]
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 2)
+            await self.loop.shutdown_asyncgens()
+
+        try:
+            asyncio.run_coroutine_threadsafe(drain(), self.loop).result(timeout=5)
+        except Exception:  # noqa: BLE001 - a loop that cannot be drained is abandoned with its thread
+            pass
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(timeout=2)
+        if not self._thread.is_alive():
+            self.loop.close()

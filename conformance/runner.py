@@ -1,0 +1,181 @@
+"""
+Runs one case against one backend and turns whatever happens into rows.
+
+Which fault is whose: an exception of the store's calls and an answer that cannot be used are the
+store's (``fail``); an exception of the harness's own machinery is ours (``error``); what could not be
+tried is ``unverified``.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from conformance.case import CaseSpec, Mode
+from conformance.child import ChildFailedError
+from conformance.contract import Capability, Level, Verdict
+from conformance.lab import Lab
+from conformance.lanes import BodyExitedError, HungError, run_bounded
+from conformance.outcome import (
+    CheckFailedError,
+    HarnessError,
+    StoreRaisedError,
+    UnsupportedError,
+    UnverifiedError,
+    brief,
+)
+from conformance.results import Measurement, Row
+from conformance.settings import Settings
+
+if TYPE_CHECKING:
+    from backends.base import Backend
+
+_MODE_NEEDS: dict[Mode, Capability] = {"sync": Capability.SYNC, "async": Capability.ASYNC}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one case came to: its row, what it measured, and the lab for whoever wants the calls."""
+
+    row: Row
+    measurements: tuple[Measurement, ...]
+    lab: Lab
+    failure: BaseException | None
+
+
+def missing(backend: Backend, spec: CaseSpec, mode: Mode) -> Capability | None:
+    """The first capability that the case needs and the backend does not declare."""
+    needed = {_MODE_NEEDS[mode], *spec.needs}
+    return next((c for c in Capability if c in needed and c not in backend.capabilities), None)
+
+
+def run_case(
+    backend: Backend, spec: CaseSpec, mode: Mode, param: str | None, settings: Settings
+) -> Outcome:
+    """
+    Run one case in one mode, bounded in time, and close everything it opened.
+    """
+    lab = Lab(backend, spec, mode, param, settings)
+    lacking = missing(backend, spec, mode)
+    if lacking is not None:
+        row = _row(lab, Verdict.UNSUPPORTED, f"declared: no {lacking}", 0.0, None)
+        return Outcome(row, (), lab, None)
+    begin = time.perf_counter()
+    failure: BaseException | None = None
+    try:
+        run_bounded(
+            lambda: _body(lab), spec.seconds or settings.timeout, f"{spec.case_id(param)}-{mode}"
+        )
+        verdict, message = Verdict.PASS, spec.sentence
+    except Exception as error:  # noqa: BLE001 - every ending of a case becomes a verdict
+        failure = error
+        if isinstance(error, HungError):
+            lab.abandon()
+        verdict, message = judge(error, spec)
+    except BaseException:  # the user's Ctrl-C, raised in this thread
+        lab.abandon()
+        raise
+    seconds = time.perf_counter() - begin
+    row = _row(lab, verdict, message, seconds, failure)
+    measurements = tuple(
+        Measurement(
+            backend=backend.name,
+            name=o["name"],
+            value=o["value"],
+            mode=mode,
+            case=spec.case_id(param),
+            unit=o.get("unit", ""),
+            samples=tuple(o.get("samples", ())),
+            facts={k: v for k, v in o.items() if k not in ("name", "value", "unit", "samples")},
+        )
+        for o in lab.observations
+    )
+    return Outcome(row, measurements, lab, failure)
+
+
+def _body(lab: Lab) -> None:
+    """The case itself, then the closing of its stores, all in one thread as an application would."""
+    arguments = [lab] if lab.param is None else [lab, lab.spec.params[lab.param]]
+    try:
+        lab.spec.func(*arguments)
+    finally:
+        troubles = lab.close()
+        if troubles:
+            lab.observations.append({"name": "trouble.close", "value": "; ".join(troubles)})
+
+
+def judge(error: BaseException, spec: CaseSpec) -> tuple[Verdict, str]:
+    """The verdict and message for a case that ended with ``error``."""
+    from backends.base import BackendError, EngineUnavailableError
+
+    failed = Verdict.UNVERIFIED if spec.rule.level is Level.IMPL else Verdict.FAIL
+    if isinstance(error, UnsupportedError):
+        return Verdict.UNSUPPORTED, str(error)
+    if isinstance(error, UnverifiedError):
+        return Verdict.UNVERIFIED, str(error)
+    if isinstance(error, CheckFailedError):
+        return failed, error.message
+    if isinstance(error, StoreRaisedError):
+        if isinstance(error.cause, EngineUnavailableError):
+            return Verdict.UNVERIFIED, str(error.cause)
+        return failed, str(error)
+    if isinstance(error, ChildFailedError):
+        return failed, str(error)
+    if isinstance(error, BodyExitedError):
+        return failed, f"the store's call ended with {error}"
+    if isinstance(error, HungError):
+        return failed, f"the store gave {error}"
+    if isinstance(error, EngineUnavailableError):
+        return Verdict.UNVERIFIED, str(error)
+    if isinstance(error, (BackendError, HarnessError)):
+        return Verdict.ERROR, str(error)
+    where = _innermost(error)
+    text = f"{type(error).__name__}: {brief(str(error), 300)} ({where})"
+    if isinstance(error, AssertionError):
+        return failed, brief(str(error)) or text
+    if "conformance/suite/" in where or "conformance/subject.py" in where:
+        return failed, f"the store's answer could not be used: {text}"
+    return Verdict.ERROR, text
+
+
+def _innermost(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in reversed(frames):
+        path = frame.filename.replace("\\", "/")
+        if "/conformance/" in path or "/backends/" in path:
+            return f"{'/'.join(path.split('/')[-3:])}:{frame.lineno}"
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
+
+
+def _row(
+    lab: Lab, verdict: Verdict, message: str, seconds: float, failure: BaseException | None
+) -> Row:
+    spec = lab.spec
+    expected, got = _evidence(failure)
+    plain = verdict in (Verdict.PASS, Verdict.UNSUPPORTED)
+    return Row(
+        backend=lab.backend.name,
+        rule=spec.rule_id,
+        level=str(spec.rule.level),
+        case=spec.case_id(lab.param),
+        mode=lab.mode,
+        verdict=str(verdict),
+        message=brief(message),
+        seconds=round(seconds, 5),
+        in_store=round(min(lab.journal.seconds, seconds) if seconds else 0.0, 5),
+        calls=lab.journal.count,
+        expected=expected,
+        got=got,
+        history=() if plain else tuple(lab.journal.lines()),
+        scenario=spec.scenario,
+        seed=lab.settings.seed,
+        emulated=str(lab.backend.deployment) == "emulated",
+    )
+
+
+def _evidence(failure: Any) -> tuple[str | None, str | None]:
+    if isinstance(failure, CheckFailedError) and (failure.expected is not None or failure.got is not None):
+        return brief(repr(failure.expected)), brief(repr(failure.got))
+    return None, None

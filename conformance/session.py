@@ -1,0 +1,383 @@
+"""
+One run: its backends, what was selected, its expectations and its run file.
+
+It knows neither pytest's items nor the command line; `conformance.plugin` drives it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from importlib import metadata, resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conformance.case import CaseSpec, Mode, all_cases
+from conformance.contract import Capability, Verdict, declared, group, rule
+from conformance.expectations import Expectation, read_expectations
+from conformance.results import Measurement, Row, RunWriter
+from conformance.runner import Outcome, run_case
+from conformance.settings import Settings
+
+if TYPE_CHECKING:
+    from backends.base import Backend
+
+SCENARIOS = ("procedural", "semantic", "episodic")
+
+
+class UsageError(ValueError):
+    """A wrong option; the message says what was wrong and what to write instead."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which cases a run checks; nothing named: all of them."""
+
+    rules: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+
+    @classmethod
+    def named(
+        cls, rules: Iterable[str], groups: Iterable[str], scenarios: Iterable[str]
+    ) -> Selection:
+        """A checked selection; raises ``UnknownRuleError`` or ``UsageError`` with the nearest right name."""
+        import difflib
+
+        wanted = tuple(scenarios)
+        for name in wanted:
+            if name not in SCENARIOS:
+                near = difflib.get_close_matches(name, SCENARIOS, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(SCENARIOS)}"
+                raise UsageError(f"unknown scenario {name!r}: {hint}")
+        return cls(
+            tuple(rule(r).id for r in rules), tuple(group(g).id for g in groups), wanted
+        )
+
+    @property
+    def everything(self) -> bool:
+        return not (self.rules or self.groups or self.scenarios)
+
+    def takes(self, spec: CaseSpec) -> bool:
+        return (
+            self.everything
+            or spec.rule_id in self.rules
+            or spec.rule.group in self.groups
+            or (spec.scenario in self.scenarios if spec.scenario else False)
+        )
+
+    def to_dict(self) -> dict[str, list[str]]:
+        return {
+            "rules": list(self.rules),
+            "groups": list(self.groups),
+            "scenarios": list(self.scenarios),
+        }
+
+
+def shipped_expectations(backend: str) -> tuple[Expectation, ...]:
+    """The expectations that come with the project for one backend; empty where there are none."""
+    found = resources.files("conformance").joinpath("expected", f"{backend}.toml")
+    if not found.is_file():
+        return ()
+    with resources.as_file(found) as path:
+        return read_expectations(path)
+
+
+@dataclass
+class RunSession:
+    """A run in progress; ``start`` brings the engines up, ``stop`` ends them."""
+
+    backends: dict[str, Backend]
+    selection: Selection
+    settings: Settings
+    expectations: tuple[Expectation, ...] = ()
+    owner: bool = True
+    """Whether this process started the engines and writes the run file (no xdist worker)."""
+    optional: frozenset[str] = frozenset()
+    """Backends that were not asked for by name: they may be absent."""
+    absent: dict[str, str] = field(default_factory=dict)
+    """Backends that were left out, and why."""
+    rows: list[Row] = field(default_factory=list)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _writer: RunWriter | None = None
+    _begin: float = 0.0
+    _spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def names(self) -> list[str]:
+        return list(self.backends)
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def start(self, say: Callable[[str], object] = lambda text: None) -> None:
+        """
+        Bring every engine up; an ``optional`` backend whose engine is not there is left out and said.
+        """
+        from backends.base import EngineUnavailableError
+
+        self._begin = time.perf_counter()
+        for name, backend in list(self.backends.items()):
+            begin = time.perf_counter()
+            try:
+                backend.start()
+            except EngineUnavailableError as error:
+                if name not in self.optional or len(self.backends) == 1:
+                    raise
+                say(f"left out: {error}")
+                self.absent[name] = str(error)
+                del self.backends[name]
+                continue
+            self.facts[name] = describe(backend)
+            self._spent[name] += time.perf_counter() - begin
+
+    def stop(self) -> None:
+        from conformance.privately import stop_private
+
+        stop_private()
+        for backend in self.backends.values():
+            backend.stop()
+
+    def spec(self) -> dict[str, Any]:
+        """What a worker needs to attach to this run, as JSON."""
+        return {
+            "backends": {name: backend.spec() for name, backend in self.backends.items()},
+            "capabilities": {
+                name: sorted(str(c) for c in b.capabilities) for name, b in self.backends.items()
+            },
+            "selection": self.selection.to_dict(),
+            "settings": self.settings.to_dict(),
+            "facts": self.facts,
+        }
+
+    # -- cases --------------------------------------------------------------------------------
+
+    def run(self, spec: CaseSpec, backend: str, mode: Mode, param: str | None) -> Outcome:
+        """Run one case and mark a failure that was expected."""
+        outcome = run_case(self.backends[backend], spec, mode, param, self.settings)
+        if outcome.row.verdict != Verdict.FAIL:
+            return outcome
+        known = self.expected(outcome.row)
+        if known is None:
+            return outcome
+        row = dataclasses.replace(outcome.row, expectation=known.why, upstream=known.upstream)
+        return dataclasses.replace(outcome, row=row)
+
+    def expected(self, row: Row) -> Expectation | None:
+        packages = self.facts.get(row.backend, {}).get("packages", {})
+        return next(
+            (e for e in self.expectations if e.matches(row) and e.holds_for(packages)), None
+        )
+
+    # -- the run file -------------------------------------------------------------------------
+
+    def header(self) -> dict[str, Any]:
+        return {
+            "suite": "langgraph-store-conformance",
+            "suite_version": suite_version(),
+            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "command": " ".join(["store-conformance", *sys.argv[1:]]),
+            "selection": self.selection.to_dict(),
+            "settings": self.settings.to_dict(),
+            "seed": self.settings.seed,
+            "machine": machine(),
+            "corpus": corpus_facts(self.settings),
+            "backends": {**self.facts, **{n: {"absent": why} for n, why in self.absent.items()}},
+        }
+
+    def selected_expectations(self) -> list[Expectation]:
+        """The expectations whose rules this run checks."""
+        by_rule = {spec.rule_id for spec in all_cases() if self.selection.takes(spec)}
+        return [e for e in self.expectations if e.rule in by_rule]
+
+    def open_file(self, path: str | None) -> None:
+        if path is not None and self.owner:
+            target = Path(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = RunWriter(target, self.header())
+            for name, why in self.absent.items():
+                self.record(Row(name, "E4", "MUST", "engine", "sync", str(Verdict.UNVERIFIED), why))
+
+    def record(self, entry: Row | Measurement) -> None:
+        if isinstance(entry, Row):
+            self.rows.append(entry)
+            self._spent[entry.backend] += entry.seconds
+        if self._writer is not None:
+            self._writer.add(entry)
+
+    def record_crash(self, nodeid: str, text: str) -> None:
+        """A case whose process died or whose item broke: our fault until shown otherwise."""
+        self.record(
+            Row("?", "?", "MUST", nodeid, "?", str(Verdict.ERROR), f"no verdict: {text[-300:]}")
+        )
+
+    def close_file(self, *, interrupted: bool) -> None:
+        if self._writer is not None:
+            self._writer.close(
+                seconds=time.perf_counter() - self._begin,
+                by_backend=dict(self._spent),
+                interrupted=interrupted,
+            )
+            self._writer = None
+
+
+# -- facts --------------------------------------------------------------------------------------
+
+
+def suite_version() -> str:
+    try:
+        return metadata.version("langgraph-store-conformance")
+    except metadata.PackageNotFoundError:  # run from a checkout that was never installed
+        return "0+checkout"
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    memory = None
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    return {
+        "system": platform.system(),
+        "release": platform.release(),
+        "arch": platform.machine(),
+        "cpus": os.cpu_count(),
+        "memory_gb": memory,
+        "python": platform.python_version(),
+    }
+
+
+def corpus_facts(settings: Settings) -> dict[str, Any]:
+    from conformance.corpus import load_corpus
+
+    corpus = load_corpus([Path(p) for p in settings.data] or None)
+    return {"name": corpus.name, "digest": corpus.digest, **corpus.summary()}
+
+
+def describe(backend: Backend) -> dict[str, Any]:
+    """The header's record of one running backend, with the seconds to its first put."""
+    facts = dataclasses.asdict(backend.facts())
+    return {
+        **facts,
+        "setup_steps": list(facts["setup_steps"]),
+        "deployment": str(backend.deployment),
+        "capabilities": sorted(str(c) for c in backend.capabilities),
+        "seconds_to_first_put": first_put(backend),
+    }
+
+
+def first_put(backend: Backend) -> float | None:
+    """Seconds from nothing to an acknowledged put at a fresh location; ``None`` if that fails."""
+    from conformance.lanes import LoopLane
+    from conformance.outcome import Journal
+    from conformance.subject import Subject
+
+    mode: Mode = "sync" if Capability.SYNC in backend.capabilities else "async"
+    at = backend.location()
+    lane = LoopLane()
+    begin = time.perf_counter()
+    try:
+        opened = backend.open(at, None, None, mode)
+        store = Subject(opened, at=at, mode=mode, lane=lane, journal=Journal())
+        store.put(("first",), "put", {"n": 1})
+        seconds = time.perf_counter() - begin
+        store.close()
+        return round(seconds, 4)
+    except Exception:  # noqa: BLE001 - the cases will say what is wrong, with evidence
+        return None
+    finally:
+        lane.close()
+        backend.discard(at)
+
+
+# -- from options -------------------------------------------------------------------------------
+
+
+def session_from_options(options: Any) -> RunSession:
+    """
+    The run that these options describe; raises ``ValueError`` or ``BackendError`` for wrong ones.
+    """
+    settings = (
+        Settings.from_dict(_json(options.conformance_settings))
+        if options.conformance_settings
+        else Settings()
+    )
+    if options.case_timeout is not None:
+        settings = dataclasses.replace(settings, timeout=options.case_timeout)
+    backends = {b.name: b for b in _backends(options)}
+    expectations = [e for name in backends for e in shipped_expectations(name)]
+    for path in options.expectations:
+        expectations += read_expectations(Path(path))
+    selection = Selection.named(options.rule, options.rule_group, options.scenario)
+    return RunSession(backends, selection, settings, tuple(expectations))
+
+
+def _json(text: str) -> dict[str, Any]:
+    import json
+
+    data: dict[str, Any] = json.loads(text)
+    return data
+
+
+def _backends(options: Any) -> list[Backend]:
+    from backends.registry import create
+
+    extra = _pairs(options.option)
+    found: list[Backend] = [
+        create(name, deployment=options.deployment, url=options.url, options=extra)
+        for name in options.backend
+    ]
+    names = [n for n in options.declare.split(",") if n.strip()]
+    if names and not options.store:
+        raise UsageError("--declare goes with --store: a built-in backend declares for itself")
+    for reference in options.store:
+        from backends.factory import FactoryBackend
+
+        found.append(
+            FactoryBackend(
+                reference,
+                name=options.store_name,
+                capabilities=declared(names),
+                options=extra,
+                url=options.url,
+            )
+        )
+    seen = [b.name for b in found]
+    twice = next((n for n in seen if seen.count(n) > 1), None)
+    if twice:
+        raise UsageError(f"backend {twice!r} is named twice; give the --store another --name")
+    return found
+
+
+def _pairs(texts: Iterable[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign or not key.isidentifier():
+            raise UsageError(f"--option {text!r} is no key=value")
+        pairs[key] = value
+    return pairs
+
+
+def session_from_spec(spec: dict[str, Any]) -> RunSession:
+    """The run of an xdist worker, attached to the engines of the controller."""
+    from backends.registry import from_spec
+
+    backends = {}
+    for name, data in spec["backends"].items():
+        backend = from_spec(data)
+        backend.capabilities = frozenset(Capability(c) for c in spec["capabilities"][name])
+        backends[name] = backend
+    expectations = [e for name in backends for e in shipped_expectations(name)]
+    return RunSession(
+        backends,
+        Selection(**{k: tuple(v) for k, v in spec["selection"].items()}),
+        Settings.from_dict(spec["settings"]),
+        tuple(expectations),
+        owner=False,
+        facts=spec["facts"],
+    )

@@ -1,0 +1,287 @@
+"""
+V9, V10, V17 and V18: a ranking reaches every item, within its filter and its namespace, and lasts.
+"""
+
+from __future__ import annotations
+
+from conformance.case import case
+from conformance.compat import PutOp
+from conformance.contract import Capability
+from conformance.embedding.exact import WORDS, ExactEmbeddings
+from conformance.lab import Lab
+from conformance.suite._ranking import descend, hits, matches, scores_like
+
+VECTORS = (Capability.VECTORS,)
+LASTING = (Capability.VECTORS, Capability.PERSISTENCE)
+D = ("d",)
+
+
+def _mixed(lab: Lab, number: int) -> str:
+    """A text of a few words with weights, so that directions are diverse."""
+    words = lab.rng.sample(WORDS, 4)
+    return f"item {number}: " + " ".join(f"{w}*{lab.rng.randint(1, 40)}" for w in words)
+
+
+def _walk_once(lab: Lab, keys: list[str], expected: set[str], what: str) -> None:
+    missing = sorted(expected - set(keys))
+    lab.equal(missing, [], f"no item is left out by {what}")
+    lab.equal(sorted(keys), sorted(expected), f"each item comes exactly once by {what}")
+
+
+@case("V9", needs=VECTORS, params={"1": (13, 1), "3": (40, 3), "10": (95, 10), "50": (130, 50)})
+def test_paging_over_a_query_reaches_every_item_once(lab: Lab, shape: tuple[int, int]) -> None:
+    """
+    Walking a ranking by offset and limit gives every indexed item once, in descending order.
+
+    If this fails, look for an inner limit that does not grow with the offset.
+    """
+    count, page = shape
+    store = lab.indexed("text")
+    store.batch([PutOp(D, f"k{n:03}", {"text": _mixed(lab, n)}) for n in range(count)])
+
+    found = store.walk(D, page=page, query="apple banana*2 cherry*3")
+
+    _walk_once(lab, [i.key for i in found], {f"k{n:03}" for n in range(count)}, f"pages of {page}")
+    descend(lab, found, f"the pages of {page} taken together")
+
+
+@case("V9", needs=VECTORS, params={"100": 100, "130": 130, "1000": 1000})
+def test_one_large_page_holds_every_item(lab: Lab, limit: int) -> None:
+    """
+    A limit of a hundred and more is honoured by a query as it is by a plain search.
+    """
+    store = lab.indexed("text")
+    keys = [f"k{n:03}" for n in range(130)]
+    store.batch([PutOp(D, key, {"text": _mixed(lab, n)}) for n, key in enumerate(keys)])
+
+    found = store.search(D, query="apple fig", limit=limit)
+
+    lab.equal(len(found), min(limit, 130), f"items for limit={limit}")
+    lab.equal(len({i.key for i in found}), len(found), "each item once")
+    descend(lab, found, "the large page")
+
+
+@case("V9", needs=VECTORS)
+def test_every_offset_gives_its_part_of_the_ranking(lab: Lab) -> None:
+    """
+    For scores that all differ a page is exactly its part of the whole ranking, at every offset.
+    """
+    store = lab.indexed("text")
+    expected = [f"k{n:02}" for n in range(21)]
+    items = [PutOp(D, key, {"text": f"apple*{40 - n} fig*{n}"}) for n, key in enumerate(expected)]
+    lab.rng.shuffle(items)
+    store.batch(items)
+
+    lab.equal(store.ranked(D, "apple", limit=100), expected, "the whole ranking")
+    for limit, offset in ((1, 0), (1, 3), (1, 20), (2, 7), (5, 11), (3, 19), (10, 20), (4, 21), (7, 500)):
+        got = store.ranked(D, "apple", limit=limit, offset=offset)
+        what = f"limit={limit}, offset={offset}"
+        lab.equal(got, expected[offset : offset + limit], f"the part of the ranking for {what}")
+
+
+@case("V9", needs=VECTORS, params={"equal scores": "apple", "nothing in common": "banana"})
+def test_paging_through_equal_scores_reaches_every_item_once(lab: Lab, query: str) -> None:
+    """
+    Items with equal scores come in any order, but each of them once.
+
+    If this fails, look for an ORDER BY without a tie-breaker.
+    """
+    store = lab.indexed("text")
+    store.batch([PutOp(("d", f"n{n % 3}"), f"k{n:02}", {"text": "apple"}) for n in range(45)])
+
+    found = store.walk(D, page=4, query=query)
+
+    _walk_once(lab, [i.key for i in found], {f"k{n:02}" for n in range(45)}, "pages of 4")
+
+
+@case("V9", needs=VECTORS)
+def test_paging_counts_items_where_items_have_several_vectors(lab: Lab) -> None:
+    """
+    Offsets count items, not vectors.
+    """
+    store = lab.indexed("tags[*]")
+    keys = {f"k{n:02}" for n in range(34)}
+    store.batch([PutOp(D, k, {"tags": [_mixed(lab, n) for n in range(1, 6)]}) for k in sorted(keys)])
+
+    found = store.walk(D, page=5, query="grape hazel")
+
+    _walk_once(lab, [i.key for i in found], keys, "pages of 5")
+    descend(lab, found, "the pages taken together")
+
+
+@case("V10", needs=VECTORS, params={"limit 3": 3, "limit 10": 10, "limit 1": 1})
+def test_a_filter_finds_matches_that_are_the_farthest(lab: Lab, limit: int) -> None:
+    """
+    With filter and query every match is found, although three hundred other items are nearer.
+
+    If this fails, look for a filter that is applied after the nearest were taken.
+    """
+    store = lab.indexed("text")
+    ops = [PutOp(D, f"near{n:03}", {"text": f"apple*{n + 1} {_mixed(lab, n)}", "rare": False}) for n in range(300)]
+    far = [PutOp(D, f"far{n}", {"text": f"apple banana*{90 + n * 90}", "rare": True}) for n in range(3)]
+    store.batch([*ops[:150], *far, *ops[150:]])
+
+    found = store.search(D, query="apple", filter={"rare": True}, limit=limit)
+
+    lab.equal([i.key for i in found], ["far0", "far1", "far2"][:limit], "the matches, best first")
+    descend(lab, found, "the filtered ranking")
+
+
+@case("V10", needs=VECTORS)
+def test_filters_of_every_kind_narrow_a_ranking(lab: Lab) -> None:
+    """
+    Whatever a filter says, the ranking holds exactly its matches.
+    """
+    store = lab.indexed("text")
+    for n in range(20):
+        value = {"text": f"apple*{n + 1} kiwi*5", "n": n, "kind": "even" if n % 2 == 0 else "odd"}
+        store.put(D, f"k{n:02}", value)
+
+    def expect(keep: list[int], **filter_: object) -> None:
+        best_first = [f"k{n:02}" for n in sorted(keep, reverse=True)]
+        got = store.ranked(D, "apple", limit=50, filter=dict(filter_))
+        lab.equal(got, best_first, f"the ranking with filter={filter_}")
+
+    expect(list(range(0, 20, 2)), kind="even")
+    expect([7], n=7)
+    expect([0, 1, 2], n={"$lt": 3})
+    expect([18, 19], n={"$gte": 18})
+    expect([1, 3], kind="odd", n={"$lte": 4})
+    expect([n for n in range(20) if n != 5], n={"$ne": 5})
+    expect([], kind="neither")
+
+
+@case("V10", needs=VECTORS)
+def test_paging_over_a_filtered_ranking_reaches_every_match_once(lab: Lab) -> None:
+    """
+    Offset and limit count the matches of the filter.
+    """
+    store = lab.indexed("text")
+    store.batch([PutOp(D, f"k{n:03}", {"text": _mixed(lab, n), "n": n % 4}) for n in range(120)])
+
+    found = store.walk(D, page=4, query="elder fig", filter={"n": 3})
+
+    _walk_once(lab, [i.key for i in found], {f"k{n:03}" for n in range(3, 120, 4)}, "pages of 4")
+    descend(lab, found, "the filtered pages taken together")
+
+
+@case("V17", needs=LASTING)
+def test_a_ranking_is_the_same_after_reopening(lab: Lab) -> None:
+    """
+    Vectors survive: a store that is opened again ranks as before, without embedding anything anew.
+    """
+    store = lab.indexed("text", "tags[*]")
+    store.batch([PutOp(D, f"k{n:02}", {"text": _mixed(lab, n), "tags": ["fig"]}) for n in range(25)])
+    store.put(D, "hidden", {"text": "apple"}, index=False)
+    before = hits(lab, store, D, "apple kiwi")
+
+    embed = ExactEmbeddings()
+    again = lab.reopen(store, index=lab.index("text", "tags[*]", embed=embed))
+    after = hits(lab, again, D, "apple kiwi")
+
+    lab.equal(sorted(after), sorted(before), "the items found after reopening")
+    for key, score in before.items():
+        if score is not None:
+            scores_like(lab, after[key], score, f"the item {key} after reopening")
+    lab.true(
+        not any("item" in text for text in embed.documents),
+        "no stored document is embedded again",
+        got=embed.documents[:3],
+    )
+
+
+@case("V17", needs=LASTING)
+def test_a_store_reopened_without_an_index_still_reads_its_items(lab: Lab) -> None:
+    """
+    Without ``index`` the items are read, the query is ignored; with it again the vectors are back.
+    """
+    store = lab.indexed("text")
+    store.put(D, "a", {"text": "apple"})
+    store.put(D, "b", {"text": "banana"})
+
+    plain = lab.reopen(store, index=None)
+    lab.equal(plain.value(D, "a"), {"text": "apple"}, "an indexed item read without index")
+    found = plain.search(D, query="apple")
+    lab.equal(sorted(i.key for i in found), ["a", "b"], "a query without index finds all")
+    lab.equal([i.score for i in found], [None, None], "no item has a score without index")
+    plain.put(D, "c", {"text": "cherry"})
+
+    again = lab.reopen(plain, index=lab.index("text"))
+    matches(lab, again, D, "apple", "a", "an old item after index came back")
+    matches(lab, again, D, "banana", "b", "another old item after index came back")
+    lab.equal(again.value(D, "c"), {"text": "cherry"}, "the item that was put without index")
+
+
+@case("V17", needs=LASTING)
+def test_another_process_ranks_the_same(lab: Lab) -> None:
+    """
+    A new process that opens the location finds the vectors.
+    """
+    store = lab.indexed("text")
+    expected = [f"k{n}" for n in range(6)]
+    for n, key in enumerate(expected):
+        store.put(D, key, {"text": f"apple*{9 - n} banana*{n}"})
+    store.close()
+
+    child = lab.child(store.at, embed="exact", fields=("text",))
+    found = child.call("search", D, query="apple")
+
+    lab.equal([i["key"] for i in found], expected, "the ranking in another process")
+    scores_like(lab, found[0]["score"], 1.0, "the best match in another process")
+
+
+@case("V18", needs=VECTORS, params={"limit 1": 1, "limit 5": 5, "limit 10": 10})
+def test_nearer_items_elsewhere_do_not_hide_those_of_the_prefix(lab: Lab, limit: int) -> None:
+    """
+    A query under a prefix gives that prefix's nearest items, though 300 elsewhere are nearer.
+
+    If this fails, look for a namespace condition that is applied after the nearest were taken.
+    """
+    store = lab.indexed("text")
+    elsewhere = [
+        PutOp(("users", f"u{n % 30}"), f"k{n}", {"text": f"apple*{n + 90} {_mixed(lab, n)}"}) for n in range(300)
+    ]
+    mine = [PutOp(("users", "me"), f"mine{n}", {"text": f"apple banana*{n + 2}"}) for n in range(8)]
+    store.batch([*elsewhere[:200], *mine, *elsewhere[200:]])
+
+    found = store.search(("users", "me"), query="apple", limit=limit)
+
+    expected = [f"mine{n}" for n in range(8)][:limit]
+    lab.equal([i.key for i in found], expected, "the prefix's own items, best first")
+
+
+@case("V18", needs=VECTORS)
+def test_a_query_keeps_to_whole_labels_of_its_prefix(lab: Lab) -> None:
+    """
+    A query sees the namespace and what is below it, and no sibling that merely begins alike.
+    """
+    store = lab.indexed("text")
+    inside = [("a", "b"), ("a", "b", "c"), ("a", "b", "c", "d")]
+    outside = [("a", "bc"), ("a", "B"), ("a",), ("ab",), ("b",), ("x", "a", "b"), ("a", "b%"), ("a", "_")]
+    for n, namespace in enumerate([*inside, *outside]):
+        store.put(namespace, f"k{n}", {"text": f"apple*{20 - n} fig"})
+
+    found = [i.namespace for i in store.search(("a", "b"), query="apple", limit=50)]
+    lab.equal(sorted(found), sorted(inside), "the namespaces found below ('a', 'b')")
+    found = [i.namespace for i in store.search(("a", "_"), query="apple", limit=50)]
+    lab.equal(found, [("a", "_")], "the namespaces found below ('a', '_')")
+
+
+@case("V18", needs=VECTORS)
+def test_many_small_namespaces_each_rank_their_own(lab: Lab) -> None:
+    """
+    Among many users each finds the own best item first.
+    """
+    store = lab.indexed("text")
+    store.batch(
+        [
+            PutOp(("u", f"user{n:02}"), key, {"text": text, "owner": n})
+            for n in range(40)
+            for key, text in (("good", f"apple*5 kiwi*{n % 7}"), ("poor", f"apple kiwi*{20 + n}"))
+        ]
+    )
+
+    for n in (0, 1, 17, 39):
+        found = store.search(("u", f"user{n:02}"), query="apple", limit=5)
+        lab.equal([i.key for i in found], ["good", "poor"], f"what user{n:02} finds")
+        lab.equal({i.value["owner"] for i in found}, {n}, f"whose items user{n:02} finds")

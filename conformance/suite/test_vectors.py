@@ -1,0 +1,264 @@
+"""
+V1, V4 and V7 to V8: what a semantic search answers, and what it answers where there is no index.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.case import case
+from conformance.compat import PutOp
+from conformance.contract import Capability
+from conformance.lab import Lab
+from conformance.suite._ranking import descend, hits, scores_like
+
+VECTORS = (Capability.VECTORS,)
+D = ("d",)
+
+GRADED = {f"step{n:02}": {"text": f"apple*{20 - n} banana*{n}"} for n in range(15)}
+"""Ever less apple: every pair of items has a different score for the query 'apple'."""
+
+
+@case("V1")
+def test_without_an_index_a_query_is_ignored(lab: Lab) -> None:
+    """
+    A store without ``index`` answers a query with all items, none of them scored.
+
+    If this fails, look at what decides between plain and semantic search: the query alone must not.
+    """
+    store = lab.open()
+    for key, text in (("one", "apple"), ("two", "banana"), ("three", "")):
+        store.put(D, key, {"text": text})
+    store.put(("d", "below"), "four", {"n": 4})
+
+    found = store.search(D, query="apple", limit=100)
+
+    lab.equal(sorted(i.key for i in found), ["four", "one", "three", "two"], "all items are found")
+    lab.equal([i.score for i in found], [None] * 4, "no item has a score without an index")
+
+
+@case("V1")
+def test_without_an_index_the_index_argument_is_ignored(lab: Lab) -> None:
+    """
+    A store without ``index`` takes ``index=False`` and ``index=[...]`` and stores the item as any other.
+    """
+    store = lab.open()
+
+    store.put(D, "none", {"text": "apple"}, index=False)
+    store.put(D, "paths", {"text": "banana", "a": [{"b": 1}]}, index=["text", "a[*].b", "missing"])
+    store.batch(
+        [
+            PutOp(D, "batched", {"text": "cherry"}, index=["text"]),
+            PutOp(D, "unindexed", {"text": "damson"}, index=False),
+        ]
+    )
+
+    lab.equal(store.value(D, "none"), {"text": "apple"}, "the item put with index=False")
+    lab.equal(store.value(D, "paths"), {"text": "banana", "a": [{"b": 1}]}, "the item put with paths")
+    lab.equal(
+        store.keys(D, query="apple"),
+        ["batched", "none", "paths", "unindexed"],
+        "a query finds every item, however its index argument was",
+    )
+
+
+@case("V1")
+def test_without_an_index_filter_and_paging_still_work_beside_a_query(lab: Lab) -> None:
+    """
+    A query that is ignored does not disturb the filter, the limit and the offset beside it.
+    """
+    store = lab.open()
+    store.batch([PutOp(D, f"k{n:02}", {"text": "apple", "odd": n % 2 == 1}) for n in range(24)])
+
+    odd = [f"k{n:02}" for n in range(1, 24, 2)]
+    lab.equal(store.keys(D, query="banana", filter={"odd": True}), odd, "the filter decides")
+    walked = store.walk(D, page=5, query="banana")
+    lab.equal(sorted(i.key for i in walked), [f"k{n:02}" for n in range(24)], "each item comes once")
+    lab.equal(len(store.search(D, query="banana")), 10, "the default limit is ten")
+
+
+@case("V4", needs=VECTORS)
+def test_the_best_match_comes_first(lab: Lab) -> None:
+    """
+    Semantic results are ordered by score, best first.
+
+    If this fails, look at the direction of the ORDER BY for the configured distance.
+    """
+    store = lab.indexed("text")
+    store.put(D, "far", {"text": "banana"})
+    store.put(D, "near", {"text": "apple"})
+    store.put(D, "between", {"text": "apple banana"})
+
+    lab.equal(store.ranked(D, "apple"), ["near", "between", "far"], "keys for the query 'apple'")
+    lab.equal(store.ranked(D, "banana"), ["far", "between", "near"], "keys for the query 'banana'")
+    descend(lab, store.search(D, query="apple"), "the query 'apple'")
+
+
+@case("V4", needs=VECTORS, params={"one by one": False, "in one batch": True})
+def test_fifteen_graded_items_come_in_the_order_of_their_scores(lab: Lab, batched: bool) -> None:
+    """
+    The whole answer is in the order of the scores, whatever the order of the puts was.
+    """
+    store = lab.indexed("text")
+    keys = sorted(GRADED)
+    lab.rng.shuffle(keys)
+    if batched:
+        store.batch([PutOp(D, key, GRADED[key]) for key in keys])
+    else:
+        for key in keys:
+            store.put(D, key, GRADED[key])
+
+    expected = sorted(GRADED)
+    lab.equal(store.ranked(D, "apple", limit=50), expected, "all items, best first")
+    lab.equal(store.ranked(D, "apple", limit=4), expected[:4], "the best four")
+    lab.equal(store.ranked(D, "apple", limit=4, offset=3), expected[3:7], "four after the best three")
+    lab.equal(store.ranked(D, "apple"), expected[:10], "the best ten by default")
+
+
+@case("V4", needs=VECTORS)
+def test_the_order_of_a_ranking_does_not_follow_namespaces_or_keys(lab: Lab) -> None:
+    """
+    Items of several namespaces are ranked together.
+    """
+    store = lab.indexed("text")
+    store.put(("d", "z"), "a", {"text": "apple*3 banana"})
+    store.put(("d", "a"), "z", {"text": "apple banana*3"})
+    store.put(("d",), "m", {"text": "apple"})
+    store.put(("d", "m", "deep"), "m", {"text": "apple banana"})
+    store.put(("e",), "best", {"text": "apple"})
+
+    order = [(i.namespace, i.key) for i in store.search(D, query="apple")]
+    expected = [(D, "m"), (("d", "z"), "a"), (("d", "m", "deep"), "m"), (("d", "a"), "z")]
+    lab.equal(order, expected, "items of all namespaces below ('d',), best first")
+    everywhere = store.search((), query="apple", limit=20)
+    lab.equal(len(everywhere), 5, "the empty prefix ranks every item")
+    descend(lab, everywhere, "a query over everything")
+
+
+@case("V4", needs=VECTORS)
+def test_scores_are_on_the_items_and_only_on_ranked_ones(lab: Lab) -> None:
+    """
+    Ranked items carry their score; a plain search of the same store has none.
+    """
+    store = lab.indexed("text")
+    store.batch([PutOp(D, key, value) for key, value in GRADED.items()])
+
+    ranked = store.search(D, query="apple", limit=15)
+    lab.true(all(isinstance(i.score, float) for i in ranked), "each has a score", got=ranked[:2])
+    lab.equal(ranked[0].value, GRADED["step00"], "the value comes with the ranked item")
+    lab.equal(ranked[0].namespace, D, "the namespace comes with the ranked item")
+    for plain in (None, ""):
+        found = store.search(D, query=plain, limit=50)
+        lab.equal(len(found), 15, f"query={plain!r} finds all items")
+        lab.true(all(i.score is None for i in found), f"query={plain!r} gives no scores", got=found[:2])
+
+
+@case("V4", needs=VECTORS)
+def test_a_ranking_without_room_or_without_items_is_empty(lab: Lab) -> None:
+    """
+    A query over nothing, with no room, or past the end gives an empty list.
+    """
+    store = lab.indexed("text")
+    lab.equal(store.search(D, query="apple"), [], "a query over an empty store")
+    store.put(D, "k", {"text": "apple"})
+
+    lab.equal(store.search(("other",), query="apple"), [], "a query over an empty namespace")
+    lab.equal(store.search(D, query="apple", limit=0), [], "a query with limit=0")
+    lab.equal(store.search(D, query="apple", offset=5), [], "a query past the end")
+    lab.equal(store.ranked(D, "apple", limit=1000), ["k"], "a limit above the number of items")
+
+
+SHAPES: dict[str, Any] = {
+    "best first": ["apple", "fig", "grape", "hazel"],
+    "best last": ["fig", "grape", "hazel", "apple"],
+    "best between": ["fig", "apple", "grape"],
+    "one alone": ["apple"],
+}
+
+
+@case("V7", needs=VECTORS, params=SHAPES)
+def test_an_item_scores_as_its_best_vector(lab: Lab, tags: list[str]) -> None:
+    """
+    An item with several vectors is found once, with the score of its nearest one.
+
+    If this fails, look at how vectors become items: by the best, not by the first, last or mean.
+    """
+    store = lab.indexed("tags[*]")
+    store.put(D, "tagged", {"tags": tags})
+    store.put(D, "other", {"tags": ["apple banana", "cherry"]})
+
+    found = hits(lab, store, D, "apple")
+    scores_like(lab, found.get("tagged"), 1.0, "the item with a tag 'apple'")
+    scores_like(lab, found.get("other"), 2**-0.5, "the item with a tag 'apple banana'")
+    lab.equal(list(found), ["tagged", "other"], "each item once, best first")
+
+
+@case("V7", needs=VECTORS, params={"first": "title", "second": "body"})
+def test_an_item_scores_as_its_best_field(lab: Lab, field: str) -> None:
+    """
+    With two fields the better one decides, whichever it is.
+    """
+    store = lab.indexed("title", "body")
+    store.put(D, "k", {"title": "fig", "body": "fig", field: "apple"})
+    store.put(D, "rival", {"title": "apple*2 kiwi", "body": "apple kiwi"})
+
+    found = hits(lab, store, D, "apple")
+    scores_like(lab, found.get("k"), 1.0, f"the item whose {field} is 'apple'")
+    lab.equal(list(found), ["k", "rival"], "each item once, best first")
+
+
+@case("V7", needs=VECTORS, params={"limit 1": 1, "limit 2": 2, "limit 5": 5, "limit 6": 6})
+def test_an_item_with_thirty_vectors_does_not_crowd_out_others(lab: Lab, limit: int) -> None:
+    """
+    However many near vectors one item has, it takes one place of the answer.
+
+    If this fails, look for a LIMIT that is applied to vectors before they become items.
+    """
+    store = lab.indexed("tags[*]")
+    store.put(D, "many", {"tags": [f"apple*{30 + n} banana" for n in range(30)]})
+    for n in range(6):
+        store.put(D, f"few{n}", {"tags": [f"apple cherry*{n + 1}"]})
+
+    expected = ["many", *(f"few{n}" for n in range(5))]
+    got = store.ranked(D, "apple", limit=limit)
+    lab.equal(got, expected[:limit], f"the best {limit} items, each once")
+
+
+@case("V7", needs=VECTORS)
+def test_thirty_items_with_five_vectors_each_all_come_once(lab: Lab) -> None:
+    """
+    A limit counts items, not vectors, for many items with many vectors too.
+    """
+    store = lab.indexed("tags[*]", "text")
+    store.batch(
+        [
+            PutOp(D, f"k{n:02}", {"text": f"apple*{n + 1}", "tags": ["apple", "fig", "apple kiwi", "iris"]})
+            for n in range(30)
+        ]
+    )
+
+    for limit in (7, 30, 100):
+        found = hits(lab, store, D, "apple", limit=limit)
+        lab.equal(len(found), min(limit, 30), f"items for limit={limit}")
+        lab.true(
+            all(s is not None and abs(s - 1.0) < 2e-3 for s in found.values()),
+            "each item scores as its tag 'apple'",
+            got=found,
+        )
+
+
+@case("V8", needs=VECTORS)
+def test_what_a_query_does_with_unindexed_items(lab: Lab) -> None:
+    """
+    Whether a query also returns unindexed items, unscored, is the store's choice.
+    """
+    store = lab.indexed("text")
+    store.put(D, "scored", {"text": "apple"})
+    store.put(D, "unindexed", {"text": "apple"}, index=False)
+    store.put(D, "fieldless", {"other": 1})
+
+    found = store.search(D, query="apple", limit=10)
+
+    names = [i.key for i in found if i.score is None]
+    lab.observe("query.unindexed_items", "appended without score" if names else "left out", keys=names)
+    lab.observe("query.first", found[0].key if found else None)

@@ -1,0 +1,20 @@
+"""
+Reports: runs in, tables and pages out.
+
+It knows neither pytest nor a database.  ``build_report`` turns a run into data, ``write_reports``
+writes it in every format, ``compare_runs`` tells what changed between two runs.
+"""
+
+from reports.diff import RunDiff, compare_runs
+from reports.model import Report, build_report
+from reports.write import FORMATS, ReportError, write_reports
+
+__all__ = [
+    "FORMATS",
+    "Report",
+    "ReportError",
+    "RunDiff",
+    "build_report",
+    "compare_runs",
+    "write_reports",
+]

@@ -1,0 +1,102 @@
+"""
+What the tables of a run cannot say, in sentences that follow from the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from conformance.contract import Verdict
+from conformance.results import Run
+from reports.latency import latencies
+from reports.statistics import P99_FROM
+from reports.text import number, plural
+from reports.view import BackendView
+
+
+def _selection(header: dict[str, Any]) -> Iterator[str]:
+    selection = header.get("selection") or {}
+    chosen = [f"{kind} {', '.join(map(str, names))}" for kind, names in selection.items() if names]
+    if chosen:
+        yield (
+            f"Only a part was checked ({'; '.join(chosen)}): a rule that is not listed was not run, "
+            "which is neither good nor bad."
+        )
+
+
+def _machines(header: dict[str, Any]) -> Iterator[str]:
+    merged = header.get("merged")
+    if not merged:
+        return
+    machines = {repr(sorted((m.get("machine") or {}).items())) for m in merged}
+    settings = {repr(sorted((m.get("settings") or {}).items())) for m in merged}
+    corpora = {repr((m.get("corpus") or {}).get("digest")) for m in merged}
+    told = f"The report merges {plural(len(merged), 'run')}"
+    if len(machines) > 1:
+        yield f"{told} from different machines: latencies and seconds do not compare across backends."
+    else:
+        yield f"{told} taken one after the other on one kind of machine."
+    if len(settings) > 1:
+        yield "The merged runs used different settings (see the run's facts)."
+    if len(corpora) > 1:
+        yield "The merged runs used different corpora: recall does not compare across backends."
+
+
+def _verdicts(views: tuple[BackendView, ...]) -> Iterator[str]:
+    unsure = sum(view.rule_counts[str(Verdict.UNVERIFIED)] for view in views)
+    if unsure:
+        yield (
+            f"{plural(unsure, 'cell is', 'cells are')} unverified: the check could not tell. "
+            "Unverified is not passed."
+        )
+    errors = sum(view.row_counts[str(Verdict.ERROR)] for view in views)
+    if errors:
+        yield f"{plural(errors, 'check')} ended in a fault of the harness and says nothing of a store."
+    known = sum(view.expected_failures for view in views)
+    if known:
+        yield (
+            f"{plural(known, 'failed cell')} had been expected: known to be broken, which is not the "
+            "same as right."
+        )
+
+
+def _latencies(run: Run) -> Iterator[str]:
+    timed = latencies(run, frozenset())
+    if not timed:
+        yield "No latency was measured in this run."
+        return
+    sizes = sorted({t.items for t in timed if t.items})
+    at = f" at {' and '.join(number(s) for s in sizes)} items" if sizes else ""
+    yield (
+        f"Latencies were taken one call at a time{at} by one client beside its engine: they rank no "
+        "backend under load or over a network."
+    )
+    few = sum(1 for t in timed if t.figures.n < P99_FROM)
+    if few:
+        yield (
+            f"{plural(few, 'operation has', 'operations have')} fewer than {P99_FROM} samples, so no "
+            "p99 is given there."
+        )
+
+
+def caveats(run: Run, views: tuple[BackendView, ...]) -> tuple[str, ...]:
+    """The sentences, those that weigh most first."""
+    told: list[str] = []
+    if run.footer.get("interrupted"):
+        told.append("The run was interrupted: what had not been reached is missing, not passed.")
+    emulated = [view.name for view in views if view.emulated]
+    if emulated:
+        told.append(
+            f"{', '.join(emulated)} ran on an emulator. Its verdicts speak of the adapter and the "
+            "emulator and say nothing about the service."
+        )
+    told.extend(_selection(run.header))
+    told.extend(_machines(run.header))
+    told.extend(_verdicts(views))
+    told.extend(_latencies(run))
+    told.append(
+        "A pass means that no check saw the promise broken on this machine with these versions and "
+        "this seed; it proves nothing about inputs that no check tried."
+    )
+    return tuple(told)

@@ -1,0 +1,162 @@
+"""
+The comparison table: the guide's rows, each value derived from the run by a stated rule.
+
+No figure here is typed in: a value names the rules, measurements and header facts that it follows
+from, and where the run lacks them it is ``not measured``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from conformance.contract import Level, Verdict
+from reports import durability, readiness, sharing
+from reports.derived import ComparisonRow, Derived, Feature, Grade, not_measured
+from reports.text import NOT_MEASURED, milliseconds, number, plural
+from reports.view import BackendView
+
+VECTORS_HOW = (
+    "“No (declared)” if the backend does not declare vectors. Otherwise from the rules of group V: "
+    "“Yes” if at least one passed and none failed, “Yes, but N rules broken” if some failed, “No” if none "
+    "passed and some failed. Recall is measured against exact cosine over the same vectors."
+)
+SETUP_HOW = (
+    "From the backend's own facts: “Simple” is no service and at most two steps, “Medium” at most one "
+    "service and at most five steps or a hosted service, “Involved” anything more. A store brought by a "
+    "user states no set-up."
+)
+COST_HOW = (
+    "“Hosted service” if the backend says so, “Self-hosted” if it needs a service, else “In the "
+    "application's process”, with the licence as the backend states it and the bytes that one memory "
+    "takes on disk as measured."
+)
+
+
+def vector_search(view: BackendView) -> Derived:
+    """Whether semantic search works, and which of its rules are broken."""
+    if view.declares("vectors") is False:
+        because = "The backend declares that it does not offer vectors."
+        return Derived("No (declared)", Grade.BAD, because, figures=("header: capabilities",))
+    passed = view.of_groups("V", Verdict.PASS)
+    failed = view.of_groups("V", Verdict.FAIL)
+    notes, figures = _vector_notes(view)
+    if not passed and not failed:
+        return not_measured("No rule of group V passed or failed.", *notes, figures=figures)
+    tally = f"{len(passed)} of {plural(len(passed) + len(failed), 'rule')} of group V passed"
+    if not failed:
+        because = f"{tally}; none failed."
+        return Derived("Yes", Grade.GOOD, because, notes, passed, figures)
+    because = f"{tally}; failed: {', '.join(failed)}."
+    used = (*failed, *passed)
+    if not passed:
+        return Derived(f"No: {', '.join(failed)} failed", Grade.BAD, because, notes, used, figures)
+    grave = view.of_groups("V", Verdict.FAIL, Level.MUST)
+    value = f"Yes, but {plural(len(failed), 'rule')} broken: {', '.join(failed)}"
+    notes = (*notes, f"MUST among them: {', '.join(grave) or 'none'}")
+    return Derived(value, Grade.PARTLY, because, notes, used, figures)
+
+
+def _vector_notes(view: BackendView) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    notes, figures = [], []
+    lowest: dict[tuple[str, str, str], float] = {}
+    for figure in view.measurements:
+        if figure.name.startswith("recall.") and isinstance(figure.value, (int, float)):
+            corpus = str(figure.facts.get("corpus", "?"))
+            key = (figure.name, corpus, str(figure.facts.get("embedder", "?")))
+            lowest[key] = min(lowest.get(key, 1.0), float(figure.value))
+    for (name, corpus, embedder), value in lowest.items():
+        notes.append(f"{name.removeprefix('recall.')} recall {value:.3f} ({corpus}, {embedder})")
+        figures.append(name)
+    for timed in view.latencies:
+        if timed.operation == "search_semantic" and timed.median is not None:
+            items = f" at {timed.items:,} items" if timed.items else ""
+            notes.append(f"p50 {milliseconds(timed.median)} ms{items}, {timed.mode}")
+            figures.append("latency.search_semantic")
+    return tuple(notes), tuple(dict.fromkeys(figures))
+
+
+def _told(value: Any, noun: str) -> str:
+    return plural(value, noun) if isinstance(value, int) else f"{noun}s {NOT_MEASURED}"
+
+
+def set_up(view: BackendView) -> Derived:
+    """What it takes to get the backend running."""
+    services, steps = view.fact("services"), view.fact("setup_steps")
+    size, first = view.fact("install_megabytes"), view.fact("seconds_to_first_put")
+    count = len(steps) if isinstance(steps, (list, tuple)) else None
+    first_put = f"first put after {number(first)} s" if first is not None else f"first put {NOT_MEASURED}"
+    if view.emulated:
+        first_put = f"first put {NOT_MEASURED} (emulated)"
+    installed = f"{number(size)} MB installed" if size is not None else f"size {NOT_MEASURED}"
+    notes = (_told(services, "service"), _told(count, "step"), installed, first_put)
+    figures = tuple(
+        f"header: {name}"
+        for name in ("services", "setup_steps", "install_megabytes", "seconds_to_first_put", "hosted")
+    )
+    unstated = view.deployment == "factory" and not steps
+    if unstated or not isinstance(services, int) or count is None:
+        why = "The backend states no services and steps of its set-up."
+        kept = (installed, first_put)
+        return not_measured(why, *kept, figures=figures)
+    hosted = bool(view.fact("hosted"))
+    because = f"{plural(services, 'service')}, {plural(count, 'step')}" + (
+        ", hosted by a provider." if hosted else "."
+    )
+    if services == 0 and count <= 2 and not hosted:
+        return Derived("Simple", Grade.GOOD, because, notes, (), figures)
+    if hosted or (services <= 1 and count <= 5):
+        return Derived("Medium", Grade.PLAIN, because, notes, (), figures)
+    return Derived("Involved", Grade.PARTLY, because, notes, (), figures)
+
+
+def cost(view: BackendView) -> Derived:
+    """Licence, who runs it, and what one memory takes on disk."""
+    figures = ["header: licence", "header: hosted", "header: services"]
+    sizes = [
+        m.value
+        for m in view.figures("disk.bytes_per_item")
+        if isinstance(m.value, (int, float)) and not isinstance(m.value, bool)
+    ]
+    if view.emulated:
+        disk = f"bytes per memory {NOT_MEASURED} (emulated)"
+    elif sizes:
+        disk = f"{number(max(sizes))} bytes per memory on disk"
+        figures.append("disk.bytes_per_item")
+    else:
+        disk = f"bytes per memory {NOT_MEASURED}"
+    licence = view.fact("licence")
+    known = isinstance(licence, str) and licence not in ("", "unknown")
+    notes = (f"licence {licence if known else 'not stated'}", disk)
+    if view.fact("hosted") is None and not known:
+        return not_measured("The backend states neither licence nor host.", disk, figures=tuple(figures))
+    if view.fact("hosted"):
+        value, because = "Hosted service", "The backend says that its provider runs and bills it."
+    elif view.deployment == "factory" and not known:
+        return not_measured("A store brought by a user states no cost.", disk, figures=tuple(figures))
+    elif view.fact("services"):
+        value = "Self-hosted"
+        because = f"It needs {plural(int(view.fact('services')), 'service')} that you run."
+    else:
+        value, because = "In the application's process", "It needs no service."
+    return Derived(value, Grade.PLAIN, because, notes, (), tuple(figures))
+
+
+FEATURES = (
+    Feature("persistence", "Persistence", durability.HOW, durability.persistence),
+    Feature("vectors", "Vector search", VECTORS_HOW, vector_search),
+    Feature("setup", "Set-up complexity", SETUP_HOW, set_up, behaviour=False),
+    Feature("scalability", "Scalability", sharing.HOW, sharing.scalability),
+    Feature("cost", "Cost", COST_HOW, cost, behaviour=False),
+    Feature("production", "Production ready", readiness.HOW, readiness.production_ready),
+    Feature("best_for", "Best for", readiness.BEST_HOW, readiness.best_for),
+)
+
+
+def compare(views: Iterable[BackendView]) -> tuple[ComparisonRow, ...]:
+    """The table: a row a feature, a value a backend."""
+    every = tuple(views)
+    return tuple(
+        ComparisonRow(feature, {view.name: feature.value(view) for view in every})
+        for feature in FEATURES
+    )

@@ -1,0 +1,90 @@
+"""
+A derived value and what it was derived from: the parts that every row of the comparison is made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from reports.text import NOT_MEASURED
+from reports.view import BackendView
+
+
+class Grade(str, Enum):
+    """How a value reads: a sign beside the words, never instead of them."""
+
+    GOOD = "good"
+    PARTLY = "partly"
+    BAD = "bad"
+    PLAIN = "plain"
+    UNKNOWN = "unknown"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+SIGNS = {
+    Grade.GOOD: "✓",
+    Grade.PARTLY: "◐",
+    Grade.BAD: "✗",
+    Grade.PLAIN: "",
+    Grade.UNKNOWN: "?",
+}
+
+
+@dataclass(frozen=True)
+class Derived:
+    """One value of the comparison and its evidence."""
+
+    value: str
+    grade: Grade
+    because: str
+    """One sentence: from what the value follows."""
+    notes: tuple[str, ...] = ()
+    """Figures and qualifications to show below the value."""
+    rules: tuple[str, ...] = ()
+    """Ids of the rules whose cells were used."""
+    figures: tuple[str, ...] = ()
+    """Names of the measurements and header facts that were used."""
+
+    def and_notes(self, *notes: str) -> Derived:
+        """The same value with more notes."""
+        return Derived(
+            self.value, self.grade, self.because, (*self.notes, *notes), self.rules, self.figures
+        )
+
+
+def not_measured(because: str, *notes: str, figures: tuple[str, ...] = ()) -> Derived:
+    """A value that the run cannot give, with the reason."""
+    return Derived(NOT_MEASURED, Grade.UNKNOWN, because, notes, (), figures)
+
+
+EMULATED = "emulated: says nothing about the service"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A row of the comparison: its title, the rule that derives it in words, and the code of it."""
+
+    id: str
+    title: str
+    how: str
+    derive: Callable[[BackendView], Derived]
+    behaviour: bool = True
+    """Whether it speaks of what the service does, which an emulator can never show."""
+
+    def value(self, view: BackendView) -> Derived:
+        """The backend's value; nothing that an emulator did counts as evidence."""
+        if self.behaviour and view.emulated:
+            return not_measured(f"{EMULATED}; run against the service to fill this cell.", EMULATED)
+        return self.derive(view)
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """A feature with the value of each backend."""
+
+    feature: Feature
+    values: dict[str, Derived]

@@ -1,0 +1,118 @@
+"""
+How persistence is derived: which restarts acknowledged writes came through, for each memory type.
+"""
+
+from __future__ import annotations
+
+from conformance.contract import Verdict, merge
+from reports.derived import Derived, Grade, not_measured
+from reports.survival import KIND_TITLES, KINDS, MEMORIES, Survival
+from reports.text import plural
+from reports.view import BackendView
+
+HOW = (
+    "“No (declared)” if the backend does not declare persistence. Otherwise each kind of restart (new "
+    "store object, new process, engine stopped and started, kill -9) is judged for each memory type "
+    "from the restart rows of E1 to E4: “No” if a new object or process already lost something, "
+    "“Partly” if a harsher restart did, “Yes, through kill -9” if that passed and nothing failed, “Yes, "
+    "through …” the harshest restart that passed where kill -9 could not be tried. Without restart "
+    "rows: not measured."
+)
+
+
+def level_verdicts(view: BackendView) -> dict[str, Verdict]:
+    """One verdict for each kind of restart that was looked at, over the memory types."""
+    by_kind: dict[str, list[Verdict]] = {}
+    for entry in view.survival:
+        by_kind.setdefault(entry.kind, []).append(entry.verdict)
+    return {kind: merge(by_kind[kind]) for kind in KINDS if kind in by_kind}
+
+
+def _note(kind: str, entries: list[Survival]) -> str:
+    """``kill -9: procedural pass, semantic pass (240 writes covered)``."""
+    told = ", ".join(
+        f"{'all types' if e.memory == 'any' else e.memory} {e.verdict}" for e in entries
+    )
+    writes = sum(e.writes or 0 for e in entries)
+    return f"{KIND_TITLES[kind]}: {told}" + (
+        f" ({plural(writes, 'write')} covered)" if writes else ""
+    )
+
+
+def _notes(view: BackendView) -> tuple[str, ...]:
+    notes = []
+    for kind in KINDS:
+        entries = [e for e in view.survival if e.kind == kind]
+        if any(e.verdict is not Verdict.UNSUPPORTED for e in entries):
+            notes.append(_note(kind, entries))
+    seen = {e.memory for e in view.survival}
+    absent = [m for m in MEMORIES if m not in seen]
+    if seen and absent and "any" not in seen:
+        notes.append(f"not measured: {', '.join(absent)}")
+    return tuple(notes)
+
+
+def _undeclared(view: BackendView) -> Derived:
+    observed = [
+        f"observed, {KIND_TITLES[e.kind]}: {e.observed}" for e in view.survival if e.observed
+    ]
+    return Derived(
+        "No (declared)",
+        Grade.BAD,
+        "The backend declares that it does not offer persistence.",
+        tuple(dict.fromkeys(observed)),
+        tuple(dict.fromkeys(r.rule for e in view.survival for r in e.rows)),
+        ("header: capabilities",),
+    )
+
+
+def persistence(view: BackendView) -> Derived:
+    """What a restart leaves of acknowledged writes."""
+    if view.declares("persistence") is False:
+        return _undeclared(view)
+    levels = level_verdicts(view)
+    rules = tuple(dict.fromkeys(r.rule for e in view.survival for r in e.rows))
+    figures = tuple(dict.fromkeys(f"restart.{kind}" for kind in levels))
+    passed = [kind for kind, verdict in levels.items() if verdict is Verdict.PASS]
+    failed = [kind for kind, verdict in levels.items() if verdict is Verdict.FAIL]
+    notes = _notes(view)
+    if failed:
+        mild = [kind for kind in failed if kind in ("object", "process")]
+        lost = ", ".join(KIND_TITLES[kind] for kind in failed)
+        if mild or not passed:
+            return Derived(
+                f"No: lost by {lost}", Grade.BAD, f"Restart rows failed: {lost}.", notes, rules, figures
+            )
+        kept = KIND_TITLES[passed[-1]]
+        return Derived(
+            f"Partly: through {kept}, lost by {lost}",
+            Grade.PARTLY,
+            f"Restart rows passed up to {kept} and failed for {lost}.",
+            notes,
+            rules,
+            figures,
+        )
+    if not passed:
+        why = (
+            "No restart row of this backend passed or failed."
+            if levels
+            else "The run has no restart row of this backend."
+        )
+        return not_measured(why, *notes, figures=figures)
+    harshest = passed[-1]
+    open_kinds = [
+        KIND_TITLES[k]
+        for k in KINDS
+        if k not in passed and levels.get(k) is not Verdict.UNSUPPORTED
+    ]
+    sure = harshest == "kill"
+    if open_kinds:
+        notes = (*notes, f"not verified: {', '.join(open_kinds)}")
+    return Derived(
+        f"Yes, through {KIND_TITLES[harshest]}",
+        Grade.GOOD if sure else Grade.PARTLY,
+        "Restart rows passed for " + ", ".join(KIND_TITLES[k] for k in passed) + "; none failed.",
+        notes,
+        rules,
+        figures,
+    )

@@ -1,0 +1,185 @@
+"""
+The report as one JSON document; ``report.schema.json`` beside this file is its schema.
+
+Additions keep ``schema``; a field that changes its meaning or goes away raises it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib import resources
+from typing import Any
+
+from conformance.results import Measurement, Row
+from reports.cells import Cell, Finding
+from reports.derived import ComparisonRow
+from reports.latency import Latency
+from reports.model import Report
+from reports.portability import PortabilityRow
+from reports.survival import Survival
+from reports.view import BackendView
+
+SCHEMA = 1
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the document."""
+    text = resources.files("reports").joinpath("report.schema.json").read_text("utf-8")
+    data: dict[str, Any] = json.loads(text)
+    return data
+
+
+def _backend(view: BackendView) -> dict[str, Any]:
+    return {
+        "name": view.name,
+        "deployment": view.deployment,
+        "emulated": view.emulated,
+        "facts": view.facts,
+        "rules": view.rule_counts,
+        "checks": view.row_counts,
+        "expected_failures": view.expected_failures,
+        "seconds": view.seconds,
+    }
+
+
+def _comparison(row: ComparisonRow) -> dict[str, Any]:
+    return {
+        "feature": row.feature.id,
+        "title": row.feature.title,
+        "derivation": row.feature.how,
+        "values": {
+            name: {
+                "value": derived.value,
+                "grade": str(derived.grade),
+                "because": derived.because,
+                "notes": list(derived.notes),
+                "rules": list(derived.rules),
+                "figures": list(derived.figures),
+            }
+            for name, derived in row.values.items()
+        },
+    }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        "backend": cell.backend,
+        "rule": cell.rule,
+        "level": str(cell.level),
+        "verdict": str(cell.verdict),
+        "expected": cell.expected,
+        "emulated": cell.emulated,
+        "checks": cell.counts,
+        "reason": cell.reason,
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    data = row.to_dict()
+    data.pop("kind")
+    return data
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "backend": finding.backend,
+        "rule": finding.rule.id,
+        "level": str(finding.rule.level),
+        "promise": finding.rule.promise,
+        "source": finding.rule.source,
+        "expected": finding.expected,
+        "upstream": finding.upstream,
+        "emulated": finding.emulated,
+        "evidence": [{"modes": list(e.modes), **_row(e.row)} for e in finding.evidence],
+    }
+
+
+def _latency(timed: Latency) -> dict[str, Any]:
+    figures = timed.figures
+    return {
+        "backend": timed.backend,
+        "operation": timed.operation,
+        "mode": timed.mode,
+        "items": timed.items,
+        "n": figures.n,
+        "p50": timed.median,
+        "p95": figures.p95,
+        "p99": figures.p99,
+        "max": figures.maximum,
+        "mean": figures.mean,
+        "per_second": figures.per_second,
+        "emulated": timed.emulated,
+    }
+
+
+def _survival(entry: Survival) -> dict[str, Any]:
+    return {
+        "backend": entry.backend,
+        "restart": entry.kind,
+        "memory": entry.memory,
+        "verdict": str(entry.verdict),
+        "observed": entry.observed,
+        "writes_covered": entry.writes,
+        "survived": entry.survived,
+    }
+
+
+def _portability(row: PortabilityRow) -> dict[str, Any]:
+    return {
+        "rule": row.rule.id,
+        "question": row.question,
+        "differs": row.differs,
+        "answers": {
+            name: [{"text": c.text, "modes": list(c.modes)} for c in choices]
+            for name, choices in row.answers.items()
+        },
+    }
+
+
+def _measurement(figure: Measurement) -> dict[str, Any]:
+    data = figure.to_dict()
+    data.pop("kind")
+    data.pop("samples")
+    return data
+
+
+def to_dict(report: Report) -> dict[str, Any]:
+    """The document as JSON values."""
+    return {
+        "kind": "report",
+        "schema": SCHEMA,
+        "run": {k: v for k, v in report.header.items() if k not in ("kind", "backends")},
+        "interrupted": bool(report.footer.get("interrupted")),
+        "seconds": report.footer.get("seconds", {}),
+        "totals": {"checks": report.counts, "news": report.news},
+        "backends": [_backend(view) for view in report.backends],
+        "comparison": [_comparison(row) for row in report.comparison],
+        "cells": [_cell(c) for view in report.backends for c in view.cells.values()],
+        "findings": [_finding(f) for f in report.findings],
+        "harness_errors": [_row(r) for r in report.harness_errors],
+        "stale_expectations": [_row(r) for r in report.stale],
+        "survival": [_survival(s) for s in report.survival],
+        "latency": [_latency(t) for t in report.latencies],
+        "embedding": [_latency(t) for t in report.embedding],
+        "portability": [_portability(p) for p in report.portability],
+        "recall": [_measurement(m) for m in report.recall],
+        "measurements": [_measurement(m) for m in (*report.figures, *report.troubles)],
+        "cannot_say": list(report.caveats),
+    }
+
+
+def _finite(value: Any) -> Any:
+    """The same value with NaN and infinities, which JSON has no word for, as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    return value
+
+
+def render(report: Report) -> str:
+    """The document as text; ASCII only, so that lone surrogates of nasty values survive."""
+    return json.dumps(_finite(to_dict(report)), indent=1, ensure_ascii=True, allow_nan=False, default=repr) + "\n"

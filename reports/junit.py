@@ -1,0 +1,110 @@
+"""
+The run as JUnit XML: a test suite a backend, a test case a case and mode.
+
+Unsupported and unverified checks are skipped with their reason, and so are expected failures; an
+expectation that is stale fails, as it fails the gate.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+from conformance.contract import Verdict
+from conformance.results import Row
+from reports.cells import is_expected, is_stale, verdict_of
+from reports.model import Report
+from reports.text import visible
+from reports.view import BackendView
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _xml(text: str) -> str:
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", visible(text))
+
+
+def _body(row: Row) -> str:
+    lines = [row.message]
+    if row.expected is not None or row.got is not None:
+        lines += [f"expected: {row.expected}", f"got:      {row.got}"]
+    if row.history:
+        lines += ["last calls:", *(f"  {call}" for call in row.history)]
+    if row.upstream:
+        lines.append(f"upstream: {row.upstream}")
+    if row.script:
+        lines += ["reproducer:", row.script]
+    return _xml("\n".join(lines))
+
+
+def _outcome(row: Row) -> tuple[str, str] | None:
+    """The element that JUnit has for the row's ending, and its message; ``None`` for a pass."""
+    verdict = verdict_of(row)
+    if is_expected(row):
+        return "skipped", f"expected: {row.expectation}"
+    if is_stale(row):
+        return "failure", f"stale expectation: {row.expectation}"
+    if verdict is Verdict.PASS:
+        return None
+    if verdict in (Verdict.UNSUPPORTED, Verdict.UNVERIFIED):
+        return "skipped", f"{verdict}: {row.message}"
+    return ("failure" if verdict is Verdict.FAIL else "error"), row.message
+
+
+def _case(row: Row, name: str) -> ET.Element:
+    case = ET.Element(
+        "testcase",
+        {
+            "classname": _xml(f"{name}.{row.rule}"),
+            "name": _xml(f"{row.case} [{row.mode}]" if row.mode else row.case),
+            "time": f"{row.seconds:.5f}",
+        },
+    )
+    outcome = _outcome(row)
+    if outcome is not None:
+        tag, message = outcome
+        element = ET.SubElement(case, tag, {"message": _xml(message)})
+        if tag != "skipped":
+            element.set("type", f"{row.rule} {row.level}")
+            element.text = _body(row)
+    return case
+
+
+def _suite(report: Report, view: BackendView) -> ET.Element:
+    name = f"{view.name} (emulated)" if view.emulated else view.name
+    cases = [_case(row, name) for row in report.rows if row.backend == view.name]
+    suite = ET.Element(
+        "testsuite",
+        {
+            "name": _xml(name),
+            "tests": str(len(cases)),
+            "failures": str(sum(1 for c in cases if c.find("failure") is not None)),
+            "errors": str(sum(1 for c in cases if c.find("error") is not None)),
+            "skipped": str(sum(1 for c in cases if c.find("skipped") is not None)),
+            "time": f"{float(view.seconds.get('total', 0.0)):.3f}",
+            "timestamp": _xml(str(report.header.get("started", ""))),
+        },
+    )
+    facts = {"engine": view.fact("engine"), "deployment": view.deployment, **_packages(view)}
+    properties = ET.SubElement(suite, "properties")
+    for key, value in facts.items():
+        if value is not None:
+            ET.SubElement(properties, "property", {"name": _xml(key), "value": _xml(str(value))})
+    suite.extend(cases)
+    return suite
+
+
+def _packages(view: BackendView) -> dict[str, str]:
+    packages = view.fact("packages")
+    return {str(k): str(v) for k, v in packages.items()} if isinstance(packages, dict) else {}
+
+
+def render(report: Report) -> str:
+    """The XML document."""
+    root = ET.Element("testsuites", {"name": _xml(str(report.header.get("suite", "conformance")))})
+    suites = [_suite(report, view) for view in report.backends]
+    for count in ("tests", "failures", "errors", "skipped"):
+        root.set(count, str(sum(int(suite.get(count, "0")) for suite in suites)))
+    root.extend(suites)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"

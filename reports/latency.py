@@ -1,0 +1,93 @@
+"""
+Latency tables from raw samples; the time to embed a text is a table of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.results import Measurement, Run
+from reports.statistics import Summary, summarise
+
+PREFIX = "latency."
+EMBEDDING = "latency.embedding"
+OPERATIONS = (
+    "put",
+    "batch_put",
+    "get",
+    "search_filter",
+    "search_semantic",
+    "list_namespaces",
+    "delete",
+)
+"""The order of the table; other operations follow by name."""
+_SECONDS = {"s": 1.0, "": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One operation of one backend in one mode: figures in seconds."""
+
+    backend: str
+    operation: str
+    mode: str
+    items: int | None
+    """Items in the store while it was timed."""
+    rounds: int | None
+    figures: Summary
+    median: float | None
+    """The median of the samples; without samples the value that the run carries."""
+    emulated: bool
+
+
+def _whole(value: Any) -> int | None:
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _latency(figure: Measurement, emulated: bool) -> Latency:
+    scale = _SECONDS.get(figure.unit, 1.0)
+    per_call = figure.facts.get("ops_per_call", 1)
+    summary = summarise(
+        [s * scale for s in figure.samples], per_call if isinstance(per_call, (int, float)) else 1
+    )
+    value = figure.value
+    carried = value * scale if isinstance(value, (int, float)) else None
+    return Latency(
+        figure.backend,
+        figure.name.removeprefix(PREFIX),
+        figure.mode,
+        _whole(figure.facts.get("n_items")),
+        _whole(figure.facts.get("rounds")),
+        summary,
+        summary.p50 if summary.p50 is not None else carried,
+        emulated,
+    )
+
+
+def latencies(run: Run, emulated: frozenset[str]) -> tuple[Latency, ...]:
+    """Every timed operation, by operation, then items, mode and the order of the backends."""
+    order = {name: n for n, name in enumerate(run.backends)}
+    known = {name: n for n, name in enumerate(OPERATIONS)}
+    entries = [
+        _latency(m, m.backend in emulated)
+        for m in run.measurements
+        if m.name.startswith(PREFIX) and m.name != EMBEDDING
+    ]
+    return tuple(
+        sorted(
+            entries,
+            key=lambda e: (
+                known.get(e.operation, len(known)),
+                e.operation,
+                e.items or 0,
+                e.mode != "sync",
+                order.get(e.backend, len(order)),
+            ),
+        )
+    )
+
+
+def embedding_times(run: Run) -> tuple[Latency, ...]:
+    """Seconds to embed one text, as each backend's run measured it: in no other figure."""
+    return tuple(_latency(m, False) for m in run.measurements if m.name == EMBEDDING)

@@ -1,0 +1,98 @@
+"""
+The portability table: what each backend does where the contract leaves the choice to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conformance.contract import Level, Rule, UnknownRuleError, rule
+from conformance.results import Measurement, Run
+from reports.cells import known_rule, rules_of
+from reports.text import show
+
+PREFIX = "portability."
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One thing that a backend does, and the modes in which it was seen."""
+
+    text: str
+    modes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PortabilityRow:
+    """One question that IMPL leaves open, and each backend's answer; a backend may be absent."""
+
+    rule: Rule
+    question: str
+    """What was looked at, where a rule has several questions; else empty."""
+    answers: dict[str, tuple[Choice, ...]]
+
+    @property
+    def differs(self) -> bool:
+        """Whether a program that relies on one backend's answer would notice another."""
+        told = {tuple(sorted({c.text for c in choices})) for choices in self.answers.values()}
+        return len(told) > 1
+
+
+def _rule_in(name: str) -> Rule | None:
+    try:
+        return rule(name)
+    except UnknownRuleError:
+        return None
+
+
+def _place(figure: Measurement, by_case: dict[str, Rule]) -> tuple[Rule, str] | None:
+    """The rule and question that a measurement answers, or ``None`` if it is of another kind."""
+    if figure.name.startswith(PREFIX):
+        head, _, rest = figure.name.removeprefix(PREFIX).partition(".")
+        named = _rule_in(head) or by_case.get(figure.case)
+        question = rest if _rule_in(head) else figure.name.removeprefix(PREFIX)
+        return (named, question) if named else None
+    of_case = by_case.get(figure.case)
+    if of_case is None or of_case.level is not Level.IMPL:
+        return None
+    question = figure.name.removeprefix(of_case.id).strip(".")
+    return of_case, question
+
+
+def portability(run: Run) -> tuple[tuple[PortabilityRow, ...], frozenset[int]]:
+    """
+    The table, and the positions in ``run.measurements`` that it tells (so that none is told twice).
+    """
+    by_case = {row.case: known_rule(row) for row in run.rows}
+    told: dict[tuple[str, str], dict[str, dict[str, list[str]]]] = {}
+    rules: dict[str, Rule] = {}
+    used = set()
+    for position, figure in enumerate(run.measurements):
+        if figure.name.startswith(("latency.", "trouble.", "restart.")):
+            continue
+        place = _place(figure, by_case)
+        if place is None:
+            continue
+        used.add(position)
+        rules[place[0].id] = place[0]
+        answers = told.setdefault((place[0].id, place[1]), {}).setdefault(figure.backend, {})
+        answers.setdefault(show(figure.value), []).append(figure.mode)
+    order = [r.id for r in rules_of(run.rows)]
+    rank = {rule_id: n for n, rule_id in enumerate([*order, *(r for r in rules if r not in order)])}
+    table = tuple(
+        PortabilityRow(
+            rules[rule_id],
+            question,
+            {
+                backend: tuple(
+                    Choice(text, tuple(dict.fromkeys(m for m in modes if m)))
+                    for text, modes in by_text.items()
+                )
+                for backend, by_text in answers.items()
+            },
+        )
+        for (rule_id, question), answers in sorted(
+            told.items(), key=lambda entry: (rank[entry[0][0]], entry[0][1])
+        )
+    )
+    return table, frozenset(used)

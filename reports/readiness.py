@@ -1,0 +1,148 @@
+"""
+How production readiness and the best use are derived: from persistence, sharing and broken promises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conformance.contract import Level, Verdict
+from reports.derived import Derived, Grade, not_measured
+from reports.durability import persistence
+from reports.sharing import lost_writes, scalability
+from reports.view import BackendView
+
+SAFETY = ("K", "X", "N", "O")
+"""Groups whose broken MUST loses, mixes up or half-writes data."""
+STORIES = ("E",)
+"""The user stories: a memory type that does not work, or does not come back."""
+
+HOW = (
+    "“No” if the backend does not declare persistence, if a restart lost an acknowledged write, if several "
+    "processes lost one, or if a MUST of group E (the memory types) failed. “With reservations” if kill -9 "
+    "was not survived or not verified, if several processes may not share the store or E6 did not pass, or "
+    "if a MUST of the groups K, X, N, O failed or could not be verified. “Yes” if none of that holds. Not "
+    "measured if persistence was not, or if one of those groups was not run. An expected failure counts "
+    "like any other."
+)
+BEST_HOW = (
+    "“Development and tests” if nothing persists by declaration; “nothing that must survive a restart” if a "
+    "restart lost data; else “single-process applications” if processes may not share the store or E6 did "
+    "not pass; else “production, run by a provider” for a hosted service and “production, several processes” "
+    "for any other. A reservation about production is repeated. Nothing here speaks of large scale: the "
+    "suite does not measure it. Not measured if persistence or sharing was not."
+)
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The reasons that speak against a backend, by weight."""
+
+    against: tuple[str, ...]
+    reservations: tuple[str, ...]
+    missing: tuple[str, ...]
+    rules: tuple[str, ...]
+
+
+def _against(view: BackendView, kept: Derived) -> list[str]:
+    reasons = []
+    if view.declares("persistence") is False:
+        reasons.append("does not persist (declared)")
+    elif kept.grade is Grade.BAD:
+        reasons.append(f"persistence: {kept.value}")
+    if lost_writes(view):
+        reasons.append("several processes lose writes")
+    return reasons
+
+
+def _reservations(view: BackendView, kept: Derived, shared: Derived) -> list[str]:
+    reasons = []
+    if kept.grade is Grade.PARTLY:
+        reasons.append(f"persistence: {kept.value}")
+    if shared.grade is Grade.UNKNOWN:
+        reasons.append("several processes not measured")
+    elif shared.grade is not Grade.GOOD:
+        reasons.append(f"several processes: {shared.value}")
+    failed = view.of_groups(SAFETY, Verdict.FAIL, Level.MUST)
+    if failed:
+        reasons.append(f"broken MUST: {', '.join(failed)}")
+    unsure = [
+        rule_id
+        for verdict in (Verdict.UNVERIFIED, Verdict.ERROR)
+        for rule_id in view.of_groups((*SAFETY, *STORIES), verdict, Level.MUST)
+    ]
+    if unsure:
+        reasons.append(f"not verified: {', '.join(unsure)}")
+    return reasons
+
+
+def assess(view: BackendView) -> Assessment:
+    """Weigh everything that the run says against putting the backend into production."""
+    kept, shared = persistence(view), scalability(view)
+    against = _against(view, kept)
+    stories = view.of_groups(STORIES, Verdict.FAIL, Level.MUST)
+    if stories and view.declares("persistence") is not False and kept.grade is not Grade.BAD:
+        against.append(f"broken user stories: {', '.join(stories)}")
+    ran = {rule_id.rstrip("0123456789") for rule_id in view.cells}
+    missing = [f"group {group} was not run" for group in (*SAFETY, *STORIES) if group not in ran]
+    if kept.grade is Grade.UNKNOWN:
+        missing.insert(0, "persistence was not measured")
+    broken = view.of_groups((*SAFETY, *STORIES), Verdict.FAIL, Level.MUST)
+    rules = tuple(dict.fromkeys((*broken, *kept.rules, *shared.rules)))
+    return Assessment(
+        tuple(against), tuple(_reservations(view, kept, shared)), tuple(missing), rules
+    )
+
+
+def production_ready(view: BackendView) -> Derived:
+    """Whether anything in the run speaks against production."""
+    found = assess(view)
+    figures = ("header: capabilities",)
+    if found.against:
+        because = "Against it: " + "; ".join(found.against) + "."
+        value = f"No: {found.against[0]}"
+        notes = (*found.against[1:], *found.reservations)
+        return Derived(value, Grade.BAD, because, notes, found.rules, figures)
+    if found.missing:
+        because = "Not enough was run: " + "; ".join(found.missing) + "."
+        return not_measured(because, *found.reservations, figures=figures)
+    if found.reservations:
+        because = "Nothing rules it out; reservations: " + "; ".join(found.reservations) + "."
+        return Derived(
+            "With reservations", Grade.PARTLY, because, found.reservations, found.rules, figures
+        )
+    because = (
+        "Acknowledged writes came through kill -9, several processes shared the store, and no MUST of "
+        "the groups K, X, N, O and E failed."
+    )
+    return Derived("Yes", Grade.GOOD, because, (), found.rules, figures)
+
+
+def best_for(view: BackendView) -> Derived:
+    """The use that the run supports, no larger than what it showed."""
+    kept, shared, ready = persistence(view), scalability(view), production_ready(view)
+    rules = tuple(dict.fromkeys((*kept.rules, *shared.rules)))
+    figures = ("header: capabilities", "header: hosted")
+    if view.declares("persistence") is False:
+        because = "Nothing persists, as the backend declares."
+        return Derived("Development and tests", Grade.PLAIN, because, (), rules, figures)
+    if kept.grade is Grade.BAD:
+        because = f"Persistence: {kept.value}."
+        return Derived("Nothing that must survive a restart", Grade.BAD, because, (), rules, figures)
+    if kept.grade is Grade.UNKNOWN:
+        return not_measured("Persistence was not measured.", figures=figures)
+    if shared.grade is Grade.UNKNOWN:
+        return not_measured("Sharing by several processes was not measured.", figures=figures)
+    notes = (f"production ready: {ready.value}",) if ready.grade is not Grade.GOOD else ()
+    if shared.grade is not Grade.GOOD:
+        because = f"It persists ({kept.value}); several processes: {shared.value}."
+        value = "Single-process applications"
+        return Derived(value, Grade.PLAIN, because, notes, rules, figures)
+    because = f"It persists ({kept.value}) and several processes shared it (E6)."
+    if ready.grade is Grade.BAD:
+        value = "Not for production yet"
+    elif view.fact("hosted"):
+        value = "Production, run by a provider"
+    else:
+        value = "Production, several processes"
+    return Derived(value, Grade.PLAIN, because, notes, rules, figures)

@@ -1,0 +1,153 @@
+"""
+The report on a terminal, as the end of a run: counts, a grid by group, failures, the comparison.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance.contract import Verdict
+from conformance.results import Run
+from reports.cells import Finding
+from reports.derived import SIGNS
+from reports.model import GroupGrid, Report, build_report
+from reports.text import ICONS, number, one_line, plural
+from reports.view import BackendView
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_STYLES = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "bold red",
+    Verdict.UNSUPPORTED: "dim",
+    Verdict.UNVERIFIED: "yellow",
+    Verdict.ERROR: "bold magenta",
+}
+
+
+def _title(view: BackendView) -> str:
+    return one_line(f"{view.name} (emulated)" if view.emulated else view.name, 60)
+
+
+def _counts(report: Report) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="Rules by verdict", title_justify="left")
+    table.add_column("backend")
+    for verdict in Verdict:
+        table.add_column(f"{ICONS[verdict]} {verdict}", justify="right", style=_STYLES[verdict])
+    for name in ("expected", "checks", "seconds", "in store"):
+        table.add_column(name, justify="right")
+    for view in report.backends:
+        seconds = view.seconds
+        table.add_row(
+            Text(_title(view)),
+            *(str(view.rule_counts[str(v)]) for v in Verdict),
+            str(view.expected_failures),
+            str(sum(view.row_counts.values())),
+            number(seconds["total"]) if "total" in seconds else "–",
+            number(seconds["in_store"]) if "in_store" in seconds else "–",
+        )
+    return table
+
+
+def group_tally(view: BackendView, grid: GroupGrid) -> str:
+    """``12/14 ✗2``: passed rules of the group, then those that failed or could not be told."""
+    cells = [view.cells[r.id] for r in grid.rules if r.id in view.cells]
+    if not cells:
+        return "not run"
+    passed = sum(1 for c in cells if c.verdict is Verdict.PASS)
+    told = [f"{passed}/{len(cells)}"]
+    for verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.UNVERIFIED, Verdict.UNSUPPORTED):
+        count = sum(1 for c in cells if c.verdict is verdict)
+        if count:
+            told.append(f"{ICONS[verdict]}{count}")
+    return " ".join(told)
+
+
+def _groups(report: Report) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="Rules passed, by group", title_justify="left")
+    table.add_column("group")
+    for view in report.backends:
+        table.add_column(Text(_title(view)))
+    for grid in report.groups:
+        tallies = [group_tally(view, grid) for view in report.backends]
+        table.add_row(
+            f"{grid.group.id}  {grid.group.title}",
+            *(Text(t, style="red" if ICONS[Verdict.FAIL] in t else "") for t in tallies),
+        )
+    return table
+
+
+def _comparison(report: Report) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="Comparison", title_justify="left")
+    table.add_column("")
+    for view in report.backends:
+        table.add_column(Text(_title(view)))
+    for row in report.comparison:
+        values = [row.values[view.name] for view in report.backends]
+        table.add_row(
+            row.feature.title, *(Text(f"{SIGNS[v.grade]} {v.value}".strip()) for v in values)
+        )
+    return table
+
+
+def failure_lines(finding: Finding) -> list[str]:
+    """A failure in a few lines: what, expected and got, where known, and how to see it again."""
+    row, rule = finding.first, finding.rule
+    mark = " (emulated)" if finding.emulated else ""
+    known = " (expected)" if finding.expected else ""
+    more = len(finding.evidence) - 1
+    lines = [
+        f"{ICONS[Verdict.FAIL]} {finding.backend}{mark} {rule.id} {rule.level}{known}: {row.message}",
+        f"    case {row.case}" + (f" and {plural(more, 'more case')}" if more else ""),
+    ]
+    if row.expected is not None or row.got is not None:
+        lines += [f"    expected {row.expected}", f"    got      {row.got}"]
+    if row.expectation is not None:
+        lines.append(f"    known: {row.expectation}")
+    if finding.upstream:
+        lines.append(f"    upstream: {finding.upstream}")
+    if row.script:
+        state = {True: "confirmed", False: "unconfirmed"}.get(bool(row.confirmed), "")
+        state = state if row.confirmed is not None else "not tried"
+        lines.append(f"    reproducer ({state}): store-conformance repro RUN {finding.backend}/{rule.id}")
+    return [one_line(line, 400) if n == 0 else f"    {one_line(line, 400)}" for n, line in enumerate(lines)]
+
+
+def print_summary(run: Run, console: Console | None = None, *, most: int = 40) -> None:
+    """
+    Print the run's end: news first among the failures, at most ``most`` of them.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    out, report = console or Console(), build_report(run)
+    out.print(_groups(report))
+    out.print(_comparison(report))
+    failures = sorted(report.findings, key=lambda f: f.expected)
+    for finding in failures[:most]:
+        head, *rest = failure_lines(finding)
+        out.print(Text(head, style="yellow" if finding.expected else "red"), soft_wrap=True)
+        for line in rest:
+            out.print(Text(line), soft_wrap=True)
+    if len(failures) > most:
+        out.print(Text(f"… and {plural(len(failures) - most, 'more failed rule')} in the report"))
+    for row in report.harness_errors[:most]:
+        text = f"{ICONS[Verdict.ERROR]} harness fault: {row.backend} {row.rule} {row.case}: {row.message}"
+        out.print(Text(one_line(text, 400), style=_STYLES[Verdict.ERROR]), soft_wrap=True)
+    for row in report.stale[:most]:
+        text = f"! stale expectation: {row.backend} {row.rule} {row.case} passes now ({row.expectation})"
+        out.print(Text(one_line(text, 400), style="yellow"), soft_wrap=True)
+    out.print(_counts(report))
+    if run.footer.get("interrupted"):
+        out.print(Text("The run was interrupted: what is missing was not run.", style="yellow"))

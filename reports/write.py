@@ -1,0 +1,76 @@
+"""
+Writes a run's report in every format that was asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from conformance.results import Run
+from reports import json_report, junit, markdown, page
+from reports.model import Report, build_report
+
+_RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
+    "md": ("report.md", markdown.render),
+    "html": ("report.html", page.render),
+    "json": ("report.json", json_report.render),
+    "junit": ("junit.xml", junit.render),
+}
+FORMATS = tuple(_RENDERERS)
+
+
+class ReportError(Exception):
+    """A report cannot be written: ``problem`` says why, ``hint`` what to do."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(f"{problem}. Hint: {hint}")
+        self.problem = problem
+        self.hint = hint
+
+
+def _checked(formats: Iterable[str]) -> tuple[str, ...]:
+    chosen = tuple(dict.fromkeys(formats))
+    for name in chosen:
+        if name not in _RENDERERS:
+            near = difflib.get_close_matches(name, FORMATS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(FORMATS)}"
+            raise ReportError(f"unknown report format {name!r}", hint)
+    if not chosen:
+        raise ReportError("no report format was named", f"known are {', '.join(FORMATS)}")
+    return chosen
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the whole file or leave the old one: a reader never sees half a report."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_reports(run: Run, out: Path, formats: Iterable[str] = FORMATS) -> list[Path]:
+    """
+    Write ``report.md``, ``report.html``, ``report.json`` and ``junit.xml`` into the folder ``out``.
+
+    The folder is made if it is not there.  Raises ``ReportError`` where it cannot be written.
+    """
+    chosen = _checked(formats)
+    report = build_report(run)
+    written = []
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in chosen:
+            file, render = _RENDERERS[name]
+            _write(out / file, render(report))
+            written.append(out / file)
+    except OSError as error:
+        raise ReportError(
+            f"{out}: the report cannot be written ({error.strerror or error})",
+            "give a folder that you may write to, with --out DIR",
+        ) from None
+    return written

@@ -7,6 +7,7 @@ A backend knows no test.  It says where its engine comes from (`Deployment`), wh
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -90,6 +91,14 @@ class Facts:
     limits: dict[str, Any] = field(default_factory=dict)
 
 
+def scratch() -> str | None:
+    """A folder in memory with room (``CONFORMANCE_SCRATCH`` or /dev/shm), or ``None`` for the usual one."""
+    for folder in (os.environ.get("CONFORMANCE_SCRATCH"), "/dev/shm"):
+        if folder and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > 2 << 30:
+            return folder
+    return None
+
+
 class Engine:
     """
     A server that the backend started and may therefore stop and kill.
@@ -122,6 +131,7 @@ class Backend:
 
     def __init__(self) -> None:
         self._root: Path | None = None
+        self._disk: Path | None = None
 
     def availability(self) -> Availability:
         """Whether ``start`` would work; starts nothing and never raises."""
@@ -132,26 +142,41 @@ class Backend:
 
     def stop(self) -> None:
         """End whatever ``start`` started and remove whatever was created."""
-        if self._root is not None:
-            shutil.rmtree(self._root, ignore_errors=True)
-            self._root = None
+        for folder in (self._root, self._disk):
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+        self._root = self._disk = None
 
     @property
     def root(self) -> Path:
-        """A temporary folder of this backend object's own, removed by ``stop``."""
+        """
+        A temporary folder of this backend object's own, in memory where possible, removed by ``stop``.
+        """
         if self._root is None:
-            self._root = Path(tempfile.mkdtemp(prefix=f"conformance-{self.name}-"))
+            self._root = Path(tempfile.mkdtemp(prefix=f"conformance-{self.name}-", dir=scratch()))
         return self._root
+
+    @property
+    def disk(self) -> Path:
+        """Like ``root``, but on the disk: for figures that depend on it."""
+        if self._disk is None:
+            self._disk = Path(tempfile.mkdtemp(prefix=f"conformance-{self.name}-"))
+        return self._disk
 
     @property
     def url(self) -> str | None:
         """The engine's address while it runs."""
         return None
 
-    def location(self) -> Location:
-        """A fresh, empty place that belongs to the caller alone."""
+    def location(self, *, durable: bool = False) -> Location:
+        """
+        A fresh, empty place that belongs to the caller alone.
+
+        ``durable``: on the disk, for measurements; otherwise in memory where the machine has such a
+        folder.  Processes are killed here, machines are not: that loses nothing but waiting for fsync.
+        """
         name = f"c{uuid.uuid4().hex[:16]}"
-        path = self.root / name
+        path = (self.disk if durable else self.root) / name
         path.mkdir(parents=True)
         return Location(path=path, url=self.url, name=name)
 

@@ -7,13 +7,12 @@ function that returns a store; it takes as many of ``at``, ``index`` and ``ttl``
 
 from __future__ import annotations
 
-import difflib
+import asyncio
 import inspect
-import os
 import queue
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -26,6 +25,7 @@ from typing import Any, ClassVar
 
 from langgraph.store.base import BaseStore
 
+from backends.arguments import SHAPE, Arguments
 from backends.base import (
     Availability,
     Backend,
@@ -39,10 +39,7 @@ from backends.base import (
 from backends.references import Reference, one_line
 from conformance.contract import ALL, Capability, Location
 
-STANDARD = ("at", "index", "ttl")
 CHECK_SECONDS = 30.0
-SHAPE = "def open_store(at, index, ttl) that yields or returns a BaseStore"
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class FactoryBackend(Backend):
@@ -73,14 +70,14 @@ class FactoryBackend(Backend):
         self._url = url
         found = self._reference.load()
         self._inner: Backend | None = _as_backend(self.name, found, self._options, url)
-        self._function: Callable[..., Any] = found
-        self._names: tuple[str, ...] = ()
+        self._arguments: Arguments | None = None
         if self._inner is None:
             if not callable(found):
                 raise BackendError(
                     self.name, f"{self._reference} is a {type(found).__name__}, no function.", SHAPE
                 )
-            self._names = _arguments(self.name, found, self._options)
+            self._arguments = Arguments.plan(self.name, found, self._options)
+        self._is_async = self._inner is None and _runs_in_a_loop(found)
         inner = self._inner.capabilities if self._inner is not None else ALL
         self.capabilities = capabilities if capabilities is not None else inner
 
@@ -90,43 +87,29 @@ class FactoryBackend(Backend):
         if self._inner is not None:
             return self._inner.open(at, index, ttl, mode)
         place = replace(at, options={**at.options, **self._options})
-        made = self._call({"at": place, "index": index, "ttl": ttl})
-        return self._managed(made, mode)
+        # The function is called where the store will be used, not before: an async store may need
+        # the running loop, and what the function raises is raised by opening it.
+        opener = _open_async if mode == "async" or self._is_async else _open_sync
+        return opener(self, place, index, ttl)
 
-    def _call(self, values: dict[str, Any]) -> Any:
-        """Call the function with those of the arguments that it takes."""
-        parameters = list(inspect.signature(self._function).parameters.values())
-        positional: list[Any] = []
-        named: dict[str, Any] = {}
-        for parameter, name in zip(parameters, self._names):
-            if parameter.kind in _POSITIONAL:
-                positional.append(values[name])
-            elif parameter.kind is not inspect.Parameter.VAR_KEYWORD:
-                named[parameter.name] = values[name]
-        if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-            positional += [values[name] for name in STANDARD[len(positional) :]]
-        elif any(p.kind is p.VAR_KEYWORD for p in parameters):
-            named.update({n: values[n] for n in STANDARD if n not in self._names})
-        return self._function(*positional, **named, **self._options)
-
-    def _managed(self, made: Any, mode: Mode) -> Opened:
-        """What the function gave as a context manager of the right kind, not yet entered."""
-        if isinstance(made, BaseStore):
-            # Some stores are context managers themselves; then closing them is their own business.
-            return _plain(made)
-        if inspect.isawaitable(made):
-            return _awaited(self.name, made)
-        if isinstance(made, AbstractAsyncContextManager) and (
-            mode == "async" or not isinstance(made, AbstractContextManager)
-        ):
-            return made
-        if isinstance(made, AbstractContextManager):
+    def make(self, at: Location, index: Any, ttl: Any) -> Any:
+        """What the function gives: a store, a coroutine, or a context manager not yet entered."""
+        assert self._arguments is not None
+        made = self._arguments.call(at, index, ttl)
+        kinds = (BaseStore, AbstractContextManager, AbstractAsyncContextManager)
+        if isinstance(made, kinds) or inspect.isawaitable(made):
             return made
         hint = SHAPE
         if inspect.isgenerator(made) or inspect.isasyncgen(made):
             kind = "asynccontextmanager" if inspect.isasyncgen(made) else "contextmanager"
             hint = f"decorate it with @contextlib.{kind}"
         raise BackendError(self.name, f"{_returned(self._reference, made)}.", hint)
+
+    def checked(self, store: Any) -> BaseStore:
+        """``store`` if it is one; raises ``BackendError`` otherwise."""
+        if not isinstance(store, BaseStore):
+            raise BackendError(self.name, f"{_returned(self._reference, store)}.", SHAPE)
+        return store
 
     # -- the preflight -----------------------------------------------------------------------------
 
@@ -170,29 +153,32 @@ class FactoryBackend(Backend):
             if self._inner is not None:
                 at = self._inner.location()
             try:
-                mode: Mode = "sync" if Capability.SYNC in self.capabilities else "async"
-                return self._enter(self.open(at, None, None, mode))
+                store = self._enter(at)
             finally:
                 if self._inner is not None:
                     self._inner.discard(at)
+        return f"{type(store).__module__}.{type(store).__qualname__}"
 
-    def _enter(self, opened: Opened) -> str:
-        if isinstance(opened, AbstractContextManager):
+    def _enter(self, at: Location) -> BaseStore:
+        if not self._is_async and Capability.SYNC in self.capabilities:
+            try:
+                with self._opened(at, "sync") as store:
+                    return self.checked(store)
+            except _OnlyAsyncError:
+                self._is_async = True
+
+        async def enter() -> BaseStore:
+            opened = self._opened(at, "async")
+            if isinstance(opened, AbstractAsyncContextManager):
+                async with opened as store:
+                    return self.checked(store)
             with opened as store:
-                return self._type_of(store)
-
-        async def enter() -> str:
-            async with opened as store:
-                return self._type_of(store)
-
-        import asyncio
+                return self.checked(store)
 
         return asyncio.run(enter())
 
-    def _type_of(self, store: Any) -> str:
-        if not isinstance(store, BaseStore):
-            raise BackendError(self.name, f"{_returned(self._reference, store)}.", SHAPE)
-        return f"{type(store).__module__}.{type(store).__qualname__}"
+    def _opened(self, at: Location, mode: Mode) -> Any:
+        return self.open(at, None, None, mode)
 
     # -- the rest of a backend ---------------------------------------------------------------------
 
@@ -214,7 +200,7 @@ class FactoryBackend(Backend):
     def url(self) -> str | None:
         return self._url if self._inner is None else self._inner.url
 
-    def location(self) -> Location:
+    def location(self, *, durable: bool = False) -> Location:
         return super().location() if self._inner is None else self._inner.location()
 
     def discard(self, at: Location) -> None:
@@ -242,10 +228,12 @@ class FactoryBackend(Backend):
             "url": self._url,
             "options": self._options,
             "capabilities": sorted(str(c) for c in self.capabilities),
+            "is_async": self._is_async,
             "inner": self._inner.spec() if self._inner is not None else None,
         }
 
     def attach(self, spec: dict[str, Any]) -> None:
+        self._is_async = spec["is_async"]
         if self._inner is not None and spec.get("inner"):
             self._inner.attach(spec["inner"])
 
@@ -263,17 +251,47 @@ class FactoryBackend(Backend):
         return backend
 
 
+class _OnlyAsyncError(BackendError):
+    """The function gives something that only an event loop can open."""
+
+
 @contextmanager
-def _plain(store: BaseStore) -> Iterator[BaseStore]:
-    yield store
+def _open_sync(backend: FactoryBackend, at: Location, index: Any, ttl: Any) -> Iterator[BaseStore]:
+    made = backend.make(at, index, ttl)
+    if isinstance(made, AbstractContextManager):
+        with made as store:
+            yield backend.checked(store)
+    elif isinstance(made, BaseStore) and not isinstance(made, AbstractAsyncContextManager):
+        yield made
+    else:
+        if inspect.iscoroutine(made):
+            made.close()  # or Python warns that it was never awaited
+        raise _OnlyAsyncError(
+            backend.name, "the store can be opened in an event loop only.", "--declare no-sync"
+        )
 
 
 @asynccontextmanager
-async def _awaited(name: str, coming: Any) -> AsyncIterator[BaseStore]:
-    store = await coming
-    if not isinstance(store, BaseStore):
-        raise BackendError(name, f"the coroutine returned a {type(store).__name__}.", SHAPE)
-    yield store
+async def _open_async(
+    backend: FactoryBackend, at: Location, index: Any, ttl: Any
+) -> AsyncIterator[BaseStore]:
+    made = backend.make(at, index, ttl)
+    if inspect.isawaitable(made):
+        made = await made
+    if isinstance(made, AbstractAsyncContextManager):
+        async with made as store:
+            yield backend.checked(store)
+    elif isinstance(made, AbstractContextManager):
+        with made as store:
+            yield backend.checked(store)
+    else:
+        yield backend.checked(made)
+
+
+def _runs_in_a_loop(function: Any) -> bool:
+    """Whether that is plain from the function itself; ``check`` finds out about the others."""
+    inner = inspect.unwrap(function)
+    return inspect.isasyncgenfunction(inner) or inspect.iscoroutinefunction(inner)
 
 
 def _returned(reference: Reference, value: Any) -> str:
@@ -287,7 +305,9 @@ def _as_backend(
     """The `Backend` that was referred to, made if it is a class; ``None`` if it is something else."""
     if isinstance(found, Backend):
         if options or url:
-            raise BackendError(name, "a Backend object takes no --option and no --url.", "give its class")
+            raise BackendError(
+                name, "a Backend object takes no --option and no --url.", "give its class"
+            )
         return found
     if not (isinstance(found, type) and issubclass(found, Backend)):
         return None
@@ -297,55 +317,13 @@ def _as_backend(
     try:
         inspect.signature(found).bind(**arguments)
     except TypeError as error:
-        raise BackendError(name, f"{found.__qualname__}: {error}.", _takes(found)) from None
+        names = ", ".join(inspect.signature(found).parameters) or "none"
+        raise BackendError(
+            name, f"{found.__qualname__}: {error}.", f"options are {names}"
+        ) from None
     try:
         return found(**arguments)
     except BackendError:
         raise
     except Exception as error:
         raise BackendError(name, f"{found.__qualname__} raised {one_line(error)}.") from error
-
-
-def _takes(function: Callable[..., Any]) -> str:
-    names = [p.name for p in inspect.signature(function).parameters.values() if p.name not in STANDARD]
-    return f"it takes {', '.join(names)}" if names else "it takes none"
-
-
-def _arguments(
-    name: str, function: Callable[..., Any], options: Mapping[str, str]
-) -> tuple[str, ...]:
-    """
-    Which of ``at``, ``index`` and ``ttl`` go to the function's parameters, in their order.
-
-    By name where a parameter is called so, else by position; checks the options, too.
-    """
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return STANDARD
-    plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    optional = {p.name for p in plain if p.default is not p.empty or p.kind is p.KEYWORD_ONLY}
-    accepted = [p.name for p in plain if p.name not in STANDARD and p.name in optional]
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    for option in options:
-        if option not in accepted and not open_ended:
-            near = difflib.get_close_matches(option, accepted, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            known = f"It takes {', '.join(accepted)}." if accepted else "It takes none."
-            raise BackendError(name, f"the function takes no option {option!r}.", hint + known)
-    given: list[str] = []
-    free = [s for s in STANDARD if s not in {p.name for p in plain}]
-    for parameter in plain:
-        if parameter.name in STANDARD:
-            given.append(parameter.name)
-        elif parameter.name in optional or parameter.name in options:
-            if parameter.default is parameter.empty and parameter.name not in options:
-                raise BackendError(
-                    name, f"it needs an option {parameter.name!r}.", f"--option {parameter.name}=..."
-                )
-            break
-        elif free:
-            given.append(free.pop(0))
-        else:
-            raise BackendError(name, f"its parameter {parameter.name!r} is none of ours.", SHAPE)
-    return tuple(given)

@@ -292,7 +292,7 @@ class PostgresBackend(Backend):
 
         return shown(self._database.params) if self._database is not None else None
 
-    def location(self) -> Location:
+    def location(self, *, durable: bool = False) -> Location:
         database = self._running()
         name = database.create()
         path = self.root / name

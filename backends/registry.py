@@ -5,12 +5,11 @@ A backend's module has ``BACKEND``, its class.  The constructor takes, by keywor
 ``deployment``, ``url`` and ``options`` it needs; the class says what it accepts by two optional
 attributes: ``DEPLOYMENTS`` (a tuple of `Deployment`) and ``OPTIONS`` (names to a line of help each).
 Installed packages add backends by the entry point group ``store_conformance.backends``, whose entries
-lead to such a module or class.
+lead to such a module or class, or to a function that opens a store as ``--store`` takes it.
 """
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -20,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from backends.base import Backend, BackendError, Deployment
+from backends.hints import did_you_mean
 
 ENTRY_POINTS = "store_conformance.backends"
 BUILT_IN = ("memory", "sqlite", "postgres", "qdrant", "chroma", "weaviate", "pinecone", "hybrid")
@@ -30,8 +30,7 @@ class UnknownBackendError(BackendError):
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         choice = sorted(known)
-        near = difflib.get_close_matches(name, choice, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(name, choice)
         super().__init__(name, "there is no such backend.", f"{hint}Known are {', '.join(choice)}.")
 
 
@@ -52,14 +51,17 @@ def get(name: str) -> type[Backend]:
     entry = _installed().get(name)
     if entry is None:
         raise UnknownBackendError(name, names())
+    return _class_in(name, _loaded(entry))
+
+
+def _loaded(entry: metadata.EntryPoint) -> Any:
     try:
-        found = entry.load()
+        return entry.load()
     except Exception as error:
         raise BackendError(
-            name,
+            entry.name,
             f"the entry point {entry.value} cannot be loaded: {type(error).__name__}: {error}.",
         ) from error
-    return _class_in(name, found)
 
 
 def _class_in(name: str, found: Any) -> type[Backend]:
@@ -98,6 +100,11 @@ def create(
     Raises ``BackendError`` for a name, deployment or option that it does not have, with the nearest
     right one; nothing is connected to yet.
     """
+    brought = _function_behind(name)
+    if brought is not None:
+        from backends.factory import FactoryBackend
+
+        return FactoryBackend(brought, name=name, options=options, url=url)
     kind = get(name)
     wanted = _deployment(name, kind, deployment)
     if url is not None and not _takes(kind, "url"):
@@ -105,6 +112,19 @@ def create(
     check_options(name, options or {}, getattr(kind, "OPTIONS", {}))
     arguments = {"deployment": wanted, "url": url, "options": dict(options or {})}
     return kind(**{key: value for key, value in arguments.items() if _takes(kind, key)})
+
+
+def _function_behind(name: str) -> str | None:
+    """The reference of an installed function of that name that opens a store, if there is one."""
+    entry = _installed().get(name)
+    if name in BUILT_IN or entry is None or not entry.attr:
+        return None
+    found = _loaded(entry)
+    return (
+        None
+        if _is_backend(found) or isinstance(found, ModuleType)
+        else f"{entry.module}:{entry.attr}"
+    )
 
 
 def from_spec(spec: Mapping[str, Any]) -> Backend:
@@ -128,8 +148,7 @@ def check_options(name: str, given: Mapping[str, str], known: Iterable[str]) -> 
     choice = sorted(known)
     for option in given:
         if option not in choice:
-            near = difflib.get_close_matches(option, choice, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+            hint = did_you_mean(option, choice)
             takes = f"It takes {', '.join(choice)}." if choice else "It takes none."
             raise BackendError(name, f"there is no option {option!r}.", hint + takes)
 
@@ -147,8 +166,7 @@ def _deployment(
     offered: tuple[Deployment, ...] = getattr(kind, "DEPLOYMENTS", (kind.deployment,))
     choice = [str(d) for d in offered]
     if str(wanted) not in choice:
-        near = difflib.get_close_matches(str(wanted), choice, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(str(wanted), choice)
         raise BackendError(
             name, f"there is no deployment {str(wanted)!r}.", f"{hint}It has {', '.join(choice)}."
         )

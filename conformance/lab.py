@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from conformance.case import CaseSpec, Mode
@@ -32,6 +33,17 @@ if TYPE_CHECKING:
     from conformance.child import Child
 
 
+@dataclass(frozen=True)
+class Finding:
+    """A failure of a rule that another rule's case came upon."""
+
+    rule_id: str
+    message: str
+    expected: Any
+    got: Any
+    history: tuple[str, ...]
+
+
 class Lab:
     """
     The workbench of one case in one mode.
@@ -51,6 +63,9 @@ class Lab:
         self.capabilities = backend.capabilities
         self.journal = Journal()
         self.observations: list[dict[str, Any]] = []
+        self.findings: list[Finding] = []
+        self.avoid: frozenset[str] = frozenset()
+        """Features of random histories whose rules are expected to fail here."""
         self.rng = random.Random(f"{settings.seed}:{spec.case_id(param)}")
         self._lane: LoopLane | None = None
         self._subjects: list[Subject] = []
@@ -89,6 +104,16 @@ class Lab:
         )
         self._subjects.append(subject)
         return subject
+
+    def forget(self, store: Subject) -> None:
+        """Close a store and discard its location now, where a case opens very many."""
+        troubles: list[str] = []
+        _quietly(store.close, troubles)
+        self._subjects = [s for s in self._subjects if s.at != store.at]
+        for owner, at in self._locations:
+            if at == store.at:
+                _quietly(lambda owner=owner, at=at: owner.discard(at), troubles)
+        self._locations = [(o, a) for o, a in self._locations if a != store.at]
 
     def reopen(self, store: Subject, **changes: Any) -> Subject:
         """
@@ -203,6 +228,12 @@ class Lab:
     def observe(self, name: str, value: Any, **facts: Any) -> None:
         """Record something that is neither right nor wrong: a figure, an IMPL choice."""
         self.observations.append({"name": name, "value": value, **facts})
+
+    def finding(
+        self, rule_id: str, message: str, *, expected: Any, got: Any, history: list[str]
+    ) -> None:
+        """Report a failure of another rule than the case's own; the case goes on."""
+        self.findings.append(Finding(rule_id, message, expected, got, tuple(history)))
 
     def unverified(self, reason: str) -> None:
         """End the case: it could not tell, and why."""

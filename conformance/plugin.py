@@ -145,6 +145,11 @@ class CaseFailed(Exception):
         self.row = row
 
 
+def _counts(row: Row) -> bool:
+    """Whether a row makes its pytest item fail."""
+    return row.verdict in (Verdict.FAIL, Verdict.ERROR) and row.expectation is None
+
+
 class CaseItem(pytest.Item):
     """One case, on one backend, in one mode, with one parameter."""
 
@@ -165,15 +170,16 @@ class CaseItem(pytest.Item):
         if session is None:
             pytest.skip("name a backend: --backend NAME or --store FILE.py:FUNCTION")
         outcome = session.run(self.spec, self.backend, self.mode, self.param)
-        entries = [outcome.row, *outcome.measurements]
+        entries = [outcome.row, *outcome.others, *outcome.measurements]
         self.user_properties.append((_DATA, json.dumps([e.to_dict() for e in entries], default=repr)))
         row = outcome.row
         if row.verdict in (Verdict.UNSUPPORTED, Verdict.UNVERIFIED):
             pytest.skip(f"{row.verdict}: {row.message}")
         if row.expectation is not None:
             pytest.xfail(f"expected: {row.expectation}")
-        if row.verdict != Verdict.PASS:
-            raise CaseFailed(row)
+        found = next((r for r in (row, *outcome.others) if _counts(r)), None)
+        if found is not None:
+            raise CaseFailed(found)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         if not isinstance(excinfo.value, CaseFailed):

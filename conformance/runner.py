@@ -8,6 +8,7 @@ tried is ``unverified``.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import traceback
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from conformance.case import CaseSpec, Mode
 from conformance.child import ChildFailedError
 from conformance.contract import Capability, Level, Verdict
+from conformance.contract import rule as contract_rule
 from conformance.lab import Lab
 from conformance.lanes import BodyExitedError, HungError, run_bounded
 from conformance.outcome import (
@@ -43,6 +45,8 @@ class Outcome:
     measurements: tuple[Measurement, ...]
     lab: Lab
     failure: BaseException | None
+    others: tuple[Row, ...] = ()
+    """Failures of other rules that the case came upon."""
 
 
 def missing(backend: Backend, spec: CaseSpec, mode: Mode) -> Capability | None:
@@ -52,12 +56,21 @@ def missing(backend: Backend, spec: CaseSpec, mode: Mode) -> Capability | None:
 
 
 def run_case(
-    backend: Backend, spec: CaseSpec, mode: Mode, param: str | None, settings: Settings
+    backend: Backend,
+    spec: CaseSpec,
+    mode: Mode,
+    param: str | None,
+    settings: Settings,
+    *,
+    avoid: frozenset[str] = frozenset(),
 ) -> Outcome:
     """
     Run one case in one mode, bounded in time, and close everything it opened.
+
+    ``avoid`` are the features that random histories steer around.
     """
     lab = Lab(backend, spec, mode, param, settings)
+    lab.avoid = avoid
     lacking = missing(backend, spec, mode)
     if lacking is not None:
         row = _row(lab, Verdict.UNSUPPORTED, f"declared: no {lacking}", 0.0, None)
@@ -92,7 +105,27 @@ def run_case(
         )
         for o in lab.observations
     )
-    return Outcome(row, measurements, lab, failure)
+    return Outcome(row, measurements, lab, failure, _others(row, lab))
+
+
+def _others(row: Row, lab: Lab) -> tuple[Row, ...]:
+    """A row for each failure of another rule; they cost nothing beyond the case's own row."""
+    return tuple(
+        dataclasses.replace(
+            row,
+            rule=f.rule_id,
+            level=str(contract_rule(f.rule_id).level),
+            verdict=str(Verdict.FAIL),
+            message=brief(f.message),
+            expected=brief(repr(f.expected)),
+            got=brief(repr(f.got)),
+            history=f.history,
+            seconds=0.0,
+            in_store=0.0,
+            calls=0,
+        )
+        for f in lab.findings
+    )
 
 
 def _body(lab: Lab) -> None:

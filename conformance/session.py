@@ -159,14 +159,29 @@ class RunSession:
 
     def run(self, spec: CaseSpec, backend: str, mode: Mode, param: str | None) -> Outcome:
         """Run one case and mark a failure that was expected."""
-        outcome = run_case(self.backends[backend], spec, mode, param, self.settings)
-        if outcome.row.verdict != Verdict.FAIL:
-            return outcome
-        known = self.expected(outcome.row)
+        outcome = run_case(
+            self.backends[backend], spec, mode, param, self.settings, avoid=self._avoid(backend)
+        )
+        row = self._marked(outcome.row)
+        others = tuple(self._marked(r) for r in outcome.others)
+        return dataclasses.replace(outcome, row=row, others=others)
+
+    def _marked(self, row: Row) -> Row:
+        """The row with the reason why its failure was expected, where it was."""
+        known = self.expected(row) if row.verdict == Verdict.FAIL else None
         if known is None:
-            return outcome
-        row = dataclasses.replace(outcome.row, expectation=known.why, upstream=known.upstream)
-        return dataclasses.replace(outcome, row=row)
+            return row
+        return dataclasses.replace(row, expectation=known.why, upstream=known.upstream)
+
+    def _avoid(self, backend: str) -> frozenset[str]:
+        """What random histories steer around: features of rules that are expected to fail."""
+        from conformance.histories import FEATURES
+
+        packages = self.facts.get(backend, {}).get("packages", {})
+        broken = {
+            e.rule for e in self.expectations if e.backend == backend and e.holds_for(packages)
+        }
+        return frozenset(name for name, rule_id in FEATURES.items() if rule_id in broken)
 
     def expected(self, row: Row) -> Expectation | None:
         packages = self.facts.get(row.backend, {}).get("packages", {})

@@ -39,6 +39,13 @@ def is_news(row: Row) -> bool:
     return unexpected or verdict is Verdict.ERROR or is_stale(row)
 
 
+def confirmation(row: Row) -> str:
+    """Whether the row's reproducer did reproduce, in words."""
+    if row.confirmed is None:
+        return "not tried"
+    return "confirmed in a clean process" if row.confirmed else "unconfirmed: it did not reproduce"
+
+
 @dataclass(frozen=True)
 class Cell:
     """What one backend did about one rule, over all cases and modes."""
@@ -67,7 +74,11 @@ class Cell:
         """The verdict as the reports name it: IMPL rules are ``recorded``, not passed."""
         if self.level is Level.IMPL and self.verdict is Verdict.PASS:
             return "recorded"
-        return "fail (expected)" if self.expected and self.verdict is Verdict.FAIL else str(self.verdict)
+        return (
+            "fail (expected)"
+            if self.expected and self.verdict is Verdict.FAIL
+            else str(self.verdict)
+        )
 
     @property
     def reason(self) -> str:

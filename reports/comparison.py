@@ -59,20 +59,27 @@ def vector_search(view: BackendView) -> Derived:
 
 def _vector_notes(view: BackendView) -> tuple[tuple[str, ...], tuple[str, ...]]:
     notes, figures = [], []
-    lowest: dict[tuple[str, str, str], float] = {}
+    lowest: dict[tuple[str, str], dict[str, float]] = {}
     for figure in view.measurements:
         if figure.name.startswith("recall.") and isinstance(figure.value, (int, float)):
-            corpus = str(figure.facts.get("corpus", "?"))
-            key = (figure.name, corpus, str(figure.facts.get("embedder", "?")))
-            lowest[key] = min(lowest.get(key, 1.0), float(figure.value))
-    for (name, corpus, embedder), value in lowest.items():
-        notes.append(f"{name.removeprefix('recall.')} recall {value:.3f} ({corpus}, {embedder})")
-        figures.append(name)
-    for timed in view.latencies:
-        if timed.operation == "search_semantic" and timed.median is not None:
-            items = f" at {timed.items:,} items" if timed.items else ""
-            notes.append(f"p50 {milliseconds(timed.median)} ms{items}, {timed.mode}")
-            figures.append("latency.search_semantic")
+            facts = figure.facts
+            source = lowest.setdefault(
+                (str(facts.get("corpus", "?")), str(facts.get("embedder", "?"))), {}
+            )
+            source[figure.name] = min(source.get(figure.name, 1.0), float(figure.value))
+            figures.append(figure.name)
+    for (corpus, embedder), values in lowest.items():
+        told = ", ".join(f"{name.removeprefix('recall.')} {v:.3f}" for name, v in values.items())
+        notes.append(f"recall {told} ({corpus}, {embedder})")
+    timed = [t for t in view.latencies if t.operation == "search_semantic" and t.median is not None]
+    if timed:
+        medians = ", ".join(f"{milliseconds(t.median)} ms {t.mode}".strip() for t in timed)
+        sizes = " and ".join(f"{n:,}" for n in sorted({t.items for t in timed if t.items}))
+        notes.append(f"p50 {medians}" + (f" at {sizes} items" if sizes else ""))
+        figures.append("latency.search_semantic")
+    unsure = view.of_groups("V", Verdict.UNVERIFIED)
+    if unsure:
+        notes.append(f"not verified: {', '.join(unsure)}")
     return tuple(notes), tuple(dict.fromkeys(figures))
 
 
@@ -85,14 +92,23 @@ def set_up(view: BackendView) -> Derived:
     services, steps = view.fact("services"), view.fact("setup_steps")
     size, first = view.fact("install_megabytes"), view.fact("seconds_to_first_put")
     count = len(steps) if isinstance(steps, (list, tuple)) else None
-    first_put = f"first put after {number(first)} s" if first is not None else f"first put {NOT_MEASURED}"
+    first_put = (
+        f"first put after {number(first)} s" if first is not None else f"first put {NOT_MEASURED}"
+    )
     if view.emulated:
         first_put = f"first put {NOT_MEASURED} (emulated)"
     installed = f"{number(size)} MB installed" if size is not None else f"size {NOT_MEASURED}"
-    notes = (_told(services, "service"), _told(count, "step"), installed, first_put)
+    work = f"{_told(services, 'service')}, {_told(count, 'step')}"
+    notes = (work, f"{installed}, {first_put}")
     figures = tuple(
         f"header: {name}"
-        for name in ("services", "setup_steps", "install_megabytes", "seconds_to_first_put", "hosted")
+        for name in (
+            "services",
+            "setup_steps",
+            "install_megabytes",
+            "seconds_to_first_put",
+            "hosted",
+        )
     )
     unstated = view.deployment == "factory" and not steps
     if unstated or not isinstance(services, int) or count is None:
@@ -129,11 +145,15 @@ def cost(view: BackendView) -> Derived:
     known = isinstance(licence, str) and licence not in ("", "unknown")
     notes = (f"licence {licence if known else 'not stated'}", disk)
     if view.fact("hosted") is None and not known:
-        return not_measured("The backend states neither licence nor host.", disk, figures=tuple(figures))
+        return not_measured(
+            "The backend states neither licence nor host.", disk, figures=tuple(figures)
+        )
     if view.fact("hosted"):
         value, because = "Hosted service", "The backend says that its provider runs and bills it."
     elif view.deployment == "factory" and not known:
-        return not_measured("A store brought by a user states no cost.", disk, figures=tuple(figures))
+        return not_measured(
+            "A store brought by a user states no cost.", disk, figures=tuple(figures)
+        )
     elif view.fact("services"):
         value = "Self-hosted"
         because = f"It needs {plural(int(view.fact('services')), 'service')} that you run."

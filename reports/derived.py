@@ -78,7 +78,7 @@ class Feature:
     def value(self, view: BackendView) -> Derived:
         """The backend's value; nothing that an emulator did counts as evidence."""
         if self.behaviour and view.emulated:
-            return not_measured(f"{EMULATED}; run against the service to fill this cell.", EMULATED)
+            return not_measured(f"{EMULATED}; run against the service to fill this cell.")
         return self.derive(view)
 
 

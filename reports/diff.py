@@ -129,7 +129,9 @@ def _latencies(before: Run, after: Run) -> tuple[LatencyChange, ...]:
         if key not in old:
             continue
         was, now = old[key].samples, new.samples
-        apart = percentile(was, 75) < percentile(now, 25) or percentile(now, 75) < percentile(was, 25)
+        apart = percentile(was, 75) < percentile(now, 25) or percentile(now, 75) < percentile(
+            was, 25
+        )
         changes.append(
             LatencyChange(
                 new.backend,
@@ -152,9 +154,7 @@ def compare_runs(before: Run, after: Run) -> RunDiff:
         if key in old and verdict_of(old[key]) is not verdict_of(row)
     ]
     worse = tuple(
-        c
-        for c in changes
-        if verdict_of(c.after) in _BAD and verdict_of(c.before) not in _BAD
+        c for c in changes if verdict_of(c.after) in _BAD and verdict_of(c.before) not in _BAD
     )
     fixed = tuple(
         c for c in changes if verdict_of(c.before) in _BAD and verdict_of(c.after) is Verdict.PASS

@@ -6,18 +6,27 @@ from __future__ import annotations
 
 from conformance.contract import Verdict, merge
 from reports.derived import Derived, Grade, not_measured
-from reports.survival import KIND_TITLES, KINDS, MEMORIES, Survival
+from reports.survival import ENGINE_KINDS, KIND_TITLES, KINDS, MEMORIES, Survival
 from reports.text import plural
 from reports.view import BackendView
 
 HOW = (
     "“No (declared)” if the backend does not declare persistence. Otherwise each kind of restart (new "
-    "store object, new process, engine stopped and started, kill -9) is judged for each memory type "
-    "from the restart rows of E1 to E4: “No” if a new object or process already lost something, "
-    "“Partly” if a harsher restart did, “Yes, through kill -9” if that passed and nothing failed, “Yes, "
-    "through …” the harshest restart that passed where kill -9 could not be tried. Without restart "
-    "rows: not measured."
+    "store object, new process, client kill -9, engine restart, engine kill -9) is judged for each memory "
+    "type from the restart rows of E1 to E4: “No” if a new object or process already lost something, "
+    "“Partly” if only a harsher one did, “Yes, through …” the harshest that passed if none failed. The "
+    "harshest that counts is the engine's kill -9, or the client's where the backend needs no service; "
+    "where that one could not be verified the value carries a reservation. Without restart rows: not "
+    "measured."
 )
+
+
+def harshest_kind(view: BackendView) -> str:
+    """The restart that a backend must come through: its engine's kill, or without one the client's."""
+    told = [e for e in view.survival if e.kind in ENGINE_KINDS]
+    tried = any(e.verdict is not Verdict.UNSUPPORTED for e in told)
+    own_process = view.fact("services") == 0 and not tried
+    return "client_killed" if own_process else "engine_killed"
 
 
 def level_verdicts(view: BackendView) -> dict[str, Verdict]:
@@ -47,7 +56,7 @@ def _notes(view: BackendView) -> tuple[str, ...]:
             notes.append(_note(kind, entries))
     seen = {e.memory for e in view.survival}
     absent = [m for m in MEMORIES if m not in seen]
-    if seen and absent and "any" not in seen:
+    if seen and absent:
         notes.append(f"not measured: {', '.join(absent)}")
     return tuple(notes)
 
@@ -81,7 +90,12 @@ def persistence(view: BackendView) -> Derived:
         lost = ", ".join(KIND_TITLES[kind] for kind in failed)
         if mild or not passed:
             return Derived(
-                f"No: lost by {lost}", Grade.BAD, f"Restart rows failed: {lost}.", notes, rules, figures
+                f"No: lost by {lost}",
+                Grade.BAD,
+                f"Restart rows failed: {lost}.",
+                notes,
+                rules,
+                figures,
             )
         kept = KIND_TITLES[passed[-1]]
         return Derived(
@@ -99,18 +113,13 @@ def persistence(view: BackendView) -> Derived:
             else "The run has no restart row of this backend."
         )
         return not_measured(why, *notes, figures=figures)
-    harshest = passed[-1]
-    open_kinds = [
-        KIND_TITLES[k]
-        for k in KINDS
-        if k not in passed and levels.get(k) is not Verdict.UNSUPPORTED
-    ]
-    sure = harshest == "kill"
+    needed = KINDS[: KINDS.index(harshest_kind(view)) + 1]
+    open_kinds = [KIND_TITLES[kind] for kind in needed if kind not in passed]
     if open_kinds:
         notes = (*notes, f"not verified: {', '.join(open_kinds)}")
     return Derived(
-        f"Yes, through {KIND_TITLES[harshest]}",
-        Grade.GOOD if sure else Grade.PARTLY,
+        f"Yes, through {KIND_TITLES[passed[-1]]}",
+        Grade.PARTLY if open_kinds else Grade.GOOD,
         "Restart rows passed for " + ", ".join(KIND_TITLES[k] for k in passed) + "; none failed.",
         notes,
         rules,

@@ -182,4 +182,9 @@ def _finite(value: Any) -> Any:
 
 def render(report: Report) -> str:
     """The document as text; ASCII only, so that lone surrogates of nasty values survive."""
-    return json.dumps(_finite(to_dict(report)), indent=1, ensure_ascii=True, allow_nan=False, default=repr) + "\n"
+    return (
+        json.dumps(
+            _finite(to_dict(report)), indent=1, ensure_ascii=True, allow_nan=False, default=repr
+        )
+        + "\n"
+    )

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterable, Sequence
 
 from conformance.contract import Rule
-from reports.cells import Finding
+from reports.cells import Finding, confirmation
 from reports.derived import SIGNS, Derived, Grade
 from reports.latency import Latency
 from reports.model import Report
 from reports.survival import KIND_TITLES
-from reports.text import ICONS, milliseconds, number, one_line, show, slugs, visible
+from reports.text import ICONS, milliseconds, number, one_line, safe_link, show, slugs, visible
 from reports.view import BackendView
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~$])")
@@ -25,9 +25,10 @@ def escape(text: str, limit: int = 600) -> str:
     return _SPECIAL.sub(r"\\\1", one_line(text, limit).replace("&", "&amp;"))
 
 
-def code(text: str, limit: int = 300) -> str:
-    """The text as inline code, whatever backticks it holds; a bar would end a table cell."""
-    flat = one_line(text, limit).replace("|", "\\|")
+def code(text: str, limit: int = 300, *, in_table: bool = False) -> str:
+    """The text as inline code, whatever backticks it holds; a bar would end a table's cell."""
+    flat = one_line(text, limit)
+    flat = flat.replace("|", "\\|") if in_table else flat
     fence = "`" * (max((len(t) for t in _TICKS.findall(flat)), default=0) + 1)
     pad = " " if flat.startswith("`") or flat.endswith("`") else ""
     return f"{fence}{pad}{flat}{pad}{fence}"
@@ -131,7 +132,10 @@ def _grid(report: Report) -> list[str]:
 def _finding(finding: Finding) -> list[str]:
     rule, mark = finding.rule, " (emulated)" if finding.emulated else ""
     lines = [f"### {escape(finding.backend)}{mark}: {rule.id} ({rule.level})", ""]
-    lines += [f"Promise: {promise(rule)}" + (f" ({escape(rule.source)})" if rule.source else ""), ""]
+    lines += [
+        f"Promise: {promise(rule)}" + (f" ({escape(rule.source)})" if rule.source else ""),
+        "",
+    ]
     for evidence in finding.evidence:
         row = evidence.row
         lines.append(f"- {code(row.case)} ({', '.join(evidence.modes)}): {escape(row.message)}")
@@ -140,13 +144,18 @@ def _finding(finding: Finding) -> list[str]:
         if row.expectation is not None:
             lines.append(f"  - expected failure: {escape(row.expectation)}")
         if row.upstream:
-            lines.append(f"  - upstream: {escape(row.upstream)}")
+            link = safe_link(row.upstream)
+            shown = (
+                f"<{one_line(link, 500)}>"
+                if link and not re.search(r"[<>\s]", link)
+                else escape(row.upstream)
+            )
+            lines.append(f"  - upstream: {shown}")
     first = finding.first
     if first.history:
         lines += ["", "Last calls:", "", *block("\n".join(first.history))]
     if first.script:
-        state = {True: "confirmed in a clean process", False: "unconfirmed: it did not reproduce"}
-        lines += ["", f"Reproducer ({state.get(first.confirmed, 'not tried')}):", ""]  # type: ignore[arg-type]
+        lines += ["", f"Reproducer ({confirmation(first)}):", ""]
         lines += block(first.script, "python")
     return [*lines, ""]
 
@@ -174,7 +183,15 @@ def _findings(report: Report) -> list[str]:
 def _survival(report: Report) -> list[str]:
     if not report.survival:
         return []
-    head = ["backend", "restart", "memory type", "verdict", "writes covered", "survived", "observed"]
+    head = [
+        "backend",
+        "restart",
+        "memory type",
+        "verdict",
+        "writes covered",
+        "survived",
+        "observed",
+    ]
     rows = [
         [
             escape(s.backend),
@@ -210,7 +227,12 @@ def _latencies(report: Report) -> list[str]:
     if not report.latencies:
         return []
     head = ["operation", "backend", "mode", "items", "n", "p50", "p95", "p99", "max", "ops/s"]
-    lines = ["## Latency (ms)", "", "Only the store's call is inside the clock. p99 from 100 samples up.", ""]
+    lines = [
+        "## Latency (ms)",
+        "",
+        "Only the store's call is inside the clock. p99 from 100 samples up.",
+        "",
+    ]
     lines += table(head, [_latency_row(t) for t in report.latencies])
     if report.embedding:
         lines += ["", "Time to embed one text (ms), in none of the figures above:", ""]
@@ -262,17 +284,33 @@ def _figures(report: Report) -> list[str]:
         ]
         for m in every
     ]
-    return ["## Recall and other measurements", "", *table(["backend", "name", "mode", "value", "facts"], rows), ""]
+    return [
+        "## Recall and other measurements",
+        "",
+        *table(["backend", "name", "mode", "value", "facts"], rows),
+        "",
+    ]
 
 
 def _facts(report: Report) -> list[str]:
     header = report.header
-    keys = ("suite", "suite_version", "started", "command", "selection", "settings", "machine", "corpus")
-    rows = [[key, code(show(header[key]), 800)] for key in keys if key in header]
+    keys = (
+        "suite",
+        "suite_version",
+        "started",
+        "command",
+        "selection",
+        "settings",
+        "machine",
+        "corpus",
+    )
+    rows = [[key, code(show(header[key]), 800, in_table=True)] for key in keys if key in header]
     for view in report.backends:
         for key in ("packages", "engine", "settings", "limits", "capabilities", "setup_steps"):
             if view.fact(key):
-                rows.append([f"{escape(view.name)}: {key}", code(show(view.fact(key)), 800)])
+                rows.append(
+                    [f"{escape(view.name)}: {key}", code(show(view.fact(key)), 800, in_table=True)]
+                )
     return ["## The run", "", *table(["what", "value"], rows), ""]
 
 

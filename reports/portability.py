@@ -1,5 +1,8 @@
 """
 The portability table: what each backend does where the contract leaves the choice to it.
+
+That is whatever cases of IMPL rules record, and the choices that cases of other rules record in passing
+(many a MUST leaves a corner open).
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from reports.cells import known_rule, rules_of
 from reports.text import show
 
 PREFIX = "portability."
+_FIGURES = ("latency.", "recall.", "disk.", "processes.", "restart.", "trouble.")
+"""Families of measurements that have tables of their own."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,11 @@ def _rule_in(name: str) -> Rule | None:
         return None
 
 
+def _is_choice(figure: Measurement) -> bool:
+    """Whether a case recorded what a store chose to do, and not a figure: a word, a count, yes or no."""
+    return not figure.unit and not figure.samples and isinstance(figure.value, (str, bool, int))
+
+
 def _place(figure: Measurement, by_case: dict[str, Rule]) -> tuple[Rule, str] | None:
     """The rule and question that a measurement answers, or ``None`` if it is of another kind."""
     if figure.name.startswith(PREFIX):
@@ -53,7 +63,7 @@ def _place(figure: Measurement, by_case: dict[str, Rule]) -> tuple[Rule, str] | 
         question = rest if _rule_in(head) else figure.name.removeprefix(PREFIX)
         return (named, question) if named else None
     of_case = by_case.get(figure.case)
-    if of_case is None or of_case.level is not Level.IMPL:
+    if of_case is None or not (of_case.level is Level.IMPL or _is_choice(figure)):
         return None
     question = figure.name.removeprefix(of_case.id).strip(".")
     return of_case, question
@@ -68,7 +78,7 @@ def portability(run: Run) -> tuple[tuple[PortabilityRow, ...], frozenset[int]]:
     rules: dict[str, Rule] = {}
     used = set()
     for position, figure in enumerate(run.measurements):
-        if figure.name.startswith(("latency.", "trouble.", "restart.")):
+        if figure.name.startswith(_FIGURES):
             continue
         place = _place(figure, by_case)
         if place is None:

@@ -20,7 +20,7 @@ STORIES = ("E",)
 HOW = (
     "“No” if the backend does not declare persistence, if a restart lost an acknowledged write, if several "
     "processes lost one, or if a MUST of group E (the memory types) failed. “With reservations” if kill -9 "
-    "was not survived or not verified, if several processes may not share the store or E6 did not pass, or "
+    "(of the engine, or of the client where there is none) was not survived or not verified, if several processes may not share the store or E6 did not pass, or "
     "if a MUST of the groups K, X, N, O failed or could not be verified. “Yes” if none of that holds. Not "
     "measured if persistence was not, or if one of those groups was not run. An expected failure counts "
     "like any other."
@@ -128,7 +128,9 @@ def best_for(view: BackendView) -> Derived:
         return Derived("Development and tests", Grade.PLAIN, because, (), rules, figures)
     if kept.grade is Grade.BAD:
         because = f"Persistence: {kept.value}."
-        return Derived("Nothing that must survive a restart", Grade.BAD, because, (), rules, figures)
+        return Derived(
+            "Nothing that must survive a restart", Grade.BAD, because, (), rules, figures
+        )
     if kept.grade is Grade.UNKNOWN:
         return not_measured("Persistence was not measured.", figures=figures)
     if shared.grade is Grade.UNKNOWN:

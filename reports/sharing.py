@@ -81,14 +81,18 @@ def scalability(view: BackendView) -> Derived:
     figures = (FIGURE,) if view.figures(FIGURE) else ()
     notes = _notes(view)
     if lost:
-        because = f"{plural(lost, 'acknowledged write')} of several processes could not be read back."
+        because = (
+            f"{plural(lost, 'acknowledged write')} of several processes could not be read back."
+        )
         return Derived("No: loses writes", Grade.BAD, because, notes, rules, figures)
     if verdict is Verdict.FAIL and errors and lost == 0:
         because = f"E6 failed: {plural(errors, 'call')} raised, no acknowledged write was lost."
         value = "Several processes, with errors"
         return Derived(value, Grade.PARTLY, because, notes, rules, figures)
     if verdict is Verdict.FAIL and cell is not None:
-        return Derived("No: E6 failed", Grade.BAD, f"E6 failed: {cell.reason}", notes, rules, figures)
+        return Derived(
+            "No: E6 failed", Grade.BAD, f"E6 failed: {cell.reason}", notes, rules, figures
+        )
     if verdict is Verdict.PASS and errors:
         because = f"E6 passed, but {plural(errors, 'call')} of the timed writers raised."
         value = "Several processes, with errors"
@@ -96,5 +100,7 @@ def scalability(view: BackendView) -> Derived:
     if verdict is Verdict.PASS:
         because = "E6 passed: several processes shared one store without a lost write or an error."
         return Derived("Several processes", Grade.GOOD, because, notes, rules, figures)
-    why = f"E6 is {verdict}: {cell.reason}" if cell else "The run has no row of E6 for this backend."
+    why = (
+        f"E6 is {verdict}: {cell.reason}" if cell else "The run has no row of E6 for this backend."
+    )
     return not_measured(why, *notes, figures=figures)

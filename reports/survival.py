@@ -1,10 +1,10 @@
 """
 Restart survival: for each memory type, which kind of restart acknowledged writes came through.
 
-The kinds, from mild to harsh: a new store ``object``, a new ``process``, the ``engine`` stopped and
-started, the engine (or, where there is none, the application) ended by ``kill`` -9.  A row belongs to
-a kind by the ``restart.<kind>`` measurement of its case, or else by the words of its case id; to a
-memory type by its scenario, or by the words.
+The kinds, from mild to harsh: a new store object, a new process, the client killed with SIGKILL, the
+engine stopped and started, the engine killed with SIGKILL.  A row belongs to a kind by the
+``restart.<kind>`` measurement of its case, or else by the words of its case id; to a memory type by
+that measurement, its scenario, or the words.
 """
 
 from __future__ import annotations
@@ -17,23 +17,35 @@ from conformance.contract import Verdict, merge
 from conformance.results import Measurement, Row
 from reports.cells import verdict_of
 
-KINDS = ("object", "process", "engine", "kill")
+KINDS = ("object", "process", "client_killed", "engine_stopped", "engine_killed")
+ENGINE_KINDS = ("engine_stopped", "engine_killed")
 KIND_TITLES = {
     "object": "new store object",
     "process": "new process",
-    "engine": "engine stopped and started",
-    "kill": "kill -9",
+    "client_killed": "client kill -9",
+    "engine_stopped": "engine restart",
+    "engine_killed": "engine kill -9",
 }
 MEMORIES = ("procedural", "semantic", "episodic")
+PREFIX = "restart."
 RULES = ("E1", "E2", "E3", "E4")
 """The rules whose rows can speak of a restart."""
+RESTART_RULE = "E4"
+"""The rule that is about restarts only: a row of it without any other sign is a reopening."""
 
-_KIND_WORDS = (
-    ("kill", {"kill", "kills", "killed", "sigkill", "crash", "crashed"}),
-    ("engine", {"engine", "server", "stopped"}),
-    ("process", {"process", "processes"}),
-    ("object", {"object", "reopen", "reopens", "reopened", "restart", "restarts", "restarted"}),
-)
+_KILL = {"kill", "kills", "killed", "sigkill", "crash", "crashed"}
+_ENGINE = {"engine", "server"}
+_PROCESS = {"process", "processes"}
+_OBJECT = {
+    "object",
+    "reopen",
+    "reopens",
+    "reopened",
+    "reopening",
+    "restart",
+    "restarts",
+    "restarted",
+}
 
 
 @dataclass(frozen=True)
@@ -59,22 +71,28 @@ def _words(text: str) -> set[str]:
 def kind_in(text: str) -> str | None:
     """The kind of restart that a case id or a measurement's name speaks of, the harshest first."""
     words = _words(text)
-    return next((kind for kind, signs in _KIND_WORDS if words & signs), None)
+    if words & _ENGINE:
+        return "engine_killed" if words & _KILL else "engine_stopped"
+    if words & _KILL:
+        return "client_killed"
+    if words & _PROCESS:
+        return "process"
+    return "object" if words & _OBJECT else None
 
 
 def _kind_of(row: Row, measured: list[Measurement]) -> str | None:
     for figure in measured:
-        kind = kind_in(figure.name.removeprefix("restart."))
+        kind = kind_in(figure.name.removeprefix(PREFIX))
         if kind:
             return kind
     statement = row.case.split("::", 1)[-1]
-    parameter = re.search(r"\[(.+)\]$", statement)
-    return (parameter and kind_in(parameter.group(1))) or kind_in(statement)
+    return kind_in(statement) or ("object" if row.rule == RESTART_RULE else None)
 
 
-def _memory_of(row: Row) -> str:
-    if row.scenario:
-        return row.scenario
+def _memory_of(row: Row, measured: list[Measurement]) -> str:
+    told = next((f.facts["memory"] for f in measured if f.facts.get("memory")), row.scenario)
+    if told:
+        return str(told)
     words = _words(row.case)
     by_rule = {"E1": "procedural", "E2": "semantic", "E3": "episodic"}
     return next((m for m in MEMORIES if m in words), by_rule.get(row.rule, "any"))
@@ -96,20 +114,30 @@ def _text(value: Any) -> str:
 
 
 def survival(
-    rows: tuple[Row, ...], measurements: tuple[Measurement, ...], backend: str
+    rows: tuple[Row, ...],
+    measurements: tuple[Measurement, ...],
+    backend: str,
+    *,
+    persists: bool | None = None,
 ) -> tuple[Survival, ...]:
-    """The restart matrix of one backend: one entry a kind and memory type that was looked at."""
+    """
+    The restart matrix of one backend: one entry a kind and memory type that was looked at.
+
+    Where ``persists`` is ``False`` (declared), a row can pass by losing everything as declared: every
+    entry is then ``unsupported`` and only what was observed is told.
+    """
     figures: dict[tuple[str, str], list[Measurement]] = {}
     for figure in measurements:
-        if figure.backend == backend and figure.name.startswith("restart."):
+        if figure.backend == backend and figure.name.startswith(PREFIX):
             figures.setdefault((figure.case, figure.mode), []).append(figure)
     found: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row.backend != backend or row.rule not in RULES:
             continue
-        kind = _kind_of(row, figures.get((row.case, row.mode), []))
+        measured = figures.get((row.case, row.mode), [])
+        kind = _kind_of(row, measured)
         if kind is not None:
-            found.setdefault((kind, _memory_of(row)), []).append(row)
+            found.setdefault((kind, _memory_of(row, measured)), []).append(row)
     entries = []
     for (kind, memory), alike in found.items():
         seen = [f for r in alike for f in figures.get((r.case, r.mode), [])]
@@ -118,7 +146,7 @@ def survival(
                 backend,
                 kind,
                 memory,
-                merge(verdict_of(r) for r in alike),
+                Verdict.UNSUPPORTED if persists is False else merge(verdict_of(r) for r in alike),
                 tuple(alike),
                 "; ".join(dict.fromkeys(_text(f.value) for f in seen)),
                 _total(seen, "writes_covered"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from conformance.contract import Verdict
 from conformance.results import Run
-from reports.cells import Finding
+from reports.cells import Finding, confirmation
 from reports.derived import SIGNS
 from reports.model import GroupGrid, Report, build_report
 from reports.text import ICONS, number, one_line, plural
@@ -27,29 +27,49 @@ _STYLES = {
 }
 
 
+WIDE = 4
+"""Backends side by side in one table; more go into further tables."""
+
+
 def _title(view: BackendView) -> str:
-    return one_line(f"{view.name} (emulated)" if view.emulated else view.name, 60)
+    name = one_line(view.name, 30)
+    return f"{name}\n(emulated)" if view.emulated else name
+
+
+def _parts(report: Report) -> list[tuple[BackendView, ...]]:
+    every = report.backends
+    return [every[start : start + WIDE] for start in range(0, len(every), WIDE)]
+
+
+_SHORT = {Verdict.UNSUPPORTED: "unsup.", Verdict.UNVERIFIED: "unver."}
+
+
+def _table(title: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
 
 
 def _counts(report: Report) -> Table:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(title="Rules by verdict", title_justify="left")
-    table.add_column("backend")
+    table = _table("Rules by verdict (expected failures in brackets)")
+    table.add_column("backend", no_wrap=True)
     for verdict in Verdict:
-        table.add_column(f"{ICONS[verdict]} {verdict}", justify="right", style=_STYLES[verdict])
-    for name in ("expected", "checks", "seconds", "in store"):
-        table.add_column(name, justify="right")
+        head = f"{ICONS[verdict]} {_SHORT.get(verdict, verdict)}"
+        table.add_column(head, justify="right", style=_STYLES[verdict], no_wrap=True)
+    for name in ("checks", "seconds", "in store"):
+        table.add_column(name, justify="right", no_wrap=True)
     for view in report.backends:
-        seconds = view.seconds
+        counts = {str(v): str(view.rule_counts[str(v)]) for v in Verdict}
+        if view.expected_failures:
+            counts[str(Verdict.FAIL)] += f" ({view.expected_failures})"
         table.add_row(
             Text(_title(view)),
-            *(str(view.rule_counts[str(v)]) for v in Verdict),
-            str(view.expected_failures),
+            *counts.values(),
             str(sum(view.row_counts.values())),
-            number(seconds["total"]) if "total" in seconds else "–",
-            number(seconds["in_store"]) if "in_store" in seconds else "–",
+            *(number(view.seconds[k]) if k in view.seconds else "–" for k in ("total", "in_store")),
         )
     return table
 
@@ -68,33 +88,31 @@ def group_tally(view: BackendView, grid: GroupGrid) -> str:
     return " ".join(told)
 
 
-def _groups(report: Report) -> Table:
-    from rich.table import Table
+def _groups(report: Report, part: tuple[BackendView, ...]) -> Table:
     from rich.text import Text
 
-    table = Table(title="Rules passed, by group", title_justify="left")
-    table.add_column("group")
-    for view in report.backends:
-        table.add_column(Text(_title(view)))
+    table = _table("Rules passed, by group")
+    table.add_column("group", no_wrap=True, overflow="ellipsis")
+    for view in part:
+        table.add_column(Text(_title(view)), no_wrap=True)
     for grid in report.groups:
-        tallies = [group_tally(view, grid) for view in report.backends]
+        tallies = [group_tally(view, grid) for view in part]
         table.add_row(
-            f"{grid.group.id}  {grid.group.title}",
+            Text(f"{grid.group.id}  {one_line(grid.group.title, 30)}"),
             *(Text(t, style="red" if ICONS[Verdict.FAIL] in t else "") for t in tallies),
         )
     return table
 
 
-def _comparison(report: Report) -> Table:
-    from rich.table import Table
+def _comparison(report: Report, part: tuple[BackendView, ...]) -> Table:
     from rich.text import Text
 
-    table = Table(title="Comparison", title_justify="left")
-    table.add_column("")
-    for view in report.backends:
+    table = _table("Comparison")
+    table.add_column("", no_wrap=True)
+    for view in part:
         table.add_column(Text(_title(view)))
     for row in report.comparison:
-        values = [row.values[view.name] for view in report.backends]
+        values = [row.values[view.name] for view in part]
         table.add_row(
             row.feature.title, *(Text(f"{SIGNS[v.grade]} {v.value}".strip()) for v in values)
         )
@@ -118,10 +136,11 @@ def failure_lines(finding: Finding) -> list[str]:
     if finding.upstream:
         lines.append(f"    upstream: {finding.upstream}")
     if row.script:
-        state = {True: "confirmed", False: "unconfirmed"}.get(bool(row.confirmed), "")
-        state = state if row.confirmed is not None else "not tried"
-        lines.append(f"    reproducer ({state}): store-conformance repro RUN {finding.backend}/{rule.id}")
-    return [one_line(line, 400) if n == 0 else f"    {one_line(line, 400)}" for n, line in enumerate(lines)]
+        lines.append(f"    reproducer ({confirmation(row)}): store-conformance repro RUN")
+    return [
+        one_line(line, 400) if n == 0 else f"    {one_line(line, 400)}"
+        for n, line in enumerate(lines)
+    ]
 
 
 def print_summary(run: Run, console: Console | None = None, *, most: int = 40) -> None:
@@ -132,8 +151,10 @@ def print_summary(run: Run, console: Console | None = None, *, most: int = 40) -
     from rich.text import Text
 
     out, report = console or Console(), build_report(run)
-    out.print(_groups(report))
-    out.print(_comparison(report))
+    for part in _parts(report):
+        out.print(_groups(report, part))
+    for part in _parts(report):
+        out.print(_comparison(report, part))
     failures = sorted(report.findings, key=lambda f: f.expected)
     for finding in failures[:most]:
         head, *rest = failure_lines(finding)

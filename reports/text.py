@@ -13,6 +13,7 @@ import math
 import re
 import unicodedata
 from typing import Any
+from urllib.parse import urlsplit
 
 from conformance.contract import Verdict
 
@@ -27,7 +28,9 @@ ICONS: dict[str, str] = {
 }
 """A sign for each verdict; the word always stands beside it."""
 
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 _UNSAFE_ID = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -65,7 +68,8 @@ def number(value: float | int | None, digits: int = 3) -> str:
     if float(value).is_integer() or abs(value) >= 1000:
         return f"{value:,.0f}"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:.{decimals}f}".rstrip("0").rstrip(".")
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if decimals else text
 
 
 def milliseconds(seconds: float | None) -> str:
@@ -76,6 +80,17 @@ def milliseconds(seconds: float | None) -> str:
 def plural(count: int, noun: str, many: str | None = None) -> str:
     """``1 service``, ``3 services``."""
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def safe_link(url: str | None) -> str | None:
+    """The address if a browser may be sent there, else ``None``."""
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return None
+    return url.strip() if parts.scheme in ("http", "https") and parts.netloc else None
 
 
 def slug(name: str) -> str:

@@ -83,9 +83,12 @@ class BackendView:
     @property
     def expected_failures(self) -> int:
         """Failed rules of which every failure was expected."""
-        return sum(
-            1 for c in self.cells.values() if c.verdict is Verdict.FAIL and c.expected
-        )
+        return sum(1 for c in self.cells.values() if c.verdict is Verdict.FAIL and c.expected)
+
+
+def _persists(facts: dict[str, Any]) -> bool | None:
+    listed = facts.get("capabilities")
+    return "persistence" in listed if isinstance(listed, (list, tuple)) else None
 
 
 def views(run: Run) -> tuple[BackendView, ...]:
@@ -100,7 +103,9 @@ def views(run: Run) -> tuple[BackendView, ...]:
             dict(run.header["backends"][name]),
             {rule_id: cell for (backend, rule_id), cell in cells.items() if backend == name},
             tuple(m for m in run.measurements if m.backend == name),
-            survival(run.rows, run.measurements, name),
+            survival(
+                run.rows, run.measurements, name, persists=_persists(run.header["backends"][name])
+            ),
             tuple(t for t in timed if t.backend == name),
             dict(by_backend.get(name, {})),
         )

@@ -8,6 +8,7 @@ drivers say the same.
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib.util
 import random
 import threading
@@ -30,7 +31,10 @@ from langgraph.store.base import (
     SearchOp,
 )
 
+from backends import registry
+from backends.base import Deployment
 from backends.vector import encoding
+from backends.vector.backend import VectorBackend
 from backends.vector.driver import OVERFLOW, Abilities, Limits
 from backends.vector.errors import (
     DimensionMismatchError,
@@ -82,6 +86,42 @@ def _chroma(path: Path) -> Open:
     return lambda **config: ChromaStore.from_path(str(path / "chroma"), **config)
 
 
+def _server(kind: str) -> Callable[[Path], Open]:
+    """A collection of its own on a server that all tests of this process share."""
+
+    def at(path: Path) -> Open:
+        backend = _running(kind)
+        location = backend.location()
+        return lambda **config: backend.store(location, config.get("index"), config.get("ttl"))
+
+    return at
+
+
+_alive: list[VectorBackend] = []
+
+
+@functools.cache
+def _running(kind: str) -> VectorBackend:
+    backend: Any = registry.create(kind, deployment=Deployment.PROCESS)
+    backend.start()
+    _alive.append(backend)
+    return backend  # type: ignore[no-any-return]
+
+
+def _needs_server(kind: str) -> pytest.MarkDecorator:
+    if importlib.util.find_spec({"qdrant": "qdrant_client", "chroma": "chromadb"}[kind]) is None:
+        return pytest.mark.skip(reason=f"the client of {kind} is not installed")
+    found = registry.create(kind, deployment=Deployment.PROCESS).availability()
+    return pytest.mark.skipif(not found.ok, reason=f"{found.detail}; {found.how_to_get}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stop_servers() -> Iterator[None]:
+    yield
+    for backend in _alive:
+        backend.stop()
+
+
 def _needs(module: str) -> pytest.MarkDecorator:
     missing = importlib.util.find_spec(module) is None
     return pytest.mark.skipif(missing, reason=f"{module} is not installed")
@@ -92,6 +132,8 @@ ENGINES = [
     pytest.param(_dict_store(abilities=WEAK, limits=TIGHT), id="weak-dict"),
     pytest.param(_qdrant, id="qdrant-local", marks=_needs("qdrant_client")),
     pytest.param(_chroma, id="chroma-embedded", marks=_needs("chromadb")),
+    pytest.param(_server("qdrant"), id="qdrant-server", marks=_needs_server("qdrant")),
+    pytest.param(_server("chroma"), id="chroma-server", marks=_needs_server("chroma")),
 ]
 
 
@@ -122,7 +164,9 @@ SCALARS: list[Any] = [
 
 
 def _value(rng: random.Random) -> dict[str, Any]:
-    value: dict[str, Any] = {name: rng.choice(SCALARS) for name in rng.sample("fgh", rng.randrange(4))}
+    value: dict[str, Any] = {
+        name: rng.choice(SCALARS) for name in rng.sample("fgh", rng.randrange(4))
+    }
     if rng.random() < 0.7:
         value["text"] = rng.choice(WORDS)
     if rng.random() < 0.3:
@@ -493,7 +537,7 @@ def test_other_dimensions_are_refused_where_vectors_are_needed(
     other = {**INDEX, "dims": 3, "embed": lambda texts: [[1.0, 2.0, 3.0] for _ in texts]}
     with opener(index=other) as store:
         assert keys(store.search(("t",))) == ["k"]
-        with pytest.raises(DimensionMismatchError, match="12 dimensions.* says 3"):
+        with pytest.raises(DimensionMismatchError, match=r"12 dimensions.* says 3"):
             store.put(("t",), "k", {"text": "blue"})
         with pytest.raises(DimensionMismatchError):
             store.search(("t",), query="red")
@@ -554,6 +598,28 @@ def test_an_absent_chroma_server_is_told() -> None:
 
     with pytest.raises(EngineError, match="Chroma: could not open"):
         ChromaStore.from_url("http://127.0.0.1:9").setup()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=_needs_server(kind)) for kind in ("qdrant", "chroma")],
+)
+def test_an_engine_that_went_away_is_told_and_used_again_when_it_is_back(kind: str) -> None:
+    backend: Any = registry.create(kind, deployment=Deployment.PROCESS)
+    try:
+        with backend.open(backend.location(), INDEX, None, "sync") as store:
+            store.put(("t",), "k", {"text": "red"})
+            backend.engine().kill()
+            with pytest.raises(EngineError) as caught:
+                store.put(("t",), "k", {"text": "blue"})
+            assert backend.key is None or backend.key not in str(caught.value)
+            backend.engine().start()
+
+            assert store.get(("t",), "k").value == {"text": "red"}
+            store.put(("t",), "k", {"text": "green"})
+            assert store.search(("t",), query="green")[0].score == pytest.approx(1, abs=1e-4)
+    finally:
+        backend.stop()
 
 
 def test_error_texts_are_cleaned() -> None:

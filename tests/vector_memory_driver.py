@@ -136,6 +136,4 @@ def _holds(record: Record, condition: Condition) -> bool:
 
 
 def _row(record: Record) -> Row:
-    return Row(
-        record.id, record.kind, record.parent, record.head, record.body, record.expires_at
-    )
+    return Row(record.id, record.kind, record.parent, record.head, record.body, record.expires_at)

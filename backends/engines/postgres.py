@@ -187,9 +187,10 @@ class PostgresServer(Engine):
             make_template(self.data, self.password)
         else:
             _copy(self.template, self.data)
+        if _unprivileged()[1] is not None:
             _give_to(_unprivileged()[1], self.data)
-            if _unprivileged()[1] is not None:
-                self.folder.chmod(0o711)
+            for folder in {self.folder, self.litter}:
+                folder.chmod(0o711)
         for attempt in range(START_ATTEMPTS):
             # The port was free a moment ago; somebody may have been quicker.
             self.port = free_port()

@@ -198,6 +198,10 @@ class ServerProcess(Engine):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
         self._process.wait()
+        # Not our children, so they cannot be waited for; but who restarts needs them gone.
+        deadline = time.monotonic() + self._stop_seconds
+        while any(runs(pid) for pid in family[1:]) and time.monotonic() < deadline:
+            time.sleep(0.005)
         self._forget()
 
     def _forget(self) -> None:
@@ -215,6 +219,26 @@ class ServerProcess(Engine):
             return "it left no log"
         last = [line.strip() for line in text.splitlines() if line.strip()][-lines:]
         return " | ".join(last)[-400:] or "its log is empty"
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process; one that is dead and not yet collected does not count."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    with contextlib.suppress(OSError, IndexError):
+        return _stat(pid)[0] != "Z"
+    return True
+
+
+def _stat(pid: int | str) -> list[str]:
+    """State, parent and so on from ``/proc``."""
+    text = Path("/proc", str(pid), "stat").read_text(errors="replace")
+    # The command in parentheses before them may itself hold spaces and parentheses.
+    return text.rpartition(")")[2].split()
 
 
 def descendants(pid: int) -> list[int]:
@@ -246,9 +270,7 @@ def _parents() -> list[tuple[int, int]]:
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
-                stat = Path("/proc", entry, "stat").read_text(errors="replace")
-                # The command in parentheses may itself hold spaces and parentheses.
-                pairs.append((int(entry), int(stat.rpartition(")")[2].split()[1])))
+                pairs.append((int(entry), int(_stat(entry)[1])))
     return pairs
 
 

@@ -42,6 +42,7 @@ from backends.vector.errors import (
     clean,
 )
 from backends.vector.store import VectorStore
+from backends.vector.ties import settled
 
 if TYPE_CHECKING:
     from pinecone import Index, Pinecone
@@ -344,19 +345,23 @@ class PineconeDriver:
         return Page(rows, (found.pagination.next if found.pagination else None) or None)
 
     def query(self, vector: Sequence[float], where: Where, limit: int) -> list[Hit]:
-        whole = limit <= _WITH_METADATA
-        filter = _filter(where, {"v": {"$eq": True}})
+        chosen = _filter(where, {"v": {"$eq": True}})
+        most = self.limits.rows_per_query or limit
         with self._asking("search"):
-            found = self._index.query(
-                vector=list(vector), top_k=limit, namespace=self._namespace, filter=filter,
-                include_metadata=whole,
-            )  # fmt: skip
-            hits = [(m.id, max(-1.0, min(1.0, m.score)), m.metadata) for m in found.matches]
-            metadata = (
-                {id: dict(meta or {}) for id, _, meta in hits}
-                if whole
-                else self._fetch([id for id, _, _ in hits])
-            )
+            return settled(lambda count: self._nearest(list(vector), chosen, count), limit, most)
+
+    def _nearest(self, vector: list[float], chosen: dict[str, Any], limit: int) -> list[Hit]:
+        whole = limit <= _WITH_METADATA
+        found = self._index.query(
+            vector=vector, top_k=limit, namespace=self._namespace, filter=chosen,
+            include_metadata=whole,
+        )  # fmt: skip
+        hits = [(m.id, max(-1.0, min(1.0, m.score)), m.metadata) for m in found.matches]
+        metadata = (
+            {id: dict(meta or {}) for id, _, meta in hits}
+            if whole
+            else self._fetch([id for id, _, _ in hits])
+        )
         return [Hit(_row(id, metadata[id]), score) for id, score, _ in hits if id in metadata]
 
     def namespaces(self, where: Where) -> list[str]:

@@ -67,7 +67,6 @@ def test_deletes_at_scale_leave_the_others(lab: Lab) -> None:
 
     left = [key for key in keys if key not in gone]
     lab.equal(store.keys(NS), left, "the keys after the deletes")
-    lab.equal(sorted(i.key for i in store.walk(NS, page=100)), left, "the keys found page by page")
     got = values_of(store, [(NS, key) for key in keys])
     lab.equal([key for key, value in zip(keys, got) if value is not None], left, "the keys found by get")
 
@@ -205,7 +204,7 @@ def test_a_delete_removes_the_vectors(lab: Lab, delete: Callable[..., Any]) -> N
     """
     store = lab.indexed("text", "title")
     store.put(NS, "k", {"text": "apple", "title": "apple apple"})
-    store.put(NS, "unindexed", {"text": "apple", "title": "apple"})
+    store.put(NS, "unindexed", {"text": "apple", "title": "apple grape"})
     for key in ("k", "unindexed"):
         delete(store, NS, key)
     store.put(NS, "unindexed", {"n": 1}, index=False)
@@ -342,14 +341,20 @@ def test_ancestors_without_items_are_not_listed(lab: Lab) -> None:
 
 
 READS: dict[str, Callable[[Subject], Any]] = {
-    "get": lambda s: s.get(("ghost", "x"), "k"),
+    "get": lambda s: [s.get(("ghost", "x"), "k"), s.get(("ghost",), "")],
     "get in a batch": lambda s: s.batch([GetOp(("ghost", "x"), "k"), GetOp(("ghost",), "")]),
-    "search": lambda s: [s.search(("ghost",)), s.search(("ghost", "x"), filter={"a": 1}, offset=3)],
-    "search with a query": lambda s: s.search(("ghost",), query="anything"),
-    "search in a batch": lambda s: s.batch([SearchOp(("ghost",)), SearchOp(("ghost", "x"), limit=0)]),
-    "list": lambda s: [s.list_namespaces(prefix=("ghost",)), s.list_namespaces(suffix=("ghost",), max_depth=1)],
-    "list in a batch": lambda s: s.batch([ListNamespacesOp()]),
-    "delete": lambda s: s.delete(("ghost", "x"), "k"),
+    "search": lambda s: [
+        s.search(("ghost",)),
+        s.search(("ghost", "x"), filter={"a": 1}, offset=3),
+        s.search(("ghost", "y"), query="anything"),
+        s.batch([SearchOp(("ghost",)), SearchOp(("ghost", "z"), limit=0)]),
+    ],
+    "list": lambda s: [
+        s.list_namespaces(prefix=("ghost",)),
+        s.list_namespaces(suffix=("ghost",), max_depth=1),
+        s.batch([ListNamespacesOp()]),
+    ],
+    "delete": lambda s: [s.delete(("ghost", "x"), "k"), s.delete(("ghost",), "")],
     "delete in a batch": lambda s: s.batch([PutOp(("ghost",), "k", None), PutOp(("ghost", "x"), "", None)]),
 }
 

@@ -4,8 +4,6 @@ V1, V4 and V7 to V8: what a semantic search answers, and what it answers where t
 
 from __future__ import annotations
 
-from typing import Any
-
 from conformance.case import case
 from conformance.compat import PutOp
 from conformance.contract import Capability
@@ -72,9 +70,10 @@ def test_without_an_index_filter_and_paging_still_work_beside_a_query(lab: Lab) 
 
     odd = [f"k{n:02}" for n in range(1, 24, 2)]
     lab.equal(store.keys(D, query="banana", filter={"odd": True}), odd, "the filter decides")
-    walked = store.walk(D, page=5, query="banana")
-    lab.equal(sorted(i.key for i in walked), [f"k{n:02}" for n in range(24)], "each item comes once")
+    all_keys = [f"k{n:02}" for n in range(24)]
+    lab.equal(store.keys(D, query="banana"), all_keys, "each item comes once")
     lab.equal(len(store.search(D, query="banana")), 10, "the default limit is ten")
+    lab.equal(len(store.search(D, query="banana", limit=20, offset=20)), 4, "items past the twentieth")
 
 
 @case("V4", needs=VECTORS)
@@ -111,7 +110,6 @@ def test_fifteen_graded_items_come_in_the_order_of_their_scores(lab: Lab, batche
     expected = sorted(GRADED)
     lab.equal(store.ranked(D, "apple", limit=50), expected, "all items, best first")
     lab.equal(store.ranked(D, "apple", limit=4), expected[:4], "the best four")
-    lab.equal(store.ranked(D, "apple", limit=4, offset=3), expected[3:7], "four after the best three")
     lab.equal(store.ranked(D, "apple"), expected[:10], "the best ten by default")
 
 
@@ -153,7 +151,7 @@ def test_scores_are_on_the_items_and_only_on_ranked_ones(lab: Lab) -> None:
         lab.true(all(i.score is None for i in found), f"query={plain!r} gives no scores", got=found[:2])
 
 
-@case("V4", needs=VECTORS)
+@case("V9", needs=VECTORS)
 def test_a_ranking_without_room_or_without_items_is_empty(lab: Lab) -> None:
     """
     A query over nothing, with no room, or past the end gives an empty list.
@@ -168,7 +166,7 @@ def test_a_ranking_without_room_or_without_items_is_empty(lab: Lab) -> None:
     lab.equal(store.ranked(D, "apple", limit=1000), ["k"], "a limit above the number of items")
 
 
-SHAPES: dict[str, Any] = {
+SHAPES = {
     "best first": ["apple", "fig", "grape", "hazel"],
     "best last": ["fig", "grape", "hazel", "apple"],
     "best between": ["fig", "apple", "grape"],
@@ -176,52 +174,59 @@ SHAPES: dict[str, Any] = {
 }
 
 
-@case("V7", needs=VECTORS, params=SHAPES)
-def test_an_item_scores_as_its_best_vector(lab: Lab, tags: list[str]) -> None:
+@case("V7", needs=VECTORS)
+def test_an_item_scores_as_its_best_vector(lab: Lab) -> None:
     """
     An item with several vectors is found once, with the score of its nearest one.
 
     If this fails, look at how vectors become items: by the best, not by the first, last or mean.
     """
     store = lab.indexed("tags[*]")
-    store.put(D, "tagged", {"tags": tags})
-    store.put(D, "other", {"tags": ["apple banana", "cherry"]})
+    for shape, tags in SHAPES.items():
+        at = ("d", shape)
+        store.put(at, "tagged", {"tags": tags}, index=["tags[*]"])
+        store.put(at, "other", {"tags": ["apple banana", "cherry"]}, index=["tags[*]"])
 
-    found = hits(lab, store, D, "apple")
-    scores_like(lab, found.get("tagged"), 1.0, "the item with a tag 'apple'")
-    scores_like(lab, found.get("other"), 2**-0.5, "the item with a tag 'apple banana'")
-    lab.equal(list(found), ["tagged", "other"], "each item once, best first")
+        found = hits(lab, store, at, "apple")
+        scores_like(lab, found.get("tagged"), 1.0, f"the item with a tag 'apple', {shape},")
+        scores_like(lab, found.get("other"), 2**-0.5, "the item with a tag 'apple banana'")
+        lab.equal(list(found), ["tagged", "other"], "each item once, best first")
 
 
-@case("V7", needs=VECTORS, params={"first": "title", "second": "body"})
-def test_an_item_scores_as_its_best_field(lab: Lab, field: str) -> None:
+@case("V7", needs=VECTORS)
+def test_an_item_scores_as_its_best_field(lab: Lab) -> None:
     """
     With two fields the better one decides, whichever it is.
     """
     store = lab.indexed("title", "body")
-    store.put(D, "k", {"title": "fig", "body": "fig", field: "apple"})
-    store.put(D, "rival", {"title": "apple*2 kiwi", "body": "apple kiwi"})
+    both = ["title", "body"]
+    for field in both:
+        at = ("d", field)
+        store.put(at, "k", {"title": "fig", "body": "kiwi", field: "apple"}, index=both)
+        store.put(at, "rival", {"title": "apple*2 kiwi", "body": "apple kiwi"}, index=both)
 
-    found = hits(lab, store, D, "apple")
-    scores_like(lab, found.get("k"), 1.0, f"the item whose {field} is 'apple'")
-    lab.equal(list(found), ["k", "rival"], "each item once, best first")
+        found = hits(lab, store, at, "apple")
+        scores_like(lab, found.get("k"), 1.0, f"the item whose {field} is 'apple'")
+        lab.equal(list(found), ["k", "rival"], "each item once, best first")
 
 
-@case("V7", needs=VECTORS, params={"limit 1": 1, "limit 2": 2, "limit 5": 5, "limit 6": 6})
-def test_an_item_with_thirty_vectors_does_not_crowd_out_others(lab: Lab, limit: int) -> None:
+@case("V7", needs=VECTORS)
+def test_an_item_with_thirty_vectors_does_not_crowd_out_others(lab: Lab) -> None:
     """
     However many near vectors one item has, it takes one place of the answer.
 
     If this fails, look for a LIMIT that is applied to vectors before they become items.
     """
     store = lab.indexed("tags[*]")
-    store.put(D, "many", {"tags": [f"apple*{30 + n} banana" for n in range(30)]})
+    every = ["tags[*]"]
+    store.put(D, "many", {"tags": [f"apple*{30 + n} banana" for n in range(30)]}, index=every)
     for n in range(6):
-        store.put(D, f"few{n}", {"tags": [f"apple cherry*{n + 1}"]})
+        store.put(D, f"few{n}", {"tags": [f"apple cherry*{n + 1}"]}, index=every)
 
-    expected = ["many", *(f"few{n}" for n in range(5))]
-    got = store.ranked(D, "apple", limit=limit)
-    lab.equal(got, expected[:limit], f"the best {limit} items, each once")
+    expected = ["many", *(f"few{n}" for n in range(6))]
+    for limit in (1, 2, 5, 6, 7, 20):
+        got = store.ranked(D, "apple", limit=limit)
+        lab.equal(got, expected[:limit], f"the best {limit} items, each once")
 
 
 @case("V7", needs=VECTORS)
@@ -230,12 +235,10 @@ def test_thirty_items_with_five_vectors_each_all_come_once(lab: Lab) -> None:
     A limit counts items, not vectors, for many items with many vectors too.
     """
     store = lab.indexed("tags[*]", "text")
-    store.batch(
-        [
-            PutOp(D, f"k{n:02}", {"text": f"apple*{n + 1}", "tags": ["apple", "fig", "apple kiwi", "iris"]})
-            for n in range(30)
-        ]
-    )
+    paths = ["tags[*]", "text"]
+    for n in range(30):
+        words = [f"apple*{n + 2}", f"fig*{n + 2}", f"apple*{n + 2} kiwi", f"iris*{n + 2}"]
+        store.put(D, f"k{n:02}", {"text": f"apple*{n + 40}", "tags": words}, index=paths)
 
     for limit in (7, 30, 100):
         found = hits(lab, store, D, "apple", limit=limit)

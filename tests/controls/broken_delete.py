@@ -11,9 +11,10 @@ from typing import Any
 if (folder := str(Path(__file__).resolve().parents[1])) not in sys.path:
     sys.path.insert(0, folder)  # the file is also loaded by its path, from any directory
 
+from langgraph.store.base import GetOp, Item, ListNamespacesOp, PutOp, SearchItem, SearchOp
+
 from controls.groups import ALL, DELETES, LISTS
 from controls.reference import Address, Embedded, Plan, ReferenceStore, Row, Write
-from langgraph.store.base import GetOp, Item, ListNamespacesOp, PutOp, SearchItem, SearchOp
 
 # X1
 

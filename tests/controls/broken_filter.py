@@ -13,9 +13,8 @@ from typing import Any
 if (folder := str(Path(__file__).resolve().parents[1])) not in sys.path:
     sys.path.insert(0, folder)  # the file is also loaded by its path, from any directory
 
-from controls.groups import ALL, FILTERS
-from controls.reference import MISSING, OPERATORS, RANGES, ReferenceStore, Row
-from langgraph.store.base import SearchOp
+from controls.groups import FILTERS
+from controls.reference import MISSING, OPERATORS, RANGES, ReferenceStore
 
 EQUALS = ("F1", "F2", "F6", "F7", "F9", "F10", "F11", "F12", "F13", "F14")
 RANGED = ("F3", "F4", "F5", "F6", "F12", "O7", "E2")
@@ -829,18 +828,6 @@ class NestedDictsAreIgnored(ReferenceStore):
         return plain or super().matches_field(actual, wanted)
 
 
-class NestedDictsMatchExactlyOnly(ReferenceStore):
-    """A nested dict does not match one with more fields."""
-
-    breaks = "F10"
-    also = FILTERS
-
-    def matches_field(self, actual: Any, wanted: Any) -> bool:
-        if isinstance(wanted, dict) and not OPERATORS & wanted.keys():
-            return self.equal(actual, wanted)
-        return super().matches_field(actual, wanted)
-
-
 class OnlyOneLevelOfNestingCounts(ReferenceStore):
     """A dict within a nested dict is no condition."""
 
@@ -1135,18 +1122,3 @@ class InjectionInValuesMatchesEverything(ReferenceStore):
     def equal(self, left: Any, right: Any) -> bool:
         hole = isinstance(right, str) and re.search(r"'.*\bor\b", right, re.IGNORECASE)
         return bool(hole) or super().equal(left, right)
-
-
-class FilterIsIgnoredInBatches(ReferenceStore):
-    """A filter is ignored when a batch has several searches."""
-
-    breaks = "O1"
-    also = (*ALL,)
-
-    def plan(self, ops: Any) -> Any:
-        plan = super().plan(ops)
-        self.many = sum(isinstance(op, SearchOp) for op in plan.ops) > 1
-        return plan
-
-    def wanted(self, row: Row, op: SearchOp) -> bool:
-        return getattr(self, "many", False) or super().wanted(row, op)

@@ -18,9 +18,10 @@ from typing import Any
 if (folder := str(Path(__file__).resolve().parents[1])) not in sys.path:
     sys.path.insert(0, folder)  # the file is also loaded by its path, from any directory
 
+from langgraph.store.base import GetOp, Item, Op, PutOp, SearchItem, SearchOp
+
 from controls.groups import ALL, DELETES, REPLACES, TIMES
 from controls.reference import Address, Embedded, ReferenceStore, Row, Write
-from langgraph.store.base import GetOp, Item, Op, PutOp, SearchItem, SearchOp
 
 
 def mapped(change: Callable[[Any], Any], part: Any) -> Any:
@@ -1189,11 +1190,11 @@ class DictHoldsSeconds(Item):
 class OwnItem(ReferenceStore):
     """A base for stores with an item class of their own."""
 
-    kind: type[Item] = Item
+    item_class: type[Item] = Item
 
     def read_item(self, op: GetOp) -> Item | None:
         item = super().read_item(op)
-        return item and self.kind(**{name: getattr(item, name) for name in Item.__slots__})
+        return item and self.item_class(**{name: getattr(item, name) for name in Item.__slots__})
 
 
 class ItemDictHoldsDatetimes(OwnItem):
@@ -1201,7 +1202,7 @@ class ItemDictHoldsDatetimes(OwnItem):
 
     breaks = "K12"
     also = ("E7",)
-    kind = DictHoldsDatetimes
+    item_class = DictHoldsDatetimes
 
 
 class ItemDictHoldsTuple(OwnItem):
@@ -1209,7 +1210,7 @@ class ItemDictHoldsTuple(OwnItem):
 
     breaks = "K12"
     also = ("E7",)
-    kind = DictHoldsTuple
+    item_class = DictHoldsTuple
 
 
 class ItemDictHoldsSeconds(OwnItem):
@@ -1217,7 +1218,7 @@ class ItemDictHoldsSeconds(OwnItem):
 
     breaks = "K12"
     also = ("E7",)
-    kind = DictHoldsSeconds
+    item_class = DictHoldsSeconds
 
 
 # K13

@@ -14,8 +14,6 @@ from typing import Any
 if (folder := str(Path(__file__).resolve().parents[1])) not in sys.path:
     sys.path.insert(0, folder)  # the file is also loaded by its path, from any directory
 
-from controls.groups import ALL, LABELS
-from controls.reference import COLUMNS, Address, ReferenceStore, Row
 from langgraph.store.base import (
     NOT_PROVIDED,
     GetOp,
@@ -28,6 +26,9 @@ from langgraph.store.base import (
     SearchOp,
 )
 from langgraph.store.base import _ensure_ttl as ensure_ttl
+
+from controls.groups import ALL, LABELS
+from controls.reference import COLUMNS, Address, ReferenceStore, Row
 
 
 class LaxPut(ReferenceStore):

@@ -12,9 +12,10 @@ from typing import Any
 if (folder := str(Path(__file__).resolve().parents[1])) not in sys.path:
     sys.path.insert(0, folder)  # the file is also loaded by its path, from any directory
 
+from langgraph.store.base import Item, SearchItem, SearchOp
+
 from controls.groups import ALL, FILTERS, PLAIN, VECTORS
 from controls.reference import Embedded, Plan, ReferenceStore, Row
-from langgraph.store.base import Item, SearchItem, SearchOp
 
 Names = tuple[str, ...]
 SCOPES = ("S1", "S2", "N5", "N7", "V10", "V18", "E2", "E3", "E5", "E7", "K3", "X1", "F8", "T5")
@@ -95,7 +96,7 @@ class PrefixMatchesAnywhere(ReferenceStore):
 
     def matches_prefix(self, namespace: Names, prefix: Names) -> bool:
         starts = range(len(namespace) - len(prefix) + 1)
-        return any(super(type(self), self).matches_prefix(namespace[i:], prefix) for i in starts)
+        return any(ReferenceStore.matches_prefix(self, namespace[i:], prefix) for i in starts)
 
 
 class PrefixMatchesInAnyOrder(ReferenceStore):

@@ -24,17 +24,6 @@ from typing import Any, ClassVar
 if (folder := str(Path(__file__).resolve().parents[1])) not in sys.path:
     sys.path.insert(0, folder)  # the file is also loaded by its path, from any directory
 
-from controls.reference import (
-    MISSING,
-    NEVER,
-    AsyncReferenceStore,
-    Embedded,
-    Plan,
-    ReferenceStore,
-    Row,
-    Vector,
-    Write,
-)
 from langgraph.store.base import (
     IndexConfig,
     InvalidNamespaceError,
@@ -45,6 +34,18 @@ from langgraph.store.base import (
     Result,
     SearchOp,
     TTLConfig,
+)
+
+from controls.reference import (
+    MISSING,
+    NEVER,
+    AsyncReferenceStore,
+    Embedded,
+    Plan,
+    ReferenceStore,
+    Row,
+    Vector,
+    Write,
 )
 
 

@@ -4,13 +4,12 @@ Rules that a sin of one kind may trip beside the one that must catch it.
 
 from __future__ import annotations
 
-
 COUNTS = {"K": 13, "X": 7, "N": 7, "S": 10, "F": 14, "V": 18, "L": 6, "T": 8, "O": 18, "E": 8}
 
 ALL = tuple(f"{group}{number + 1}" for group, most in COUNTS.items() for number in range(most))
 """For a sin that spoils what nearly every check looks at."""
 
-PLAIN = tuple(rule for rule in ALL if rule[0] in "SLE") + ("K13", "O5", "O12", "O13", "X1", "T4")
+PLAIN = (*(r for r in ALL if r[0] in "SLE"), "K13", "O5", "O12", "O13", "X1", "T4")
 """Rules that are checked by a plain search with many items."""
 
 REPLACES = (
@@ -60,18 +59,10 @@ LABELS = (
 )
 """Rules that look at the labels of a namespace."""
 
-FILTERS = tuple(rule for rule in ALL if rule[0] == "F") + (
-    "S8",
-    "V10",
-    "O7",
-    "E2",
-    "E3",
-    "E5",
-    "S4",
-)
+FILTERS = (*(r for r in ALL if r[0] == "F"), "S4", "S8", "V10", "O7", "E2", "E3", "E5")
 """Rules that are checked by a search with a filter."""
 
-LIVES = tuple(rule for rule in ALL if rule[0] == "T") + ("O7", "E4", "K4", "E7")
+LIVES = (*(r for r in ALL if r[0] == "T"), "O7", "E4", "K4", "E7")
 """Rules that look at the time to live."""
 
 ASYNC = ("O7", "O8", "O9", "O10", "O11", "O18", "E3", "E5")

@@ -228,7 +228,7 @@ class ReferenceStore(BaseStore):
 
     def validate(self, op: Op) -> None:
         if not isinstance(op, (GetOp, PutOp, SearchOp, ListNamespacesOp)):
-            raise ValueError(f"Unknown operation type: {type(op).__name__}")  # noqa: TRY004
+            raise ValueError(f"Unknown operation type: {type(op).__name__}")
         self.validate_namespaces(op)
         if isinstance(op, SearchOp):
             self.check_filter(op.filter)

@@ -1,0 +1,107 @@
+"""
+What to pass to a function that somebody else wrote: only the arguments that it takes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from inspect import Parameter
+from typing import Any
+
+from backends.base import BackendError
+from backends.hints import did_you_mean
+
+STANDARD = ("at", "index", "ttl")
+SHAPE = "def open_store(at, index, ttl) that yields or returns a BaseStore"
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """
+    How ``at``, ``index``, ``ttl`` and the user's options reach a function.
+
+    A parameter of one of these names gets that argument.  A required one of another name gets an
+    option of its name, else the first of the three that no parameter is named after.  A parameter with
+    a default gets something only by its name.  ``*args`` and ``**kwargs`` get what is left.
+    """
+
+    function: Callable[..., Any]
+    positional: tuple[str, ...]
+    named: tuple[tuple[str, str], ...]
+    """Pairs of a parameter's name and the argument's name."""
+    options: Mapping[str, str]
+
+    @classmethod
+    def plan(
+        cls, owner: str, function: Callable[..., Any], options: Mapping[str, str]
+    ) -> Arguments:
+        """Raises ``BackendError`` where the function needs or lacks something."""
+        try:
+            parameters = list(inspect.signature(function).parameters.values())
+        except (TypeError, ValueError):
+            # Written in C without a signature: nothing is known, so as documented.
+            return cls(function, STANDARD, (), dict(options))
+        own = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+        free = [name for name in STANDARD if name not in own]
+        positional: list[str] = []
+        named: list[tuple[str, str]] = []
+        accepted: list[str] = []
+        for parameter in parameters:
+            source = _source(parameter, free, options)
+            if source is None:
+                if (
+                    parameter.name not in STANDARD
+                    and parameter.kind is not Parameter.POSITIONAL_ONLY
+                ):
+                    accepted.append(parameter.name)
+                if parameter.default is Parameter.empty and parameter.name not in options:
+                    raise BackendError(
+                        owner,
+                        f"the function needs a parameter {parameter.name!r} that nothing was given for.",
+                        f"give --option {parameter.name}=VALUE, or write {SHAPE}",
+                    )
+            elif parameter.kind is Parameter.VAR_POSITIONAL:
+                positional += free
+                free = []
+            elif parameter.kind is Parameter.VAR_KEYWORD:
+                named += [(name, name) for name in free]
+            elif parameter.kind is Parameter.POSITIONAL_ONLY:
+                positional.append(source)
+            else:
+                named.append((parameter.name, source))
+        if not any(p.kind is Parameter.VAR_KEYWORD for p in parameters):
+            _check_options(owner, options, accepted)
+        _check_options(owner, {k: v for k, v in options.items() if k in STANDARD}, accepted)
+        if any(p.kind is Parameter.VAR_POSITIONAL for p in parameters):
+            # Whatever precedes *args has to be passed by position, too.
+            positional = [source for _, source in named] + positional
+            named = []
+        return cls(function, tuple(positional), tuple(named), dict(options))
+
+    def call(self, at: Any, index: Any, ttl: Any) -> Any:
+        values = {"at": at, "index": index, "ttl": ttl}
+        positional = [values[name] for name in self.positional]
+        named = {parameter: values[name] for parameter, name in self.named}
+        return self.function(*positional, **named, **self.options)
+
+
+def _source(parameter: Parameter, free: list[str], options: Mapping[str, str]) -> str | None:
+    """Which argument a parameter gets; ``None`` for an option's or a default; takes it off ``free``."""
+    if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
+        return parameter.name
+    if parameter.name in STANDARD:
+        return parameter.name
+    required = parameter.default is Parameter.empty and parameter.kind is not Parameter.KEYWORD_ONLY
+    if required and parameter.name not in options and free:
+        return free.pop(0)
+    return None
+
+
+def _check_options(owner: str, options: Mapping[str, str], accepted: list[str]) -> None:
+    for option in options:
+        if option not in accepted:
+            hint = did_you_mean(option, accepted)
+            known = f"It takes {', '.join(accepted)}." if accepted else "It takes none."
+            raise BackendError(owner, f"the function takes no option {option!r}.", hint + known)

@@ -1,0 +1,120 @@
+"""
+``ChromaStore``: a Chroma server at a URL or from its own package, or a folder in the process.
+
+The folder is for one process: others that have it open miss what is written, without an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from backends.base import Deployment, Facts
+from backends.engines.http_server import HttpServer
+from backends.engines.ports import LOOPBACK
+from backends.packages import megabytes, versions
+from backends.vector.backend import VectorBackend
+from backends.vector.chroma import ChromaStore
+from backends.vector.store import VectorStore
+from conformance.contract import Location
+
+_PACKAGES = ("chromadb",)
+
+
+def server_command() -> str | None:
+    """The ``chroma`` command that came with the package, beside this Python or on PATH."""
+    beside = shutil.which("chroma", path=str(Path(sys.executable).parent))
+    return beside or shutil.which("chroma")
+
+
+class ChromaBackend(VectorBackend):
+    """One collection a location."""
+
+    name: ClassVar[str] = "chroma"
+    MODULE = "chromadb"
+    GET_CLIENT = "pip install chromadb"
+    GET_SERVER = "pip install chromadb (it brings the server), or give --url"
+    URL_VARIABLE = "CHROMA_URL"
+
+    def server_problem(self) -> str | None:
+        return None if server_command() else "there is no chroma command"
+
+    def described(self) -> str:
+        version = metadata.version("chromadb")
+        if self.deployment is Deployment.PROCESS:
+            return f"chroma run of chromadb {version}"
+        return f"embedded chromadb {version}"
+
+    def new_server(self) -> HttpServer:
+        return HttpServer(self.name, self.root / "server", self._command, ready="/api/v2/heartbeat")
+
+    def _command(
+        self, folder: Path, ports: Sequence[int]
+    ) -> tuple[Sequence[str], Mapping[str, str]]:
+        command = [str(server_command()), "run", "--path", str(folder / "data")]
+        command += ["--host", LOOPBACK, "--port", str(ports[0])]
+        return command, dict(os.environ)
+
+    def _client(self) -> Any:
+        import chromadb
+        from chromadb.config import Settings
+
+        parts = urlsplit(str(self.url))
+        ssl = parts.scheme == "https"
+        return chromadb.HttpClient(
+            host=str(parts.hostname),
+            port=parts.port or (443 if ssl else 8000),
+            ssl=ssl,
+            settings=Settings(anonymized_telemetry=False),
+        )
+
+    def drop(self, name: str) -> None:
+        from chromadb.errors import NotFoundError
+
+        client = self._client()
+        try:
+            with contextlib.suppress(NotFoundError):
+                client.delete_collection(name)
+        finally:
+            client.close()
+
+    def engine_version(self) -> str:
+        if self.deployment is Deployment.EMBEDDED:
+            return f"Chroma {metadata.version('chromadb')} in the process"
+        client = self._client()
+        try:
+            return f"Chroma {client.get_version()}"
+        finally:
+            client.close()
+
+    def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
+        if self.url is None:
+            return ChromaStore.from_path(
+                str(at.path / "chroma"), collection=at.name, index=index, ttl=ttl
+            )
+        return ChromaStore.from_url(self.url, collection=at.name, index=index, ttl=ttl)
+
+    def facts(self) -> Facts:
+        embedded = self.deployment is Deployment.EMBEDDED
+        steps = () if embedded else ("chroma run --path FOLDER",)
+        return Facts(
+            store="backends.vector.chroma.ChromaStore",
+            packages=versions(_PACKAGES),
+            engine=self.engine_version(),
+            licence="MIT; Chroma: Apache-2.0",
+            services=0 if embedded else 1,
+            setup_steps=(self.GET_CLIENT, *steps),
+            install_megabytes=megabytes(_PACKAGES),
+            settings={"index": "HNSW, cosine, ef_search 200, max_neighbors 32"},
+            limits={"item": "36 MB (a request is at most 40 MiB)"},
+        )
+
+
+BACKEND = ChromaBackend

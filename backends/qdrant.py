@@ -1,0 +1,116 @@
+"""
+``QdrantStore``: a Qdrant server at a URL or from a binary on PATH, or the client's local mode.
+
+Local mode is an imitation in Python; the facts say which it was.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar
+
+from backends.base import Deployment, Facts
+from backends.engines.http_server import HttpServer
+from backends.engines.ports import LOOPBACK
+from backends.packages import megabytes, versions
+from backends.vector.backend import VectorBackend
+from backends.vector.qdrant import QdrantStore
+from backends.vector.store import VectorStore
+from conformance.contract import Location
+
+BINARY = "qdrant"
+_PACKAGES = ("qdrant-client",)
+
+
+class QdrantBackend(VectorBackend):
+    """One collection a location."""
+
+    name: ClassVar[str] = "qdrant"
+    MODULE = "qdrant_client"
+    GET_CLIENT = "pip install qdrant-client"
+    GET_SERVER = (
+        "put a qdrant binary on PATH, or give --url of a server, or use --deployment embedded"
+    )
+    URL_VARIABLE = "QDRANT_URL"
+    KEY_VARIABLE = "QDRANT_API_KEY"
+
+    def server_problem(self) -> str | None:
+        return None if shutil.which(BINARY) else f"there is no {BINARY} on PATH"
+
+    def described(self) -> str:
+        client = f"qdrant-client {metadata.version('qdrant-client')}"
+        if self.deployment is Deployment.PROCESS:
+            return f"{shutil.which(BINARY)} with {client}"
+        return f"local mode of {client}"
+
+    def new_server(self) -> HttpServer:
+        self._key = secrets.token_urlsafe(18)
+        return HttpServer(self.name, self.root / "server", self._command, ready="/readyz", ports=2)
+
+    def _command(
+        self, folder: Path, ports: Sequence[int]
+    ) -> tuple[Sequence[str], Mapping[str, str]]:
+        settings = {
+            "QDRANT__STORAGE__STORAGE_PATH": str(folder / "storage"),
+            "QDRANT__STORAGE__SNAPSHOTS_PATH": str(folder / "snapshots"),
+            "QDRANT__SERVICE__HOST": LOOPBACK,
+            "QDRANT__SERVICE__HTTP_PORT": str(ports[0]),
+            "QDRANT__SERVICE__GRPC_PORT": str(ports[1]),
+            "QDRANT__SERVICE__API_KEY": str(self._key),
+            "QDRANT__TELEMETRY_DISABLED": "true",
+        }
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("QDRANT__")}
+        return [str(shutil.which(BINARY))], {**kept, **settings}
+
+    def _client(self) -> Any:
+        from qdrant_client import QdrantClient
+
+        return QdrantClient(url=self.url, api_key=self.key, check_compatibility=False, timeout=30)
+
+    def drop(self, name: str) -> None:
+        client = self._client()
+        try:
+            client.delete_collection(name)
+        finally:
+            client.close()
+
+    def engine_version(self) -> str:
+        if self.deployment is Deployment.EMBEDDED:
+            return f"local mode of qdrant-client {metadata.version('qdrant-client')}"
+        client = self._client()
+        try:
+            return f"Qdrant {client.info().version}"
+        finally:
+            client.close()
+
+    def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
+        if self.url is None:
+            return QdrantStore.from_path(
+                str(at.path / "qdrant"), collection=at.name, index=index, ttl=ttl
+            )
+        return QdrantStore.from_url(
+            self.url, api_key=self.key, collection=at.name, index=index, ttl=ttl
+        )
+
+    def facts(self) -> Facts:
+        embedded = self.deployment is Deployment.EMBEDDED
+        steps = () if embedded else ("run a Qdrant server",)
+        return Facts(
+            store="backends.vector.qdrant.QdrantStore",
+            packages=versions(_PACKAGES),
+            engine=self.engine_version(),
+            licence="MIT; Qdrant and its client: Apache-2.0",
+            services=0 if embedded else 1,
+            setup_steps=(self.GET_CLIENT, *steps),
+            install_megabytes=megabytes(_PACKAGES),
+            settings={"writes": "acknowledged when applied (wait)", "vectors": "cosine"},
+            limits={"item": "30 MB (a request is at most 32 MiB)"},
+        )
+
+
+BACKEND = QdrantBackend

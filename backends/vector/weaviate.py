@@ -1,0 +1,505 @@
+"""
+Weaviate: one collection of a server, reads and batches over gRPC, the rest over REST.
+
+One object is one row.  Property names must be identifiers, so a row's numbers go into a few shared
+columns by a hash of their names; a range then finds too much, never too little.  An offset reaches
+10,000 objects only, so a longer scan goes through slices of the ids, each short enough.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from langgraph.store.base import IndexConfig, TTLConfig
+
+from backends.vector.driver import (
+    OVERFLOW,
+    Abilities,
+    Condition,
+    HasToken,
+    Head,
+    Hit,
+    Limits,
+    NumberIn,
+    Page,
+    Record,
+    Row,
+    Touch,
+    Where,
+)
+from backends.vector.errors import EngineError, ForeignCollectionError, VectorStoreError, clean
+from backends.vector.store import VectorStore
+from backends.vector.ties import settled
+
+if TYPE_CHECKING:
+    from weaviate import WeaviateClient
+    from weaviate.collections import Collection
+
+MARKER = {"made_by": "langgraph-vector-store", "layout": 1}
+OLDEST_SERVER = (1, 27)
+"""The first whose range index and batch deletes are what is used here."""
+
+_REACH = 10_000
+"""QUERY_MAXIMUM_RESULTS as it comes: how far limit and offset may go."""
+_USABLE_SECONDS = 10.0
+_SLICE = 2_500
+_SLOTS = 2**32
+_COLUMNS = 16
+_NOBODY = "00000000-0000-5000-8000-000000000000"
+"""An id that no row has."""
+_ROW = ["kind", "parent", "head", "body", "expires"]
+_NAME = re.compile(r"[A-Za-z][0-9A-Za-z_]*")
+
+
+class WeaviateDriver:
+    """Rows as objects, with one vector at most, kept under the row's own id."""
+
+    engine = "Weaviate"
+    limits = Limits(
+        rows_per_write=1000,
+        bytes_per_write=16_000_000,
+        bytes_per_row=64_000_000,  # the server takes messages of 100 MB
+        ids_per_fetch=1000,
+        rows_per_page=1000,
+        rows_per_query=_REACH,
+    )
+    abilities = Abilities(offset=True, zero_vectors=False, pushes=frozenset({HasToken, NumberIn}))
+
+    def __init__(
+        self, connect: Callable[[], WeaviateClient], collection: str, *, secret: str | None = None
+    ) -> None:
+        if not _NAME.fullmatch(collection):
+            raise ValueError(
+                f"a Weaviate collection is named with letters, digits and _, not {collection!r}."
+            )
+        self._connect = connect
+        # The server would write the first letter so anyway, and find either spelling.
+        self._name = collection[0].upper() + collection[1:]
+        self._secret = secret
+        self._lock = threading.Lock()
+        self._made: WeaviateClient | None = None
+
+    @property
+    def _client(self) -> WeaviateClient:
+        with self._lock:
+            if self._made is None:
+                self._made = self._connect()
+            return self._made
+
+    @property
+    def _collection(self) -> Collection[Any, Any]:
+        return self._client.collections.use(self._name)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._made is not None:
+                with suppress(Exception):  # there is nobody left to tell
+                    self._made.close()
+
+    # Schema
+
+    def ensure_schema(self, dims: int | None) -> int | None:
+        with self._asking("open the collection"):
+            self._check_version(str(self._client.get_meta().get("version", "0")))
+            if not self._client.collections.exists(self._name):
+                self._create(dims)
+            known = self._facts().get("dims")
+            self._wait_until_usable()
+            if known is None and dims is not None:
+                # Vectors need no schema, only their size has to be remembered.
+                self._collection.config.update(description=_description(dims))
+                known = dims
+            return known
+
+    def _check_version(self, version: str) -> None:
+        parts = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+        if parts < OLDEST_SERVER:
+            oldest = ".".join(map(str, OLDEST_SERVER))
+            raise EngineError(
+                self.engine, f"the server is version {version}, too old", f"use {oldest} or newer"
+            )
+
+    def _create(self, dims: int | None) -> None:
+        from weaviate.classes.config import Configure, StopwordsPreset, VectorDistances
+
+        vectors = Configure.Vectors.self_provided(
+            vector_index_config=Configure.VectorIndex.hnsw(distance_metric=VectorDistances.COSINE)
+        )
+        try:
+            self._client.collections.create(
+                self._name,
+                description=_description(dims),
+                properties=_properties(),
+                vector_config=vectors,
+                inverted_index_config=Configure.inverted_index(
+                    stopwords_preset=StopwordsPreset.NONE
+                ),
+            )
+        except Exception:
+            # Another process may have been quicker; if it was not, the error is a real one.
+            if not self._client.collections.exists(self._name):
+                raise
+
+    def _wait_until_usable(self) -> None:
+        """A collection just made by another process is in the schema before it can be read."""
+        deadline = time.monotonic() + _USABLE_SECONDS
+        while True:
+            try:
+                self._page(_filter(Where()), 1, 0)
+            except Exception as error:
+                if "non-existing index" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
+
+    def _facts(self) -> dict[str, Any]:
+        text = self._collection.config.get(simple=True).description or ""
+        try:
+            facts = json.loads(text)
+        except ValueError:
+            facts = None
+        if not isinstance(facts, dict) or facts.get("made_by") != MARKER["made_by"]:
+            raise ForeignCollectionError(self.engine, self._name, "it lacks our marker")
+        return facts
+
+    # Rows
+
+    def upsert(self, records: Sequence[Record], heads: Mapping[str, Head]) -> None:
+        from weaviate.classes.data import DataObject
+
+        if not records:
+            return
+        objects = [
+            DataObject(
+                uuid=record.id,
+                properties=_object(record),
+                vector=list(record.vector) if record.vector is not None else None,
+            )
+            for record in records
+        ]
+        with self._asking("write"):
+            answer = self._collection.data.insert_many(objects)
+        if answer.has_errors:
+            first = next(iter(answer.errors.values()))
+            raise EngineError(
+                self.engine,
+                f"could not write {len(answer.errors)} of {len(objects)} rows: "
+                f"{clean(first.message, self._secret)}",
+                "see the server's log",
+            )
+        if any(record.vector is not None for record in records):
+            self._flush()
+
+    def _flush(self) -> None:
+        """
+        Have the server write out the vectors it has acknowledged.
+
+        It keeps the last ones in its own memory until the next batch ends, and loses them when it is
+        killed.  A batch that deletes nothing is the cheapest that ends.
+        """
+        from weaviate.classes.query import Filter
+
+        with self._asking("write"):
+            self._collection.data.delete_many(where=Filter.by_id().contains_any([_NOBODY]))
+
+    def heads(self, ids: Sequence[str]) -> dict[str, Head]:
+        found = self._by_id(ids, ["head", "expires"])
+        return {id: Head(p["head"], int(p["expires"])) for id, p in found}
+
+    def fetch(self, ids: Sequence[str]) -> dict[str, Row]:
+        return {id: _row(id, properties) for id, properties in self._by_id(ids, _ROW)}
+
+    def _by_id(self, ids: Sequence[str], fields: list[str]) -> list[tuple[str, dict[str, Any]]]:
+        if not ids:
+            return []
+        with self._asking("read by id"):
+            if len(ids) == 1:
+                one = self._collection.query.fetch_object_by_id(ids[0], return_properties=fields)
+                objects = [one] if one is not None else []
+            else:
+                objects = self._collection.query.fetch_objects_by_ids(
+                    ids, limit=len(ids), return_properties=fields
+                ).objects
+        return [(str(one.uuid), dict(one.properties)) for one in objects]
+
+    def delete(self, ids: Sequence[str]) -> None:
+        from weaviate.classes.query import Filter
+
+        if not ids:
+            return
+        with self._asking("delete"):
+            answer = self._collection.data.delete_many(where=Filter.by_id().contains_any(list(ids)))
+        if answer.failed:
+            raise EngineError(
+                self.engine, f"could not delete {answer.failed} of {len(ids)} rows", "try again"
+            )
+
+    def touch(self, touches: Sequence[Touch]) -> None:
+        from weaviate.exceptions import UnexpectedStatusCodeError
+
+        # There is no conditional update; what was written anew is left out as far as one can see.
+        heads = self.heads([touch.id for touch in touches])
+        for touch in touches:
+            head = heads.get(touch.id)
+            if head is None or head.head != touch.head or head.expires_at == touch.expires_at:
+                continue
+            with self._asking("refresh"):
+                try:
+                    self._collection.data.update(touch.id, properties={"expires": touch.expires_at})
+                except UnexpectedStatusCodeError as error:
+                    if error.status_code != 404:  # gone in the meantime
+                        raise
+
+    def scan(self, where: Where, limit: int, cursor: Any = None, skip: int = 0) -> Page:
+        chosen = _filter(where)
+        with self._asking("scan"):
+            slices, number, offset = cursor or (self._slices(chosen), 0, 0)
+            if cursor is None:
+                slices, number, offset = self._skipped(chosen, slices, skip)
+            rows: list[Row] = []
+            while len(rows) < limit and number < slices:
+                page = self._page(_sliced(chosen, slices, number), limit - len(rows), offset)
+                if len(page) < limit - len(rows):
+                    number, offset = number + 1, 0
+                else:
+                    offset += len(page)
+                rows += page
+        return Page(rows, (slices, number, offset) if number < slices else None)
+
+    def _slices(self, chosen: Any) -> int:
+        """In how many parts to read: one as long as an offset reaches the end."""
+        count = self._count(chosen)
+        return 1 if count <= _REACH - self.limits.rows_per_page else -(-count // _SLICE)
+
+    def _skipped(self, chosen: Any, slices: int, skip: int) -> tuple[int, int, int]:
+        number = 0
+        while slices > 1 and number < slices:
+            held = self._count(_sliced(chosen, slices, number))
+            if skip < held:
+                break
+            number, skip = number + 1, skip - held
+        beyond = slices == 1 and skip > _REACH - self.limits.rows_per_page
+        return slices, number + beyond, skip
+
+    def _count(self, chosen: Any) -> int:
+        return (
+            self._collection.aggregate.over_all(total_count=True, filters=chosen).total_count or 0
+        )
+
+    def _page(self, chosen: Any, limit: int, offset: int) -> list[Row]:
+        found = self._collection.query.fetch_objects(
+            filters=chosen, limit=limit, offset=offset, return_properties=_ROW
+        )
+        return [_row(str(one.uuid), dict(one.properties)) for one in found.objects]
+
+    def query(self, vector: Sequence[float], where: Where, limit: int) -> list[Hit]:
+        chosen = _filter(where)
+        with self._asking("search"):
+            return settled(lambda count: self._nearest(list(vector), chosen, count), limit, _REACH)
+
+    def _nearest(self, vector: list[float], chosen: Any, limit: int) -> list[Hit]:
+        from weaviate.classes.query import MetadataQuery
+
+        found = self._collection.query.near_vector(
+            vector, limit=limit, filters=chosen, return_properties=_ROW,
+            return_metadata=MetadataQuery(distance=True),
+        )  # fmt: skip
+        return [
+            Hit(
+                _row(str(one.uuid), dict(one.properties)),
+                max(-1.0, min(1.0, 1.0 - (one.metadata.distance or 0.0))),
+            )
+            for one in found.objects
+        ]
+
+    def namespaces(self, where: Where) -> list[str]:
+        raise NotImplementedError  # the store keeps rows for them
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        """The client's errors as ours, without the key."""
+        try:
+            yield
+        except VectorStoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever the client raises)
+            status = getattr(error, "status_code", None)
+            said = str(error)
+            if status in (401, 403) or re.search("(?i)unauthenticated|unauthorized|401", said):
+                hint = "check the API key"
+            elif "could not find class" in said:
+                hint = "the collection was removed while the store was open; open it again"
+            else:
+                hint = "see whether the server runs and is reachable, then try again"
+            cause = clean(said, self._secret) or type(error).__name__
+            raise EngineError(self.engine, f"could not {what}: {cause}", hint) from None
+
+
+class WeaviateStore(VectorStore):
+    """
+    A LangGraph store in a Weaviate collection.
+
+    >>> with WeaviateStore.from_url("http://127.0.0.1:8080", index={...}) as store: ...
+
+    Searches whose prefix and filter leave at most 40,000 vectors are exact; beyond that the server
+    finds approximate neighbours.
+    """
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        grpc: str | None = None,
+        api_key: str | None = None,
+        collection: str = "LangGraphStore",
+        timeout: int = 60,
+        index: IndexConfig | None = None,
+        ttl: TTLConfig | None = None,
+    ) -> WeaviateStore:
+        """
+        A store on a server; nothing is connected before ``setup`` or the first operation.
+
+        ``grpc`` is ``host:port`` of the gRPC side, the URL's host and port 50051 if not given.
+        """
+
+        def connect() -> WeaviateClient:
+            return connected(url, grpc, api_key, timeout)
+
+        driver = WeaviateDriver(connect, collection, secret=api_key)
+        return cls(driver, collection=collection, index=index, ttl=ttl)
+
+
+def connected(
+    url: str, grpc: str | None = None, api_key: str | None = None, timeout: int = 60
+) -> WeaviateClient:
+    """A client that has reached both sides of the server."""
+    import weaviate
+    from weaviate.classes.init import AdditionalConfig, Auth, Timeout
+
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    secure = parts.scheme == "https"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("a Weaviate URL is http://HOST:PORT or https://HOST:PORT.")
+    host, _, port = (grpc or "").rpartition(":")
+    return weaviate.connect_to_custom(
+        http_host=parts.hostname,
+        http_port=parts.port or (443 if secure else 80),
+        http_secure=secure,
+        grpc_host=host or parts.hostname,
+        grpc_port=int(port) if port else (443 if secure else 50051),
+        grpc_secure=secure,
+        auth_credentials=Auth.api_key(api_key) if api_key else None,
+        additional_config=AdditionalConfig(timeout=Timeout(init=10, query=timeout, insert=timeout)),
+    )
+
+
+def _description(dims: int | None) -> str:
+    return json.dumps({**MARKER, "dims": dims})
+
+
+def _properties() -> list[Any]:
+    from weaviate.classes.config import DataType, Property, Tokenization
+
+    exact = {"tokenization": Tokenization.FIELD, "index_searchable": False}
+    kept = {"index_filterable": False, "index_searchable": False}
+    texts = [Property(name=n, data_type=DataType.TEXT, **exact) for n in ("kind", "space")]
+    lists = [
+        Property(name=n, data_type=DataType.TEXT_ARRAY, **exact) for n in ("prefixes", "tokens")
+    ]
+    plain = [Property(name=n, data_type=DataType.TEXT, **kept) for n in ("parent", "head", "body")]
+    ranges = [
+        Property(name=n, data_type=DataType.INT, index_filterable=False, index_range_filters=True)
+        for n in ("expires", "slot")
+    ]
+    numbers = [
+        Property(name=f"numbers{n}", data_type=DataType.NUMBER_ARRAY) for n in range(_COLUMNS)
+    ]
+    return [*texts, *lists, *plain, *ranges, *numbers]
+
+
+def _column(name: str) -> str:
+    return f"numbers{zlib.crc32(name.encode()) % _COLUMNS}"
+
+
+def _object(record: Record) -> dict[str, Any]:
+    columns: dict[str, list[float]] = {}
+    for name, number in record.numbers.items():
+        columns.setdefault(_column(name), []).append(float(number))
+    lists = {"prefixes": list(record.prefixes), "tokens": list(record.tokens), **columns}
+    return {
+        "kind": record.kind,
+        "parent": record.parent,
+        "space": record.space,
+        "expires": record.expires_at,
+        "slot": int(record.id.replace("-", "")[:8], 16),
+        "head": record.head,
+        "body": record.body,
+        **{name: values for name, values in lists.items() if values},
+    }
+
+
+def _row(id: str, found: dict[str, Any]) -> Row:
+    return Row(
+        id, found["kind"], found["parent"], found["head"] or "", found["body"] or "",
+        int(found["expires"]),
+    )  # fmt: skip
+
+
+def _property(name: str) -> Any:
+    from weaviate.classes.query import Filter
+
+    return Filter.by_property(name)
+
+
+def _filter(where: Where) -> Any:
+    from weaviate.classes.query import Filter
+
+    parts: list[Any] = [_property("kind").contains_any(sorted(where.kinds))]
+    if where.prefix is not None:
+        parts.append(_property("prefixes").contains_any([where.prefix]))
+    if where.space is not None:
+        parts.append(_property("space").equal(where.space))
+    if where.alive_at is not None:
+        parts.append(_property("expires").greater_than(where.alive_at))
+    if where.expired_at is not None:
+        parts.append(_property("expires").less_or_equal(where.expired_at))
+    parts += [found for c in where.conditions if (found := _condition(c)) is not None]
+    return Filter.all_of(parts) if len(parts) > 1 else parts[0]
+
+
+def _condition(condition: Condition) -> Any:
+    from weaviate.classes.query import Filter
+
+    if isinstance(condition, HasToken):
+        return _property("tokens").contains_any([condition.token, OVERFLOW])
+    if not isinstance(condition, NumberIn):
+        return None
+    column = _property(_column(condition.name))
+    bounds = []
+    if condition.low is not None and math.isfinite(condition.low):
+        bounds.append(column.greater_or_equal(float(condition.low)))
+    if condition.high is not None and math.isfinite(condition.high):
+        bounds.append(column.less_or_equal(float(condition.high)))
+    if not bounds:
+        return None
+    inside = Filter.all_of(bounds) if len(bounds) > 1 else bounds[0]
+    return Filter.any_of([inside, _property("tokens").contains_any([OVERFLOW])])
+
+
+def _sliced(chosen: Any, slices: int, number: int) -> Any:
+    if slices == 1:
+        return chosen
+    low, high = (_SLOTS * edge // slices for edge in (number, number + 1))
+    slot = _property("slot")
+    return chosen & slot.greater_or_equal(low) & _property("slot").less_than(high)

@@ -1,0 +1,484 @@
+"""
+Random histories: a Hypothesis state machine drives a store and the model side by side.
+
+Every answer is compared under the freedoms that the contract leaves.  A divergence is shrunk by
+Hypothesis and comes out as a `DivergenceError` with the rule that it breaks and the features of the step
+at which it showed; the caller may switch those features off and look for the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.database import ExampleDatabase
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test
+
+from conformance.compat import GetOp, PutOp, SearchOp
+from conformance.embedding.exact import ExactEmbeddings
+from conformance.lab import Lab, type_difference
+from conformance.model import Model, ModelItem
+from conformance.outcome import CheckFailedError, Journal, StoreRaisedError, brief
+
+if TYPE_CHECKING:
+    from conformance.subject import Subject
+
+EVERYTHING = 10_000
+SHRINK_SECONDS = 5
+
+FEATURES: dict[str, str] = {
+    "get": "K1",
+    "types": "K6",
+    "floats": "K8",
+    "created": "K4",
+    "delete": "X1",
+    "lookalike": "N7",
+    "search": "S1",
+    "page": "S4",
+    "equal": "F1",
+    "operator": "F3",
+    "strings": "F4",
+    "unequal": "F6",
+    "list": "F9",
+    "object": "F10",
+    "bool": "F11",
+    "listing": "L1",
+    "emptied": "X5",
+    "depth": "L2",
+    "batch": "O2",
+    "query": "V4",
+    "score": "V5",
+    "index": "V3",
+    "stale": "V11",
+    "reopen": "E4",
+}
+"""What a history may contain, and the rule that a divergence at such a step is mapped to."""
+
+
+class DivergenceError(CheckFailedError):
+    """The store's answer is none that the contract allows."""
+
+    def __init__(self, feature: str, message: str, *, expected: Any, got: Any) -> None:
+        super().__init__(message, expected=expected, got=got)
+        self.feature = feature
+
+    @property
+    def rule_id(self) -> str:
+        return FEATURES[self.feature]
+
+
+@dataclass
+class Divergence:
+    """One divergence after shrinking, with its history."""
+
+    rule_id: str
+    feature: str
+    message: str
+    expected: Any
+    got: Any
+    history: list[str] = field(default_factory=list)
+    steady: bool = True
+    """Whether it showed again when the same history was replayed."""
+
+
+# -- what histories are made of -----------------------------------------------------------------
+
+LABELS = ["a", "ab", "A", "b", "a b", "a_b", "a%b", "50%", "é", "*", "x/y", "user-1"]
+PLAIN_LABELS = ["a", "ab", "b", "c"]
+KEYS = ["k", "K", "k ", "k.1", "", "ключ", "it's", "a/b", "k\n", "%"]
+PLAIN_KEYS = ["k", "k1", "k2", "k3"]
+WORDS = ["apple", "banana", "cherry", "damson", "elder"]
+texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)
+numbers = st.sampled_from([-10, -1, 0, 1, 2, 9, 10, 100, 2**53 - 1, 9.5, -0.5, 0.25])
+whole_floats = st.sampled_from([1.0, -0.0, 1e16])
+dates = st.sampled_from(["2023-01-01", "2024-02-29", "2024-10-01", "2025-01-01"])
+words = st.sampled_from(["red", "green", "Red", "re", "", "10", "50%", "o'clock", "naïve"])
+
+
+def values(on: frozenset[str]) -> st.SearchStrategy[dict[str, Any]]:
+    """JSON objects over a few fields, so that filters meet them often."""
+    number = st.one_of(numbers, whole_floats) if "floats" in on else numbers
+    scalars = [number, words, dates, st.none()]
+    if "bool" in on:
+        scalars.append(st.booleans())
+    return st.fixed_dictionaries(
+        {"text": texts},
+        optional={
+            "n": number,
+            "s": words,
+            "d": dates,
+            "x": st.one_of(*scalars),
+            "tags": st.lists(words, max_size=3),
+            "o": st.fixed_dictionaries({}, optional={"p": number, "q": words}),
+            "notes": st.lists(st.fixed_dictionaries({"text": texts}), max_size=3),
+        },
+    )
+
+
+def filters(on: frozenset[str]) -> st.SearchStrategy[dict[str, Any]]:
+    """Filters of the kinds that are switched on."""
+    fields: dict[str, list[st.SearchStrategy[Any]]] = {k: [] for k in ("n", "s", "d", "x", "tags", "o")}
+    if "equal" in on:
+        fields["n"].append(numbers)
+        fields["s"].append(words)
+        fields["x"].append(st.one_of(numbers, words))
+        fields["s"].append(words.map(lambda w: {"$eq": w}))
+    if "bool" in on:
+        fields["x"].append(st.booleans())
+    if "operator" in on:
+        ops = st.sampled_from(["$gt", "$gte", "$lt", "$lte"])
+        fields["n"].append(st.dictionaries(ops, numbers, min_size=1, max_size=2))
+    if "strings" in on:
+        ops = st.sampled_from(["$gt", "$gte", "$lt", "$lte"])
+        fields["d"].append(st.dictionaries(ops, dates, min_size=1, max_size=2))
+    if "unequal" in on:
+        fields["n"].append(numbers.map(lambda n: {"$ne": n}))
+        fields["s"].append(words.map(lambda w: {"$ne": w}))
+    if "list" in on:
+        fields["tags"].append(st.lists(words, min_size=1, max_size=2))
+    if "object" in on:
+        fields["o"].append(st.fixed_dictionaries({"p": numbers}))
+        fields["o"].append(st.fixed_dictionaries({"q": words}))
+    usable = {k: st.one_of(*v) for k, v in fields.items() if v}
+    if not usable:
+        return st.just({})
+    one = st.sampled_from(sorted(usable)).flatmap(lambda k: usable[k].map(lambda v, k=k: {k: v}))
+    return st.one_of(st.just({}), one, st.tuples(one, one).map(lambda p: {**p[0], **p[1]}))
+
+
+def filter_feature(conditions: dict[str, Any]) -> str:
+    """The most particular feature of a filter."""
+    kinds = set()
+    for name, wanted in conditions.items():
+        if isinstance(wanted, bool):
+            kinds.add("bool")
+        elif isinstance(wanted, list):
+            kinds.add("list")
+        elif isinstance(wanted, dict):
+            ops = [k for k in wanted if k.startswith("$")]
+            kinds.add(
+                "object" if not ops else "unequal" if "$ne" in ops
+                else "equal" if ops == ["$eq"] else "strings" if name == "d" else "operator"
+            )
+        else:
+            kinds.add("equal")
+    order = ("object", "list", "bool", "unequal", "strings", "operator", "equal")
+    return next((k for k in order if k in kinds), "search")
+
+
+# -- comparing ------------------------------------------------------------------------------------
+
+
+class Comparison:
+    """Compares the store's answers with the model's."""
+
+    def __init__(self, store: Subject, model: Model, on: frozenset[str]) -> None:
+        self.store = store
+        self.model = model
+        self.on = on
+        self.cosine = ExactEmbeddings().cosine
+        self.born: dict[Any, tuple[Any, Any]] = {}
+
+    def item(self, got: Any, want: ModelItem, feature: str) -> None:
+        place = (tuple(got.namespace), got.key)
+        if place != want.place:
+            raise DivergenceError(feature, "another item came back", expected=want.place, got=place)
+        difference = type_difference(got.value, want.value)
+        if difference and not ("floats" not in self.on and got.value == want.value):
+            kind = "types" if got.value == want.value else feature
+            raise DivergenceError(kind, f"the value differs: {difference}", expected=want.value, got=got.value)
+
+    def get(self, namespace: tuple[str, ...], key: str) -> None:
+        got, want = self.store.get(namespace, key), self.model.get(namespace, key)
+        if (got is None) != (want is None):
+            feature = "delete" if want is None else "get"
+            raise DivergenceError(feature, f"get({namespace!r}, {key!r})", expected=want, got=got)
+        if got is not None and want is not None:
+            self.item(got, want, "get")
+            self._stamps(got, want)
+
+    def _stamps(self, got: Any, want: ModelItem) -> None:
+        if "created" not in self.on:
+            return
+        known = self.born.get(want.place)
+        if known is not None and known[0] != got.created_at:
+            raise DivergenceError("created", "created_at changed", expected=known[0], got=got.created_at)
+        self.born[want.place] = (got.created_at, got.updated_at)
+
+    def found(self, got: list[Any], certain: Any, free: Any, feature: str, what: str) -> None:
+        """A full listing: each certain match once, others only where they are free."""
+        places = [(tuple(i.namespace), i.key) for i in got]
+        if len(set(places)) != len(places):
+            raise DivergenceError(feature, f"{what} gives an item twice", expected="each once", got=places)
+        need = {i.place: i for i in certain}
+        may = {i.place: i for i in free}
+        lacking = sorted(set(need) - set(places))
+        extra = sorted(set(places) - set(need) - set(may))
+        if lacking or extra:
+            raise DivergenceError(
+                feature,
+                f"{what}: missing {lacking}, not allowed {extra}",
+                expected=sorted(need),
+                got=sorted(places),
+            )
+        for item in got:
+            self.item(item, {**need, **may}[tuple(item.namespace), item.key], "search")
+
+    def search(self, prefix: tuple[str, ...], conditions: dict[str, Any], limit: int, offset: int) -> None:
+        want = self.model.search(prefix, conditions)
+        feature = filter_feature(conditions)
+        given: dict[str, Any] = {"filter": conditions} if conditions else {}
+        full = self.store.search(prefix, limit=EVERYTHING, **given)
+        what = f"search({prefix!r}, filter={conditions!r})"
+        self.found(full, want.certain, want.free, feature, what)
+        if any(i.score is not None for i in full if hasattr(i, "score")):
+            raise DivergenceError("search", f"{what} has a score without a query", expected=None, got=full)
+        if "page" in self.on:
+            page = self.store.search(prefix, limit=limit, offset=offset, **given)
+            self._page(page, full[offset : offset + limit], f"{what} limit {limit} offset {offset}")
+
+    def _page(self, page: list[Any], want: list[Any], what: str) -> None:
+        got = [(tuple(i.namespace), i.key) for i in page]
+        wanted = [(tuple(i.namespace), i.key) for i in want]
+        if got != wanted:
+            raise DivergenceError("page", f"{what} is no slice of all matches", expected=wanted, got=got)
+
+    def query(self, prefix: tuple[str, ...], text: str, conditions: dict[str, Any], limit: int) -> None:
+        want = self.model.search(prefix, conditions)
+        scores = self.model.scores((*want.certain, *want.free), text, self.cosine)
+        given: dict[str, Any] = {"filter": conditions} if conditions else {}
+        full = self.store.search(prefix, query=text, limit=EVERYTHING, **given)
+        what = f"search({prefix!r}, query={text!r}, filter={conditions!r})"
+        scored = [i for i in full if i.score is not None]
+        certain = [i for i in want.certain if i.texts]
+        rest = [i for i in want.certain if not i.texts]
+        feature = "query" if not conditions else filter_feature(conditions)
+        free = [*want.free, *rest]
+        self.found(full, certain, free, feature, what)
+        given_scores = [i.score for i in scored]
+        if given_scores != sorted(given_scores, reverse=True) or full[: len(scored)] != scored:
+            raise DivergenceError("query", f"{what} is not best first", expected="descending", got=given_scores)
+        for item in scored:
+            right = scores.get((tuple(item.namespace), item.key))
+            if right is None:
+                raise DivergenceError("stale", f"{what} scores {item.key!r}, which has no vector", expected=None, got=item.score)
+            if "score" in self.on and abs(right - item.score) > 2e-3:
+                raise DivergenceError("score", f"{what} scores {item.key!r} wrongly", expected=right, got=item.score)
+        if "page" in self.on:
+            top = self.store.search(prefix, query=text, limit=limit, **given)
+            best = [round(s, 3) for s in given_scores[:limit]]
+            if [round(i.score, 3) for i in top if i.score is not None] != best:
+                raise DivergenceError("query", f"{what} limit {limit} is not the best", expected=best, got=[i.score for i in top])
+
+    def listing(self, limit: int, offset: int, **conditions: Any) -> None:
+        want = self.model.namespaces(**conditions)
+        full = self.store.list_namespaces(limit=EVERYTHING, **conditions)
+        feature = "depth" if conditions.get("max_depth") else "listing"
+        what = f"list_namespaces({conditions!r})"
+        extra = sorted(set(full) - want)
+        if extra and want <= set(full) and not conditions.get("max_depth"):
+            if "emptied" not in self.on:
+                return
+            raise DivergenceError("emptied", f"{what} lists namespaces without items", expected=sorted(want), got=extra)
+        if len(set(full)) != len(full) or set(full) != want:
+            raise DivergenceError(feature, what, expected=sorted(want), got=sorted(full))
+        page = self.store.list_namespaces(limit=limit, offset=offset, **conditions)
+        if page != full[offset : offset + limit]:
+            raise DivergenceError(feature, f"{what} limit {limit} offset {offset}", expected=full[offset : offset + limit], got=page)
+
+
+# -- the machine ----------------------------------------------------------------------------------
+
+
+def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence]) -> Any:
+    """
+    A state machine class over stores of ``lab`` with the features ``on``.
+
+    Divergences end the history and are appended to ``last``, so that the shrunk one is the last of it.
+    """
+    odd = "lookalike" in on
+    label = st.sampled_from(LABELS if odd else PLAIN_LABELS)
+    key = st.sampled_from(KEYS if odd else PLAIN_KEYS)
+    namespace = st.lists(label, min_size=1, max_size=3).map(tuple)
+    prefix = st.lists(label, max_size=2).map(tuple)
+    pattern = st.lists(st.one_of(label.filter(lambda x: x != "*"), st.just("*")), min_size=1, max_size=2).map(tuple)
+    plain_pattern = st.lists(label.filter(lambda x: x != "*"), min_size=1, max_size=2).map(tuple)
+    small = st.integers(0, 5)
+    index = st.sampled_from([None, None, None, False, ["s"], ["notes[*].text"], ["notes[-1].text", "text"]])
+    chosen = index if vectors and "index" in on else st.none()
+    value = values(on)
+    condition = filters(on)
+
+    class History(RuleBasedStateMachine):
+        """One store from its creation on."""
+
+        @initialize()
+        def begin(self) -> None:
+            lab.journal = Journal(seconds=lab.journal.seconds)
+            self.store = lab.indexed("text") if vectors else lab.open()
+            self.model = Model(("text",) if vectors else None)
+            self.compare = Comparison(self.store, self.model, on)
+
+        def teardown(self) -> None:
+            if hasattr(self, "store"):
+                lab.forget(self.store)
+
+        def step(self, feature: str, work: Any) -> None:
+            """One step; what it raises is kept with the calls that led to it."""
+            try:
+                work()
+            except DivergenceError as error:
+                last.append(_divergence(lab, error.feature, error))
+                raise
+            except CheckFailedError as error:
+                last.append(_divergence(lab, feature, error))
+                raise
+            except StoreRaisedError as error:
+                last.append(_divergence(lab, feature, CheckFailedError(str(error))))
+                raise
+
+        @rule(ns=namespace, k=key, v=value, ix=chosen)
+        def put(self, ns: Any, k: str, v: Any, ix: Any) -> None:
+            given = {} if ix is None else {"index": ix}
+            self.step("get", lambda: self.store.put(ns, k, v, **given))
+            self.model.put(ns, k, v, ix)
+            self.step("get", lambda: self.compare.get(ns, k))
+
+        @precondition(lambda self: self.model.items)
+        @rule(data=st.data(), v=value, ix=chosen)
+        def overwrite(self, data: Any, v: Any, ix: Any) -> None:
+            ns, k = data.draw(st.sampled_from(sorted(self.model.items)))
+            self.put(ns, k, v, ix)
+
+        @precondition(lambda self: self.model.items)
+        @rule(data=st.data())
+        def delete(self, data: Any) -> None:
+            ns, k = data.draw(st.sampled_from(sorted(self.model.items)))
+            self.step("delete", lambda: self.store.delete(ns, k))
+            self.model.delete(ns, k)
+            self.compare.born.pop((ns, k), None)
+            self.step("delete", lambda: self.compare.get(ns, k))
+
+        @rule(ns=namespace, k=key)
+        def delete_whatever(self, ns: Any, k: str) -> None:
+            self.step("delete", lambda: self.store.delete(ns, k))
+            self.model.delete(ns, k)
+            self.compare.born.pop((ns, k), None)
+
+        @rule(ns=namespace, k=key)
+        def get(self, ns: Any, k: str) -> None:
+            self.step("get", lambda: self.compare.get(ns, k))
+
+        @rule(p=prefix, c=condition, limit=small, offset=small)
+        def search(self, p: Any, c: Any, limit: int, offset: int) -> None:
+            self.step(filter_feature(c), lambda: self.compare.search(p, c, limit, offset))
+
+        @rule(p=st.one_of(st.none(), pattern), s=st.one_of(st.none(), plain_pattern), depth=st.sampled_from([None, None, 1, 2]), limit=small, offset=small)
+        def list_namespaces(self, p: Any, s: Any, depth: Any, limit: int, offset: int) -> None:
+            given = {k: v for k, v in (("prefix", p), ("suffix", s), ("max_depth", depth)) if v}
+            if "depth" not in on:
+                given.pop("max_depth", None)
+            if "listing" in on:
+                self.step("listing", lambda: self.compare.listing(limit, offset, **given))
+
+        @precondition(lambda self: "batch" in on)
+        @rule(data=st.data(), puts=st.lists(st.tuples(namespace, key, st.one_of(st.none(), value)), max_size=4), reads=st.lists(st.tuples(namespace, key), max_size=3))
+        def batch(self, data: Any, puts: Any, reads: Any) -> None:
+            ops = [PutOp(n, k, v) for n, k, v in puts] + [GetOp(n, k) for n, k in reads]
+            ops.append(SearchOp((), None, EVERYTHING, 0))
+            ops = data.draw(st.permutations(ops))
+            self.step("batch", lambda: self._batch(ops))
+
+        def _batch(self, ops: Any) -> None:
+            before = self.model.search(())
+            results = self.store.batch(list(ops))
+            for op, result in zip(ops, results):
+                if isinstance(op, GetOp):
+                    want = self.model.get(op.namespace, op.key)
+                    if (result is None) != (want is None):
+                        raise DivergenceError("batch", f"{op} in a batch", expected=want, got=result)
+                elif isinstance(op, SearchOp):
+                    self.compare.found(result, before.certain, (), "batch", "a search in a batch")
+            for op in ops:
+                if isinstance(op, PutOp) and op.value is None:
+                    self.model.delete(op.namespace, op.key)
+                    self.compare.born.pop((op.namespace, op.key), None)
+                elif isinstance(op, PutOp):
+                    # A delete before the put in one batch leaves created_at free.
+                    self.compare.born.pop((op.namespace, op.key), None)
+                    self.model.put(op.namespace, op.key, op.value)
+
+        @precondition(lambda self: vectors and "query" in on)
+        @rule(p=prefix, t=texts, c=condition, limit=st.integers(1, 5))
+        def query(self, p: Any, t: str, c: Any, limit: int) -> None:
+            feature = filter_feature(c) if c else "query"
+            self.step(feature, lambda: self.compare.query(p, t, c, limit))
+
+        @precondition(lambda self: "reopen" in on and self.model.items)
+        @rule()
+        def reopen(self) -> None:
+            def again() -> None:
+                self.store = lab.reopen(self.store)
+                self.compare.store = self.store
+                want = self.model.search(())
+                self.compare.found(
+                    self.store.search((), limit=EVERYTHING), want.certain, (), "reopen", "search after reopening"
+                )
+
+            self.step("reopen", again)
+
+    return History
+
+
+def _divergence(lab: Lab, feature: str, error: CheckFailedError) -> Divergence:
+    return Divergence(
+        FEATURES[feature], feature, error.message, error.expected, error.got, lab.journal.lines(20)
+    )
+
+
+def explore(
+    lab: Lab, on: frozenset[str], *, vectors: bool, examples: int, steps: int, seed: int,
+    database: ExampleDatabase | None,
+) -> Divergence | None:
+    """
+    Run ``examples`` histories of ``steps`` steps; the shrunk divergence, or ``None`` if there was none.
+    """
+    import hypothesis.internal.conjecture.engine as engine
+    from hypothesis import seed as seeded
+    from hypothesis.errors import Flaky
+
+    # Shrinking may take Hypothesis minutes; a shorter history is not worth that in a CI gate.
+    if hasattr(engine, "MAX_SHRINKING_SECONDS"):
+        engine.MAX_SHRINKING_SECONDS = SHRINK_SECONDS
+    last: list[Divergence] = []
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        database=database,
+        derandomize=False,
+        report_multiple_bugs=False,
+        print_blob=False,
+        suppress_health_check=list(HealthCheck),
+        phases=[p for p in Phase if p is not Phase.explain],
+    )
+    kind = seeded(seed)(machine(lab, on, vectors, last))
+    try:
+        run_state_machine_as_test(kind, settings=chosen)
+    except (CheckFailedError, StoreRaisedError):
+        return last[-1]
+    except Flaky:
+        if not last:
+            raise
+        last[-1].steady = False
+        return last[-1]
+    return None
+
+
+def text_of(found: Divergence) -> str:
+    """One divergence as a message."""
+    unsteady = "" if found.steady else " (not every time the history is replayed)"
+    return f"{brief(found.message, 300)}{unsteady}"

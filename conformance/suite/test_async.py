@@ -1,0 +1,334 @@
+"""
+O7, O8 and O18: the async API is the sync API, bound to a loop and leaving nothing behind in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from conformance.case import case
+from conformance.compat import GetOp, ListNamespacesOp, PutOp, SearchOp
+from conformance.contract import Capability
+from conformance.lab import Lab
+from conformance.outcome import StoreRaisedError
+from conformance.subject import Subject
+
+BOTH_APIS = (Capability.SYNC, Capability.ASYNC)
+D = ("d",)
+
+Step = tuple[str, tuple[Any, ...], dict[str, Any]]
+
+
+def _script(vectors: bool) -> list[Step]:
+    """Calls that any store answers, and calls that any store refuses, in one order."""
+    steps: list[Step] = [
+        ("get", (D, "missing"), {}),
+        ("delete", (D, "missing"), {}),
+        ("search", (D,), {}),
+        ("list_namespaces", (), {}),
+        ("put", (D, "a", {"n": 1, "text": "apple", "s": "x"}), {}),
+        ("put", (D, "b", {"n": 2, "text": "banana", "nested": {"deep": [1, None]}}), {}),
+        ("put", (("d", "e"), "c", {"n": 3, "text": "cherry"}, False), {}),
+        ("put", (("e", "f"), "d", {}), {"index": ["text"]}),
+        ("get", (D, "a"), {}),
+        ("get", (D, "a"), {"refresh_ttl": False}),
+        ("put", (D, 7, {"n": 7}), {}),
+        ("get", (D, 7), {}),
+        ("get", (D, "7"), {}),
+        ("search", (D,), {"limit": 2, "filter": {"n": {"$gt": 2}}}),
+        ("delete", (D, 7), {}),
+        ("get", (D, "7"), {}),
+        ("put", (D, "a", {"n": 10}), {"ttl": None}),
+        ("get", (D, "a"), {}),
+        ("put", (D, "mortal", {"n": 0}), {"ttl": 600}),
+        ("get", (D, "mortal"), {}),
+        ("put", (D, "gone", {"n": 1}), {}),
+        ("put", (D, "gone", None), {}),
+        ("get", (D, "gone"), {}),
+        ("put", ((), "k", {}), {}),
+        ("put", (("langgraph", "x"), "k", {}), {}),
+        ("put", (("x", "langgraph"), "k", {"n": 1}), {}),
+        ("put", (("a.b",), "k", {}), {}),
+        ("put", (("a", ""), "k", {}), {}),
+        ("put", (("a", 1), "k", {}), {}),
+        ("get", (("a.b",), "k"), {}),
+        ("get", (("",), "k"), {}),
+        ("get", ((), "k"), {}),
+        ("get", (("langgraph",), "k"), {}),
+        ("delete", (("a.b",), "k"), {}),
+        ("delete", (("a", 1), "k"), {}),
+        ("search", (("a.b",),), {}),
+        ("search", (("a", ""),), {}),
+        ("list_namespaces", (), {"prefix": ("a.b",)}),
+        ("list_namespaces", (), {"suffix": ("",)}),
+        ("search", ((),), {"limit": 100}),
+        ("search", (D,), {"limit": 100, "filter": {"n": 2}}),
+        ("search", (D,), {"limit": 100, "filter": {"n": {"$gte": 2, "$lt": 11}}}),
+        ("search", (D,), {"limit": 100, "filter": {"n": {"$unheard": 1}}}),
+        ("search", (D,), {"limit": 0}),
+        ("search", (D,), {"limit": 5, "offset": 100}),
+        ("search", (("nothing",),), {}),
+        ("search", (D,), {"query": ""}),
+        ("list_namespaces", (), {}),
+        ("list_namespaces", (), {"prefix": ("d",)}),
+        ("list_namespaces", (), {"suffix": ("f",)}),
+        ("list_namespaces", (), {"prefix": ("*", "e")}),
+        ("list_namespaces", (), {"max_depth": 1}),
+        ("list_namespaces", (), {"max_depth": 1, "limit": 1, "offset": 1}),
+        ("batch", ([],), {}),
+        ("batch", ([PutOp(D, "z", {"n": 26}), GetOp(D, "z"), GetOp(D, "a")],), {}),
+        ("batch", ([GetOp(D, "z"), SearchOp(("e",), limit=3), PutOp(D, "z", None)],), {}),
+        ("batch", ([ListNamespacesOp(match_conditions=None, max_depth=1, limit=9, offset=0)],), {}),
+        ("batch", ([GetOp(D, "a"), object()],), {}),
+        ("batch", ([PutOp(("x.y",), "k", {"n": 1})],), {}),
+        ("get", (("x", "y"), "k"), {}),
+        ("put", (D, "emoji 🍎", {"t": "Äpfel"}), {}),
+        ("get", (D, "emoji 🍎"), {}),
+        ("search", ((),), {"limit": 100}),
+    ]
+    if vectors:
+        steps += [
+            ("search", (D,), {"query": "banana", "limit": 1}),
+            ("search", (("d", "e"),), {"query": "cherry", "filter": {"n": 99}}),
+        ]
+    return steps
+
+
+def _shape(result: Any, ordered: bool) -> Any:
+    """A result without times, and without the order that a plain search leaves open."""
+    if isinstance(result, list):
+        shaped = [_shape(r, ordered) for r in result]
+        return shaped if ordered else sorted(shaped, key=repr)
+    if hasattr(result, "namespace"):
+        score = getattr(result, "score", None)
+        return (
+            result.namespace, result.key, result.value, score and round(score, 3), type(result).__name__
+        )
+    return result
+
+
+PLAIN_ERRORS = (ValueError, TypeError, NotImplementedError)
+
+
+def _outcome(step: Step, call: Callable[..., Any]) -> tuple[str, Any]:
+    """``("gave", result)`` or ``("raised", the exception's class)``."""
+    name, args, kwargs = step
+    try:
+        result = call(name, *args, **kwargs)
+    except StoreRaisedError as raised:
+        cause = raised.cause
+        # Beyond the plain ones a driver's sync and async halves may have classes of their own.
+        return "raised", type(cause).__name__ if isinstance(cause, PLAIN_ERRORS) else "an error"
+    return "gave", _shape(result, ordered=name in ("batch", "list_namespaces"))
+
+
+def _compare(lab: Lab, steps: list[Step], one: list[Any], other: list[Any], what: str) -> None:
+    for (name, args, kwargs), sync_got, async_got in zip(steps, one, other, strict=True):
+        shown = ", ".join([*map(repr, args), *(f"{k}={v!r}" for k, v in kwargs.items())])
+        lab.equal(
+            async_got, sync_got, f"a{name}({shown}) does what {name} does {what} (expected: {name})"
+        )
+
+
+@case("O7", needs=BOTH_APIS, modes=("async",))
+def test_the_async_methods_do_what_the_sync_methods_do(lab: Lab) -> None:
+    """
+    The same calls through either API give the same results, the same refusals, the same errors.
+
+    If this fails, look at what the sync methods check or convert that their async twins do not.
+    """
+    vectors = lab.offers(Capability.VECTORS)
+    steps = _script(vectors)
+    other = Lab(lab.backend, lab.spec, "sync", lab.param, lab.settings)
+    try:
+        sync_store = other.open(index=lab.index("text") if vectors else None)
+        expected = [_outcome(step, sync_store.call) for step in steps]
+    finally:
+        other.close()
+
+    store = lab.open(index=lab.index("text") if vectors else None)
+    got = [_outcome(step, store.call) for step in steps]
+
+    _compare(lab, steps, expected, got, "in a store opened for the sync API")
+
+
+@case("O7", needs=BOTH_APIS, modes=("async",))
+def test_the_sync_methods_of_an_async_store_do_the_same(lab: Lab) -> None:
+    """
+    Called from another thread than the loop's, the sync methods of the same store do the same.
+    """
+    steps = _script(vectors=False)
+    store = lab.open()
+    expected = [_outcome(step, store.call) for step in steps]
+    again = lab.open()
+
+    def call(name: str, *args: Any, **kwargs: Any) -> Any:
+        return again.timed(name, lambda: getattr(again.raw, name)(*args, **kwargs))
+
+    _need_sync(lab, again)
+    got = [_outcome(step, call) for step in steps]
+    _compare(lab, steps, got, expected, "in the same class from another thread")
+
+
+def _need_sync(lab: Lab, store: Subject) -> None:
+    """Ends the case where the store's async class does not offer the sync methods and says so."""
+    refused = lab.attempt(lambda: store.timed("batch", lambda: store.raw.batch([])))
+    if isinstance(refused, NotImplementedError):
+        lab.unsupported(f"the async store has no sync methods: {refused}")
+
+
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "get": lambda raw: raw.get(D, "k"),
+    "put": lambda raw: raw.put(D, "in the loop", {"n": 2}),
+    "search": lambda raw: raw.search(D, limit=5),
+    "delete": lambda raw: raw.delete(D, "doomed"),
+    "list_namespaces": lambda raw: raw.list_namespaces(),
+    "batch": lambda raw: raw.batch([GetOp(D, "k")]),
+}
+
+
+@case("O8", needs=BOTH_APIS, modes=("async",), seconds=30)
+def test_a_sync_call_inside_the_loop_works_or_says_why_not(lab: Lab) -> None:
+    """
+    Inside its own loop a sync call of a loop-bound store raises InvalidStateError; any other works.
+
+    If this fails by taking too long, the call waits for the loop that it blocks.
+    """
+    store = lab.open()
+    store.put(D, "k", {"n": 1})
+    store.put(D, "doomed", {"n": 1})
+    _need_sync(lab, store)
+    refused: list[str] = []
+    for name, call in CALLS.items():
+        error = lab.attempt(
+            lambda name=name, call=call: store.timed(  # type: ignore[misc]
+                f"{name} in the loop", lambda: _in_loop(lab, lambda: call(store.raw))
+            )
+        )
+        if error is not None:
+            lab.true(
+                isinstance(error, asyncio.InvalidStateError),
+                f"a sync {name} inside the loop is refused with InvalidStateError",
+                got=error,
+                expected="asyncio.InvalidStateError, or the call works",
+            )
+            refused.append(name)
+
+    lab.true(len(refused) in (0, len(CALLS)), "all sync methods agree", got=refused)
+    lab.equal(store.get(D, "in the loop") is None, bool(refused), "a refused put stores nothing")
+    lab.equal(store.get(D, "doomed") is None, not refused, "a refused delete deletes nothing")
+    lab.observe("sync_call_in_loop", "InvalidStateError" if refused else "works")
+
+
+def _in_loop(lab: Lab, work: Callable[[], Any]) -> Any:
+    async def inside() -> Any:
+        return work()
+
+    try:
+        return asyncio.run_coroutine_threadsafe(inside(), lab.lane.loop).result(timeout=10)
+    except TimeoutError:
+        raise RuntimeError("the call blocked the loop for ten seconds") from None
+
+
+@case("O8", needs=BOTH_APIS, modes=("async",))
+def test_sync_calls_from_other_threads_work(lab: Lab) -> None:
+    """
+    From a thread that is not the loop's every sync method works, and several threads may call at once.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    store = lab.open()
+    _need_sync(lab, store)
+    raw = store.raw
+
+    def work(number: int) -> int:
+        for n in range(5):
+            raw.put(D, f"t{number}-{n}", {"n": n})
+            raw.put(D, "shared", {"by": number})
+        raw.delete(D, f"t{number}-0")
+        raw.batch([PutOp(("e",), f"t{number}", {"n": number}), GetOp(D, "shared")])
+        found = raw.search(D, limit=100, filter={"n": 3})
+        item = raw.get(D, f"t{number}-4")
+        return len(found) and item.value["n"] + len(raw.list_namespaces())
+
+    pool = ThreadPoolExecutor(4)
+    try:
+        futures = [pool.submit(work, n) for n in range(4)]
+        for future in futures:
+            lab.true(store.timed("sync calls in a thread", lambda f=future: f.result(60)), "an answer")
+    finally:
+        pool.shutdown(wait=False)
+
+    expected = sorted(["shared", *(f"t{t}-{n}" for t in range(4) for n in range(1, 5))])
+    lab.equal(store.keys(D), expected, "all writes of the threads, seen through the async API")
+    lab.equal(store.keys(("e",)), [f"t{n}" for n in range(4)], "the writes in batches")
+
+
+@case("O18", needs=(Capability.ASYNC,), modes=("async",))
+def test_closing_leaves_no_pending_task(lab: Lab) -> None:
+    """
+    When the async context is left no task of the store is pending in the loop.
+
+    If this fails, look for a background task that nobody cancels or awaits on the way out.
+    """
+    before = set(lab.lane.pending())
+    store = lab.open()
+    store.put(D, "k", {"n": 1})
+    store.search(D)
+
+    async def together(raw: Any) -> None:
+        await asyncio.gather(*(raw.aput(D, f"k{n}", {"n": n}) for n in range(5)), raw.aget(D, "k"))
+
+    store.run(together)
+    store.close()
+
+    left = _left(lab, before)
+    lab.equal(left, [], "the tasks that are pending after the store was closed")
+
+
+@case("O18", needs=(Capability.ASYNC, Capability.TTL), modes=("async",))
+def test_closing_ends_the_sweeper(lab: Lab) -> None:
+    """
+    A sweeper that still runs is ended by leaving the context.
+    """
+    before = set(lab.lane.pending())
+    store = lab.open(ttl={"default_ttl": 10.0, "sweep_interval_minutes": 5})
+    if not hasattr(store.raw, "start_ttl_sweeper"):
+        lab.unsupported("has no sweeper")
+    store.put(D, "k", {"n": 1})
+    known = _names(lab.lane.pending())
+    store.timed("start_ttl_sweeper", lambda: lab.lane.run(_started(store.raw)))
+    store.close()
+
+    left = [t for t in _left(lab, before) if _name(t) not in known]
+    lab.equal(left, [], "the tasks of the sweeper that are pending after the store was closed")
+
+
+async def _started(raw: Any) -> None:
+    """Start the sweeper; the task that it gives must not be awaited."""
+    result = raw.start_ttl_sweeper()
+    if asyncio.iscoroutine(result):
+        await result
+
+
+def _name(task: str) -> str:
+    """The coroutine of a task by its representation."""
+    return task.split("coro=<")[-1].split(">")[0].split(" running")[0].split(" done")[0]
+
+
+def _names(tasks: list[str]) -> set[str]:
+    return {_name(t) for t in tasks}
+
+
+def _left(lab: Lab, before: set[str]) -> list[str]:
+    """The tasks that are pending and were not before; gives them a little time to end."""
+    known = _names(sorted(before))
+    end = time.monotonic() + 1.5
+    while True:
+        left = [t for t in lab.lane.pending() if _name(t) not in known]
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.02)

@@ -1,0 +1,346 @@
+"""
+O9 to O11: callers of the same loop do not harm one another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from conformance.case import case
+from conformance.compat import GetOp, PutOp
+from conformance.contract import Capability
+from conformance.lab import Lab
+from conformance.subject import Subject
+from conformance.suite._embedders import TroubledEmbeddings, WaitingEmbeddings
+from conformance.suite._ranking import does_not_match, matches, unscored
+
+ASYNC = (Capability.ASYNC,)
+ASYNC_VECTORS = (Capability.ASYNC, Capability.VECTORS)
+D = ("d",)
+PATIENCE = 20.0
+"""Seconds after which a call that should come back has not."""
+
+
+async def _settle(*work: Awaitable[Any]) -> list[Any]:
+    """What each gave or raised, a cancellation included; bounded."""
+    return await asyncio.wait_for(asyncio.gather(*work, return_exceptions=True), PATIENCE)
+
+
+def _together(lab: Lab, store: Subject, what: str, work: Callable[[Any], Any]) -> Any:
+    """Run a coroutine over the raw store in its loop; one that never ends fails the case."""
+    try:
+        return store.run(work)
+    except TimeoutError:
+        lab.fail(f"{what}: a call gave no answer within {PATIENCE:g} s")
+    except asyncio.TimeoutError:  # its own class before Python 3.11
+        lab.fail(f"{what}: a call gave no answer within {PATIENCE:g} s")
+
+
+def _works(lab: Lab, store: Subject, what: str) -> None:
+    """The store still takes and gives items, through the loop, in time."""
+
+    async def use(raw: Any) -> Any:
+        await asyncio.wait_for(raw.aput(("works",), "k", {"n": 1}), PATIENCE)
+        return await asyncio.wait_for(raw.aget(("works",), "k"), PATIENCE)
+
+    item = _together(lab, store, f"a put and a get after {what}", use)
+    lab.true(item is not None and item.value == {"n": 1}, f"the store works after {what}", got=item)
+
+
+@case("O9", needs=ASYNC, modes=("async",), seconds=60)
+def test_a_put_cancelled_in_its_own_tick_harms_nobody(lab: Lab) -> None:
+    """
+    Of several puts of one tick one is cancelled at once: the others are stored, it is not.
+
+    If this fails, look for a background task that sets the result of a cancelled future.
+    """
+    store = lab.open()
+
+    async def work(raw: Any) -> list[Any]:
+        before = [asyncio.create_task(raw.aput(D, f"k{n}", {"n": n})) for n in range(3)]
+        doomed = asyncio.create_task(raw.aput(D, "doomed", {"n": 0}))
+        unborn = asyncio.create_task(raw.aput(D, "unborn", {"n": 0}))
+        after = asyncio.create_task(raw.aput(D, "after", {"n": 4}))
+        unborn.cancel()
+        await asyncio.sleep(0)
+        doomed.cancel()
+        return await _settle(*before, after, doomed, unborn)
+
+    *good, doomed, unborn = _together(lab, store, "puts beside a cancelled one", work)
+
+    lab.equal(good, [None] * 4, "what the other puts of the tick gave")
+    for n in range(3):
+        lab.equal(store.value(D, f"k{n}"), {"n": n}, "a put of the same tick")
+    lab.equal(store.value(D, "after"), {"n": 4}, "a later put of the same tick")
+    lab.true(isinstance(unborn, asyncio.CancelledError), "the cancelled call is cancelled", got=unborn)
+    lab.equal(store.get(D, "unborn"), None, "the item of a call that was cancelled before it began")
+    if doomed is None:
+        lab.equal(store.value(D, "doomed"), {"n": 0}, "a put that ended before it could be cancelled")
+    elif hasattr(store.raw, "_aqueue"):
+        lab.equal(store.get(D, "doomed"), None, "a put that was cancelled while it was in the queue")
+    _works(lab, store, "a cancelled put")
+
+
+@case("O9", needs=ASYNC_VECTORS, modes=("async",), seconds=60)
+def test_a_put_cancelled_while_its_text_is_embedded_is_not_executed(lab: Lab) -> None:
+    """
+    A put that is cancelled while the embedder works stores nothing, then or later.
+
+    If this fails, look at who goes on with an operation whose caller has left.
+    """
+    embed = WaitingEmbeddings(patience=2.0)
+    store = lab.indexed("text", embed=embed)
+    store.put(D, "k", {"text": "apple"})
+
+    async def work(raw: Any) -> list[Any] | None:
+        doomed = asyncio.create_task(raw.aput(D, "k", {"text": "gate banana"}))
+        fresh = asyncio.create_task(raw.aput(D, "fresh", {"text": "gate cherry"}))
+        beside = asyncio.create_task(raw.aput(D, "beside", {"text": "fig"}))
+        end = time.monotonic() + 5
+        while not embed.entered.is_set() and not doomed.done() and time.monotonic() < end:
+            await asyncio.sleep(0.002)
+        late = doomed.done() or fresh.done()
+        doomed.cancel()
+        fresh.cancel()
+        await asyncio.sleep(0.02)
+        embed.release.set()
+        settled = await _settle(doomed, fresh, beside)
+        await asyncio.sleep(0.1)
+        return None if late else settled
+
+    settled = _together(lab, store, "a put beside cancelled ones", work)
+
+    if settled is None:
+        lab.observe("cancel.embedding", "the call cannot be cancelled: it blocks the loop")
+    else:
+        kinds = [type(r).__name__ for r in settled[:2]]
+        lab.equal(kinds, ["CancelledError"] * 2, "what the cancelled callers see")
+        lab.equal(settled[2], None, "what the caller of the same tick sees")
+        lab.equal(store.value(D, "k"), {"text": "apple"}, "the item whose overwrite was cancelled")
+        lab.equal(store.get(D, "fresh"), None, "the item whose first put was cancelled")
+        matches(lab, store, D, "apple", "k", "the vector of the item whose overwrite was cancelled")
+        does_not_match(lab, store, D, "banana", "k", "its overwrite was cancelled")
+    matches(lab, store, D, "fig", "beside", "the put of the same tick")
+    _works(lab, store, "a put that was cancelled while its text was embedded")
+
+
+@case("O9", needs=ASYNC_VECTORS, modes=("async",), seconds=60)
+def test_a_query_that_times_out_blocks_nobody(lab: Lab) -> None:
+    """
+    A search that is given up while its query is embedded leaves the store usable.
+    """
+    embed = WaitingEmbeddings(patience=2.0)
+    store = lab.indexed("text", embed=embed)
+    store.put(D, "k", {"text": "apple"})
+
+    async def work(raw: Any) -> list[Any]:
+        given_up = asyncio.wait_for(raw.asearch(D, query="gate"), 0.05)
+        settled = await _settle(given_up, asyncio.wait_for(raw.asearch(D, query="gate kiwi"), 0.06))
+        embed.release.set()
+        return [*settled, *await _settle(raw.aget(D, "k"), raw.asearch(D, query="apple"))]
+
+    _, _, item, found = _together(lab, store, "calls after a search that timed out", work)
+
+    lab.true(getattr(item, "value", None) == {"text": "apple"}, "a get after the time-out", got=item)
+    lab.true(isinstance(found, list) and len(found) == 1, "a search after the time-out", got=found)
+    _works(lab, store, "a search that timed out")
+
+
+@case("O9", needs=ASYNC, modes=("async",), seconds=60)
+def test_many_cancelled_calls_leave_the_others_their_answers(lab: Lab) -> None:
+    """
+    Reads and writes that are cancelled at any moment take nobody's answer away.
+    """
+    store = lab.open()
+    store.put(D, "k", {"n": 1})
+
+    async def work(raw: Any) -> list[Any]:
+        calls: list[Callable[[], Any]] = [
+            lambda: raw.aget(D, "k"),
+            lambda: raw.asearch(D, limit=3, filter={"n": 1}),
+            lambda: raw.alist_namespaces(prefix=D),
+            lambda: raw.abatch([GetOp(D, "k"), PutOp(("b",), "k", {"n": 2})]),
+            lambda: raw.aput(("e",), "k", {"n": 3}),
+        ]
+        kept: list[Any] = []
+        for turn in range(40):
+            tasks = [asyncio.create_task(call()) for call in calls]
+            for _ in range(turn % 5):
+                await asyncio.sleep(0)
+            if turn % 7 == 6:
+                await asyncio.sleep(0.002)
+            for task in tasks[turn % 2 :: 2]:
+                task.cancel()
+            kept += tasks[(turn + 1) % 2 :: 2]
+        return await _settle(*kept)
+
+    answers = _together(lab, store, "calls beside cancelled ones", work)
+
+    wrong = [a for a in answers if isinstance(a, BaseException)]
+    lab.equal([repr(w) for w in wrong[:3]], [], "no call that was left alone raises")
+    lab.true(all(a.value == {"n": 1} for a in answers if hasattr(a, "value")), "each get has its item")
+    _works(lab, store, "many cancelled calls")
+
+
+@case("O9", needs=ASYNC_VECTORS, modes=("async",), seconds=60)
+def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
+    """
+    A cancellation that comes out of the embedder ends the call that needed it, and only that.
+
+    If this fails, look for a background task that catches Exception only and dies of CancelledError.
+    """
+
+    class Cancelled(WaitingEmbeddings):
+        async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+            if any("trouble" in text for text in texts):
+                raise asyncio.CancelledError
+            return await super().aembed_documents(texts)
+
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            if any("trouble" in text for text in texts):
+                raise asyncio.CancelledError
+            return super().embed_documents(texts)
+
+    store = lab.indexed("text", embed=Cancelled())
+
+    async def work(raw: Any) -> list[Any]:
+        first = asyncio.create_task(raw.aput(D, "bad", {"text": "trouble"}))
+        done, _ = await asyncio.wait([first], timeout=3)
+        if not done:
+            first.cancel()
+        return [bool(done), *await _settle(raw.aput(D, "good", {"text": "apple"}), raw.aget(D, "bad"))]
+
+    answered, put, item = _together(lab, store, "calls after a cancelled embedder", work)
+
+    lab.true(answered, "the call whose embedding was cancelled comes back within 3 s", got="no answer")
+    lab.equal(put, None, "a put after the cancelled embedder")
+    lab.equal(item, None, "the item whose embedding was cancelled")
+    _works(lab, store, "a cancelled embedder")
+
+
+BAD: dict[str, Callable[[Any, tuple[str, ...]], Awaitable[Any]]] = {
+    "filter": lambda raw, at: raw.asearch(at, filter={"n": {"$unheard": 1}}),
+    "value": lambda raw, at: raw.aput(at, "bad", {"n": object()}),
+    "no mapping": lambda raw, at: raw.aput(at, "bad", 7),
+    "half a character": lambda raw, at: raw.aput(at, "\ud800", {"n": 1}),
+    "nul": lambda raw, at: raw.aput(at, "bad", {"t": "a\x00b"}),
+    "namespace": lambda raw, at: raw.aput((*at, "x.y"), "bad", {"n": 1}),
+    "embedding": lambda raw, at: raw.aput(at, "bad", {"text": "trouble"}),
+    "query": lambda raw, at: raw.asearch(at, query="trouble"),
+}
+
+
+@case("O10", needs=ASYNC, modes=("async",), params=BAD, seconds=60)
+def test_an_error_of_one_caller_is_no_error_of_another(
+    lab: Lab, bad: Callable[[Any, tuple[str, ...]], Awaitable[Any]]
+) -> None:
+    """
+    Operations issued in one tick succeed and fail each on its own.
+
+    If this fails, look at how an exception of a joint batch is handed to all of its callers.
+    """
+    vectors = lab.offers(Capability.VECTORS)
+    if not vectors and lab.param in ("embedding", "query"):
+        lab.unsupported("declared: no vectors")
+    store = lab.indexed("text", embed=TroubledEmbeddings()) if vectors else lab.open()
+    for place in (2, 0, 5):
+        at = ("d", f"at{place}")
+        store.put(at, "old", {"n": 1, "text": "apple"})
+
+        async def work(raw: Any, at: tuple[str, ...] = at, place: int = place) -> list[Any]:
+            calls = [
+                raw.aput(at, "one", {"n": 5}),
+                raw.aget(at, "old"),
+                raw.aput(at, "two", {"n": 2, "text": "banana"}),
+                raw.asearch(at, filter={"n": 1}),
+                raw.alist_namespaces(prefix=at),
+            ]
+            calls.insert(place, bad(raw, at))
+            return await _settle(*calls)
+
+        answers = _together(lab, store, "calls beside one that fails", work)
+        lab.observe("joint.error", repr(answers.pop(place)))
+        raised = [repr(a) for a in answers if isinstance(a, BaseException)]
+        lab.equal(raised, [], "the errors of the callers whose operations are fine")
+        lab.equal(answers[1] and answers[1].key, "old", "the get of the same tick")
+        found = [i.key for i in answers[3]]
+        lab.equal(found, ["old"], "the search of the same tick")
+        for key, n in (("one", 5), ("two", 2)):
+            lab.equal(store.value(at, key)["n"], n, f"the put {key!r} of the same tick")
+    _works(lab, store, "an operation that failed")
+
+
+SLOW_APPLE, BANANA = {"text": "slow apple"}, {"text": "banana"}
+ORDERS: dict[str, list[dict[str, Any] | None]] = {
+    "put over slow put": [SLOW_APPLE, BANANA],
+    "delete after slow put": [SLOW_APPLE, None],
+    "put over delete over slow put": [SLOW_APPLE, None, BANANA],
+    "slow put over put": [{"text": "apple"}, {"text": "slow banana"}],
+}
+
+
+@case("O11", needs=ASYNC_VECTORS, modes=("async",), params={"same tick": 0.0, "later": 0.03}, seconds=60)
+def test_the_last_issued_write_of_a_key_wins(lab: Lab, pause: float) -> None:
+    """
+    Writes of one key end with the last issued one, however long the text of an earlier one takes.
+
+    If this fails, look at what is awaited between the issue of a write and its execution.
+    """
+    store = lab.indexed("text", embed=WaitingEmbeddings(seconds=0.1))
+    for name, writes in ORDERS.items():
+        at = ("d", name)
+        store.put(at, "k", {"text": "cherry"})
+
+        async def work(raw: Any, at: tuple[str, ...] = at, writes: Any = writes) -> list[Any]:
+            tasks = []
+            for value in writes:
+                call = raw.adelete(at, "k") if value is None else raw.aput(at, "k", value)
+                tasks.append(asyncio.create_task(call))
+                if pause:
+                    await asyncio.sleep(pause)
+            return await _settle(*tasks)
+
+        answers = _together(lab, store, name, work)
+        raised = [repr(a) for a in answers if isinstance(a, BaseException)]
+        lab.equal(raised, [], f"the errors of {name}")
+        _ended_with(lab, store, at, writes[-1])
+
+
+def _ended_with(
+    lab: Lab, store: Subject, at: tuple[str, ...], value: dict[str, Any] | None
+) -> None:
+    item = store.get(at, "k")
+    lab.equal(item and item.value, value, f"the item after {at[1]}")
+    if value is None:
+        unscored(lab, store, at, "apple", "k", f"the last write of {at[1]} is a delete")
+    else:
+        matches(lab, store, at, value["text"], "k", f"the last write of {at[1]}")
+        does_not_match(lab, store, at, "apple", "k", f"the write of 'apple' was overtaken in {at[1]}")
+
+
+@case("O11", needs=ASYNC_VECTORS, modes=("async",), seconds=60)
+def test_ten_writes_of_a_key_end_with_the_last(lab: Lab) -> None:
+    """
+    Ten puts of one key, slow and fast in turn, end with the tenth; other keys are not confused.
+    """
+    store = lab.indexed("text", embed=WaitingEmbeddings(seconds=0.08))
+
+    async def work(raw: Any) -> list[Any]:
+        tasks = []
+        for n in range(10):
+            text = f"{'slow ' if n % 2 == 0 else ''}apple*{n + 1} fig"
+            tasks.append(asyncio.create_task(raw.aput(D, "k", {"n": n, "text": text})))
+            tasks.append(asyncio.create_task(raw.aput(D, f"other{n}", {"n": n, "text": text})))
+            await asyncio.sleep(0 if n % 3 else 0.005)
+        return await _settle(*tasks)
+
+    answers = _together(lab, store, "ten puts of one key", work)
+
+    lab.equal(answers, [None] * 20, "what the puts gave")
+    lab.equal(store.value(D, "k")["n"], 9, "the number of the put that remains")
+    matches(lab, store, D, "apple*10 fig", "k", "the vector of the last put")
+    for n in range(10):
+        lab.equal(store.value(D, f"other{n}")["n"], n, "a key that was put once")

@@ -1,0 +1,319 @@
+"""
+O12, O13 and O15: several threads, several tasks, several store objects on one location.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from conformance.case import case
+from conformance.compat import GetOp, PutOp
+from conformance.contract import Capability, Location
+from conformance.lab import Lab
+from conformance.subject import Subject
+from conformance.suite._ranking import matches
+
+D = ("d",)
+SPAN = 6.0
+"""Seconds that a slow store may take for the calls of one case; fewer rounds are made for it."""
+
+
+@contextmanager
+def _eager_threads() -> Iterator[None]:
+    """Let threads of this process take turns far more often, so that races show."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+def _in_threads(works: list[Callable[[], Any]], seconds: float = 100.0) -> list[BaseException]:
+    """Run each in a thread of its own, all at once; gives what they raised."""
+    gate = threading.Barrier(len(works))
+    raised: list[BaseException] = []
+
+    def run(work: Callable[[], Any]) -> None:
+        try:
+            gate.wait(10)
+            work()
+        except BaseException as error:  # noqa: BLE001 - handed to the case
+            raised.append(error)
+
+    threads = [threading.Thread(target=run, args=(w,), daemon=True) for w in works]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    if any(t.is_alive() for t in threads):
+        raised.append(RuntimeError(f"a thread gave no answer within {seconds:g} s"))
+    return raised
+
+
+def _rounds(store: Subject, calls: int, most: int) -> int:
+    """How many rounds of so many calls a slow store may be given."""
+    begin = time.monotonic()
+    store.put(("probe",), "k", {"n": 0})
+    store.get(("probe",), "k")
+    store.delete(("probe",), "k")
+    each = (time.monotonic() - begin) / 3
+    return max(4, min(most, int(SPAN / (each * calls))))
+
+
+def _round(raw: Any, me: int, n: int) -> None:
+    """One thread's turn: own and shared keys, every kind of call."""
+    own = ("own", f"t{me}")
+    raw.put(own, f"k{n}", {"n": n})
+    raw.put((*own, f"sub{n % 5}"), "x", {"n": n})
+    raw.put(("shared",), f"k{n % 3}", {"by": me, "n": n})
+    item = raw.get(own, f"k{n}")
+    if item is None or item.value != {"n": n}:
+        raise AssertionError(f"thread {me} reads {item!r} right after its put of n={n}")
+    raw.search((), limit=50)
+    raw.search(own, filter={"n": n}, limit=10)
+    raw.list_namespaces(limit=200)
+    raw.batch([PutOp(own, f"b{n}", {"n": n}), GetOp(own, f"k{n}"), PutOp(own, "doomed", {"n": n})])
+    raw.delete(own, "doomed")
+
+
+@case("O12", needs=(Capability.THREADS,), modes=("sync",), seconds=110)
+def test_eight_threads_share_a_store(lab: Lab) -> None:
+    """
+    Parallel calls of every kind from eight threads never raise, and no write is lost.
+
+    If this fails with 'changed size during iteration', look for a dict that is walked without a lock.
+    """
+    store = lab.open()
+    rounds = _rounds(store, calls=8 * 9, most=25)
+
+    def work(me: int) -> Callable[[], None]:
+        return lambda: [_round(store.raw, me, n) for n in range(rounds)] and None
+
+    with _eager_threads():
+        raised = store.timed("calls of eight threads", lambda: _in_threads([work(n) for n in range(8)]))
+
+    lab.equal([repr(r) for r in raised[:3]], [], "what the threads raised")
+    for me in range(8):
+        own = ("own", f"t{me}")
+        found = {i.key: i.value for i in store.search(own, limit=1000) if i.namespace == own}
+        expected = {f"{kind}{n}": {"n": n} for n in range(rounds) for kind in "kb"}
+        lab.equal(found, expected, f"the items of thread {me}")
+    lab.equal(store.keys(("shared",)), ["k0", "k1", "k2"], "the items that all threads wrote")
+
+
+@case("O12", needs=(Capability.THREADS, Capability.VECTORS), modes=("sync",), seconds=110)
+def test_threads_put_and_query_an_index(lab: Lab) -> None:
+    """
+    Puts that are embedded and semantic searches run in parallel without an error.
+    """
+    store = lab.indexed("text")
+    rounds = _rounds(store, calls=6 * 4, most=12)
+    store.put(D, "first", {"text": "apple"})
+
+    def work(me: int) -> None:
+        for n in range(rounds):
+            store.raw.put(("d", f"t{me}"), f"k{n}", {"text": f"banana*{n + 1} cherry*{me + 1}"})
+            store.raw.search(D, query="banana", limit=20)
+            found = store.raw.search(D, query="apple", limit=1)
+            if [i.key for i in found] != ["first"]:
+                raise AssertionError(f"thread {me} finds {found!r} for the query 'apple'")
+            store.raw.put(("shared",), "k", {"text": f"fig grape*{n}"})
+
+    with _eager_threads():
+        works: list[Callable[[], Any]] = [lambda me=n: work(me) for n in range(6)]  # type: ignore[misc]
+        raised = store.timed("calls of six threads", lambda: _in_threads(works))
+
+    lab.equal([repr(r) for r in raised[:3]], [], "what the threads raised")
+    lab.equal(len(store.search(D, limit=1000)), 6 * rounds + 1, "the items that the threads wrote")
+    found = store.search(("d", "t3"), query="banana*5 cherry*4", limit=100)
+    lab.equal(len(found), rounds, "the items of one thread in a ranking")
+
+
+@case("O12", needs=(Capability.ASYNC,), modes=("async",), seconds=110)
+def test_many_tasks_share_a_store(lab: Lab) -> None:
+    """
+    Parallel calls of every kind from twenty tasks never raise, and no write is lost.
+    """
+    store = lab.open()
+    rounds = _rounds(store, calls=20 * 7, most=6)
+
+    async def one(raw: Any, me: int) -> None:
+        own = ("own", f"t{me}")
+        for n in range(rounds):
+            await raw.aput(own, f"k{n}", {"n": n})
+            await raw.aput(("shared",), f"k{n % 3}", {"by": me, "n": n})
+            item = await raw.aget(own, f"k{n}")
+            if item is None or item.value != {"n": n}:
+                raise AssertionError(f"task {me} reads {item!r} right after its put of n={n}")
+            await asyncio.gather(raw.asearch((), limit=50), raw.alist_namespaces(limit=200))
+            await raw.abatch([PutOp(own, f"b{n}", {"n": n}), PutOp(own, "doomed", {"n": n})])
+            await raw.adelete(own, "doomed")
+
+    async def work(raw: Any) -> list[Any]:
+        tasks = [one(raw, me) for me in range(20)]
+        return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 100)
+
+    answers = store.run(work)
+
+    lab.equal([repr(a) for a in answers if a is not None][:3], [], "what the tasks raised")
+    for me in (0, 7, 19):
+        own = ("own", f"t{me}")
+        found = {i.key: i.value for i in store.search(own, limit=1000)}
+        expected = {f"{kind}{n}": {"n": n} for n in range(rounds) for kind in "kb"}
+        lab.equal(found, expected, f"the items of task {me}")
+
+
+def _second(lab: Lab, store: Subject, **changes: Any) -> Subject:
+    """Another store object on the location of an open one."""
+    opened: list[Subject] = []
+    more = {"index": store.index, "ttl": store.ttl, **changes}
+    refused = lab.attempt(lambda: opened.append(lab.open(at=store.at, **more)))
+    if refused is not None:
+        if not lab.offers(Capability.PROCESSES):
+            lab.unsupported(f"a location is open once at a time: {type(refused).__name__}: {refused}")
+        lab.fail("a second store object on the location can be opened", got=refused)
+    return opened[0]
+
+
+@case("O13", needs=(Capability.PERSISTENCE,))
+def test_two_store_objects_see_each_others_writes(lab: Lab) -> None:
+    """
+    What one store object has acknowledged another one on the same location reads at once.
+
+    If this fails, look for a cache, or a transaction that stays open after a read.
+    """
+    one = lab.open()
+    two = _second(lab, one)
+    one.put(D, "k", {"n": 1})
+    lab.equal(two.value(D, "k"), {"n": 1}, "a put of the first, read by the second")
+    two.put(D, "k", {"n": 2})
+    lab.equal(one.value(D, "k"), {"n": 2}, "an overwrite by the second, read by the first")
+    for n in range(10):
+        (one, two)[n % 2].put(("e", f"n{n % 3}"), f"k{n}", {"n": n})
+        found = (two, one)[n % 2].search(("e",), limit=100)
+        lab.equal(len(found), n + 1, f"the items that the other finds after put {n}")
+
+    lab.equal(one.list_namespaces(), two.list_namespaces(), "the namespaces seen by both")
+    one.delete(D, "k")
+    lab.equal(two.get(D, "k"), None, "a delete by the first, read by the second")
+    lab.equal(two.keys(D), [], "a search by the second after it")
+    two.batch([PutOp(D, "x", {"n": 1}), PutOp(("e", "n0"), "k0", None)])
+    lab.equal(one.value(D, "x"), {"n": 1}, "a batch of the second, read by the first")
+    lab.equal(one.get(("e", "n0"), "k0"), None, "a delete in that batch")
+
+
+@case("O13", needs=(Capability.PERSISTENCE, Capability.VECTORS))
+def test_two_store_objects_share_an_index(lab: Lab) -> None:
+    """
+    What one store object has indexed another one finds by meaning.
+    """
+    one = lab.indexed("text")
+    two = _second(lab, one)
+    one.put(D, "a", {"text": "apple"})
+    matches(lab, two, D, "apple", "a", "a put of the first, ranked by the second")
+    two.put(D, "a", {"text": "banana"})
+    two.put(D, "b", {"text": "cherry"})
+
+    matches(lab, one, D, "banana", "a", "an overwrite by the second, ranked by the first")
+    matches(lab, one, D, "cherry", "b", "a put of the second, ranked by the first")
+    one.delete(D, "b")
+    lab.equal(two.ranked(D, "cherry", limit=5), ["a"], "the ranking of the second after a delete")
+
+
+@case("O13", needs=(Capability.PERSISTENCE, Capability.THREADS), modes=("sync",), seconds=110)
+def test_four_store_objects_write_from_four_threads(lab: Lab) -> None:
+    """
+    Several connections that write at the same time lose nothing and are not refused for a lock.
+    """
+    first = lab.open()
+    stores = [first, *(_second(lab, first) for _ in range(3))]
+    rounds = _rounds(first, calls=4 * 4, most=15)
+
+    def work(me: int, raw: Any) -> None:
+        for n in range(rounds):
+            raw.put(("own", f"t{me}"), f"k{n}", {"n": n})
+            raw.batch([PutOp(("own", f"t{me}"), f"b{n}", {"n": n}), PutOp(("shared",), "k", {"by": me})])
+            item = raw.get(("own", f"t{me}"), f"k{n}")
+            if item is None:
+                raise AssertionError(f"store {me} does not find its own item k{n}")
+            raw.search(("own",), limit=5)
+
+    works: list[Callable[[], Any]] = [
+        lambda me=me, raw=s.raw: work(me, raw) for me, s in enumerate(stores)  # type: ignore[misc]
+    ]
+    raised = first.timed("calls of four store objects", lambda: _in_threads(works))
+
+    lab.equal([repr(r) for r in raised[:3]], [], "what the store objects raised")
+    expected = sorted(f"{kind}{n}" for n in range(rounds) for kind in "kb")
+    for me in range(4):
+        for reader in (first, stores[3]):
+            lab.equal(reader.keys(("own", f"t{me}")), expected, f"the items of store {me}")
+
+
+@case("O13", needs=(Capability.PERSISTENCE, Capability.ASYNC), modes=("async",), seconds=110)
+def test_three_store_objects_write_from_one_loop(lab: Lab) -> None:
+    """
+    Several store objects that write in one loop at the same time lose nothing.
+    """
+    first = lab.open()
+    stores = [first, *(_second(lab, first) for _ in range(2))]
+    rounds = _rounds(first, calls=3 * 3, most=8)
+
+    async def one(raw: Any, me: int) -> None:
+        for n in range(rounds):
+            await raw.aput(("own", f"t{me}"), f"k{n}", {"n": n})
+            await raw.abatch([PutOp(("own", f"t{me}"), f"b{n}", {"n": n})])
+            await raw.asearch(("own",), limit=5)
+
+    async def work(_: Any) -> list[Any]:
+        tasks = [one(s.raw, me) for me, s in enumerate(stores)]
+        return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 100)
+
+    answers = first.run(work)
+
+    lab.equal([repr(a) for a in answers if a is not None], [], "what the store objects raised")
+    expected = sorted(f"{kind}{n}" for n in range(rounds) for kind in "kb")
+    for me in range(3):
+        lab.equal(stores[me - 1].keys(("own", f"t{me}")), expected, f"the items of store {me}")
+
+
+def _open_and_put(lab: Lab, at: Location, index: Any, me: int, stores: list[Subject]) -> None:
+    store = lab.open(at=at, index=index)
+    stores.append(store)
+    if hasattr(store.raw, "setup"):
+        store.maintenance("setup")
+    store.put(D, f"k{me}", {"n": me, "text": "apple"})
+
+
+@case("O15", needs=(Capability.PERSISTENCE, Capability.THREADS), params={"plain": False, "index": True})
+def test_four_setups_at_once_on_a_fresh_location(lab: Lab, indexed: bool) -> None:
+    """
+    Several stores may be opened and set up on a fresh location at the same moment.
+
+    If this fails, look for a migration that checks and then creates without a lock.
+    """
+    if indexed and not lab.offers(Capability.VECTORS):
+        lab.unsupported("declared: no vectors")
+    at = lab.location()
+    index = lab.index("text") if indexed else None
+    stores: list[Subject] = []
+    if lab.mode == "async":
+        lab.lane.pending()  # starts the loop here, once
+
+    raised = _in_threads(
+        [lambda me=n: _open_and_put(lab, at, index, me, stores) for n in range(4)]  # type: ignore[misc]
+    )
+
+    if raised and not lab.offers(Capability.PROCESSES):
+        lab.unsupported(f"a location is open once at a time: {raised[0]}")
+    lab.equal([str(r) for r in raised[:3]], [], "what the openings raised")
+    for store in stores:
+        lab.equal(store.keys(D), [f"k{n}" for n in range(4)], "the items seen by each store")

@@ -1,0 +1,80 @@
+"""
+E9: random histories against the reference model.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from hypothesis.database import DirectoryBasedExampleDatabase
+
+from conformance.case import case
+from conformance.contract import Capability
+from conformance.histories import FEATURES, Divergence, explore, text_of
+from conformance.lab import Lab
+
+BUDGET_SECONDS = 25.0
+ROUNDS = 4
+
+
+def _explore(lab: Lab, *, vectors: bool) -> None:
+    """Find divergences one after the other, each time without the features of those before."""
+    if lab.settings.histories == 0:
+        lab.unverified("no histories asked for (--histories 0)")
+    on = frozenset(FEATURES) - lab.avoid
+    if not lab.offers(Capability.PERSISTENCE):
+        on -= {"reopen"}
+    folder = Path(os.environ.get("CONFORMANCE_HISTORIES", ".hypothesis/conformance"))
+    kept = DirectoryBasedExampleDatabase(folder / f"{lab.backend.name}-{lab.mode}-{int(vectors)}")
+    begin = time.monotonic()
+    found: list[Divergence] = []
+    for _ in range(ROUNDS):
+        divergence = explore(
+            lab,
+            on,
+            vectors=vectors,
+            examples=lab.settings.histories,
+            steps=lab.settings.steps,
+            seed=lab.settings.seed,
+            database=kept,
+        )
+        if divergence is None or divergence.feature not in on:
+            found += [divergence] if divergence else []
+            break
+        found.append(divergence)
+        on -= {divergence.feature}
+        if time.monotonic() - begin > BUDGET_SECONDS:
+            break
+    for divergence in found:
+        lab.finding(
+            divergence.rule_id,
+            f"random history: {text_of(divergence)}",
+            expected=divergence.expected,
+            got=divergence.got,
+            history=divergence.history,
+        )
+    lab.observe(
+        "histories",
+        len(found),
+        avoided=sorted(lab.avoid),
+        histories=lab.settings.histories,
+        steps=lab.settings.steps,
+    )
+
+
+@case("E9", seconds=300)
+def test_any_history_answers_as_the_model_does(lab: Lab) -> None:
+    """
+    Put, overwrite, delete, batch, get, search, list_namespaces and reopen in any order answer rightly.
+    """
+    _explore(lab, vectors=False)
+
+
+@case("E9", needs=(Capability.VECTORS,), seconds=300)
+def test_any_history_with_vectors_answers_as_the_model_does(lab: Lab) -> None:
+    """
+    The same with a vector index: queries, ``index=`` overrides and filters over them answer rightly.
+    """
+    _explore(lab, vectors=True)

@@ -1,0 +1,893 @@
+"""
+The reports, format by format, on a synthetic run: what they say, what they refuse, what they escape.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import statistics
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from rich.console import Console
+from sample_run import (
+    BACKENDS,
+    HOSTILE,
+    NASTY,
+    UPSTREAM,
+    make_run,
+    restart_figures,
+    restart_rows,
+    row,
+    sample_run,
+)
+
+from conformance.contract import rules
+from conformance.results import (
+    Measurement,
+    MergeError,
+    Row,
+    Run,
+    RunFileError,
+    RunWriter,
+    merge_runs,
+    read_run,
+    schema,
+)
+from reports import FORMATS, ReportError, build_report, compare_runs, json_report, write_reports
+from reports.derived import Derived, Grade
+from reports.diff import headline, print_diff, to_markdown
+from reports.statistics import percentile, summarise
+from reports.terminal import print_summary
+from reports.text import number, safe_link, slugs, visible
+
+VALIDATOR = jsonschema.Draft202012Validator
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return sample_run()
+
+
+@pytest.fixture(scope="module")
+def written(run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    paths = write_reports(run, tmp_path_factory.mktemp("reports") / "new" / "folder")
+    return {path.name: path.read_text("utf-8") for path in paths}
+
+
+def write_run(path: Path, run: Run) -> Path:
+    """The run as a file, through the writer that a real run uses."""
+    writer = RunWriter(path, {k: v for k, v in run.header.items() if k not in ("kind", "schema")})
+    for entry in (*run.rows, *run.measurements):
+        writer.add(entry)
+    writer.close(
+        seconds=run.footer["seconds"]["total"],
+        by_backend={k: v["total"] for k, v in run.footer["seconds"]["by_backend"].items()},
+        interrupted=False,
+    )
+    return path
+
+
+# -- run files ----------------------------------------------------------------------------------
+
+
+def test_every_line_of_a_run_file_keeps_the_schema(run: Run, tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run.jsonl", run)
+    validator = VALIDATOR(schema())
+    VALIDATOR.check_schema(schema())
+
+    for line in path.read_text("utf-8").splitlines():
+        validator.validate(json.loads(line))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"kind": "other"},
+        {"kind": "header", "schema": 2},
+        {**row("memory", "K1").to_dict(), "verdict": "passed"},
+        {**row("memory", "K1").to_dict(), "surprise": 1},
+        {"kind": "measurement", "backend": "memory", "name": "x"},
+        {"kind": "footer", "counts": {"passed": 1}, "rows": 1},
+    ],
+    ids=["kind", "schema", "verdict", "unknown field", "no value", "footer"],
+)
+def test_the_schema_refuses_a_line_of_another_shape(line: dict[str, Any]) -> None:
+    assert not VALIDATOR(schema()).is_valid(line)
+
+
+def test_a_run_reads_back_as_it_was_written(run: Run, tmp_path: Path) -> None:
+    again = read_run(write_run(tmp_path / "run.jsonl", run))
+
+    assert again.rows == run.rows
+    assert [m.name for m in again.measurements] == [m.name for m in run.measurements]
+    assert write_reports(again, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("cut", "problem"),
+    [
+        (lambda lines: lines[:-1], "no footer"),
+        (lambda lines: [*lines[:-1], lines[-1][:-9]], "no JSON"),
+        (lambda lines: [*lines[:5], lines[-1]], "footer counts"),
+        (lambda lines: lines[1:], "no header"),
+        (lambda lines: [], "no header"),
+        (lambda lines: ["{}"], "no record of a run"),
+        (lambda lines: [lines[0].replace('"schema": 1', '"schema": 9'), *lines[1:]], "schema 9"),
+    ],
+    ids=["no footer", "half a line", "rows lost", "no header", "empty", "foreign", "schema"],
+)
+def test_a_truncated_or_foreign_run_file_is_refused(
+    cut: Any, problem: str, run: Run, tmp_path: Path
+) -> None:
+    path = write_run(tmp_path / "run.jsonl", run)
+    path.write_text("\n".join(cut(path.read_text("utf-8").splitlines())), "utf-8")
+
+    with pytest.raises(RunFileError, match=problem) as refused:
+        read_run(path)
+
+    assert refused.value.hint
+
+
+def test_a_run_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunFileError, match="cannot be read"):
+        read_run(tmp_path / "none.jsonl")
+
+
+def one_backend(name: str, **header: Any) -> Run:
+    only = make_run([row(name, "K1")], backends={name: BACKENDS[name]})
+    return replace(only, header={**only.header, **header})
+
+
+def test_runs_of_two_backends_merge_into_one_report(tmp_path: Path) -> None:
+    merged = merge_runs(
+        [one_backend("memory"), one_backend("postgres", machine={"system": "Darwin"})]
+    )
+
+    report = build_report(merged)
+
+    assert report.names == ("memory", "postgres")
+    assert any("different machines" in sentence for sentence in report.caveats)
+    assert write_reports(merged, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("other", "problem"),
+    [
+        (one_backend("memory"), "two of the runs"),
+        (one_backend("postgres", suite_version="0.2.0"), "0.2.0"),
+        (one_backend("postgres", selection={"rules": ["K1"]}), "different cases"),
+    ],
+    ids=["same backend", "other suite", "other cases"],
+)
+def test_a_merge_that_makes_no_sense_is_refused(other: Run, problem: str) -> None:
+    with pytest.raises(MergeError, match=problem):
+        merge_runs([one_backend("memory"), other])
+
+
+# -- statistics ---------------------------------------------------------------------------------
+
+
+def test_percentiles_interpolate_between_the_nearest_samples() -> None:
+    samples = [15.0, 20.0, 35.0, 40.0, 50.0]
+
+    assert percentile(samples, 0) == 15
+    assert percentile(samples, 40) == pytest.approx(29.0)
+    assert percentile(samples, 50) == statistics.median(samples)
+    assert percentile(samples, 100) == 50
+    assert percentile([7.0], 95) == 7
+
+
+def test_percentiles_agree_with_the_inclusive_quantiles_of_the_standard_library() -> None:
+    samples = [((n * 7919) % 997) / 13 for n in range(250)]
+    cuts = statistics.quantiles(samples, n=100, method="inclusive")
+
+    assert [percentile(samples, p) for p in range(1, 100)] == pytest.approx(cuts)
+
+
+@pytest.mark.parametrize("percent", [-1, 101])
+def test_a_percentile_outside_its_range_is_refused(percent: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 100"):
+        percentile([1.0], percent)
+
+
+def test_a_p99_needs_a_hundred_samples() -> None:
+    assert summarise([0.001] * 99).p99 is None
+    assert summarise([0.001] * 100).p99 == pytest.approx(0.001)
+
+
+def test_operations_a_second_count_the_operations_of_a_call() -> None:
+    assert summarise([0.5, 1.5]).per_second == pytest.approx(1.0)
+    assert summarise([0.5, 1.5], 100).per_second == pytest.approx(100.0)
+
+
+def test_samples_that_are_no_number_are_left_out() -> None:
+    assert summarise([float("nan"), float("inf"), 2.0]).n == 1
+    assert summarise([]).p50 is None
+
+
+# -- comparison ---------------------------------------------------------------------------------
+
+SAFE = [r.id for r in rules() if r.group in ("K", "X", "N", "O", "E") and r.id != "E4"]
+WRITERS = Measurement(
+    "postgres",
+    "processes.writers",
+    "ok",
+    facts={"writers": 3, "writes": 75, "lost": 0, "errors": []},
+)
+
+
+def one(
+    feature: str,
+    rows: list[Row],
+    figures: list[Measurement] | None = None,
+    name: str = "postgres",
+    **facts: Any,
+) -> Derived:
+    """The value of one feature of one backend with these rows."""
+    run = make_run(rows, figures, backends={name: {**BACKENDS[name], **facts}})
+    table = {r.feature.id: r.values[name] for r in build_report(run).comparison}
+    return table[feature]
+
+
+def good_rows(**verdicts: str) -> list[Row]:
+    """Passing rows of every group that production readiness looks at, and all restarts."""
+    return [row("postgres", r, verdicts.get(r, "pass")) for r in SAFE] + restart_rows("postgres")
+
+
+def restarts(*kinds: str, **verdicts: str) -> list[Row]:
+    names = {"a_new_store": "object", "a_new_process": "process", "the_client": "client_killed"}
+    names |= {"the_engine_stopped": "engine_stopped", "the_engine_killed": "engine_killed"}
+    every = restart_rows("postgres", verdicts)
+    if not kinds:
+        return every
+    return [
+        r for r in every if any(kind in kinds for sign, kind in names.items() if sign in r.case)
+    ]
+
+
+def test_persistence_through_the_engines_kill_is_a_yes() -> None:
+    derived = one("persistence", restarts(), restart_figures("postgres"))
+
+    assert (derived.value, derived.grade) == ("Yes, through engine kill -9", Grade.GOOD)
+    assert "E4" in derived.rules
+    assert "restart.engine_killed" in derived.figures
+    assert any("360 writes covered" in note for note in derived.notes)
+
+
+def test_persistence_that_a_kill_breaks_is_a_partly() -> None:
+    derived = one("persistence", restarts(engine_killed="fail"))
+
+    assert derived.value == "Partly: through engine restart, lost by engine kill -9"
+    assert derived.grade is Grade.PARTLY
+
+
+def test_persistence_that_a_new_process_breaks_is_a_no() -> None:
+    assert one("persistence", restarts(process="fail")).grade is Grade.BAD
+
+
+def test_persistence_says_which_restart_could_not_be_verified() -> None:
+    derived = one("persistence", restarts(engine_killed="unverified", engine_stopped="unsupported"))
+
+    assert (derived.value, derived.grade) == ("Yes, through client kill -9", Grade.PARTLY)
+    assert "not verified: engine restart, engine kill -9" in derived.notes
+
+
+def test_persistence_without_a_service_needs_only_the_clients_kill() -> None:
+    rows = restarts(engine_killed="unsupported", engine_stopped="unsupported")
+
+    derived = one("persistence", rows, services=0)
+
+    assert (derived.value, derived.grade) == ("Yes, through client kill -9", Grade.GOOD)
+
+
+def test_persistence_of_the_users_own_server_stays_a_reservation() -> None:
+    rows = restarts(engine_killed="unsupported", engine_stopped="unsupported")
+
+    assert one("persistence", rows, services=1).grade is Grade.PARTLY
+
+
+def test_persistence_names_the_memory_types_that_were_not_looked_at() -> None:
+    rows = [r for r in restarts() if "episodic" not in r.case]
+
+    assert "not measured: episodic" in one("persistence", rows).notes
+
+
+def test_persistence_that_is_not_declared_is_a_no_with_what_was_observed() -> None:
+    report = build_report(sample_run())
+    derived = report.comparison[0].values["memory"]
+
+    assert (derived.value, derived.grade) == ("No (declared)", Grade.BAD)
+    assert "observed, new store object: lost, as declared" in derived.notes
+    assert not [s for s in report.survival if s.backend == "memory" and s.verdict == "pass"]
+
+
+def test_persistence_without_restart_rows_is_not_measured() -> None:
+    assert one("persistence", [row("postgres", "K1")]).value == "not measured"
+
+
+def test_a_failed_restart_case_without_a_known_kind_still_counts() -> None:
+    odd = row("postgres", "E4", "fail", case="restart::namespaces_survive_with_every_character")
+
+    assert one("persistence", [*restarts(), odd]).grade is Grade.BAD
+
+
+@pytest.mark.parametrize(
+    ("rows", "figures", "facts", "value", "grade"),
+    [
+        ([("E6", "pass")], [WRITERS], {}, "Several processes", Grade.GOOD),
+        ([("E6", "fail")], [], {}, "No: E6 failed", Grade.BAD),
+        ([("E6", "unverified")], [], {}, "not measured", Grade.UNKNOWN),
+        ([], [], {}, "not measured", Grade.UNKNOWN),
+        ([], [], {"capabilities": ["sync"]}, "Single process (declared)", Grade.BAD),
+        (
+            [("E6", "fail")],
+            [replace(WRITERS, facts={"lost": 0, "errors": ["database is locked"]})],
+            {},
+            "Several processes, with errors",
+            Grade.PARTLY,
+        ),
+        (
+            [("E6", "pass")],
+            [replace(WRITERS, facts={"lost": 2, "errors": []})],
+            {},
+            "No: loses writes",
+            Grade.BAD,
+        ),
+    ],
+    ids=["pass", "fail", "unverified", "not run", "declared", "errors", "lost"],
+)
+def test_scalability_follows_from_several_writing_processes(
+    rows: list[tuple[str, str]],
+    figures: list[Measurement],
+    facts: dict[str, Any],
+    value: str,
+    grade: Grade,
+) -> None:
+    derived = one("scalability", [row("postgres", r, v) for r, v in rows], figures, **facts)
+
+    assert (derived.value, derived.grade) == (value, grade)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "facts", "value"),
+    [
+        ({"V1": "pass", "V4": "pass"}, {}, "Yes"),
+        ({"V1": "pass", "V10": "fail"}, {}, "Yes, but 1 rule broken: V10"),
+        ({"V4": "fail"}, {}, "No: V4 failed"),
+        ({"V4": "unverified"}, {}, "not measured"),
+        ({"V4": "unsupported"}, {"capabilities": ["sync", "persistence"]}, "No (declared)"),
+    ],
+    ids=["yes", "broken", "no", "unverified", "declared"],
+)
+def test_vector_search_follows_from_group_v(
+    verdicts: dict[str, str], facts: dict[str, Any], value: str
+) -> None:
+    rows = [row("postgres", rule_id, verdict) for rule_id, verdict in verdicts.items()]
+
+    assert one("vectors", rows, **facts).value == value
+
+
+@pytest.mark.parametrize(
+    ("facts", "value"),
+    [
+        ({"services": 0, "setup_steps": ["pip install x"]}, "Simple"),
+        ({"services": 1, "setup_steps": ["a", "b", "c"]}, "Medium"),
+        ({"services": 0, "setup_steps": ["a"], "hosted": True}, "Medium"),
+        ({"services": 2, "setup_steps": ["a"]}, "Involved"),
+        ({"services": None, "setup_steps": ["a"]}, "not measured"),
+        ({"services": 0, "setup_steps": [], "deployment": "factory"}, "not measured"),
+    ],
+)
+def test_set_up_follows_from_the_facts(facts: dict[str, Any], value: str) -> None:
+    assert one("setup", [row("postgres", "K1")], **facts).value == value
+
+
+def test_set_up_without_a_figure_says_not_measured() -> None:
+    facts = {"install_megabytes": None, "seconds_to_first_put": None}
+
+    notes = " ".join(one("setup", [row("postgres", "K1")], **facts).notes)
+
+    assert "size not measured" in notes
+    assert "first put not measured" in notes
+
+
+def test_cost_names_licence_host_and_bytes() -> None:
+    size = Measurement("postgres", "disk.bytes_per_item", 2048)
+    rows = [row("postgres", "K1")]
+
+    measured = one("cost", rows, [size])
+    unmeasured = one("cost", rows, licence="unknown")
+
+    assert measured.value == "Self-hosted"
+    assert "2,048 bytes per memory on disk" in measured.notes
+    assert unmeasured.notes == ("licence not stated", "bytes per memory not measured")
+    assert one("cost", rows, hosted=True).value == "Hosted service"
+    assert one("cost", rows, services=0).value == "In the application's process"
+
+
+def test_production_ready_is_a_yes_when_nothing_speaks_against_it() -> None:
+    derived = one("production", good_rows(), [WRITERS])
+
+    assert (derived.value, derived.grade) == ("Yes", Grade.GOOD)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "value", "reason"),
+    [
+        ({"K6": "fail"}, "With reservations", "broken MUST: K6"),
+        ({"O1": "unverified"}, "With reservations", "not verified: O1"),
+        ({"E6": "fail"}, "With reservations", "several processes: No: E6 failed"),
+        ({"E6": "unverified"}, "With reservations", "several processes not measured"),
+        ({"E3": "fail"}, "No: broken user stories: E3", "broken user stories: E3"),
+    ],
+)
+def test_production_readiness_names_what_speaks_against_it(
+    verdicts: dict[str, str], value: str, reason: str
+) -> None:
+    derived = one("production", good_rows(**verdicts))
+
+    assert derived.value == value
+    assert reason in derived.because
+
+
+def test_production_ready_takes_no_failed_should_for_a_broken_must() -> None:
+    assert one("production", good_rows(K10="fail"), [WRITERS]).value == "Yes"
+
+
+def test_an_expected_failure_is_no_better_for_production() -> None:
+    rows = [
+        replace(r, expectation="known upstream") if r.rule == "K6" else r
+        for r in good_rows(K6="fail")
+    ]
+
+    assert one("production", rows, [WRITERS]).value == "With reservations"
+
+
+def test_production_readiness_is_not_measured_where_a_group_was_not_run() -> None:
+    derived = one("production", [r for r in good_rows() if not r.rule.startswith("N")])
+
+    assert derived.value == "not measured"
+    assert "group N was not run" in derived.because
+
+
+@pytest.mark.parametrize(
+    ("rows", "facts", "value"),
+    [
+        (good_rows(), {}, "Production, several processes"),
+        (good_rows(), {"hosted": True}, "Production, run by a provider"),
+        (good_rows(E6="fail"), {}, "Single-process applications"),
+        (good_rows(E3="fail"), {}, "Not for production yet"),
+        (restarts(object="fail"), {}, "Nothing that must survive a restart"),
+        ([row("postgres", "K1")], {}, "not measured"),
+        ([row("postgres", "K1")], {"capabilities": ["sync"]}, "Development and tests"),
+    ],
+)
+def test_best_for_says_no_more_than_the_run_showed(
+    rows: list[Row], facts: dict[str, Any], value: str
+) -> None:
+    assert one("best_for", rows, **facts).value == value
+
+
+def test_an_emulator_is_evidence_for_nothing(run: Run) -> None:
+    report = build_report(run)
+    values = {r.feature.id: r.values["pinecone"] for r in report.comparison}
+
+    for feature in ("persistence", "vectors", "scalability", "production", "best_for"):
+        assert values[feature].value == "not measured"
+        assert "emulated: says nothing about the service" in values[feature].because
+    assert "not measured" in values["setup"].notes[-1]
+    assert "not measured" in values["cost"].notes[-1]
+    assert any("emulator" in sentence for sentence in report.caveats)
+
+
+def test_every_value_says_from_what(run: Run) -> None:
+    for feature in build_report(run).comparison:
+        for name, derived in feature.values.items():
+            assert derived.because.endswith("."), (feature.feature.id, name)
+            if derived.grade is not Grade.UNKNOWN:
+                assert derived.rules or derived.figures, (feature.feature.id, name)
+
+
+# -- the model ----------------------------------------------------------------------------------
+
+
+def test_a_cell_is_the_worst_of_its_cases_and_tells_expected_failures_apart(run: Run) -> None:
+    report = build_report(run)
+    cell = report.cell("postgres", "K7")
+    known = report.cell("memory", "F5")
+
+    assert cell is not None and known is not None
+    assert (cell.word, cell.counts) == ("fail", {"pass": 1, "fail": 1})
+    assert known.word == "fail (expected)"
+    assert report.cell("memory", "S6").word == "recorded"  # type: ignore[union-attr]
+    assert report.cell("memory", "K99") is None
+
+
+def test_news_are_unexpected_failures_errors_and_stale_expectations(run: Run) -> None:
+    report = build_report(run)
+
+    # memory: K10 twice, X5 stale; postgres: K7, O5; pinecone: N5 twice
+    assert report.news == 7
+    assert [r.rule for r in report.stale] == ["X5"]
+    assert [r.rule for r in report.harness_errors] == ["O5"]
+
+
+def test_portability_puts_the_backends_answers_side_by_side(run: Run) -> None:
+    table = {(r.rule.id, r.question): r for r in build_report(run).portability}
+
+    assert table["F7", ""].differs
+    assert table["F7", ""].answers["memory"][0].text == "matches"
+    assert table["S6", "order"].answers["postgres"][0].modes == ("sync", "async")
+    assert not table["S6", "order"].differs
+
+
+def test_a_row_of_a_rule_that_the_contract_lacks_is_shown_all_the_same(tmp_path: Path) -> None:
+    odd = make_run([row("memory", "Q7", "fail")], backends={"memory": BACKENDS["memory"]})
+
+    html = write_reports(odd, tmp_path, ["html"])[0].read_text("utf-8")
+
+    assert 'id="memory-Q7"' in html
+    assert "not in the contract of this version" in html
+
+
+def test_a_run_of_a_bare_header_makes_every_report(tmp_path: Path) -> None:
+    bare = Run({"backends": {"mine": {}}}, (), (), {})
+
+    assert len(write_reports(bare, tmp_path)) == len(FORMATS)
+
+
+# -- formats ------------------------------------------------------------------------------------
+
+
+def test_the_reports_have_their_names(written: dict[str, str]) -> None:
+    assert list(written) == ["report.md", "report.html", "report.json", "junit.xml"]
+
+
+def test_the_json_report_keeps_its_schema(written: dict[str, str]) -> None:
+    VALIDATOR.check_schema(json_report.schema())
+
+    document = json.loads(written["report.json"])
+
+    VALIDATOR(json_report.schema()).validate(document)
+    assert document["totals"]["news"] == 7
+    assert {f["rule"] for f in document["findings"]} == {"K7", "K10", "N5", "F5"}
+
+
+def test_the_json_report_has_no_word_that_json_lacks(tmp_path: Path) -> None:
+    odd = make_run(
+        [row("memory", "K1")],
+        [Measurement("memory", "x", float("nan"))],
+        backends={"memory": BACKENDS["memory"]},
+    )
+
+    text = write_reports(odd, tmp_path, ["json"])[0].read_text("utf-8")
+
+    assert json.loads(text, parse_constant=pytest.fail)["measurements"][0]["value"] == "nan"
+
+
+def test_the_junit_report_counts_as_the_gate_does(run: Run, written: dict[str, str]) -> None:
+    root = ET.fromstring(written["junit.xml"])
+    suites = {s.get("name"): s for s in root}
+    memory = suites["memory"]
+
+    assert set(suites) == {"memory", "postgres", "pinecone (emulated)"}
+    assert int(root.get("tests", 0)) == len(run.rows) == len(list(root.iter("testcase")))
+    assert int(root.get("failures", 0)) + int(root.get("errors", 0)) == 7
+    assert (memory.get("failures"), memory.get("errors")) == ("3", "0")
+    assert suites["postgres"].get("errors") == "1"
+    messages = [e.get("message", "") for e in memory.iter("skipped")]
+    assert "expected: known upstream" in messages
+    assert "unsupported: declared: no ttl" in messages
+    assert any(e.get("message", "").startswith("stale") for e in memory.iter("failure"))
+
+
+def test_the_markdown_report_has_a_note_for_each_value_and_escapes_texts(
+    written: dict[str, str],
+) -> None:
+    text = written["report.md"]
+    used, defined = set(re.findall(r"(?<!^)\[\^([\w-]+)\](?!:)", text)), set()
+    for line in text.splitlines():
+        if found := re.match(r"\[\^([\w-]+)\]:", line):
+            defined.add(found.group(1))
+
+    assert used == defined
+    assert len(defined) == 7 * 3
+    outside_code = re.sub(r"(`+).+?\1", "", re.sub(r"```.*?```", "", text, flags=re.S))
+    assert "<script>" not in outside_code
+    assert "\x00" not in text and "\u202e" not in text
+
+
+def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_head(
+    written: dict[str, str],
+) -> None:
+    width = 0
+    for line in written["report.md"].splitlines():
+        if not line.startswith("|"):
+            width = 0
+            continue
+        cells = len(re.findall(r"(?<!\\)\|", line)) - 1
+        width = width or cells
+        assert cells == width, line
+
+
+class Page(HTMLParser):
+    """What a browser would find in a page: ids, links, loads, unclosed tags, table heads."""
+
+    VOID = frozenset({"meta", "link", "br", "input", "rect", "col"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.handlers: list[str] = []
+        self.scripts = 0
+        self.heads: list[str | None] = []
+        self.headings: list[int] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if given.get("id"):
+            self.ids.append(str(given["id"]))
+        if tag == "a":
+            self.links.append(str(given["href"]))
+        loads = {"src", "srcset", "data", "poster", "action", "background"} & set(given)
+        self.loads += [str(given[name]) for name in loads]
+        if tag == "link":
+            self.loads.append(str(given["href"]))
+        self.handlers += [name for name in given if name.startswith("on") or name == "style"]
+        self.scripts += tag == "script"
+        if tag == "th":
+            self.heads.append(given.get("scope"))
+        if re.fullmatch(r"h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+
+def test_the_page_loads_nothing_and_every_link_has_its_target(
+    run: Run, written: dict[str, str]
+) -> None:
+    page = Page(written["report.html"])
+    inside = {link[1:] for link in page.links if link.startswith("#")}
+
+    assert page.open == []
+    assert page.loads == ["data:,"]
+    assert "@import" not in written["report.html"] and "url(" not in written["report.html"]
+    assert len(page.ids) == len(set(page.ids))
+    assert inside <= set(page.ids)
+    assert {f"{r.backend}-{r.rule}" for r in run.rows} <= inside
+    assert {link for link in page.links if not link.startswith("#")} == {UPSTREAM}
+
+
+def test_the_page_lets_no_foreign_text_act(written: dict[str, str]) -> None:
+    page = Page(written["report.html"])
+
+    assert page.scripts == 1
+    assert page.handlers == []
+    assert "script-src 'sha256-" in written["report.html"]
+    assert "unsafe-inline" not in written["report.html"]
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in written["report.html"]
+    for hidden in ("\x00", "\x07", "\u202e"):
+        assert hidden not in written["report.html"]
+    assert "\\x00" in written["report.html"] and "🦜" in written["report.html"]
+
+
+def test_the_page_can_be_read_by_machines_that_read_aloud(written: dict[str, str]) -> None:
+    page = Page(written["report.html"])
+
+    assert set(page.heads) == {"col", "row"}
+    assert page.headings[0] == 1 and page.headings.count(1) == 1
+    assert all(b - a <= 1 for a, b in zip(page.headings, page.headings[1:], strict=False))
+    assert '<html lang="en">' in written["report.html"]
+    assert all(f"<{tag}" in written["report.html"] for tag in ("main", "header", "nav", "footer"))
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_the_palette_has_enough_contrast(scheme: int, written: dict[str, str]) -> None:
+    html = written["report.html"]
+    assert "@media (prefers-color-scheme: dark)" in html
+    roots = re.findall(r":root \{(.*?)\}", html, flags=re.S)
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", roots[scheme]))
+    pairs = [(ink, paper) for ink in ("ink", "soft", "link") for paper in ("page", "sheet", "band")]
+    words = ("good", "bad", "some", "none", "odd")
+    pairs += [(word, f"{word}-bg") for word in words] + [(word, "sheet") for word in words]
+    pairs += [("ink", "mark")]
+
+    for ink, paper in pairs:
+        bright, dim = sorted((_luminance(colours[ink]), _luminance(colours[paper])), reverse=True)
+        assert (bright + 0.05) / (dim + 0.05) >= 4.5, (ink, paper)
+
+
+def test_the_page_of_backends_with_odd_names_keeps_its_links(tmp_path: Path) -> None:
+    names = ("my store", "my-store", "<b>", "ünïcode", "日本")
+    odd = make_run([row(n, "K1") for n in names], backends=dict.fromkeys(names, BACKENDS["memory"]))
+
+    page = Page(write_reports(odd, tmp_path, ["html"])[0].read_text("utf-8"))
+
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    assert len(set(slugs(names).values())) == len(names)
+
+
+def test_the_terminal_shows_counts_failures_and_no_escape_sequence_of_a_store(run: Run) -> None:
+    console = Console(width=120, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+
+    print_summary(run, console)
+
+    text = console.export_text()
+    assert "12/13 ✗1" in text
+    assert "postgres K7 SHOULD: NaN came back as null" in text
+    assert "(expected)" in text and UPSTREAM in text
+    assert "unconfirmed: it did not reproduce" in text
+    assert "(emulated)" in text
+    assert "stale expectation: memory X5" in text
+    assert "\x07" not in text and "[link]" in text
+
+
+# -- writing ------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_is_a_file_is_refused_with_a_hint(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", "utf-8")
+
+    with pytest.raises(ReportError, match="cannot be written") as refused:
+        write_reports(run, tmp_path / "file", ["json"])
+
+    assert "--out" in refused.value.hint
+
+
+def test_a_report_name_that_is_taken_by_a_folder_is_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "report.json").mkdir()
+
+    with pytest.raises(ReportError):
+        write_reports(run, tmp_path, ["json"])
+
+    assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_an_unknown_format_is_refused_with_the_nearest_right_one(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="did you mean html"):
+        write_reports(run, tmp_path, ["htm"])
+    with pytest.raises(ReportError, match="no report format"):
+        write_reports(run, tmp_path, [])
+
+
+# -- diff ---------------------------------------------------------------------------------------
+
+
+def timed(backend: str, median: float) -> Measurement:
+    samples = tuple(median * (0.9 + n / 500) for n in range(100))
+    return Measurement(
+        backend, "latency.put", median, "sync", "s", facts={"n_items": 1000}, samples=samples
+    )
+
+
+def diff_of(before: list[Row], after: list[Row], *figures: list[Measurement]) -> Any:
+    one_store = {"postgres": BACKENDS["postgres"]}
+    return compare_runs(
+        make_run(before, figures[0] if figures else None, one_store),
+        make_run(after, figures[1] if figures else None, one_store),
+    )
+
+
+def test_a_diff_tells_news_from_what_was_known() -> None:
+    before = [
+        row("postgres", r, v)
+        for r, v in (("K1", "pass"), ("K2", "fail"), ("K3", "fail"), ("K4", "pass"), ("K5", "pass"))
+    ]
+    after = [
+        row("postgres", r, v)
+        for r, v in (
+            ("K1", "fail"),
+            ("K2", "fail"),
+            ("K3", "pass"),
+            ("K4", "unverified"),
+            ("X1", "fail"),
+        )
+    ]
+
+    diff = diff_of(before, after)
+
+    assert [c.after.rule for c in diff.new_failures] == ["K1"]
+    assert [r.rule for r in diff.appeared] == ["X1"]
+    assert [c.after.rule for c in diff.fixed] == ["K3"]
+    assert [c.after.rule for c in diff.changed] == ["K4"]
+    assert [r.rule for r in diff.missing] == ["K5"]
+    assert diff.news == 2
+    assert headline(diff).startswith("2 new failures, 1 fixed")
+
+
+def test_an_expected_new_failure_is_no_news() -> None:
+    known = row("postgres", "K1", "fail", expectation="known")
+
+    assert diff_of([row("postgres", "K1")], [known]).news == 0
+
+
+def test_equal_runs_have_no_difference(run: Run) -> None:
+    diff = compare_runs(run, run)
+
+    assert (diff.news, diff.fixed, diff.changed, diff.missing, diff.versions) == (0, (), (), (), ())
+    assert {t.word for t in diff.latencies} == {"no clear change"}
+
+
+def test_a_latency_changes_only_beyond_the_noise() -> None:
+    rows = [row("postgres", "K1")]
+    slower = diff_of(rows, rows, [timed("postgres", 0.001)], [timed("postgres", 0.002)])
+    alike = diff_of(rows, rows, [timed("postgres", 0.001)], [timed("postgres", 0.00102)])
+
+    assert (slower.latencies[0].word, slower.latencies[0].ratio) == ("slower", pytest.approx(2))
+    assert alike.latencies[0].word == "no clear change"
+
+
+def test_a_diff_names_the_versions_and_prints_hostile_texts_safely(run: Run) -> None:
+    later = [
+        replace(r, verdict="fail", message=HOSTILE + NASTY) if r.rule == "K1" else r
+        for r in run.rows
+    ]
+    facts = {
+        **BACKENDS,
+        "memory": {**BACKENDS["memory"], "packages": {"langgraph-checkpoint": "4.4.0"}},
+    }
+    diff = compare_runs(run, make_run(later, list(run.measurements), facts))
+    console = Console(width=200, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+
+    print_diff(diff, console)
+
+    assert diff.versions == ("memory: langgraph-checkpoint 4.3.2 → 4.4.0",)
+    assert "<script>" not in to_markdown(diff)
+    assert "Newly failing" in console.export_text()
+
+
+# -- texts --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (540.0, "540"),
+        (370.4, "370"),
+        (0.00831, "0.00831"),
+        (1234567.0, "1,234,567"),
+        (4.0, "4"),
+        (2.5, "2.5"),
+        (0, "0"),
+        (None, "not measured"),
+        (float("nan"), "nan"),
+        (99.96, "100"),
+    ],
+)
+def test_figures_keep_three_digits(value: float | None, text: str) -> None:
+    assert number(value) == text
+
+
+def test_hidden_characters_are_shown() -> None:
+    assert visible("a\x00b\u202ec\ud83d\n") == "a\\x00b\\u202ec\\ud83d\n"
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "file:///etc/passwd", "//host", "", None, "http://["]
+)
+def test_only_web_addresses_become_links(url: str | None) -> None:
+    assert safe_link(url) is None

@@ -1,0 +1,138 @@
+"""
+The Weaviate store against a real server, started from the binary on PATH.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph.store.base import PutOp
+
+from tests import driver_checks
+from tests.driver_checks import INDEX
+
+pytest.importorskip("weaviate", reason="weaviate-client is not installed")
+
+from backends.engines.ports import free_port
+from backends.engines.weaviate import WeaviateServer, binary
+from backends.vector import weaviate as driver
+from backends.vector.driver import Where
+from backends.vector.errors import EngineError, ForeignCollectionError
+from backends.vector.weaviate import WeaviateStore, connected
+
+pytestmark = pytest.mark.skipif(binary() is None, reason="no weaviate binary on PATH")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WeaviateServer]:
+    one = WeaviateServer(tmp_path_factory.mktemp("weaviate"))
+    one.start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def name() -> str:
+    return f"T{uuid.uuid4().hex[:12]}"
+
+
+def opener(server: WeaviateServer, name: str, **options: Any) -> driver_checks.Open:
+    def open(index: Any = None, ttl: Any = None) -> WeaviateStore:
+        given = {"grpc": server.grpc, "api_key": server.api_key, **options}
+        return WeaviateStore.from_url(
+            server.url, collection=name, index=index, ttl=ttl, timeout=20, **given
+        )
+
+    return open
+
+
+@pytest.mark.parametrize("check", driver_checks.ALL, ids=lambda check: check.__name__)
+def test_store(server: WeaviateServer, name: str, check: Callable[[Any], None]) -> None:
+    check(opener(server, name))
+
+
+def test_survives_kill(tmp_path: Path, name: str) -> None:
+    server = WeaviateServer(tmp_path)
+    server.start()
+    try:
+
+        def kill_and_start() -> None:
+            server.kill()
+            server.start()
+
+        driver_checks.survives(opener(server, name), kill_and_start)
+    finally:
+        server.stop()
+
+
+def test_a_scan_beyond_the_reach_of_an_offset(
+    server: WeaviateServer, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read in slices, every row comes once and at the same place, whatever the page."""
+    monkeypatch.setattr(driver, "_REACH", 1300)
+    monkeypatch.setattr(driver, "_SLICE", 130)
+    with opener(server, name)() as store:
+        store.batch([PutOp(("a", str(n % 2)), f"k{n}", {"n": n}) for n in range(900)])
+        whole = driver_checks.keys(store.search(("a",), limit=5000))
+        assert len(whole) == len(set(whole)) == 900
+        for offset, limit in (
+            (0, 10),
+            (100, 7),
+            (129, 300),
+            (640, 1),
+            (895, 20),
+            (900, 5),
+            (2000, 1),
+        ):
+            page = driver_checks.keys(store.search(("a",), limit=limit, offset=offset))
+            assert page == whole[offset : offset + limit]
+        raw = store._driver
+        assert raw.scan(Where(), 10).cursor[0] > 1  # control: slices were used
+
+
+def test_one_tenants_search_is_not_anothers(server: WeaviateServer, name: str) -> None:
+    with opener(server, name)(index=INDEX) as store:
+        store.batch([PutOp(("u1",), f"k{n}", {"text": "alpha"}) for n in range(300)])
+        store.batch([PutOp(("u2",), f"k{n}", {"text": "alpha beta"}) for n in range(5)])
+        assert len(store.search(("u2",), query="alpha", limit=10)) == 5
+
+
+def test_a_collection_of_others_is_left_alone(server: WeaviateServer, name: str) -> None:
+    client = connected(server.url, server.grpc, server.api_key)
+    try:
+        client.collections.create(name)
+        with pytest.raises(ForeignCollectionError, match="lacks our marker"):
+            opener(server, name)().setup()
+    finally:
+        client.close()
+
+
+def test_a_wrong_key_is_said_and_not_shown(tmp_path: Path, name: str) -> None:
+    server = WeaviateServer(tmp_path, api_key="right-key")
+    server.start()
+    try:
+        with opener(server, name)() as store:
+            store.put(("a",), "k", {})
+        with pytest.raises(EngineError, match="check the API key") as refused:
+            opener(server, name, api_key="planted-secret")().setup()
+        assert "planted-secret" not in str(refused.value)
+    finally:
+        server.stop()
+
+
+def test_an_unreachable_server_is_said(name: str) -> None:
+    store = WeaviateStore.from_url(f"http://127.0.0.1:{free_port()}", collection=name)
+
+    with pytest.raises(EngineError, match="reachable"):
+        store.setup()
+
+
+def test_bad_names_and_urls_are_refused() -> None:
+    with pytest.raises(ValueError, match="letters"):
+        WeaviateStore.from_url("http://127.0.0.1:1", collection="a-b")
+    with pytest.raises(ValueError, match="http"):
+        connected("ftp://127.0.0.1")

@@ -91,6 +91,23 @@ class Facts:
     limits: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Snippet:
+    """
+    How a script that knows nothing of this project opens the store.
+
+    ``opening`` is an expression that gives a context manager (an async one in async mode); ``{index}``
+    and ``{ttl}`` in it stand for keyword arguments such as ``, index=INDEX`` and may be empty.
+    """
+
+    imports: tuple[str, ...]
+    opening: str
+    setup: bool = True
+    """Whether ``setup()`` is called after opening."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """What must be set where the script runs; values may be secret and are never written."""
+
+
 def scratch() -> str | None:
     """A folder in memory with room (``CONFORMANCE_SCRATCH`` or /dev/shm), or ``None`` for the usual one."""
     for folder in (os.environ.get("CONFORMANCE_SCRATCH"), "/dev/shm"):
@@ -209,6 +226,10 @@ class Backend:
     def facts(self) -> Facts:
         """What to report of this backend; called while it runs."""
         return Facts(store=self.name)
+
+    def snippet(self, at: Location, mode: Mode) -> Snippet | None:
+        """How a reproducer opens this store, or ``None`` where that cannot be said in a line."""
+        return None
 
     def bytes_on_disk(self, at: Location) -> int | None:
         """Bytes that the location takes on disk, or ``None`` where that cannot be told."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from langgraph.store.base import BaseStore
 
-from backends.base import Availability, Backend, Deployment, Facts, Mode, Opened
+from backends.base import Availability, Backend, Deployment, Facts, Mode, Opened, Snippet
 from conformance.contract import ALL, Capability, Location
 
 
@@ -36,6 +36,14 @@ class MemoryBackend(Backend):
     def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
         del at, ttl, mode  # the store has no place, no expiry, and one class for both APIs
         return _open(index)
+
+    def snippet(self, at: Location, mode: Mode) -> Snippet:
+        # InMemoryStore is no context manager and scripts want one, sync or async.
+        return Snippet(
+            ("from contextlib import nullcontext", "from langgraph.store.memory import InMemoryStore"),
+            "nullcontext(InMemoryStore({index}))",
+            setup=False,
+        )
 
     def bytes_on_disk(self, at: Location) -> int | None:
         return None

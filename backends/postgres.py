@@ -11,6 +11,7 @@ import importlib.util
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
@@ -27,6 +28,7 @@ from backends.base import (
     Facts,
     Mode,
     Opened,
+    scratch,
 )
 from backends.packages import megabytes, versions
 from conformance.contract import ALL, Location
@@ -123,6 +125,8 @@ class PostgresBackend(Backend):
         self._server: PostgresServer | PostgresContainer | None = None
         self._database: Database | None = None
         self._attached: dict[str, Any] | None = None
+        self._on_disk = False
+        self._disk_twin: PostgresBackend | None = None
 
     def _best(self) -> Deployment:
         if self._given is not None:
@@ -223,14 +227,15 @@ class PostgresBackend(Backend):
     def _new_server(self) -> PostgresServer:
         from backends.engines.postgres import PostgresServer, make_template
 
+        home = self.disk if self._on_disk else self.root
         server = PostgresServer(
-            self.root / "server",
+            home / "server",
             password=self._template_password,
             template=self._template,
-            litter=self.root,
+            litter=home,
         )
         if self._template is None:
-            self._template = make_template(self.root / "template", server.password)
+            self._template = make_template(home / "template", server.password)
             self._template_password = server.password
             server.template = self._template
         return server
@@ -244,6 +249,9 @@ class PostgresBackend(Backend):
         from backends.engines.processes import stopped
 
         stopped(self)
+        twin, self._disk_twin = self._disk_twin, None
+        if twin is not None:
+            twin.stop()
         database, self._database = self._database, None
         left: list[str] = []
         try:
@@ -256,8 +264,10 @@ class PostgresBackend(Backend):
             if self._server is not None:
                 self._server.remove()
                 self._server = None
-                if self.deployment is Deployment.EMBEDDED:
-                    self._root = None  # which is being removed with the server
+                if self.deployment is Deployment.EMBEDDED:  # its folder goes with it
+                    self._root, self._disk = (
+                        (self._root, None) if self._on_disk else (None, self._disk)
+                    )
             super().stop()
         if left:
             raise BackendError(
@@ -272,11 +282,29 @@ class PostgresBackend(Backend):
     def private(self) -> PostgresBackend | None:
         if self.deployment is Deployment.URL:
             return None
-        private = PostgresBackend(deployment=self.deployment)
+        return self._sibling()
+
+    def _sibling(self) -> PostgresBackend:
+        """A backend with a server of its own, which is a copy of the same template if there is one."""
+        sibling = PostgresBackend(deployment=self.deployment)
         if self._template is not None and self._template.is_dir():
-            private._template = self._template
-            private._template_password = self._template_password
-        return private
+            sibling._template = self._template
+            sibling._template_password = self._template_password
+        return sibling
+
+    def _durable(self) -> PostgresBackend | None:
+        """The same with its data on the disk, if ours may be in memory: a second server."""
+        if self.deployment is not Deployment.EMBEDDED or self._on_disk:
+            return None
+        if self._disk_twin is None:
+            self._running()
+            self._disk_twin = self._sibling()
+            self._disk_twin._on_disk = True
+        return self._disk_twin
+
+    def _owner(self, at: Location) -> PostgresBackend:
+        """Whose server the location is on: ours, or that of the twin on the disk."""
+        return self._disk_twin if "port" in at.options and self._disk_twin is not None else self
 
     # -- places ------------------------------------------------------------------------------------
 
@@ -293,9 +321,14 @@ class PostgresBackend(Backend):
         return shown(self._database.params) if self._database is not None else None
 
     def location(self, *, durable: bool = False) -> Location:
+        twin = self._durable() if durable else None
+        if twin is not None:
+            at = twin.location()
+            # The password is the template's, so port and database are all that differs.
+            return replace(at, options={**at.options, "port": twin._running().params["port"]})
         database = self._running()
         name = database.create()
-        path = self.root / name
+        path = (self.disk if durable or self._on_disk else self.root) / name
         path.mkdir()
         options = {"dbname": database.params["dbname"]} if "dbname" in database.params else {}
         options["vector_schema"] = database.vector_schema
@@ -303,7 +336,10 @@ class PostgresBackend(Backend):
 
     def discard(self, at: Location) -> None:
         super().discard(at)
-        if self._database is not None:
+        owner = self._owner(at)
+        if owner is not self:
+            owner.discard(at)
+        elif self._database is not None:
             import psycopg
 
             # A schema that cannot go now (server stopped, connection lost) goes when the run ends.
@@ -314,14 +350,13 @@ class PostgresBackend(Backend):
         from backends.engines.postgres_database import within
 
         params = self._params() if self._database is None else self._database.params
-        if "dbname" in at.options:
-            params = {**params, "dbname": at.options["dbname"]}
+        params = {**params, **{k: at.options[k] for k in ("port", "dbname") if k in at.options}}
         conninfo = within(params, at.name, at.options.get("vector_schema", "public"))
         opener = _open_sync if mode == "sync" else _open_async
         return opener(conninfo, index, ttl)
 
     def bytes_on_disk(self, at: Location) -> int | None:
-        return self._running().size(at.name)
+        return self._owner(at)._running().size(at.name)
 
     # -- for others --------------------------------------------------------------------------------
 
@@ -372,9 +407,18 @@ class PostgresBackend(Backend):
             services=1,
             setup_steps=(GET_STORE, *steps),
             install_megabytes=megabytes(packages),
-            settings=database.settings(*SETTINGS),
+            settings={**database.settings(*SETTINGS), **self._data_folder()},
             limits=dict(LIMITS),
         )
+
+    def _data_folder(self) -> dict[str, str]:
+        """Syncing a file in memory costs nothing, so figures need to say where they were taken."""
+        if self.deployment is not Deployment.EMBEDDED:
+            return {}
+        memory = scratch() is not None and not self._on_disk
+        return {
+            "data": "in memory; on the disk where a place must be durable" if memory else "on disk"
+        }
 
 
 def _importable(module: str) -> bool:

@@ -86,6 +86,7 @@ def main() -> None:
 @click.option("--histories", type=click.IntRange(min=0), default=15, show_default=True, help="Random histories a backend and mode.")
 @click.option("--bench/--no-bench", default=False, help="Measure latency too.")
 @click.option("--expectations", multiple=True, type=click.Path(path_type=Path), help="A TOML file of failures known in advance; repeatable.")
+@click.option("--confirm/--no-confirm", default=True, help="Run the reproducer of each unexpected finding in a clean process.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of run files and exit.")
 @_explain
 def run(schema: bool, **options: Any) -> None:
@@ -132,6 +133,28 @@ def report(runs: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
 def diff(before: Path, after: Path) -> None:
     """Say what changed between two runs; exits 1 if something newly fails."""
     sys.exit(commands.diff(before, after))
+
+
+@main.command()
+@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("finding", required=False)
+@click.option("--out", type=click.Path(path_type=Path), help="Write the scripts and issue drafts into this folder.")
+@_explain
+def repro(run_path: Path, finding: str | None, out: Path | None) -> None:
+    """Write the reproducer of each finding in RUN (or of one: its rule or case id), with an issue draft."""
+    sys.exit(commands.repro(run_path, finding, out))
+
+
+@main.command("self-test")
+@click.option("-n", "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Parallel processes.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of everything random.")
+@click.option("--only", multiple=True, metavar="NAME", help="Only this control or variant; repeatable.")
+@click.option("--own-rule", is_flag=True, help="Run only the rule that each control breaks: fast, and blind to strays.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_explain
+def self_test(workers: int, seed: int, only: tuple[str, ...], own_rule: bool, as_json: bool) -> None:
+    """Prove the checks: broken stores must be caught, correct ones must not be accused."""
+    sys.exit(commands.self_test(workers, seed, only, own_rule, as_json))
 
 
 @main.command()

@@ -72,12 +72,19 @@ def make_session(settings: Settings, **options: Any) -> RunSession:
 
 
 def run(
-    *, out: Path, workers: int, bench: bool, timeout: float, embed: str, data: tuple[str, ...],
-    seed: int, items: int, steps: int, histories: int, **options: Any,
+    *, out: Path, workers: int, bench: bool, confirm: bool, timeout: float, embed: str,
+    data: tuple[str, ...], seed: int, items: int, steps: int, histories: int, **options: Any,
 ) -> int:
     """The ``run`` command; gives the exit code."""
     settings = Settings(
-        seed=seed, timeout=timeout, embed=embed, data=data, items=items, steps=steps, histories=histories
+        seed=seed,
+        timeout=timeout,
+        embed=embed,
+        data=data,
+        items=items,
+        steps=steps,
+        histories=histories,
+        confirm=confirm,
     )
     session = make_session(settings, **options)
     folder = prepare_folder(out)
@@ -132,6 +139,64 @@ def diff(before: Path, after: Path) -> int:
     change = compare(read_run(before), read_run(after))
     print_diff(change)
     return running.EXIT_FAILED if change.newly_failing else running.EXIT_OK
+
+
+def repro(run_path: Path, finding: str | None, out: Path | None) -> int:
+    """The ``repro`` command; gives 1 if a finding that was asked for has no script."""
+    from conformance.findings import findings, write_finding
+
+    found = findings(read_run(run_path), finding)
+    if not found:
+        raise UsageError(
+            f"no finding {finding!r} in {run_path}; give a rule or case id that failed there"
+            if finding
+            else f"{run_path} has no finding"
+        )
+    for one in found:
+        if out is None:
+            click.echo(f"# {one.row.backend} {one.row.rule} {one.row.case}: {one.status}")
+            click.echo(one.row.script or "# its calls do not make a script\n")
+        else:
+            click.echo(f"wrote {write_finding(one, prepare_folder(out))} ({one.status})")
+    return running.EXIT_OK if any(f.row.script for f in found) else running.EXIT_FAILED
+
+
+def self_test(
+    workers: int, seed: int, only: tuple[str, ...], own_rule: bool, as_json: bool
+) -> int:
+    """The ``self-test`` command; gives 1 unless the score is 100 % both ways."""
+    from conformance.selftest import self_test as judge_all
+
+    judged = []
+    for one in judge_all(workers=workers, whole=not own_rule, seed=seed, only=only):
+        judged.append(one)
+        if not as_json:
+            click.echo(_self_test_line(one))
+    broken = [j for j in judged if j.breaks is not None]
+    correct = [j for j in judged if j.breaks is None]
+    bad = [j for j in judged if not j.good]
+    if as_json:
+        click.echo(json.dumps([{**vars(j), "good": j.good} for j in judged], indent=2))
+    else:
+        caught = sum(j.caught for j in broken)
+        clean = sum(j.good for j in correct)
+        click.echo(f"{caught} of {len(broken)} broken stores caught by their rule")
+        click.echo(f"{clean} of {len(correct)} correct stores without a failure")
+        click.echo(f"{sum(bool(j.stray) for j in broken)} broken stores tripped a rule beyond their sin")
+    return running.EXIT_FAILED if bad or not judged else running.EXIT_OK
+
+
+def _self_test_line(one: Any) -> str:
+    what = f"breaks {one.breaks}" if one.breaks else "correct"
+    if one.good:
+        told = f"caught ({', '.join(one.failed)})" if one.breaks else "no failure"
+        return f"ok    {one.name:<44} {what:<12} {told}  {one.seconds:.1f} s"
+    reasons = [] if one.caught or one.breaks is None else ["NOT CAUGHT"]
+    reasons += [f"stray: {', '.join(one.stray)}"] if one.stray else []
+    reasons += [f"harness errors: {len(one.errors)}"] if one.errors else []
+    lines = [f"WRONG {one.name:<44} {what:<12} {'; '.join(reasons)}  {one.seconds:.1f} s"]
+    shown = [e for e in one.evidence if e.split()[0] in one.stray] or list(one.errors or one.evidence)
+    return "\n".join([*lines, *(f"        {e[:220]}" for e in shown[:4])])
 
 
 def backends(as_json: bool) -> None:

@@ -24,6 +24,7 @@ from conformance.outcome import (
     UnsupportedError,
     UnverifiedError,
     brief,
+    shown,
 )
 from conformance.settings import Settings
 from conformance.subject import Subject
@@ -306,5 +307,5 @@ def type_difference(got: Any, expected: Any, path: str = "value") -> str | None:
             if not same:
                 return f"{where} is {one!r}, not {other!r}"
         elif one != other:
-            return f"{where} is {brief(repr(one), 120)}, not {brief(repr(other), 120)}"
+            return f"{where} is {shown(one, 120)}, not {shown(other, 120)}"
     return None

@@ -50,6 +50,14 @@ def brief(text: str, limit: int = MAX_TEXT) -> str:
     return f"{text[:half]} ...[{len(text) - 2 * half} more]... {text[-half:]}"
 
 
+def shown(value: Any, limit: int = MAX_TEXT) -> str:
+    """``repr`` of a store's answer, which may itself be broken, cut to ``limit`` characters."""
+    try:
+        return brief(repr(value), limit)
+    except Exception as error:  # noqa: BLE001 - an Item with a broken field raises in its own repr
+        return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+
+
 @dataclass(frozen=True)
 class Call:
     """One call to a store: what was asked and what came back, as objects."""
@@ -64,15 +72,15 @@ class Call:
 
     def text(self) -> str:
         """``put(('a',), 'k', {...})`` as Python, cut to a readable length."""
-        parts = [brief(repr(a), 160) for a in self.args]
-        parts += [f"{k}={brief(repr(v), 160)}" for k, v in self.kwargs.items()]
+        parts = [shown(a, 160) for a in self.args]
+        parts += [f"{k}={shown(v, 160)}" for k, v in self.kwargs.items()]
         return f"{self.name}({', '.join(parts)})"
 
     def line(self) -> str:
         """The call and its outcome in one line."""
         if self.raised is not None:
             return f"{self.text()} -> raised {type(self.raised).__name__}: {brief(str(self.raised), 120)}"
-        return f"{self.text()} -> {brief(repr(self.result), 160)}"
+        return f"{self.text()} -> {shown(self.result, 160)}"
 
 
 @dataclass

@@ -27,6 +27,7 @@ from conformance.outcome import (
     UnsupportedError,
     UnverifiedError,
     brief,
+    shown,
 )
 from conformance.results import Measurement, Row
 from conformance.settings import Settings
@@ -117,8 +118,8 @@ def _others(row: Row, lab: Lab) -> tuple[Row, ...]:
             level=str(contract_rule(f.rule_id).level),
             verdict=str(Verdict.FAIL),
             message=brief(f.message),
-            expected=brief(repr(f.expected)),
-            got=brief(repr(f.got)),
+            expected=shown(f.expected),
+            got=shown(f.got),
             history=f.history,
             seconds=0.0,
             in_store=0.0,
@@ -210,5 +211,5 @@ def _row(
 
 def _evidence(failure: Any) -> tuple[str | None, str | None]:
     if isinstance(failure, CheckFailedError) and (failure.expected is not None or failure.got is not None):
-        return brief(repr(failure.expected)), brief(repr(failure.got))
+        return shown(failure.expected), shown(failure.got)
     return None, None

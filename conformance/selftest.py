@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from conformance.case import CaseSpec, all_cases
+from conformance.case import CaseSpec, Mode, all_cases
 from conformance.contract import Verdict, declared, rule
 from conformance.results import Row
 from conformance.runner import run_case
@@ -83,10 +83,16 @@ def controls_of(rule_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def _relevant(specs: Iterable[CaseSpec], control: Any, whole: bool) -> Iterator[CaseSpec]:
-    for spec in specs:
-        if whole or control.breaks is None or spec.rule_id == control.breaks:
-            yield spec
+def _jobs(
+    rule_id: str | None, modes: tuple[str, ...]
+) -> Iterator[tuple[CaseSpec, Mode, str | None]]:
+    """The runs of one rule's cases, or of all; restarts last, because they take longest."""
+    specs = [s for s in all_cases() if rule_id in (None, s.rule_id)]
+    for spec in sorted(specs, key=lambda s: s.serial):
+        for mode in spec.modes:
+            if not modes or mode in modes:
+                for param in spec.expand():
+                    yield spec, mode, param
 
 
 def judge_store(name: str, *, whole: bool, seed: int) -> Judged:
@@ -101,19 +107,17 @@ def judge_store(name: str, *, whole: bool, seed: int) -> Judged:
     breaks = getattr(control, "breaks", None)
     reference = str(CONTROLS_DIR / control.reference)
     backend = FactoryBackend(reference, name=name, capabilities=declared(control.declares))
+    own = breaks is not None and not whole
     settings = Settings(seed=seed, timeout=60, embed="exact", histories=3, steps=30)
     rows: list[Row] = []
     begin = time.perf_counter()
     backend.start()
     try:
-        for spec in all_cases():
-            if breaks is not None and not whole and spec.rule_id != breaks:
-                continue
-            for mode in spec.modes:
-                if mode not in (control.modes or ("sync", "async")):
-                    continue
-                for param in spec.expand():
-                    rows.append(run_case(backend, spec, mode, param, settings).row)
+        for spec, mode, param in _jobs(breaks if own else None, control.modes):
+            outcome = run_case(backend, spec, mode, param, settings)
+            rows += [outcome.row, *outcome.others]
+            if own and any(r.rule == breaks and r.verdict == Verdict.FAIL for r in rows):
+                break  # caught: the rest of its rule's cases would only say it again
     finally:
         from conformance.privately import stop_private
 

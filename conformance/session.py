@@ -105,6 +105,8 @@ class RunSession:
     absent: dict[str, str] = field(default_factory=dict)
     """Backends that were left out, and why."""
     rows: list[Row] = field(default_factory=list)
+    tried: set[str] = field(default_factory=set)
+    """Cases whose reproducer was run: one confirmation a case is enough."""
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     _writer: RunWriter | None = None
     _begin: float = 0.0
@@ -162,9 +164,37 @@ class RunSession:
         outcome = run_case(
             self.backends[backend], spec, mode, param, self.settings, avoid=self._avoid(backend)
         )
-        row = self._marked(outcome.row)
+        row = self._marked(self._scripted(outcome))
         others = tuple(self._marked(r) for r in outcome.others)
+        if others and row.verdict == Verdict.FAIL and all(r.expectation for r in others):
+            # The case failed by these divergences alone, and each is known.
+            row = dataclasses.replace(row, expectation=others[0].expectation)
         return dataclasses.replace(outcome, row=row, others=others)
+
+    def _scripted(self, outcome: Outcome) -> Row:
+        """A failed row with its reproducer, run in a clean process if that was asked for."""
+        from conformance.repro import confirm, reproducer
+
+        row = outcome.row
+        if row.verdict != Verdict.FAIL:
+            return row
+        versions = self.facts.get(row.backend, {}).get("packages", {})
+        backend = self.backends[row.backend]
+        made = reproducer(outcome, backend, versions)
+        if made is None:
+            return row
+        row = dataclasses.replace(row, script=made.text)
+        case = row.case.split("[")[0]
+        if not self.settings.confirm or case in self.tried or self.expected(row) is not None:
+            return row
+        self.tried.add(case)
+        at = backend.location()
+        try:
+            snippet = backend.snippet(at, outcome.lab.mode)
+            environment = snippet.environment if snippet is not None else {}
+            return dataclasses.replace(row, confirmed=confirm(made.text, environment).confirmed)
+        finally:
+            backend.discard(at)
 
     def _marked(self, row: Row) -> Row:
         """The row with the reason why its failure was expected, where it was."""

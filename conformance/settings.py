@@ -25,6 +25,8 @@ class Settings:
     """Steps of one random history."""
     histories: int = 15
     """Random histories a backend and mode."""
+    confirm: bool = False
+    """Whether reproducers are run in a clean process before they count as confirmed."""
     options: dict[str, str] = field(default_factory=dict)
     """``--option key=value`` pairs for the store's own function."""
 

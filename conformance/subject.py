@@ -67,6 +67,16 @@ class _AsyncHost:
         self._lane.run(leave())
 
 
+def _shown(index: Any, ttl: Any) -> dict[str, Any]:
+    """What the record of an opening shows: the index without its embedder, but with its kind."""
+    given: dict[str, Any] = {}
+    if index is not None:
+        given["index"] = {**index, "embed": type(index.get("embed")).__name__}
+    if ttl is not None:
+        given["ttl"] = ttl
+    return given
+
+
 class Subject:
     """
     A store under test, opened at ``at``; ``raw`` is the store itself.
@@ -97,7 +107,7 @@ class Subject:
         self._manager = opened
         self._host: _AsyncHost | None = None
         self.closed = False
-        self.raw: BaseStore = self._timed("open", (), {}, self._enter)
+        self.raw: BaseStore = self._timed("open", (), _shown(index, ttl), self._enter)
 
     # -- life ---------------------------------------------------------------------------------
 

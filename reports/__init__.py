@@ -2,10 +2,10 @@
 Reports: runs in, tables and pages out.
 
 It knows neither pytest nor a database.  ``build_report`` turns a run into data, ``write_reports``
-writes it in every format, ``compare_runs`` tells what changed between two runs.
+writes it in every format, ``compare`` tells what changed between two runs.
 """
 
-from reports.diff import RunDiff, compare_runs
+from reports.diff import RunDiff, compare
 from reports.model import Report, build_report
 from reports.write import FORMATS, ReportError, write_reports
 
@@ -15,6 +15,6 @@ __all__ = [
     "ReportError",
     "RunDiff",
     "build_report",
-    "compare_runs",
+    "compare",
     "write_reports",
 ]

@@ -46,6 +46,11 @@ def confirmation(row: Row) -> str:
     return "confirmed in a clean process" if row.confirmed else "unconfirmed: it did not reproduce"
 
 
+def shows_values(row: Row) -> bool:
+    """Whether the row's expected and got tell a reader anything: both there and not the same text."""
+    return row.expected != row.got
+
+
 @dataclass(frozen=True)
 class Cell:
     """What one backend did about one rule, over all cases and modes."""
@@ -88,10 +93,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Rows of one case that ended alike in several modes, told once."""
+    """
+    Rows of one case that ended alike in several modes, told once.
+
+    Alike is the same message: what was expected and got (a timestamp, say) is that of ``row``.
+    """
 
     row: Row
-    modes: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(row.mode for row in self.rows))
 
 
 @dataclass(frozen=True)
@@ -162,12 +175,12 @@ def evidence_of(rows: Iterable[Row]) -> tuple[Evidence, ...]:
     """Rows with modes that ended alike folded into one."""
     folded: dict[tuple[str | None, ...], list[Row]] = {}
     for row in rows:
-        key = (row.case, row.verdict, row.message, row.expected, row.got, row.expectation)
+        key = (row.case, row.verdict, row.message, row.expectation)
         folded.setdefault(key, []).append(row)
     told = []
     for alike in folded.values():
         best = next((r for r in alike if r.script), alike[0])
-        told.append(Evidence(best, tuple(dict.fromkeys(r.mode for r in alike))))
+        told.append(Evidence(best, tuple(alike)))
     return tuple(told)
 
 

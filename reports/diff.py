@@ -83,10 +83,10 @@ class RunDiff:
     latencies: tuple[LatencyChange, ...]
 
     @property
-    def news(self) -> int:
+    def newly_failing(self) -> tuple[Row, ...]:
         """Failures and errors that were not there before and that nobody expected."""
         rows = [*(change.after for change in self.new_failures), *self.appeared]
-        return sum(1 for row in rows if not is_expected(row))
+        return tuple(row for row in rows if not is_expected(row))
 
 
 def _by_key(rows: Iterable[Row]) -> dict[tuple[str, str, str, str], Row]:
@@ -145,7 +145,7 @@ def _latencies(before: Run, after: Run) -> tuple[LatencyChange, ...]:
     return tuple(changes)
 
 
-def compare_runs(before: Run, after: Run) -> RunDiff:
+def compare(before: Run, after: Run) -> RunDiff:
     """What is new in ``after``; checks are the same if backend, rule, case and mode are."""
     old, new = _by_key(before.rows), _by_key(after.rows)
     changes = [
@@ -200,7 +200,7 @@ def _sections(diff: RunDiff) -> list[tuple[str, list[str]]]:
 def headline(diff: RunDiff) -> str:
     """The diff in one sentence."""
     return (
-        f"{plural(diff.news, 'new failure')}, {len(diff.fixed)} fixed, "
+        f"{plural(len(diff.newly_failing), 'new failure')}, {len(diff.fixed)} fixed, "
         f"{plural(len(diff.changed), 'other changed verdict')}, "
         f"{plural(len(diff.missing), 'check')} gone, {diff.added} added"
     )

@@ -37,6 +37,12 @@ def level_verdicts(view: BackendView) -> dict[str, Verdict]:
     return {kind: merge(by_kind[kind]) for kind in KINDS if kind in by_kind}
 
 
+def lost_by(view: BackendView) -> tuple[str, ...]:
+    """The kinds of restart that lost an acknowledged write, or what belongs to one."""
+    levels = level_verdicts(view)
+    return tuple(kind for kind, verdict in levels.items() if verdict is Verdict.FAIL)
+
+
 def _note(kind: str, entries: list[Survival]) -> str:
     """``kill -9: procedural pass, semantic pass (240 writes covered)``."""
     told = ", ".join(
@@ -83,7 +89,7 @@ def persistence(view: BackendView) -> Derived:
     rules = tuple(dict.fromkeys(r.rule for e in view.survival for r in e.rows))
     figures = tuple(dict.fromkeys(f"restart.{kind}" for kind in levels))
     passed = [kind for kind, verdict in levels.items() if verdict is Verdict.PASS]
-    failed = [kind for kind, verdict in levels.items() if verdict is Verdict.FAIL]
+    failed = lost_by(view)
     notes = _notes(view)
     if failed:
         mild = [kind for kind in failed if kind in ("object", "process")]

@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 
 from conformance.contract import Verdict
 from conformance.results import Row
-from reports.cells import is_expected, is_stale, verdict_of
+from reports.cells import is_expected, is_stale, shows_values, verdict_of
 from reports.model import Report
 from reports.text import visible
 from reports.view import BackendView
@@ -26,7 +26,7 @@ def _xml(text: str) -> str:
 
 def _body(row: Row) -> str:
     lines = [row.message]
-    if row.expected is not None or row.got is not None:
+    if shows_values(row):
         lines += [f"expected: {row.expected}", f"got:      {row.got}"]
     if row.history:
         lines += ["last calls:", *(f"  {call}" for call in row.history)]

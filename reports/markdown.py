@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from conformance.contract import Rule
-from reports.cells import Finding, confirmation
+from reports.cells import Finding, confirmation, shows_values
 from reports.derived import SIGNS, Derived, Grade
 from reports.latency import Latency
 from reports.model import Report
@@ -139,7 +139,7 @@ def _finding(finding: Finding) -> list[str]:
     for evidence in finding.evidence:
         row = evidence.row
         lines.append(f"- {code(row.case)} ({', '.join(evidence.modes)}): {escape(row.message)}")
-        if row.expected is not None or row.got is not None:
+        if shows_values(row):
             lines += [f"  - expected: {code(str(row.expected))}", f"  - got: {code(str(row.got))}"]
         if row.expectation is not None:
             lines.append(f"  - expected failure: {escape(row.expectation)}")

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from conformance.contract import Level, Verdict
-from reports.cells import Cell, Evidence, confirmation, evidence_of, verdict_of
+from reports.cells import Cell, Evidence, confirmation, evidence_of, shows_values, verdict_of
 from reports.derived import SIGNS, Derived
 from reports.latency import Latency
 from reports.model import Report
@@ -143,7 +143,9 @@ def _environment() -> Environment:
         details=details,
         differs=differs,
         share=share,
+        shows_values=shows_values,
         shown_evidence=shown_evidence,
+        evidence_of=evidence_of,
         survival_rows=survival_rows,
         troubled=troubled,
     )

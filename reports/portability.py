@@ -7,6 +7,7 @@ That is whatever cases of IMPL rules record, and the choices that cases of other
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from conformance.contract import Level, Rule, UnknownRuleError, rule
@@ -15,7 +16,7 @@ from reports.cells import known_rule, rules_of
 from reports.text import show
 
 PREFIX = "portability."
-_FIGURES = ("latency.", "recall.", "disk.", "processes.", "restart.", "trouble.")
+_FIGURES = ("latency.", "recall.", "disk.", "processes.", "restart.", "trouble.", "histories")
 """Families of measurements that have tables of their own."""
 
 
@@ -66,7 +67,8 @@ def _place(figure: Measurement, by_case: dict[str, Rule]) -> tuple[Rule, str] | 
     if of_case is None or not (of_case.level is Level.IMPL or _is_choice(figure)):
         return None
     question = figure.name.removeprefix(of_case.id).strip(".")
-    return of_case, question
+    parameter = re.search(r"\[(.+)\]$", figure.case)
+    return of_case, f"{question} ({parameter.group(1)})" if parameter else question
 
 
 def portability(run: Run) -> tuple[tuple[PortabilityRow, ...], frozenset[int]]:

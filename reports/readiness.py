@@ -8,29 +8,27 @@ from dataclasses import dataclass
 
 from conformance.contract import Level, Verdict
 from reports.derived import Derived, Grade, not_measured
-from reports.durability import persistence
+from reports.durability import lost_by, persistence
 from reports.sharing import lost_writes, scalability
 from reports.view import BackendView
 
-SAFETY = ("K", "X", "N", "O")
-"""Groups whose broken MUST loses, mixes up or half-writes data."""
-STORIES = ("E",)
-"""The user stories: a memory type that does not work, or does not come back."""
+SAFETY = ("K", "X", "N", "O", "E")
+"""Groups whose broken MUST loses, mixes up or half-writes data, or breaks a memory type."""
 
 HOW = (
-    "“No” if the backend does not declare persistence, if a restart lost an acknowledged write, if several "
-    "processes lost one, or if a MUST of group E (the memory types) failed. “With reservations” if kill -9 "
-    "(of the engine, or of the client where there is none) was not survived or not verified, if several processes may not share the store or E6 did not pass, or "
-    "if a MUST of the groups K, X, N, O failed or could not be verified. “Yes” if none of that holds. Not "
-    "measured if persistence was not, or if one of those groups was not run. An expected failure counts "
-    "like any other."
+    "“No” if the backend does not declare persistence, if a restart of any kind lost an acknowledged "
+    "write, or if several writing processes lost one. “With reservations” if kill -9 (of the engine, or "
+    "of the client where there is no engine) could not be verified, if several processes may not share "
+    "the store or E6 did not pass, or if a MUST of the groups K, X, N, O, E failed or could not be "
+    "verified. “Yes” if none of that holds. Not measured if persistence was not, or if one of those "
+    "groups was not run. An expected failure counts like any other."
 )
 BEST_HOW = (
-    "“Development and tests” if nothing persists by declaration; “nothing that must survive a restart” if a "
-    "restart lost data; else “single-process applications” if processes may not share the store or E6 did "
-    "not pass; else “production, run by a provider” for a hosted service and “production, several processes” "
-    "for any other. A reservation about production is repeated. Nothing here speaks of large scale: the "
-    "suite does not measure it. Not measured if persistence or sharing was not."
+    "“Development and tests” if nothing persists by declaration; “nothing that must survive a restart” "
+    "(or “a crash”) if one lost data; else “single-process applications” if processes may not share the "
+    "store or E6 did not pass; else “production, run by a provider” for a hosted service and “production, "
+    "several processes” for any other. A reservation about production is repeated. Nothing here speaks of "
+    "large scale: the suite does not measure it. Not measured if persistence or sharing was not."
 )
 
 
@@ -48,7 +46,7 @@ def _against(view: BackendView, kept: Derived) -> list[str]:
     reasons = []
     if view.declares("persistence") is False:
         reasons.append("does not persist (declared)")
-    elif kept.grade is Grade.BAD:
+    elif lost_by(view):
         reasons.append(f"persistence: {kept.value}")
     if lost_writes(view):
         reasons.append("several processes lose writes")
@@ -57,7 +55,7 @@ def _against(view: BackendView, kept: Derived) -> list[str]:
 
 def _reservations(view: BackendView, kept: Derived, shared: Derived) -> list[str]:
     reasons = []
-    if kept.grade is Grade.PARTLY:
+    if kept.grade is Grade.PARTLY and not lost_by(view):
         reasons.append(f"persistence: {kept.value}")
     if shared.grade is Grade.UNKNOWN:
         reasons.append("several processes not measured")
@@ -69,7 +67,7 @@ def _reservations(view: BackendView, kept: Derived, shared: Derived) -> list[str
     unsure = [
         rule_id
         for verdict in (Verdict.UNVERIFIED, Verdict.ERROR)
-        for rule_id in view.of_groups((*SAFETY, *STORIES), verdict, Level.MUST)
+        for rule_id in view.of_groups(SAFETY, verdict, Level.MUST)
     ]
     if unsure:
         reasons.append(f"not verified: {', '.join(unsure)}")
@@ -80,14 +78,11 @@ def assess(view: BackendView) -> Assessment:
     """Weigh everything that the run says against putting the backend into production."""
     kept, shared = persistence(view), scalability(view)
     against = _against(view, kept)
-    stories = view.of_groups(STORIES, Verdict.FAIL, Level.MUST)
-    if stories and view.declares("persistence") is not False and kept.grade is not Grade.BAD:
-        against.append(f"broken user stories: {', '.join(stories)}")
     ran = {rule_id.rstrip("0123456789") for rule_id in view.cells}
-    missing = [f"group {group} was not run" for group in (*SAFETY, *STORIES) if group not in ran]
+    missing = [f"group {group} was not run" for group in SAFETY if group not in ran]
     if kept.grade is Grade.UNKNOWN:
         missing.insert(0, "persistence was not measured")
-    broken = view.of_groups((*SAFETY, *STORIES), Verdict.FAIL, Level.MUST)
+    broken = view.of_groups(SAFETY, Verdict.FAIL, Level.MUST)
     rules = tuple(dict.fromkeys((*broken, *kept.rules, *shared.rules)))
     return Assessment(
         tuple(against), tuple(_reservations(view, kept, shared)), tuple(missing), rules
@@ -126,11 +121,10 @@ def best_for(view: BackendView) -> Derived:
     if view.declares("persistence") is False:
         because = "Nothing persists, as the backend declares."
         return Derived("Development and tests", Grade.PLAIN, because, (), rules, figures)
-    if kept.grade is Grade.BAD:
+    if lost_by(view):
         because = f"Persistence: {kept.value}."
-        return Derived(
-            "Nothing that must survive a restart", Grade.BAD, because, (), rules, figures
-        )
+        value = f"Nothing that must survive a {'restart' if kept.grade is Grade.BAD else 'crash'}"
+        return Derived(value, Grade.BAD, because, (), rules, figures)
     if kept.grade is Grade.UNKNOWN:
         return not_measured("Persistence was not measured.", figures=figures)
     if shared.grade is Grade.UNKNOWN:
@@ -141,9 +135,7 @@ def best_for(view: BackendView) -> Derived:
         value = "Single-process applications"
         return Derived(value, Grade.PLAIN, because, notes, rules, figures)
     because = f"It persists ({kept.value}) and several processes shared it (E6)."
-    if ready.grade is Grade.BAD:
-        value = "Not for production yet"
-    elif view.fact("hosted"):
+    if view.fact("hosted"):
         value = "Production, run by a provider"
     else:
         value = "Production, several processes"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from conformance.contract import Verdict
 from conformance.results import Run
-from reports.cells import Finding, confirmation
+from reports.cells import Finding, confirmation, shows_values
 from reports.derived import SIGNS
 from reports.model import GroupGrid, Report, build_report
 from reports.text import ICONS, number, one_line, plural
@@ -41,14 +41,16 @@ def _parts(report: Report) -> list[tuple[BackendView, ...]]:
     return [every[start : start + WIDE] for start in range(0, len(every), WIDE)]
 
 
-_SHORT = {Verdict.UNSUPPORTED: "unsup.", Verdict.UNVERIFIED: "unver."}
+_SHORT = {Verdict.UNSUPPORTED: "unsup", Verdict.UNVERIFIED: "unver"}
 
 
 def _table(title: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+    )
 
 
 def _counts(report: Report) -> Table:
@@ -59,7 +61,7 @@ def _counts(report: Report) -> Table:
     for verdict in Verdict:
         head = f"{ICONS[verdict]} {_SHORT.get(verdict, verdict)}"
         table.add_column(head, justify="right", style=_STYLES[verdict], no_wrap=True)
-    for name in ("checks", "seconds", "in store"):
+    for name in ("seconds", "in store"):
         table.add_column(name, justify="right", no_wrap=True)
     for view in report.backends:
         counts = {str(v): str(view.rule_counts[str(v)]) for v in Verdict}
@@ -68,7 +70,6 @@ def _counts(report: Report) -> Table:
         table.add_row(
             Text(_title(view)),
             *counts.values(),
-            str(sum(view.row_counts.values())),
             *(number(view.seconds[k]) if k in view.seconds else "–" for k in ("total", "in_store")),
         )
     return table
@@ -129,7 +130,7 @@ def failure_lines(finding: Finding) -> list[str]:
         f"{ICONS[Verdict.FAIL]} {finding.backend}{mark} {rule.id} {rule.level}{known}: {row.message}",
         f"    case {row.case}" + (f" and {plural(more, 'more case')}" if more else ""),
     ]
-    if row.expected is not None or row.got is not None:
+    if shows_values(row):
         lines += [f"    expected {row.expected}", f"    got      {row.got}"]
     if row.expectation is not None:
         lines.append(f"    known: {row.expectation}")

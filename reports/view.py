@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance.contract import Level, Verdict
 from conformance.results import Measurement, Run
-from reports.cells import Cell, gather, is_emulated
+from reports.cells import Cell, gather, is_emulated, rules_of
 from reports.latency import Latency, latencies
 from reports.survival import Survival, survival
 
@@ -22,7 +22,7 @@ class BackendView:
     name: str
     facts: dict[str, Any]
     cells: dict[str, Cell]
-    """By rule id."""
+    """By rule id, in the order of the contract."""
     measurements: tuple[Measurement, ...]
     survival: tuple[Survival, ...]
     latencies: tuple[Latency, ...]
@@ -94,6 +94,7 @@ def _persists(facts: dict[str, Any]) -> bool | None:
 def views(run: Run) -> tuple[BackendView, ...]:
     """The backends of a run, in the order of its header."""
     cells = gather(run)
+    order = [rule.id for rule in rules_of(run.rows)]
     emulated = frozenset(n for n, facts in run.header["backends"].items() if is_emulated(facts))
     timed = latencies(run, emulated)
     by_backend = run.footer.get("seconds", {}).get("by_backend", {})
@@ -101,7 +102,7 @@ def views(run: Run) -> tuple[BackendView, ...]:
         BackendView(
             name,
             dict(run.header["backends"][name]),
-            {rule_id: cell for (backend, rule_id), cell in cells.items() if backend == name},
+            {rule_id: cells[name, rule_id] for rule_id in order if (name, rule_id) in cells},
             tuple(m for m in run.measurements if m.backend == name),
             survival(
                 run.rows, run.measurements, name, persists=_persists(run.header["backends"][name])

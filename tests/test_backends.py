@@ -9,6 +9,7 @@ import asyncio
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -311,6 +312,24 @@ def test_a_place_is_discarded_although_a_store_still_holds_it(postgres: Backend)
 
 
 @no_postgres
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_a_durable_place_is_on_the_disk_and_found_by_another_process(
+    postgres: Backend, mode: str
+) -> None:
+    at = postgres.location(durable=True)
+    use(postgres, at, mode, put(mode), INDEX)
+    twin = registry.from_spec(json.loads(json.dumps(postgres.spec())))
+    place = Location.from_dict(json.loads(json.dumps(at.to_dict())))
+
+    assert use(twin, place, mode, get(mode), INDEX).value == {"text": "a cat"}
+    assert not str(at.path).startswith("/dev/shm")
+    assert (postgres.bytes_on_disk(at) or 0) > 0
+    postgres.discard(at)
+    assert postgres.bytes_on_disk(at) == 0
+    twin.stop()
+
+
+@no_postgres
 def test_the_password_is_in_no_text(postgres: Backend) -> None:
     password = postgres.spec()["template_password"]
 
@@ -506,7 +525,12 @@ def python(folder: Path, script: str, *arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(HERE.parent), "TMPDIR": str(folder)},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(HERE.parent),
+            "TMPDIR": str(folder),
+            "CONFORMANCE_SCRATCH": str(folder),
+        },
         start_new_session=True,
     )
 
@@ -535,6 +559,9 @@ def test_no_server_and_no_folder_outlives_its_parent(end: str, tmp_path: Path) -
     pid = int(pid_text)
     family = [pid, *descendants(pid)]
 
+    maps = Path(f"/proc/{pid}/maps").read_text() if end == "SIGKILL" else ""
+    shared = [Path(p) for p in set(re.findall(r"/dev/shm/PostgreSQL\.\d+", maps))]
+
     if end.startswith("SIG"):
         assert runs(pid)
         child.send_signal(signal.Signals[end])
@@ -542,6 +569,7 @@ def test_no_server_and_no_folder_outlives_its_parent(end: str, tmp_path: Path) -
 
     assert gone(lambda: any(runs(p) for p in family))
     assert gone(Path(folder).exists)
+    assert not any(segment.exists() for segment in shared)
 
 
 # -- names -------------------------------------------------------------------------------------------
@@ -623,7 +651,9 @@ def test_sqlite_works_with_each_module_and_says_which(
             assert [i.key for i in use(backend, at, mode, search(mode, "cat"), index)] == ["k"]
         else:
             assert "without vectors" in backend.availability().detail
-            with pytest.raises(BackendError, match=r"cannot load extensions.*pip install pysqlite3"):
+            with pytest.raises(
+                BackendError, match=r"cannot load extensions.*pip install pysqlite3"
+            ):
                 backend.open(at, INDEX, None, mode)  # type: ignore[arg-type]
     finally:
         backend.stop()

@@ -218,19 +218,17 @@ class Database:
         import psycopg
 
         try:
-            with self._lock:
-                for schema in sorted(self._schemas):
-                    with contextlib.suppress(psycopg.Error, BackendError):
-                        self.drop(schema)
-            if self._own and self.params["dbname"] != self._home.get("dbname"):
-                self._close()
-                with connect(self._home) as home:
-                    home.execute(
-                        f'DROP DATABASE IF EXISTS "{self.params["dbname"]}" (FORCE)'.encode()
-                    )
+            if self._own:
                 self._schemas.clear()
+                self._close()
+                if self.params["dbname"] != self._home.get("dbname"):
+                    with connect(self._home) as home:
+                        statement = f'DROP DATABASE IF EXISTS "{self.params["dbname"]}" (FORCE)'
+                        home.execute(statement.encode())
+            for schema in sorted(self._schemas):
+                self.drop(schema)
         except (psycopg.Error, BackendError):
-            pass  # the server is gone; what is left is told below
+            pass  # the server is gone; what is left is told by the caller
         finally:
             self._close()
         return sorted(self._schemas)

@@ -30,7 +30,7 @@ _WATCH_SERVER = """
 trap '' INT TERM HUP
 read -r _
 kill -s "$1" "$2"
-for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- "-$2" || break; sleep 0.2; done
+for _ in 1 2 3 4 5 6 7 8 9 10; do kill -s 0 -- "-$2" || break; sleep 0.2; done
 kill -s KILL -- "-$2"
 [ -z "$3" ] || rm -rf -- "$3"
 """

@@ -1,23 +1,20 @@
 """
-A Weaviate server of our own, from the binary on PATH: on loopback ports, killable.
+A Weaviate server of our own, from the binary on PATH: killable, and closed to everybody without its key.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import secrets
 import shutil
-import urllib.error
-import urllib.request
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from backends.base import Engine, EngineUnavailableError
+from backends.base import EngineUnavailableError
+from backends.engines.http_server import START_ATTEMPTS, HttpServer
 from backends.engines.ports import LOOPBACK, answers
-from backends.engines.processes import ServerProcess
 
-START_ATTEMPTS = 3
 USER = "conformance"
 _PORTS = (
     "CLUSTER_GOSSIP_BIND_PORT",
@@ -33,66 +30,51 @@ def binary() -> str | None:
     return shutil.which(os.environ.get("WEAVIATE_BINARY") or "weaviate")
 
 
-class WeaviateServer(Engine):
+class WeaviateServer(HttpServer):
     """
     One single-node server with its data in ``folder``; it keeps its ports over stop, kill and start.
 
-    Its gRPC and cluster ports cannot be bound to loopback alone, so nobody gets in without a key.
+    Its gRPC port cannot be bound to loopback alone, so nobody gets in without a key.
     """
 
     def __init__(self, folder: Path, *, api_key: str | None = None) -> None:
-        self.folder = folder
+        super().__init__(
+            "weaviate", folder, self._started, ready="/v1/.well-known/ready", ports=1 + len(_PORTS)
+        )
         self.api_key = api_key or secrets.token_urlsafe(18)
-        self.port = 0
-        self._ports: dict[str, int] = {}
-        self._process: ServerProcess | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://{LOOPBACK}:{self.port}"
 
     @property
     def grpc(self) -> str:
-        return f"{LOOPBACK}:{self._ports.get('GRPC_PORT', 0)}"
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process else None
+        return f"{LOOPBACK}:{self.ports[-1]}"
 
     def start(self) -> None:
         if self._process is not None:
             self._process.start()
             return
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for attempt in range(START_ATTEMPTS):
-            # The ports were free a moment ago; somebody may have been quicker.
-            self.port, *others = _free_block(1 + len(_PORTS))
-            self._ports = dict(zip(_PORTS, others, strict=True))
-            self._process = self._server()
+            self.ports = _free_block(self._count)
+            process = self._server()
             try:
-                self._process.start()
-            except EngineUnavailableError as error:
-                self._process = None
-                if attempt + 1 == START_ATTEMPTS or "in use" not in str(error):
+                process.start()
+            except EngineUnavailableError:
+                if attempt + 1 == START_ATTEMPTS:
                     raise
             else:
+                self._process = process
                 return
 
-    def _server(self) -> ServerProcess:
+    def _started(
+        self, folder: Path, ports: Sequence[int]
+    ) -> tuple[Sequence[str], Mapping[str, str]]:
         found = binary()
         if found is None:
-            raise EngineUnavailableError("weaviate", "there is no weaviate binary on PATH.")
-        data = self.folder / "data"
-        data.mkdir(parents=True, exist_ok=True)
-        command = [found, "--host", LOOPBACK, "--port", str(self.port), "--scheme", "http"]
-        return ServerProcess(
-            "weaviate",
-            command,
-            log=self.folder / "server.log",
-            ready=self._ready,
-            env={**_inherited(), **self._settings(data)},
-            folder=self.folder,
-            ready_seconds=60,
-        )
+            raise EngineUnavailableError(self.name, "there is no weaviate binary on PATH.")
+        data = folder / "data"
+        data.mkdir(exist_ok=True)
+        command = [found, "--host", LOOPBACK, "--port", str(ports[0]), "--scheme", "http"]
+        named = {name: str(port) for name, port in zip(_PORTS, ports[1:], strict=True)}
+        return command, {**_inherited(), **self._settings(data), **named}
 
     def _settings(self, data: Path) -> dict[str, str]:
         return {
@@ -117,36 +99,12 @@ class WeaviateServer(Engine):
             "AUTHENTICATION_APIKEY_USERS": USER,
             "AUTHORIZATION_ADMINLIST_ENABLED": "true",
             "AUTHORIZATION_ADMINLIST_USERS": USER,
-            **{name: str(port) for name, port in self._ports.items()},
         }
-
-    def _ready(self) -> bool:
-        if not answers(self._ports["GRPC_PORT"], seconds=0.5):
-            return False
-        with contextlib.suppress(OSError, urllib.error.URLError):
-            path = f"{self.url}/v1/.well-known/ready"
-            with urllib.request.urlopen(path, timeout=2) as answer:
-                return bool(answer.status == 200)
-        return False
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.stop()
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-
-    def remove(self) -> None:
-        """Stop the server and delete its data."""
-        self.stop()
-        self._process = None
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _free_block(count: int) -> list[int]:
-    # Other nodes expect the data port right behind the gossip port, and this node asks itself there.
-    # Below the range of outgoing connections, which could take a port between a kill and a start.
+    # In a row, because a node expects the data port right behind the gossip port; and below the
+    # range of outgoing connections, which could take a port between a kill and a start.
     while True:
         first = random.randrange(20_000, 32_000)
         block = list(range(first, first + count))

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -30,6 +31,10 @@ MAX_DEPTH = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_REMEMBERED = 4096
+"""Namespaces and fields whose hashes are kept: a program uses few, again and again."""
 
 Path = tuple[str, ...]
 
@@ -83,7 +88,7 @@ def to_json(data: Any) -> str:
     Lone surrogates, which no UTF-8 holds, are written as escapes and come back as they were.
     """
     try:
-        text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _ENCODE(data)
     except RecursionError:
         raise UnstorableValueError("the value is nested too deeply to be stored as JSON.") from None
     if text.isascii():
@@ -127,13 +132,14 @@ def _uuid(text: str) -> str:
 
 def _exact(data: Any) -> str:
     """JSON to be hashed: unescaped, since escapes make one character of two lone surrogates."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODE(data)
 
 
 def _digest(text: str, size: int) -> bytes:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).digest()
 
 
+@lru_cache(_REMEMBERED)
 def to_space(namespace: Path) -> str:
     """A namespace as one reversible text of digits and the letters a to v."""
     raw = _exact(list(namespace)).encode("utf-8", "surrogatepass")
@@ -152,10 +158,12 @@ def prefix_token(prefix: Path) -> str:
     return "p" + _digest(_exact(prefix), 12).hex()
 
 
+@lru_cache(_REMEMBERED)
 def prefix_tokens(namespace: Path) -> tuple[str, ...]:
     return tuple(prefix_token(namespace[:depth]) for depth in range(1, len(namespace) + 1))
 
 
+@lru_cache(_REMEMBERED)
 def number_name(path: Path) -> str:
     """The column of a numeric field."""
     return "n" + _digest(_exact(path), 8).hex()
@@ -168,7 +176,12 @@ def token(path: Path, value: Any) -> str | None:
     ``1`` and ``1.0`` share a token, ``True`` and ``1`` do not.  A dict has none: its fields have.
     """
     shape = _shape(value)
-    return None if shape is None else "t" + _digest(_exact(path) + shape, 10).hex()
+    return None if shape is None else "t" + _digest(_path_text(path) + shape, 10).hex()
+
+
+@lru_cache(_REMEMBERED)
+def _path_text(path: Path) -> str:
+    return _exact(path)
 
 
 def _shape(value: Any) -> str | None:
@@ -181,7 +194,8 @@ def _shape(value: Any) -> str | None:
     if isinstance(value, (list, tuple)):
         shapes = [_shape(inner) for inner in value]
         known = [shape for shape in shapes if shape is not None]
-        return "l" + _exact(known) if len(known) == len(shapes) else None
+        # Hashed, because quoting what was quoted before doubles with every level.
+        return "l" + _digest(_exact(known), 16).hex() if len(known) == len(shapes) else None
     return None
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -437,14 +438,17 @@ def connected(api_key: str | None, host: str | None, timeout: float = 30.0) -> P
     )  # fmt: skip
 
 
+def indexes_of(client: Pinecone, name: str) -> list[str]:
+    """The index of a store, if it is there, and those it moved to when it was given vectors."""
+    moved = re.compile(re.escape(name[:38]) + r"-\d+")
+    found = [model.name for model in client.indexes.list()]
+    return [one for one in found if one == name or moved.fullmatch(one)]
+
+
 def drop(client: Pinecone, name: str) -> None:
-    """Delete the index of a store, and the one it moved to when it was given vectors."""
-    for model in list(client.indexes.list()):
-        moved = (
-            model.name.startswith(f"{name[:38]}-") and model.name[len(name[:38]) + 1 :].isdigit()
-        )
-        if model.name == name or moved:
-            client.indexes.delete(model.name)
+    """Delete all indexes of a store."""
+    for one in indexes_of(client, name):
+        client.indexes.delete(one)
 
 
 def _metadata(record: Record) -> dict[str, Any]:

@@ -8,10 +8,12 @@ its own threads collide.
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from langgraph.store.base import IndexConfig, TTLConfig
 
@@ -125,15 +127,11 @@ class QdrantDriver:
 
     def _checked(self) -> int | None:
         """The dimensions of the collection, after making sure that it is ours and has its indexes."""
-        from qdrant_client import models
-
         info = self._client.get_collection(self._collection)
         if (info.config.metadata or {}).get("made_by") != MARKER["made_by"]:
             raise ForeignCollectionError(self.engine, self._collection, "it lacks our marker")
         if not _is_local(self._client):
-            keyword = models.PayloadSchemaType.KEYWORD
-            wanted = {"prefixes": keyword, "space": keyword, "kind": keyword, "tokens": keyword}
-            for name, schema in {**wanted, "expires": models.PayloadSchemaType.INTEGER}.items():
+            for name, schema in _payload_indexes().items():
                 if name not in info.payload_schema:
                     self._client.create_payload_index(self._collection, name, schema, wait=True)
         vectors = info.config.params.vectors
@@ -293,10 +291,11 @@ class QdrantStore(VectorStore):
         def connect() -> QdrantClient:
             from qdrant_client import QdrantClient
 
-            return QdrantClient(
-                url=url, api_key=api_key, prefer_grpc=prefer_grpc, grpc_port=grpc_port,
-                timeout=timeout, check_compatibility=False,
-            )  # fmt: skip
+            with _without_warning_on_loopback(url):
+                return QdrantClient(
+                    url=url, api_key=api_key, prefer_grpc=prefer_grpc, grpc_port=grpc_port,
+                    timeout=timeout, check_compatibility=False,
+                )  # fmt: skip
 
         driver = QdrantDriver(connect, collection, secret=api_key)
         return cls(driver, collection=collection, index=index, ttl=ttl)
@@ -332,6 +331,20 @@ def _cosine(dims: int) -> Any:
     from qdrant_client import models
 
     return models.VectorParams(size=dims, distance=models.Distance.COSINE)
+
+
+def _payload_indexes() -> dict[str, Any]:
+    """The fields that a server must index; the graph of vectors follows namespaces only."""
+    from qdrant_client import models
+
+    def keyword(*, graph: bool) -> Any:
+        return models.KeywordIndexParams(
+            type=models.KeywordIndexType.KEYWORD, enable_hnsw=None if graph else False
+        )
+
+    flat = {name: keyword(graph=False) for name in ("space", "kind", "tokens")}
+    expires = models.PayloadSchemaType.INTEGER
+    return {"prefixes": keyword(graph=True), **flat, "expires": expires}
 
 
 def _payload(record: Record) -> dict[str, Any]:
@@ -398,6 +411,15 @@ def _condition(condition: Condition) -> Any:
     assert isinstance(condition, NumberIn)
     inside = _range(f"numbers.{condition.name}", gte=condition.low, lte=condition.high)
     return models.Filter(should=[inside, _match("tokens", OVERFLOW)])
+
+
+@contextmanager
+def _without_warning_on_loopback(url: str) -> Iterator[None]:
+    """A key in plain text is worth a warning, except where it does not leave the machine."""
+    with warnings.catch_warnings():
+        if urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost"):
+            warnings.filterwarnings("ignore", message="Api key is used with an insecure")
+        yield
 
 
 @contextmanager

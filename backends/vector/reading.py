@@ -4,8 +4,10 @@ Gets, searches and listings over a driver: exact pages out of whatever the engin
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from langgraph.store.base import Item, ListNamespacesOp, MatchCondition, SearchItem
@@ -15,6 +17,7 @@ from backends.vector.driver import NEVER, Driver, Hit, Kind, Row, Touch, Where
 from backends.vector.errors import LimitExceededError
 from backends.vector.filters import Filter
 from backends.vector.planning import Get, Listing, Search
+from backends.vector.ties import settled
 
 _ITEMS: frozenset[Kind] = frozenset({"item"})
 _RANKED: frozenset[Kind] = frozenset({"item", "vector"})
@@ -133,7 +136,7 @@ class Reader:
         parents: dict[str, Row] = {}
         ask = wanted
         while True:
-            hits = self._driver.query(vector, where, ask)
+            hits = settled(partial(self._driver.query, vector, where), ask, most or sys.maxsize)
             kept = self._pooled(hits, parents, search.filter)
             if len(kept) >= wanted or len(hits) < ask:
                 return kept[search.offset : wanted]

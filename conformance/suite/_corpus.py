@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.embeddings import Embeddings
+from langgraph.store.base.embed import get_text_at_path
 
+from conformance.compat import PutOp
 from conformance.corpus import Corpus, CorpusError, load_corpus
 from conformance.embedding import EmbeddingError, shared_embedder
 from conformance.lab import Lab
 from conformance.outcome import UnverifiedError
+from conformance.subject import Subject
 
 Entry = tuple[tuple[str, ...], str, dict[str, Any]]
 
@@ -59,11 +62,37 @@ def asked(lab: Lab, texts: list[str]) -> dict[str, list[float]]:
         raise UnverifiedError(str(error)) from None
 
 
-def scenario_index(lab: Lab, *fields: str) -> dict[str, Any]:
-    """An ``IndexConfig`` with the run's embedder; without ``fields`` the store's default, the value."""
+def scenario_index(lab: Lab) -> dict[str, Any]:
+    """
+    An ``IndexConfig`` with the run's embedder and without ``fields``, as agents commonly give it.
+
+    The whole value is embedded then.  Whether a store honours ``fields`` is for V2 to say.
+    """
     embedder = embedder_of(lab)
-    index: dict[str, Any] = {"dims": getattr(embedder, "dims", 0), "embed": embedder}
-    return {**index, "fields": list(fields)} if fields else index
+    return {"dims": getattr(embedder, "dims", 0), "embed": embedder}
+
+
+def text_of(value: dict[str, Any]) -> str:
+    """What a store without ``fields`` embeds of a value, made by the base package itself."""
+    return str(get_text_at_path(value, "$")[0])
+
+
+def save(store: Subject, entries: list[Entry], most: int = 500) -> None:
+    """
+    Put everything in as few batches as can be, equal texts in different ones (V15 is about those).
+    """
+    waiting = entries
+    while waiting:
+        taken: dict[str, Entry] = {}
+        later = []
+        for entry in waiting:
+            text = text_of(entry[2])
+            if text in taken or len(taken) == most:
+                later.append(entry)
+            else:
+                taken[text] = entry
+        store.batch([PutOp(*entry) for entry in taken.values()])
+        waiting = later
 
 
 def is_exact(lab: Lab) -> bool:

@@ -225,7 +225,7 @@ BAD: dict[str, Callable[[Any, tuple[str, ...]], Awaitable[Any]]] = {
     "filter": lambda raw, at: raw.asearch(at, filter={"n": {"$unheard": 1}}),
     "value": lambda raw, at: raw.aput(at, "bad", {"n": object()}),
     "no mapping": lambda raw, at: raw.aput(at, "bad", 7),
-    "half a character": lambda raw, at: raw.aput(at, "\ud800", {"n": 1}),
+    "half a character": lambda raw, at: raw.aput(at, "\ud800", {"n": 9}),
     "nul": lambda raw, at: raw.aput(at, "bad", {"t": "a\x00b"}),
     "namespace": lambda raw, at: raw.aput((*at, "x.y"), "bad", {"n": 1}),
     "embedding": lambda raw, at: raw.aput(at, "bad", {"text": "trouble"}),

@@ -55,6 +55,10 @@ def _explore(lab: Lab, *, vectors: bool) -> None:
             got=divergence.got,
             history=divergence.history,
         )
+    _conclude(lab, found)
+
+
+def _conclude(lab: Lab, found: list[Divergence]) -> None:
     lab.observe(
         "histories",
         len(found),
@@ -62,6 +66,13 @@ def _explore(lab: Lab, *, vectors: bool) -> None:
         histories=lab.settings.histories,
         steps=lab.settings.steps,
     )
+    if found:
+        rules = ", ".join(dict.fromkeys(d.rule_id for d in found))
+        lab.fail(
+            f"{len(found)} divergence(s) from the model, reported under {rules}; first: {text_of(found[0])}",
+            expected=found[0].expected,
+            got=found[0].got,
+        )
 
 
 @case("E9", seconds=300)

@@ -1,7 +1,7 @@
 """
 E2: semantic memory, labelled e-mails that show the agent how a user treats mail of that kind.
 
-    ("email_assistant", user, "examples")  {"email": {...}, "label": "respond", "text": "From: ..."}
+    ("email_assistant", user, "examples")  {"email": {"subject": ...}, "label": "respond"}
 """
 
 from __future__ import annotations
@@ -9,12 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.case import case
-from conformance.compat import PutOp
 from conformance.contract import Capability
 from conformance.corpus import LABELS, Corpus, Email
+from conformance.embedding.exact import ExactEmbeddings
 from conformance.lab import Lab
 from conformance.subject import Subject
-from conformance.suite._corpus import asked, corpus_of, embedded, is_exact, scenario_index
+from conformance.suite._corpus import (
+    asked,
+    corpus_of,
+    embedded,
+    is_exact,
+    save,
+    scenario_index,
+    text_of,
+)
 from conformance.suite._recalling import K, Answer, Ask, Asker, found_alike, mean, report
 
 HELD_OUT = 3
@@ -31,16 +39,11 @@ def _examples(user: str) -> tuple[str, ...]:
 
 def _value(mail: Email) -> dict[str, Any]:
     parts = {"author": mail.author, "to": mail.to, "subject": mail.subject, "body": mail.body}
-    return {"email": parts, "label": mail.label, "text": mail.text}
+    return {"email": parts, "label": mail.label}
 
 
-def _small(email: str, label: str) -> dict[str, Any]:
-    return {"email": {"subject": email, "author": "a@b.example"}, "label": label, "text": email}
-
-
-def _save(store: Subject, entries: list[tuple[tuple[str, ...], str, dict[str, Any]]]) -> None:
-    for start in range(0, len(entries), 500):
-        store.batch([PutOp(*entry) for entry in entries[start : start + 500]])
+def _small(subject: str, label: str) -> dict[str, Any]:
+    return {"email": {"subject": subject, "author": "test@example.com"}, "label": label}
 
 
 MAILBOX = (
@@ -51,14 +54,14 @@ MAILBOX = (
     ("lance", "concert", _small("cherry damson*3", "notify")),
     ("mira", "bill", _small("apple*5", "ignore")),
     ("mira", "party", _small("cherry*5", "respond")),
-    ("lance2", "bill", _small("apple*5", "notify")),
+    ("lance2", "bill", _small("apple*6", "notify")),
 )
 """Three users' examples whose cosines can be computed by hand."""
 
 
 def _mailbox(lab: Lab) -> Subject:
-    store = lab.indexed("text")
-    _save(store, [(_examples(user), key, value) for user, key, value in MAILBOX])
+    store = lab.open(index={"dims": 16, "embed": ExactEmbeddings()})
+    save(store, [(_examples(user), key, value) for user, key, value in MAILBOX])
     return store
 
 
@@ -179,12 +182,13 @@ def test_real_emails_find_the_nearest_examples_of_their_user(lab: Lab) -> None:
     """
     corpus = corpus_of(lab, "emails")
     kept, coming = _split(corpus)
-    vectors = embedded(lab, [mail.text for mail in kept])
-    by_user = {u: {m.id: vectors[m.text] for m in kept if m.user == u} for u in corpus.users}
+    texts = {mail.id: text_of(_value(mail)) for mail in kept}
+    vectors = embedded(lab, list(texts.values()))
+    by_user = {u: {m.id: vectors[texts[m.id]] for m in kept if m.user == u} for u in corpus.users}
     asks = _incoming(lab, kept, coming)
     asker = Asker(lab, by_user)
-    store = lab.open(index=scenario_index(lab, "text"))
-    _save(store, [(_examples(mail.user), mail.id, _value(mail)) for mail in kept])
+    store = lab.open(index=scenario_index(lab))
+    save(store, [(_examples(mail.user), mail.id, _value(mail)) for mail in kept])
 
     empty = [ask for ask in asks if not ask.among]
     for ask in empty[:4]:
@@ -211,10 +215,11 @@ def test_questions_find_the_memories_that_answer_them(lab: Lab) -> None:
     that blames embedder and store together and fails nobody.
     """
     corpus = corpus_of(lab, "memories", "questions")
-    vectors = embedded(lab, [memory.text for memory in corpus.memories])
+    entries = [(_memories(m.user), m.id, {"text": m.text}) for m in corpus.memories]
+    vectors = embedded(lab, [text_of(value) for _, _, value in entries])
     keys: dict[str, dict[str, list[float]]] = {}
-    for memory in corpus.memories:
-        keys.setdefault(memory.user, {})[memory.id] = vectors[memory.text]
+    for (_, user, _), key, value in entries:
+        keys.setdefault(user, {})[key] = vectors[text_of(value)]
     questions = [q for q in corpus.questions if q.user in keys]
     most = AGAIN if is_exact(lab) else MOST_QUESTIONS
     questions = lab.rng.sample(questions, min(most, len(questions)))
@@ -224,8 +229,8 @@ def test_questions_find_the_memories_that_answer_them(lab: Lab) -> None:
         for q in questions
     ]
     asker = Asker(lab, keys)
-    store = lab.open(index=scenario_index(lab, "text"))
-    _save(store, [(_memories(m.user), m.id, {"text": m.text, "kind": m.kind}) for m in corpus.memories])
+    store = lab.open(index=scenario_index(lab))
+    save(store, entries)
 
     answers = asker.ask(store, asks)
 

@@ -1,5 +1,5 @@
 """
-Stores that fail a user's story (E1, E2, E3, E5, E7, E8).
+Stores that fail a user's story or a history (E1, E2, E3, E5, E7 to E9).
 """
 
 from __future__ import annotations
@@ -449,3 +449,30 @@ class CausesShowTheUrl(Tells):
             return ReferenceStore.batch(self, ops)
         except Exception as error:  # noqa: BLE001
             raise self.tell(error)  # noqa: B904
+
+
+# E9
+
+
+class EverySeventhWriteIsLost(ReferenceStore):
+    """Of seven overwrites one is acknowledged and ignored."""
+
+    breaks = "E9"
+    also = ALL
+
+    def write_item(self, write: Write, old: Row | None) -> None:
+        self.count: int = self.__dict__.get("count", 0) + 1
+        if self.count % 7 or old is None:
+            super().write_item(write, old)
+
+
+class EveryThirdDeleteIsLost(ReferenceStore):
+    """Of three deletes one is acknowledged and ignored."""
+
+    breaks = "E9"
+    also = ALL
+
+    def remove_item(self, address: Address) -> None:
+        self.count: int = self.__dict__.get("count", 0) + 1
+        if self.count % 3:
+            super().remove_item(address)

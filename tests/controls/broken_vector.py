@@ -11,7 +11,6 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
-from operator import mul
 from pathlib import Path
 from typing import Any
 
@@ -561,16 +560,6 @@ class ZeroVectorsRaise(Scores):
 # V6
 
 
-class DistanceTypeIsIgnored(ReferenceStore):
-    """``distance_type`` is ignored."""
-
-    breaks = "V6"
-    also = ("V4", "V5")
-
-    def similarity(self, query: Vector, vector: Vector) -> float:
-        return self.cosine(math.fsum(map(mul, query, vector)), query, vector)
-
-
 class L2IsFarthestFirst(ReferenceStore):
     """With l2 the farthest comes first."""
 
@@ -607,18 +596,6 @@ class InnerProductIsNegated(ReferenceStore):
         score = super().similarity(query, vector)
         inner = (self.index_config or {}).get("distance_type") == "inner_product"
         return -score if inner else score
-
-
-class InnerProductIsCosine(ReferenceStore):
-    """With inner_product the cosine is used."""
-
-    breaks = "V6"
-    also = ("V4", "V5")
-
-    def similarity(self, query: Vector, vector: Vector) -> float:
-        if (self.index_config or {}).get("distance_type") == "inner_product":
-            return self.cosine(math.fsum(map(mul, query, vector)), query, vector)
-        return super().similarity(query, vector)
 
 
 # V7

@@ -17,6 +17,10 @@ if str(HERE.parent) not in sys.path:
     sys.path.insert(0, str(HERE.parent))  # the file is also loaded by its path, from any directory
 
 
+HISTORY = ("E9",)
+"""Rules that compare whole histories with the model, so that any sin may trip them."""
+
+
 @dataclass(frozen=True)
 class Control:
     """A store that is broken on purpose in one way."""
@@ -72,7 +76,9 @@ def _facts(store: type[Any]) -> dict[str, Any]:
         "store": store,
         "reference": f"{file}.py:{store.__name__}.open_store",
         "breaks": own,
-        "also": tuple(r for r in dict.fromkeys(getattr(store, "also", ())) if r != own),
+        "also": tuple(
+            r for r in dict.fromkeys((*getattr(store, "also", ()), *HISTORY)) if r != own
+        ),
         "declares": tuple(store.declares),
         "modes": tuple(store.modes),
     }
@@ -91,4 +97,6 @@ def variants() -> tuple[Variant, ...]:
     legal = [
         store for store in _classes("correct.py") if getattr(store, "declares", None) is not None
     ]
-    return tuple(Variant(**{**_facts(store), "breaks": None}) for store in legal)
+    return tuple(
+        Variant(**{**_facts(store), "breaks": None, "also": tuple(store.also)}) for store in legal
+    )

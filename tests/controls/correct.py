@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import math
 import sqlite3
 import sys
 import time
@@ -18,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
+from operator import mul
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -452,3 +454,10 @@ class HugeTtlIsForever(Variant, ReferenceStore):
 
     def expiry(self, ttl: float | None, now: int) -> int | None:
         return NEVER if ttl == float("inf") else super().expiry(ttl, now)
+
+
+class CosineOnly(Variant, ReferenceStore):
+    """``distance_type`` is not documented and ignored."""
+
+    def similarity(self, query: Vector, vector: Vector) -> float:
+        return self.cosine(math.fsum(map(mul, query, vector)), query, vector)

@@ -5,6 +5,7 @@ Starts the emulator: ``python -m tests.pinecone_emulator --port 5080 --path DIR`
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -23,7 +24,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
     parser.add_argument("--path", type=Path, required=True, help="where the data is kept")
     parser.add_argument("--visibility-delay", type=float, default=0.0, metavar="SECONDS")
-    parser.add_argument("--api-key", help="refuse every other key")
+    parser.add_argument(
+        "--api-key",
+        default=os.environ.get("PINECONE_EMULATOR_KEY"),
+        help="refuse every other key; PINECONE_EMULATOR_KEY if not given",
+    )
     given = parser.parse_args()
     if given.visibility_delay < 0:
         parser.error("--visibility-delay is not negative")

@@ -41,6 +41,9 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         control = not address.path.startswith("/i/")
         headers: dict[str, str] = {}
+        if address.path == "/healthz":
+            self._send(200, {}, headers)
+            return
         try:
             self._check_key()
             query = parse_qs(address.query, keep_blank_values=True)

@@ -1,0 +1,230 @@
+"""
+``HybridStore`` over two backends: namespaces of one label in the first, all others in the second.
+
+That is the guide's rule, prompts here and memories there; the store itself takes any rule.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from langgraph.store.base import BaseStore
+
+from backends.base import (
+    Availability,
+    Backend,
+    BackendError,
+    Deployment,
+    Engine,
+    Facts,
+    Mode,
+    Opened,
+)
+from backends.hybridstore import HybridStore, Route
+from conformance.contract import Location
+
+STORES = "stores"
+COMBINATIONS = ("postgres+chroma", "postgres+qdrant", "sqlite+qdrant")
+
+
+def _over(first: BaseStore, second: BaseStore) -> HybridStore:
+    return HybridStore([Route(depth=1, store=first)], default=second)
+
+
+@contextmanager
+def _open_sync(opened: tuple[Any, Any]) -> Iterator[BaseStore]:
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(one) for one in opened)
+        yield _over(first, second)
+
+
+@asynccontextmanager
+async def _open_async(opened: tuple[Any, Any]) -> AsyncIterator[BaseStore]:
+    async with AsyncExitStack() as stack:
+        stores = [
+            await stack.enter_async_context(one)
+            if hasattr(one, "__aenter__")
+            else stack.enter_context(one)
+            for one in opened
+        ]
+        yield _over(*stores)
+
+
+class _Both(Engine):
+    """The engines of both halves, which live and die together."""
+
+    def __init__(self, engines: list[Engine]) -> None:
+        self._engines = engines
+
+    def start(self) -> None:
+        for engine in self._engines:
+            engine.start()
+
+    def stop(self) -> None:
+        for engine in self._engines:
+            engine.stop()
+
+    def kill(self) -> None:
+        for engine in self._engines:
+            engine.kill()
+
+
+class HybridBackend(Backend):
+    """
+    Two backends as one; each has its own deployment, found as it would be alone.
+
+    The option ``stores`` says which two; the first combination whose halves are both there if not.
+    """
+
+    name: ClassVar[str] = "hybrid"
+    OPTIONS: ClassVar = {STORES: " or ".join(COMBINATIONS)}
+    DEPLOYMENTS: ClassVar = tuple(Deployment)
+
+    def __init__(self, *, options: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        given = (options or {}).get(STORES)
+        if given is not None and given not in COMBINATIONS:
+            raise BackendError(
+                self.name,
+                f"there is no combination {given!r}.",
+                f"{STORES} is {', '.join(COMBINATIONS)}",
+            )
+        self.stores = given or COMBINATIONS[0]
+        self._take(_halves(self.stores))
+        if given is None:
+            for other in COMBINATIONS[1:]:
+                if self.availability().ok:
+                    break
+                self.stores = other
+                self._take(_halves(other))
+
+    def _take(self, halves: tuple[Backend, Backend]) -> None:
+        self._halves = halves
+        self.capabilities = halves[0].capabilities & halves[1].capabilities
+        # What it says of itself is what is weakest: nothing emulated counts as more than that.
+        kinds = [half.deployment for half in halves]
+        order = (Deployment.EMULATED, Deployment.EMBEDDED, Deployment.PROCESS)
+        self.deployment = next((kind for kind in order if kind in kinds), kinds[0])
+
+    def availability(self) -> Availability:
+        found = [half.availability() for half in self._halves]
+        named = [
+            f"{half.name}: {one.detail}" for half, one in zip(self._halves, found, strict=True)
+        ]
+        missing = [one.how_to_get for one in found if not one.ok]
+        return Availability(
+            not missing, self.deployment, "; ".join(named), "; ".join(filter(None, missing))
+        )
+
+    def start(self) -> None:
+        for half in self._halves:
+            half.start()
+
+    def stop(self) -> None:
+        try:
+            with ExitStack() as stack:
+                for half in self._halves:
+                    stack.callback(half.stop)
+        finally:
+            super().stop()
+
+    def engine(self) -> Engine | None:
+        engines = [engine for half in self._halves if (engine := half.engine()) is not None]
+        return _Both(engines) if engines else None
+
+    def private(self) -> HybridBackend | None:
+        if self.engine() is None:
+            return None
+        halves = []
+        for half in self._halves:
+            private = half.private()
+            if private is None and half.engine() is None and half.url is not None:
+                return None  # the user's own server
+            halves.append(private or type(half)())
+        twin = HybridBackend(options={STORES: self.stores})
+        twin._take((halves[0], halves[1]))
+        return twin
+
+    def location(self, *, durable: bool = False) -> Location:
+        at = super().location(durable=durable)
+        given = {"durable": True} if durable else {}
+        own = [half.location(**given) for half in self._halves]
+        options = {f"half{n}": json.dumps(one.to_dict()) for n, one in enumerate(own)}
+        return replace(at, options=options)
+
+    def _own(self, at: Location) -> list[Location]:
+        return [Location.from_dict(json.loads(at.options[f"half{n}"])) for n in (0, 1)]
+
+    def discard(self, at: Location) -> None:
+        for half, own in zip(self._halves, self._own(at), strict=True):
+            with contextlib.suppress(BackendError):
+                half.discard(own)
+        super().discard(at)
+
+    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
+        first, second = (
+            half.open(own, index, ttl, mode)
+            for half, own in zip(self._halves, self._own(at), strict=True)
+        )
+        opener = _open_sync if mode == "sync" else _open_async
+        return opener((first, second))
+
+    def bytes_on_disk(self, at: Location) -> int | None:
+        sizes = [
+            half.bytes_on_disk(own) for half, own in zip(self._halves, self._own(at), strict=True)
+        ]
+        known = [size for size in sizes if size is not None]
+        return sum(known) if len(known) == len(sizes) else None
+
+    def spec(self) -> dict[str, Any]:
+        return {
+            **super().spec(),
+            "options": {STORES: self.stores},
+            "halves": [half.spec() for half in self._halves],
+        }
+
+    def attach(self, spec: dict[str, Any]) -> None:
+        from backends.registry import from_spec
+
+        first, second = (from_spec(half) for half in spec["halves"])
+        self._take((first, second))
+
+    def facts(self) -> Facts:
+        first, second = (half.facts() for half in self._halves)
+        sizes = (first.install_megabytes, second.install_megabytes)
+        return Facts(
+            store=f"backends.hybridstore.HybridStore over {first.store} and {second.store}",
+            packages={**first.packages, **second.packages},
+            engine=f"{first.engine} and {second.engine}",
+            licence=f"{first.licence}; {second.licence}",
+            services=first.services + second.services,
+            setup_steps=(*first.setup_steps, *second.setup_steps),
+            install_megabytes=None if None in sizes else round(sum(filter(None, sizes)), 1),
+            hosted=first.hosted or second.hosted,
+            settings={
+                "route": "one label: the first store; else the second",
+                **{
+                    half.name: facts.settings
+                    for half, facts in zip(self._halves, (first, second), strict=True)
+                },
+            },
+            limits={
+                half.name: facts.limits
+                for half, facts in zip(self._halves, (first, second), strict=True)
+            },
+        )
+
+
+def _halves(stores: str) -> tuple[Backend, Backend]:
+    from backends.registry import create
+
+    first, second = stores.split("+")
+    return create(first), create(second)
+
+
+BACKEND = HybridBackend

@@ -1,0 +1,182 @@
+"""
+``PineconeStore``: the service with ``PINECONE_API_KEY``, else an emulator of its API.
+
+What runs on the emulator is no evidence about Pinecone, and its deployment says ``emulated``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import uuid
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any, ClassVar
+
+from backends.base import Availability, BackendError, Deployment, EngineUnavailableError, Facts
+from backends.engines.pinecone_emulator import PineconeEmulator, emulator
+from backends.packages import megabytes, versions
+from backends.vector.backend import VectorBackend
+from backends.vector.pinecone import METADATA_BYTES, PineconeStore, connected, drop, indexes_of
+from backends.vector.store import VectorStore
+from conformance.contract import Location
+
+SERVICE = "https://api.pinecone.io"
+INDEX_VARIABLE = "PINECONE_INDEX"
+DELAY = "visibility_delay"
+_PACKAGES = ("pinecone",)
+
+
+class PineconeBackend(VectorBackend):
+    """
+    A location is a namespace of one index; on the emulator, where indexes cost nothing, an index.
+
+    The index is the one that ``PINECONE_INDEX`` names, or made and removed by the run.
+    """
+
+    name: ClassVar[str] = "pinecone"
+    MODULE = "pinecone"
+    GET_CLIENT = "pip install pinecone"
+    GET_SERVER = "set PINECONE_API_KEY, or run from a source checkout, which has the emulator"
+    URL_VARIABLE = "PINECONE_CONTROLLER_HOST"
+    KEY_VARIABLE = "PINECONE_API_KEY"
+    DEPLOYMENTS: ClassVar[Any] = (Deployment.URL, Deployment.EMULATED)
+    OPTIONS: ClassVar = {DELAY: "seconds until the emulator shows a write"}
+
+    def __init__(
+        self,
+        *,
+        deployment: Deployment | None = None,
+        url: str | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        if url is None and deployment in (None, Deployment.URL):
+            has_key = bool(os.environ.get(self.KEY_VARIABLE))
+            url = os.environ.get(self.URL_VARIABLE) or (SERVICE if has_key else None)
+        super().__init__(deployment=deployment, url=url)
+        self._options = dict(options or {})
+        self._delay = _seconds(self._options.get(DELAY, "0"))
+        self._index = os.environ.get(INDEX_VARIABLE) or f"conformance-{uuid.uuid4().hex[:8]}"
+        self._made_index = False
+
+    def server_problem(self) -> str | None:
+        return None if emulator() else "the emulator is not part of the installed package"
+
+    def availability(self) -> Availability:
+        if self.deployment is Deployment.EMULATED and self.server_problem() is not None:
+            return self._not(str(self.server_problem()), self.GET_SERVER)
+        if self.deployment is Deployment.URL and not self._key:
+            return self._not("there is no API key", "set PINECONE_API_KEY")
+        return super().availability()
+
+    def described(self) -> str:
+        return f"an emulator of the API with pinecone {metadata.version('pinecone')}"
+
+    def start(self) -> None:
+        if self.deployment is Deployment.EMULATED and self._url is None:
+            available = self.availability()
+            if not available.ok:
+                raise EngineUnavailableError(
+                    self.name, f"{available.detail}.", available.how_to_get
+                )
+            self._key = secrets.token_urlsafe(18)
+            folder = self.root / "server"
+            self._server = PineconeEmulator(folder, api_key=self._key, delay=self._delay)
+            self._server.start()
+            self._url = self._server.url
+        fresh = self._version is None
+        super().start()
+        if fresh and self.deployment is Deployment.URL and not os.environ.get(INDEX_VARIABLE):
+            # Without vectors: every location moves on to an index of the size that it needs.
+            self._made_index = True
+            with PineconeStore.from_index(self._index, api_key=self.key, host=self.url):
+                pass
+
+    def stop(self) -> None:
+        if self._made_index:
+            self._made_index = False
+            self._named.clear()
+            with contextlib.suppress(Exception):  # the service may be out of reach
+                drop(self._client(), self._index)
+        super().stop()
+
+    def private(self) -> PineconeBackend | None:
+        if self.deployment is not Deployment.EMULATED:
+            return None
+        return PineconeBackend(deployment=self.deployment, options=self._options)
+
+    def _client(self) -> Any:
+        return connected(self.key, self.url)
+
+    def drop(self, name: str) -> None:
+        client = self._client()
+        if self.deployment is Deployment.EMULATED:
+            drop(client, name)
+            return
+        for index in indexes_of(client, self._index):
+            with contextlib.suppress(Exception):  # it may have nothing there
+                client.index(name=index).delete_namespace(name=name)
+
+    def engine_version(self) -> str:
+        self._client().indexes.list()
+        version = metadata.version("pinecone")
+        if self.deployment is Deployment.EMULATED:
+            return f"emulator of Pinecone's API (not Pinecone), driven by pinecone {version}"
+        return f"Pinecone, driven by pinecone {version}"
+
+    def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
+        emulated = self.deployment is Deployment.EMULATED
+        return PineconeStore.from_index(
+            at.name if emulated else self._index,
+            api_key=self.key,
+            host=self.url,
+            namespace="" if emulated else at.name,
+            index=index,
+            ttl=ttl,
+        )
+
+    def spec(self) -> dict[str, Any]:
+        return {**super().spec(), "index": self._index, "options": self._options}
+
+    def attach(self, spec: dict[str, Any]) -> None:
+        super().attach(spec)
+        self._index = spec.get("index") or self._index
+
+    def facts(self) -> Facts:
+        hosted = self.deployment is Deployment.URL
+        steps = (
+            ("an account and an API key",) if hosted else ("nothing: the run starts the emulator",)
+        )
+        return Facts(
+            store="backends.vector.pinecone.PineconeStore",
+            packages=versions(_PACKAGES),
+            engine=self.engine_version(),
+            licence="MIT; the SDK: Apache-2.0; the service: proprietary",
+            services=0 if hosted else 1,
+            setup_steps=(self.GET_CLIENT, *steps),
+            install_megabytes=megabytes(_PACKAGES),
+            hosted=hosted,
+            settings={
+                "writes": "waited for until searches see them (log sequence numbers)",
+                "vectors": "cosine",
+                **({} if hosted else {DELAY: self._delay}),
+            },
+            limits={
+                "item with its index fields": f"{METADATA_BYTES:,} bytes",
+                "offset + limit of a semantic search": "10,000",
+            },
+        )
+
+
+def _seconds(given: str) -> float:
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 60:
+        raise BackendError("pinecone", f"{DELAY} is 0 to 60 seconds, not {given!r}.")
+    return seconds
+
+
+BACKEND = PineconeBackend

@@ -1,0 +1,106 @@
+"""
+``WeaviateStore``: a Weaviate server at a URL, or from a binary on PATH.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import metadata
+from typing import Any, ClassVar
+
+from backends.base import Deployment, Facts
+from backends.engines.weaviate import WeaviateServer, binary
+from backends.packages import megabytes, versions
+from backends.vector.backend import VectorBackend
+from backends.vector.store import VectorStore
+from backends.vector.weaviate import WeaviateStore, connected
+from conformance.contract import Location
+
+GRPC_VARIABLE = "WEAVIATE_GRPC"
+_PACKAGES = ("weaviate-client",)
+
+
+class WeaviateBackend(VectorBackend):
+    """One collection a location."""
+
+    name: ClassVar[str] = "weaviate"
+    MODULE = "weaviate"
+    GET_CLIENT = "pip install weaviate-client"
+    GET_SERVER = "put a weaviate binary on PATH, or give --url of a server"
+    URL_VARIABLE = "WEAVIATE_URL"
+    KEY_VARIABLE = "WEAVIATE_API_KEY"
+    DEPLOYMENTS: ClassVar[Any] = (Deployment.URL, Deployment.PROCESS)
+
+    def __init__(self, *, deployment: Deployment | None = None, url: str | None = None) -> None:
+        super().__init__(deployment=deployment, url=url)
+        self._grpc = os.environ.get(GRPC_VARIABLE) or None
+
+    def server_problem(self) -> str | None:
+        return None if binary() else "there is no weaviate binary on PATH"
+
+    def described(self) -> str:
+        return f"{binary()} with weaviate-client {metadata.version('weaviate-client')}"
+
+    def new_server(self) -> WeaviateServer:
+        server = WeaviateServer(self.root / "server")
+        self._key = server.api_key
+        return server
+
+    @property
+    def grpc(self) -> str | None:
+        """``host:port`` of the gRPC side, None where it is the usual one."""
+        server = self._server
+        return server.grpc if isinstance(server, WeaviateServer) and server.ports else self._grpc
+
+    def _client(self) -> Any:
+        return connected(str(self.url), self.grpc, self.key)
+
+    def drop(self, name: str) -> None:
+        client = self._client()
+        try:
+            client.collections.delete(name[0].upper() + name[1:])
+        finally:
+            client.close()
+
+    def engine_version(self) -> str:
+        client = self._client()
+        try:
+            return f"Weaviate {client.get_meta()['version']}"
+        finally:
+            client.close()
+
+    def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
+        return WeaviateStore.from_url(
+            str(self.url),
+            grpc=self.grpc,
+            api_key=self.key,
+            collection=at.name,
+            index=index,
+            ttl=ttl,
+        )
+
+    def spec(self) -> dict[str, Any]:
+        return {**super().spec(), "grpc": self.grpc}
+
+    def attach(self, spec: dict[str, Any]) -> None:
+        super().attach(spec)
+        self._grpc = spec.get("grpc")
+
+    def facts(self) -> Facts:
+        return Facts(
+            store="backends.vector.weaviate.WeaviateStore",
+            packages=versions(_PACKAGES),
+            engine=self.engine_version(),
+            licence="MIT; Weaviate and its client: BSD-3-Clause",
+            services=1,
+            setup_steps=(self.GET_CLIENT, "run a Weaviate server"),
+            install_megabytes=megabytes(_PACKAGES),
+            settings={
+                "index": "HNSW, cosine; up to 40,000 vectors that the filter leaves are compared one by one",
+                "writes": "each is followed by an empty batch, so that its vectors outlive a kill",
+            },
+            limits={"item": "64 MB", "offset + limit of a semantic search": "10,000"},
+        )
+
+
+BACKEND = WeaviateBackend

@@ -1,0 +1,117 @@
+"""
+What ``store-conformance export`` and ``import`` do, free of the command line's parsing.
+
+The store is the user's own, given as ``FILE.py:FUNCTION`` or ``package.module:FUNCTION``; the function
+opens it where its memories are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from conformance.contract import Location
+from conformance.embedding import embedder_from_name, spec_of
+from conformance.lanes import LoopLane
+from conformance.migration import (
+    ImportRefusedError,
+    MigrationError,
+    export_items,
+    import_items,
+    read_export,
+    write_export,
+)
+from conformance.outcome import Journal, StoreRaisedError, brief
+from conformance.subject import Subject
+
+
+@contextmanager
+def opened_store(
+    reference: str,
+    *,
+    folder: Path | None = None,
+    url: str | None = None,
+    name: str = "memories",
+    options: Mapping[str, str] | None = None,
+    embed: str | None = None,
+    fields: tuple[str, ...] = (),
+) -> Iterator[Subject]:
+    """
+    The user's store, sync or async, open for as long as the block lasts.
+
+    ``folder``, ``url``, ``name`` and ``options`` are what the function finds in its ``at``; ``embed``
+    makes the ``index`` that it is given.  Raises ``BackendError`` for a wrong reference.
+    """
+    from backends.factory import FactoryBackend
+
+    backend = FactoryBackend(reference, url=url, options=options)
+    at = Location((folder or Path.cwd()).resolve(), url, name, dict(options or {}))
+    index: dict[str, Any] | None = None
+    if embed is not None:
+        embedder = embedder_from_name(embed)
+        index = {"dims": spec_of(embedder).dims, "embed": embedder}
+        index.update({"fields": list(fields)} if fields else {})
+    lane = LoopLane()
+    backend.start()
+    try:
+        manager = backend.open(at, index, None, "async")
+        store = Subject(manager, at=at, mode="async", lane=lane, journal=Journal(), index=index)
+        try:
+            yield _Either(store, lane)
+        finally:
+            store.close()
+    finally:
+        lane.close()
+        backend.stop()
+
+
+class _Either(Subject):
+    """A store called by its async methods, or by its sync ones where it has no others."""
+
+    def __init__(self, store: Subject, lane: LoopLane) -> None:
+        self.__dict__.update(store.__dict__)
+        self._lane = lane
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        if self.mode == "async":
+            try:
+                return super().call(name, *args, **kwargs)
+            except StoreRaisedError as error:
+                if not isinstance(error.cause, NotImplementedError):
+                    raise
+                self.mode = "sync"
+        return super().call(name, *args, **kwargs)
+
+
+def export_store(reference: str, out: Path, **where: Any) -> int:
+    """Write every item of the store to ``out``; gives how many.  Takes what `opened_store` takes."""
+    if not out.parent.is_dir():
+        raise MigrationError(f"there is no folder {out.parent}. Hint: make it, or give another --out")
+    with opened_store(reference, **where) as store, _explained("export"):
+        return write_export(out, export_items(store))
+
+
+def import_file(
+    reference: str, path: Path, *, check: bool = True, replace: bool = False, **where: Any
+) -> int:
+    """Write every item of the file to the store, or none; gives how many."""
+    items = read_export(path)
+    with opened_store(reference, **where) as store, _explained("import"):
+        return import_items(store, items, check=check, replace=replace)
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """What the store raises as one line; what we raise ourselves as it is."""
+    try:
+        yield
+    except ImportRefusedError:
+        raise
+    except StoreRaisedError as error:
+        said = " ".join(str(error.cause).split())
+        raise MigrationError(
+            f"the {what} ended: the store raised {type(error.cause).__name__}: {brief(said, 300)}."
+            " Hint: does the store's function open it where its memories are?"
+        ) from error

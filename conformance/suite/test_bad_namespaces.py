@@ -1,0 +1,302 @@
+"""
+Group N, what is refused: namespaces that cannot be, in methods and in a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from conformance.case import case
+from conformance.compat import (
+    GetOp,
+    InvalidNamespaceError,
+    ListNamespacesOp,
+    MatchCondition,
+    PutOp,
+    SearchOp,
+    since,
+)
+from conformance.lab import Lab
+from conformance.subject import Subject
+from conformance.suite.shapes import (
+    Namespace,
+    fill,
+    values_of,
+)
+
+READERS: dict[str, Callable[[Subject, Any], Any]] = {
+    "get": lambda store, ns: store.get(ns, "k"),
+    "search": lambda store, ns: store.search(ns),
+    "delete": lambda store, ns: store.delete(ns, "k"),
+    "list by prefix": lambda store, ns: store.list_namespaces(prefix=ns),
+    "list by suffix": lambda store, ns: store.list_namespaces(suffix=ns),
+}
+
+
+# -- N1, N2: what the methods refuse --------------------------------------------------------------
+
+
+GROUPS: dict[str, tuple[Any, ...]] = {
+    "empty label": (("a", ""), ("", "a"), ("",), ("a", "", "b")),
+    "dot": (("a.b",), ("a", "b.c"), ("a", "."), ("a.",), (".a", "b"), ("a..b",)),
+    "no text": (
+        ("a", 1),
+        (1, "a"),
+        (None, "a"),
+        ("a", None),
+        (b"a",),
+        ("a", ("b",)),
+        (1.5,),
+        (True,),
+    ),
+    "NUL": (("a\x00b",), ("a", "\x00"), ("a\x00", "b")),
+}
+"""Namespaces with a bad label, by what is bad."""
+
+
+@case(
+    "N1",
+    params={
+        **GROUPS,
+        "no label": ((),),
+        "root langgraph": (("langgraph",), ("langgraph", "x"), ("langgraph", "a", "b")),
+    },
+)
+def test_put_refuses_a_bad_namespace(lab: Lab, namespaces: tuple[Any, ...]) -> None:
+    """
+    A put into a namespace that cannot be is refused with InvalidNamespaceError, and stores nothing.
+
+    If this fails, look at a put that is overridden without the checks of the base class.
+    """
+    if namespaces is GROUPS["NUL"] and not since("4.3.1"):
+        lab.unverified("labels with NUL are refused since langgraph-checkpoint 4.3.1")
+    store = lab.open()
+    for namespace in namespaces:
+        with lab.refuses(InvalidNamespaceError, f"a put into {namespace!r}") as errors:
+            store.put(namespace, "k", {"n": 1})
+        lab.true(isinstance(errors[0], ValueError), "the error is a ValueError", got=errors[0])
+
+    lab.equal(store.search(()), [], "the items after the refusals")
+    lab.equal(store.list_namespaces(), [], "the namespaces after the refusals")
+
+
+@case("N2", params=READERS)
+def test_reads_refuse_bad_labels(lab: Lab, read: Callable[[Subject, Any], Any]) -> None:
+    """
+    get, search, delete and list_namespaces refuse a bad label, as put does.
+
+    If this fails, look at a method that is overridden without the checks of the base class.
+    """
+    if not since("4.3.0"):
+        lab.unverified("reads refuse bad labels since langgraph-checkpoint 4.3.0")
+    store = lab.open()
+    store.put(("a",), "k", {"n": 1})
+    store.put(("a", "b"), "k", {"n": 2})
+    for name, namespaces in GROUPS.items():
+        for namespace in namespaces if name != "NUL" or since("4.3.1") else ():
+            with lab.refuses(InvalidNamespaceError, f"the labels of {namespace!r}"):
+                read(store, namespace)
+
+    got = values_of(store, [(("a",), "k"), (("a", "b"), "k")])
+    lab.equal(got, [{"n": 1}, {"n": 2}], "the items after the refusals")
+
+
+@case("N2")
+def test_reads_take_the_empty_namespace(lab: Lab) -> None:
+    """
+    The namespace () is allowed for reads: everything for search and list, nothing for get and delete.
+
+    If this fails, look at checks for put that are used for reads too.
+    """
+    store = lab.open()
+    store.put(("a",), "k", {"n": 1})
+    lab.equal(store.list_namespaces(prefix=()), [("a",)], "list by the prefix ()")
+    lab.equal(store.list_namespaces(suffix=()), [("a",)], "list by the suffix ()")
+    lab.equal(store.keys(()), ["k"], "search under ()")
+    lab.equal(store.get((), "k"), None, "get in the namespace ()")
+    lab.equal(store.delete((), "k"), None, "delete in the namespace ()")
+    lab.same(store.value(("a",), "k"), {"n": 1}, "the item that no delete named")
+
+
+@case("N2")
+def test_reads_take_the_root_langgraph(lab: Lab) -> None:
+    """
+    The root label ``langgraph`` is refused by put only: reads of it find nothing.
+
+    If this fails, look at checks for put that are used for reads too.
+    """
+    store = lab.open()
+    store.put(("a", "langgraph"), "k", {"n": 1})
+    lab.equal(
+        store.list_namespaces(suffix=("langgraph",)), [("a", "langgraph")], "list by its suffix"
+    )
+    for namespace in (("langgraph",), ("langgraph", "x")):
+        lab.equal(store.list_namespaces(prefix=namespace), [], f"list by the prefix {namespace}")
+        lab.equal(store.search(namespace), [], f"search under {namespace}")
+        lab.equal(store.get(namespace, "k"), None, f"get in {namespace}")
+
+
+# -- N3: what batch refuses -----------------------------------------------------------------------
+
+NEIGHBOURS: tuple[Namespace, ...] = (
+    ("a",),
+    ("a", "b"),
+    ("a", "b", "c"),
+    ("b",),
+    ("ab",),
+    ("a", "1"),
+    ("1", "a"),
+    ("a", "None"),
+)
+REFUSALS = (ValueError, TypeError)
+
+
+@case("N3", params=GROUPS)
+def test_a_bad_label_in_a_batch_reaches_no_other_namespace(
+    lab: Lab, namespaces: tuple[Any, ...]
+) -> None:
+    """
+    An operation of a batch with a bad label is refused, or means that odd namespace and no other.
+
+    If this fails, call ``validate_op_namespace`` for every operation before labels are joined.
+    """
+    _check_age(lab, namespaces)
+    store = lab.open()
+    fill(store, [(ns, "k", {"at": list(ns)}) for ns in NEIGHBOURS])
+    for namespace in namespaces:
+        written = _tried(lab, lambda: store.batch([PutOp(namespace, "k", {"odd": True})]))
+        _check_neighbours(lab, store, f"a put into {namespace!r}")
+        _check_odd_reads(lab, store, namespace, written=written)
+        deleted = _tried(lab, lambda: store.batch([PutOp(namespace, "k", None)]))
+        _check_neighbours(lab, store, f"a delete in {namespace!r}")
+        _check_odd_reads(lab, store, namespace, written=written and not deleted)
+
+
+@case("N3", params=GROUPS)
+def test_a_bad_label_in_a_condition_matches_no_other_namespace(
+    lab: Lab, namespaces: tuple[Any, ...]
+) -> None:
+    """
+    A condition with a bad label is refused in a batch, or matches nothing.
+
+    If this fails, call ``validate_op_namespace`` for every operation before labels are joined.
+    """
+    _check_age(lab, namespaces)
+    store = lab.open()
+    fill(store, [(ns, "k", {"at": list(ns)}) for ns in NEIGHBOURS])
+    for namespace in namespaces:
+        for kind in ("prefix", "suffix"):
+            answers: list[Any] = []
+            op = ListNamespacesOp(
+                match_conditions=(MatchCondition(match_type=kind, path=namespace),)
+            )
+            if _tried(lab, lambda: answers.extend(store.batch([op]))):
+                lab.equal(answers[0], [], f"the namespaces by the {kind} {namespace!r}")
+
+
+@case("N3")
+def test_a_refused_operation_in_a_batch_touches_no_namespace(lab: Lab) -> None:
+    """
+    Where a batch with a bad label is refused, its namespaces are as they were before.
+
+    If this fails, look at operations that run before the last one was checked.
+    """
+    _check_age(lab, ())
+    store = lab.open()
+    fill(store, [(ns, "k", {"at": list(ns)}) for ns in NEIGHBOURS])
+    bad: list[Any] = [("a.b",), ("a", ""), ("a", 1)]
+    for namespace in bad:
+        _tried(
+            lab,
+            lambda: store.batch([PutOp(namespace, "k", {"odd": 1}), PutOp(namespace, "k", None)]),
+        )
+        _tried(lab, lambda: store.batch([GetOp(("a",), "k"), PutOp(namespace, "k", None)]))
+        _check_neighbours(lab, store, f"a batch with {namespace!r}")
+
+
+@case("N3")
+def test_what_batch_does_with_reserved_namespaces(lab: Lab) -> None:
+    """
+    Operations on () and on the root ``langgraph`` in a batch are the store's choice: recorded only.
+
+    If this fails, the store does not work after such an operation was tried.
+    """
+    store = lab.open()
+    for namespace in ((), ("langgraph",), ("langgraph", "x")):
+        error = lab.attempt(lambda: store.batch([PutOp(namespace, "k", {"n": 1})]))
+        lab.observe(
+            f"batch put into {namespace}",
+            "refused" if error else "accepted",
+            error=repr(error)[:160],
+        )
+    store.put(("a",), "k", {"n": 2})
+    lab.same(store.value(("a",), "k"), {"n": 2}, "a put after these operations")
+
+
+def _check_age(lab: Lab, namespaces: tuple[Any, ...]) -> None:
+    needed = "4.3.1" if namespaces is GROUPS["NUL"] else "4.3.0"
+    if not since(needed):
+        lab.unverified(f"operations of a batch are checked so since langgraph-checkpoint {needed}")
+
+
+def _tried(lab: Lab, work: Callable[[], Any]) -> bool:
+    """Whether the operation was accepted; a refusal must be a ValueError or a TypeError."""
+    error = lab.attempt(work)
+    if error is not None and not isinstance(error, REFUSALS):
+        lab.fail(
+            "a bad label is refused with an InvalidNamespaceError",
+            expected="ValueError or TypeError",
+            got=error,
+        )
+    return error is None
+
+
+def _check_neighbours(lab: Lab, store: Subject, after: str) -> None:
+    got = values_of(store, [(ns, "k") for ns in NEIGHBOURS])
+    lab.equal(
+        got, [{"at": list(ns)} for ns in NEIGHBOURS], f"the items of {NEIGHBOURS} after {after}"
+    )
+
+
+def _check_odd_reads(lab: Lab, store: Subject, namespace: Any, *, written: bool) -> None:
+    """Reads of the odd namespace give what was put there, or nothing, never a neighbour's item."""
+    allowed: list[Any] = [{"odd": True}] if written else []
+    answers: list[Any] = []
+    if _tried(lab, lambda: answers.extend(store.batch([GetOp(namespace, "k")]))):
+        got = [] if answers[0] is None else [answers[0].value]
+        lab.equal(got, allowed, f"what get finds in {namespace!r}")
+    answers.clear()
+    if _tried(lab, lambda: answers.extend(store.batch([SearchOp(namespace)]))):
+        lab.equal([i.value for i in answers[0]], allowed, f"what search finds under {namespace!r}")
+
+
+# -- N6: a str is no namespace --------------------------------------------------------------------
+
+
+@case("N6")
+def test_put_refuses_a_str_as_namespace(lab: Lab) -> None:
+    """
+    A plain str is refused as a namespace: it would become one label for each character.
+
+    If this fails, check the type before the labels are looped over.
+    """
+    store = lab.open()
+    for text in ("users", "u"):
+        with lab.refuses(REFUSALS, f"a put into the str {text!r}"):
+            store.put(text, "k", {"n": 1})  # type: ignore[arg-type]
+    lab.equal(store.list_namespaces(), [], "the namespaces after the refusals")
+
+
+@case("N6", params=READERS)
+def test_reads_refuse_a_str_as_namespace(lab: Lab, read: Callable[[Subject, Any], Any]) -> None:
+    """
+    A plain str is refused as the namespace of get, search, delete and list_namespaces.
+
+    If this fails, check the type before the labels are looped over.
+    """
+    store = lab.open()
+    store.put(("a", "b"), "k", {"n": 1})
+    with lab.refuses(REFUSALS, "the str 'ab' as a namespace"):
+        read(store, "ab")
+    lab.same(store.value(("a", "b"), "k"), {"n": 1}, "the item of ('a', 'b')")

@@ -1,0 +1,211 @@
+"""
+Group K, values beyond JSON: kept as they were or refused, never altered in silence.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from conformance.case import case
+from conformance.compat import PutOp
+from conformance.lab import Lab, type_difference
+from conformance.outcome import brief
+
+NS = ("values",)
+
+# -- K7: what JSON has not ------------------------------------------------------------------------
+
+EXOTIC: dict[str, dict[str, Any]] = {
+    "not finite": {
+        "NaN": {"x": math.nan, "in": [math.nan]},
+        "infinity": {"x": math.inf, "in": {"y": [-math.inf]}},
+    },
+    "NUL": {
+        "in text": {"x": "a\x00b"},
+        "at the end": {"x": ["a\x00"]},
+        "in a name": {"a\x00b": 1},
+        "as a name": {"in": {"\x00": 1}},
+    },
+    "surrogates": {
+        "high": {"x": "a\ud83db"},
+        "low": {"x": ["\udc00"]},
+        "two": {"x": "\ud83d" + "\ude00"},
+        "in a name": {"\ud800": 1},
+    },
+    "large int": {
+        "64 bits": {"x": 2**63, "y": 2**64 - 1},
+        "65 bits": {"x": [2**64]},
+        "negative": {"x": -(2**63) - 1},
+        "200 bits": {"x": 2**200, "y": -(10**60)},
+        "beyond float": {"x": 10**400},
+    },
+    "names that are no text": {
+        "int": {1: "a"},
+        "inner int": {"x": {1: "a", 2: "b"}},
+        "bool": {"x": {True: 1}},
+        "None": {"x": {None: 1}},
+        "float": {"x": {1.5: 1}},
+        "tuple": {"x": {(1, 2): 1}},
+        "int and text": {"x": {1: "int", "1": "text"}},
+    },
+    "sets": {"set": {"x": {1, 2}}, "frozenset": {"x": frozenset({"a"})}, "empty set": {"x": set()}},
+    "bytes": {
+        "text": {"x": b"abc"},
+        "no text": {"x": [b"\xff\x00"]},
+        "bytearray": {"x": bytearray(b"abc")},
+    },
+    "times": {
+        "datetime": {"x": datetime(2024, 5, 17, 10, 30, tzinfo=timezone.utc)},
+        "naive datetime": {"x": [datetime(2024, 5, 17, 10, 30)]},
+        "date": {"x": date(2024, 5, 17)},
+        "time": {"x": time(10, 30)},
+        "timedelta": {"x": timedelta(days=1)},
+    },
+    "objects": {
+        "decimal": {"x": Decimal("1.10")},
+        "uuid": {"x": UUID(int=7)},
+        "complex": {"x": 1 + 2j},
+        "object": {"x": object()},
+        "function": {"x": len},
+    },
+    "no dict": {"text": "text", "number": 5, "list": [1, 2]},
+}
+
+
+@case("K7", params=EXOTIC)
+def test_what_json_has_not_is_kept_or_refused(lab: Lab, values: dict[str, Any]) -> None:
+    """
+    A value outside JSON comes back equal and of its type, or is refused and nothing changed.
+
+    If this fails, the encoder alters what it does not know: a fallback to str, NaN to null.
+    """
+    store = lab.open()
+    troubles = {}
+    for name, value in values.items():
+        old = {"old": name}
+        store.put(NS, name, old)
+        refused = lab.attempt(lambda: store.put(NS, name, value))
+        by_put = _altered(store.value(NS, name), value, old, refused)
+        refused = lab.attempt(lambda: store.batch([PutOp(("new",), name, value)]))
+        item = store.get(("new",), name)
+        by_batch = _altered(item and item.value, value, None, refused)
+        if by_put or by_batch:
+            troubles[name] = by_put or by_batch
+
+    store.put(NS, "after", {"n": 1})
+    lab.same(store.value(NS, "after"), {"n": 1}, "a put after these values were handed in")
+    lab.true(not troubles, "; ".join(f"{name}: {text}" for name, text in troubles.items()),
+             expected="returned as it was, or refused", got=list(troubles))  # fmt: skip
+
+
+@case(
+    "K7",
+    params={"NUL": "a\x00b", "lone surrogate": "a\ud83d", "two surrogates": "\ud83d" + "\ude00"},
+)
+def test_a_key_that_is_no_plain_text_is_kept_or_refused(lab: Lab, key: str) -> None:
+    """
+    A key with NUL or a lone surrogate is a key of its own, or is refused and nothing changed.
+
+    If this fails, look at keys that are cut off at NUL or encoded with replacement.
+    """
+    store = lab.open()
+    near = [
+        key.replace("\x00", ""),
+        key.split("\x00")[0],
+        key.encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
+    ]
+    near = [k for k in dict.fromkeys([*near, key.encode("utf-8", "replace").decode()]) if k != key]
+    for other in near:
+        store.put(NS, other, {"is": other})
+    refused = lab.attempt(lambda: store.put(NS, key, {"is": key}))
+    lab.observe(
+        "key outside plain text", "refused" if refused else "stored", error=repr(refused)[:200]
+    )
+
+    if refused is None:
+        item = store.fetch(NS, key)
+        lab.same(item.key, key, "the key in get")
+        keys = [*near, key]
+    else:
+        keys = near
+    lab.equal(sorted(i.key for i in store.search(NS)), sorted(keys), "the keys in search")
+    for other in near:
+        lab.same(store.value(NS, other), {"is": other}, f"the item under {other!r}")
+
+
+def _altered(got: Any, value: Any, old: Any, refused: Any) -> str | None:
+    """What is wrong: neither the value as it was nor, after a refusal, what was there before."""
+    if refused is not None:
+        difference = type_difference(got, old)
+        return (
+            f"refused ({type(refused).__name__}) and yet changed: {difference}"
+            if difference
+            else None
+        )
+    try:
+        difference = type_difference(got, value)
+    except Exception as error:  # noqa: BLE001 - comparing foreign objects is at our own risk
+        difference = brief(repr(error))
+    return f"altered in silence: {difference}" if difference else None
+
+
+# -- K8: floats and the order of names ------------------------------------------------------------
+
+FLOATS = {
+    "whole": [1.0, 0.0, 2.0, -3.0, 100.0, 1e5, 123456.0],
+    "large": [
+        1e15,
+        1e16,
+        1e17,
+        1e21,
+        1e22,
+        9007199254740992.0,
+        9007199254740994.0,
+        2.0**63,
+        1e100,
+        -1e16,
+    ],
+    "largest": [1e308, 1.7976931348623157e308, -1e308],
+    "negative zero": [-0.0],
+}
+
+
+@case("K8", params=FLOATS)
+def test_a_float_stays_a_float(lab: Lab, floats: list[float]) -> None:
+    """
+    A float comes back as a float, also when it is a whole number.
+
+    If this fails, look at the column's number type; JSONB turns 1e16 into an integer.
+    """
+    store = lab.open()
+    value = {"top": floats[0], "list": floats, "dict": {repr(f): f for f in floats}}
+    store.put(NS, "k", value)
+    lab.same(store.value(NS, "k"), value, "the value in get")
+    lab.same(store.search(NS)[0].value, value, "the value in search")
+
+
+@case("K8")
+def test_the_order_of_names_is_kept(lab: Lab) -> None:
+    """
+    The names of a dict come back in the order in which they were put, at every depth.
+
+    If this fails, look for sorted keys and for a column type that sorts them, as JSONB does.
+    """
+    store = lab.open()
+    names = ["zebra", "a", "B", "mm", "b", "10", "9", "aaa", "é", "_", "Z", ""]
+    value: dict[str, Any] = {name: i for i, name in enumerate(names)}
+    value = {**value, "inner": dict(value), "rows": [dict(reversed(value.items()))]}
+    store.put(NS, "k", value)
+
+    for source, got in (("get", store.value(NS, "k")), ("search", store.search(NS)[0].value)):
+        lab.equal(list(got), list(value), f"the order of the names in {source}")
+        lab.equal(list(got["inner"]), list(value["inner"]), f"the order of inner names in {source}")
+        lab.equal(
+            list(got["rows"][0]),
+            list(value["rows"][0]),
+            f"the order of names inside a list in {source}",
+        )

@@ -1,0 +1,309 @@
+"""
+Group K, the timestamps: when an item was created and when it was last put.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+from typing import Any
+
+from conformance.case import case
+from conformance.compat import GetOp, PutOp, SearchOp
+from conformance.contract import Capability
+from conformance.lab import Lab
+from conformance.subject import Subject
+from conformance.suite.shapes import fill
+
+NS = ("users", "u1")
+
+
+# -- K4, K5: timestamps ---------------------------------------------------------------------------
+
+
+@case("K4")
+def test_created_at_is_kept_by_every_overwrite(lab: Lab) -> None:
+    """
+    The time of creation stays what it was, however the item is overwritten.
+
+    If this fails, look for INSERT OR REPLACE, delete-then-insert, or an Item built anew on each put.
+    """
+    store = lab.open()
+    store.put(NS, "k", {"n": 0})
+    created = _moment(lab, store.fetch(NS, "k").created_at, "created_at")
+    _let_the_clock_move(created)
+
+    writes: list[Callable[[], Any]] = [
+        lambda: store.put(NS, "k", {"n": 1}),
+        lambda: store.put(NS, "k", {"n": 1}),
+        lambda: store.batch([PutOp(NS, "k", {"n": 2}), PutOp(NS, "k2", {"n": 2})]),
+        lambda: store.put(NS, "k", {}),
+    ]
+    for write in writes:
+        write()
+        now = _moment(lab, store.fetch(NS, "k").created_at, "created_at")
+        lab.equal(now, created, "created_at after an overwrite")
+    found = [i for i in store.search(NS) if i.key == "k"]
+    lab.equal(_moment(lab, found[0].created_at, "created_at"), created, "created_at in search")
+
+
+@case("K4")
+def test_updated_at_grows_with_every_put(lab: Lab) -> None:
+    """
+    Each acknowledged put gives a strictly later updated_at, also when puts follow one another at once.
+
+    If this fails, look at the resolution of the column, and at a clock that is read too coarsely.
+    """
+    store = lab.open()
+    seen: list[datetime] = []
+    for n in range(25):
+        store.put(NS, "k", {"n": n})
+        seen.append(_moment(lab, store.fetch(NS, "k").updated_at, "updated_at"))
+
+    for n, (earlier, later) in enumerate(pairwise(seen), start=1):
+        lab.true(
+            later > earlier,
+            f"updated_at after put number {n + 1} is later than after the one before",
+            expected=f"later than {earlier.isoformat()}",
+            got=later.isoformat(),
+        )
+
+
+@case("K4")
+def test_updated_at_grows_when_the_value_stays_equal(lab: Lab) -> None:
+    """
+    A put of an equal value is a put: updated_at becomes later.
+
+    If this fails, look for a write that is skipped because nothing seems to have changed.
+    """
+    store = lab.open()
+    store.put(NS, "k", {"n": 1, "list": [1, 2]})
+    updated = _moment(lab, store.fetch(NS, "k").updated_at, "updated_at")
+
+    for name, write in (
+        ("put", lambda: store.put(NS, "k", {"n": 1, "list": [1, 2]})),
+        ("a put in a batch", lambda: store.batch([PutOp(NS, "k", {"list": [1, 2], "n": 1})])),
+    ):
+        write()
+        now = _moment(lab, store.fetch(NS, "k").updated_at, "updated_at")
+        lab.true(now > updated, f"updated_at is later after {name} of an equal value",
+                 expected=f"later than {updated.isoformat()}", got=now.isoformat())  # fmt: skip
+        updated = now
+
+
+@case("K4")
+def test_reads_change_no_timestamp(lab: Lab) -> None:
+    """
+    Gets, searches, filters and listings leave created_at and updated_at as they were.
+
+    If this fails, look for a refresh on read that touches more than the expiry.
+    """
+    store = lab.open()
+    _check_reads_change_no_timestamp(lab, store)
+
+
+@case("K4", needs=(Capability.TTL,))
+def test_a_refreshed_ttl_changes_no_timestamp(lab: Lab) -> None:
+    """
+    A read that extends an item's life leaves created_at and updated_at as they were.
+
+    If this fails, look at the UPDATE that refreshes the expiry.
+    """
+    store = lab.open(ttl={"default_ttl": 60, "refresh_on_read": True})
+    _check_reads_change_no_timestamp(lab, store)
+
+
+@case("K4")
+def test_a_write_beside_it_changes_no_timestamp(lab: Lab) -> None:
+    """
+    Puts and deletes of other items leave an item's timestamps as they were.
+
+    If this fails, look at updates whose condition matches more than one row.
+    """
+    store = lab.open()
+    store.put(NS, "k", {"n": 1})
+    before = _times(lab, store, NS, "k")
+    _let_the_clock_move(before[0])
+    store.put(NS, "k2", {"n": 1})
+    store.put((*NS, "sub"), "k", {"n": 1})
+    store.put(NS[:1], "k", {"n": 1})
+    store.batch([PutOp(NS, "k3", {"n": 1}), PutOp(NS, "k2", None)])
+    store.delete(NS[:1], "k")
+
+    lab.equal(_times(lab, store, NS, "k"), before, "created_at and updated_at of an untouched item")
+
+
+@case("K4")
+def test_a_delete_ends_the_item(lab: Lab) -> None:
+    """
+    A put after a delete creates the item anew, with a new created_at.
+
+    If this fails, look at a delete that only marks the row, or at a cache of creation times.
+    """
+    store = lab.open()
+    fill(store, [(NS, key, {"n": 1}) for key in ("by method", "by batch", "by put")])
+    first = {i.key: _moment(lab, i.created_at, "created_at") for i in store.search(NS)}
+    lab.equal(len(first), 3, "the number of items")
+    # A full second where the store counts seconds: its clock need not tick with ours.
+    time.sleep(0.03 if any(m.microsecond for m in first.values()) else 1.05)
+    store.delete(NS, "by method")
+    store.batch([PutOp(NS, "by batch", None)])
+    store.put(NS, "by put", None)
+    for key in first:
+        store.put(NS, key, {"n": 2})
+
+    for key, before in first.items():
+        anew = _moment(lab, store.fetch(NS, key).created_at, "created_at")
+        lab.true(anew > before, f"an item deleted {key} and put again is created anew",
+                 expected=f"created_at later than {before.isoformat()}", got=anew.isoformat())  # fmt: skip
+
+
+@case("K4")
+def test_timestamps_are_in_order_and_of_today(lab: Lab) -> None:
+    """
+    An item is created now, and never updated before it was created.
+
+    If this fails, look at time zones, at seconds taken for milliseconds, at a default that is constant.
+    """
+    store = lab.open()
+    store.put(NS, "k", {"n": 1})
+    store.batch([PutOp(NS, "k2", {"n": 1})])
+    store.put(NS, "k", {"n": 2})
+
+    now = datetime.now(timezone.utc)
+    for item in (store.fetch(NS, "k"), store.fetch(NS, "k2"), *store.search(NS)):
+        created = _moment(lab, item.created_at, "created_at")
+        updated = _moment(lab, item.updated_at, "updated_at")
+        lab.true(created <= updated, f"{item.key!r} was created before it was updated",
+                 expected=f"created_at up to {updated.isoformat()}", got=created.isoformat())  # fmt: skip
+        for name, moment in (("created_at", created), ("updated_at", updated)):
+            lab.true(abs(moment - now) < timedelta(days=1), f"{name} of {item.key!r} is near the clock",
+                     expected=f"within a day of {now.isoformat()}", got=moment.isoformat())  # fmt: skip
+
+
+@case("K4")
+def test_search_and_batch_show_the_timestamps_of_get(lab: Lab) -> None:
+    """
+    Search and batch give the same created_at and updated_at as get.
+
+    If this fails, look at the columns that the search selects.
+    """
+    store = lab.open()
+    store.put(NS, "k", {"n": 1})
+    _let_the_clock_move(_moment(lab, store.fetch(NS, "k").created_at, "created_at"))
+    store.put(NS, "k", {"n": 2})
+
+    expected = _times(lab, store, NS, "k")
+    batch = store.batch([GetOp(NS, "k"), SearchOp(NS, filter={"n": 2})])
+    for name, item in (
+        ("search", store.search(NS)[0]),
+        ("batch", batch[0]),
+        ("filter", batch[1][0]),
+    ):
+        got = tuple(_moment(lab, t, "a timestamp") for t in (item.created_at, item.updated_at))
+        lab.equal(got, expected, f"created_at and updated_at in {name}")
+
+
+@case("K5")
+def test_timestamps_are_aware_datetimes(lab: Lab) -> None:
+    """
+    Every created_at and updated_at is a datetime that knows its time zone.
+
+    If this fails, look at text columns, and at datetimes made without a zone.
+    """
+    store = lab.open()
+    store.put(NS, "k", {"n": 1})
+    store.put(NS, "k", {"n": 2})
+
+    batch = store.batch([GetOp(NS, "k"), SearchOp(NS)])
+    items = {
+        "get": store.fetch(NS, "k"),
+        "search": store.search(NS)[0],
+        "batch": batch[0],
+        "op": batch[1][0],
+    }
+    for source, item in items.items():
+        for name in ("created_at", "updated_at"):
+            moment = getattr(item, name)
+            lab.true(isinstance(moment, datetime), f"{name} in {source} is a datetime", got=moment)
+            lab.true(
+                moment.utcoffset() is not None, f"{name} in {source} has a time zone", got=moment
+            )
+
+
+@case("K5")
+def test_an_aware_timestamp_is_the_moment_of_the_put(lab: Lab) -> None:
+    """
+    A time with a zone is the moment of the put, within twenty minutes for clocks that differ.
+
+    If this fails, local time is labelled UTC, or UTC is labelled local.
+    """
+    store = lab.open()
+    store.put(NS, "k", {"n": 1})
+    item = store.fetch(NS, "k")
+    now = datetime.now(timezone.utc)
+    for name in ("created_at", "updated_at"):
+        moment = _moment(lab, getattr(item, name), name)
+        if getattr(item, name).utcoffset() is not None:  # one without a zone is the case above
+            lab.true(abs(moment - now) < timedelta(minutes=20), f"{name} is the moment of the put",
+                     expected=f"about {now.isoformat()}", got=moment.isoformat())  # fmt: skip
+
+
+@case("K5")
+def test_timestamps_tell_moments_within_a_second_apart(lab: Lab) -> None:
+    """
+    Items put 30 ms apart have different times, and the times have a part below the second.
+
+    If this fails, look at CURRENT_TIMESTAMP in engines where it counts whole seconds.
+    """
+    store = lab.open()
+    items = []
+    for n in range(6):
+        store.put(NS, f"k{n}", {"n": n})
+        items.append(store.fetch(NS, f"k{n}"))
+        time.sleep(0.03)
+
+    for name in ("created_at", "updated_at"):
+        moments = [_moment(lab, getattr(i, name), name) for i in items]
+        texts = [m.isoformat() for m in moments]
+        lab.equal(len(set(moments)), 6, f"different {name} of six items put 30 ms apart: {texts}")
+        lab.true(
+            any(m.microsecond for m in moments), f"{name} has a part below the second", got=texts
+        )
+
+
+def _moment(lab: Lab, value: Any, name: str) -> datetime:
+    """
+    The timestamp as an aware datetime; one without a zone counts as UTC here (that is K5's matter).
+    """
+    if isinstance(value, datetime):
+        return value if value.utcoffset() is not None else value.replace(tzinfo=timezone.utc)
+    lab.fail(f"{name} is a {type(value).__name__}, not a datetime", expected="datetime", got=value)
+    raise AssertionError  # not reached: ``fail`` raises
+
+
+def _times(lab: Lab, store: Subject, ns: tuple[str, ...], key: str) -> tuple[datetime, ...]:
+    item = store.fetch(ns, key)
+    return tuple(_moment(lab, t, "a timestamp") for t in (item.created_at, item.updated_at))
+
+
+def _let_the_clock_move(moment: datetime) -> None:
+    """
+    Wait until a write would show: until the next second where the store seems to count seconds.
+    """
+    time.sleep(0.015 if moment.microsecond else 1.03 - time.time() % 1)
+
+
+def _check_reads_change_no_timestamp(lab: Lab, store: Subject) -> None:
+    store.put(NS, "k", {"n": 1})
+    before = _times(lab, store, NS, "k")
+    _let_the_clock_move(before[0])
+    store.search(NS)
+    store.search((), filter={"n": {"$gte": 1}}, limit=5)
+    store.search(NS[:1], query="anything")
+    store.list_namespaces(prefix=NS[:1], max_depth=1)
+    store.batch([GetOp(NS, "k"), SearchOp(NS, filter={"n": 1}), GetOp(NS, "none")])
+
+    lab.equal(_times(lab, store, NS, "k"), before, "created_at and updated_at after reads")

@@ -96,14 +96,17 @@ class Snippet:
     """
     How a script that knows nothing of this project opens the store.
 
-    ``opening`` is an expression that gives a context manager (an async one in async mode); ``{index}``
-    and ``{ttl}`` in it stand for keyword arguments such as ``, index=INDEX`` and may be empty.
+    ``opening`` is an expression that gives a context manager (an async one in async mode).  In it
+    ``{args}`` stands for keyword arguments after another one (``, index=..., ttl=...``, may be empty),
+    ``{index}`` for such a first argument, ``{INDEX}`` and ``{TTL}`` for the values or ``None``.
     """
 
     imports: tuple[str, ...]
     opening: str
     setup: bool = True
     """Whether ``setup()`` is called after opening."""
+    awaits: bool | None = None
+    """Whether the context manager is an async one; ``None``: it is in async mode."""
     environment: dict[str, str] = field(default_factory=dict)
     """What must be set where the script runs; values may be secret and are never written."""
 

@@ -53,7 +53,7 @@ class ChromaBackend(VectorBackend):
         return f"embedded chromadb {version}"
 
     def new_server(self) -> HttpServer:
-        return HttpServer(self.name, self.root / "server", self._command, ready="/api/v2/heartbeat")
+        return HttpServer(self.name, self.disk / "server", self._command, ready="/api/v2/heartbeat")
 
     def _command(
         self, folder: Path, ports: Sequence[int]

@@ -35,6 +35,7 @@ from backends.base import (
     Facts,
     Mode,
     Opened,
+    Snippet,
 )
 from backends.references import Reference, one_line
 from conformance.contract import ALL, Capability, Location
@@ -201,7 +202,11 @@ class FactoryBackend(Backend):
         return self._url if self._inner is None else self._inner.url
 
     def location(self, *, durable: bool = False) -> Location:
-        return super().location() if self._inner is None else self._inner.location()
+        return (
+            super().location(durable=durable)
+            if self._inner is None
+            else self._inner.location(durable=durable)
+        )
 
     def discard(self, at: Location) -> None:
         if self._inner is not None:
@@ -216,6 +221,35 @@ class FactoryBackend(Backend):
 
     def facts(self) -> Facts:
         return self._inner.facts() if self._inner is not None else Facts(store=str(self._reference))
+
+    def snippet(self, at: Location, mode: Mode) -> Snippet | None:
+        if self._inner is not None:
+            return self._inner.snippet(at, mode)
+        function = inspect.unwrap(self._arguments.function) if self._arguments is not None else None
+        asynchronous = inspect.isasyncgenfunction(function)
+        if not (asynchronous or inspect.isgeneratorfunction(function)):
+            return None
+        names = list(inspect.signature(function).parameters)
+        if names[-3:] != ["at", "index", "ttl"]:
+            return None
+        place = Path(self._reference.place)
+        head, module = (), self._reference.place
+        if self._reference.is_file:
+            head, module = ("import sys", f"sys.path.insert(0, {str(place.parent)!r})"), place.stem
+        first, *rest = self._reference.name.split(".")
+        opening = ".".join([first, *rest])
+        return Snippet(
+            (
+                *head,
+                "import pathlib, tempfile, types",
+                f"from {module} import {first}",
+                "AT = types.SimpleNamespace(path=pathlib.Path(tempfile.mkdtemp()),"
+                f" url=None, name='repro', options={dict(self._options)!r})",
+            ),
+            f"{opening}(AT, {{INDEX}}, {{TTL}})",
+            setup=False,
+            awaits=asynchronous,
+        )
 
     def bytes_on_disk(self, at: Location) -> int | None:
         return super().bytes_on_disk(at) if self._inner is None else self._inner.bytes_on_disk(at)

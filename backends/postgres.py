@@ -28,6 +28,7 @@ from backends.base import (
     Facts,
     Mode,
     Opened,
+    Snippet,
     scratch,
 )
 from backends.packages import megabytes, versions
@@ -347,13 +348,24 @@ class PostgresBackend(Backend):
                 self._database.drop(at.name)
 
     def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
+        opener = _open_sync if mode == "sync" else _open_async
+        return opener(self._conninfo(at), index, ttl)
+
+    def _conninfo(self, at: Location) -> str:
         from backends.engines.postgres_database import within
 
         params = self._params() if self._database is None else self._database.params
         params = {**params, **{k: at.options[k] for k in ("port", "dbname") if k in at.options}}
-        conninfo = within(params, at.name, at.options.get("vector_schema", "public"))
-        opener = _open_sync if mode == "sync" else _open_async
-        return opener(conninfo, index, ttl)
+        return within(params, at.name, at.options.get("vector_schema", "public"))
+
+    def snippet(self, at: Location, mode: Mode) -> Snippet:
+        name = "PostgresStore" if mode == "sync" else "AsyncPostgresStore"
+        module = "langgraph.store.postgres" + ("" if mode == "sync" else ".aio")
+        return Snippet(
+            ("import os", f"from {module} import {name}"),
+            f'{name}.from_conn_string(os.environ["{URL_VARIABLE}"]{{args}})',
+            environment={URL_VARIABLE: self._conninfo(at)},
+        )
 
     def bytes_on_disk(self, at: Location) -> int | None:
         return self._owner(at)._running().size(at.name)

@@ -19,7 +19,7 @@ from backends.engines.http_server import HttpServer
 from backends.engines.ports import LOOPBACK
 from backends.packages import megabytes, versions
 from backends.vector.backend import VectorBackend
-from backends.vector.qdrant import QdrantStore
+from backends.vector.qdrant import QdrantStore, connected
 from backends.vector.store import VectorStore
 from conformance.contract import Location
 
@@ -50,7 +50,7 @@ class QdrantBackend(VectorBackend):
 
     def new_server(self) -> HttpServer:
         self._key = secrets.token_urlsafe(18)
-        return HttpServer(self.name, self.root / "server", self._command, ready="/readyz", ports=2)
+        return HttpServer(self.name, self.disk / "server", self._command, ready="/readyz", ports=2)
 
     def _command(
         self, folder: Path, ports: Sequence[int]
@@ -68,9 +68,7 @@ class QdrantBackend(VectorBackend):
         return [str(shutil.which(BINARY))], {**kept, **settings}
 
     def _client(self) -> Any:
-        from qdrant_client import QdrantClient
-
-        return QdrantClient(url=self.url, api_key=self.key, check_compatibility=False, timeout=30)
+        return connected(str(self.url), self.key)
 
     def drop(self, name: str) -> None:
         client = self._client()

@@ -25,6 +25,7 @@ from backends.base import (
     Facts,
     Mode,
     Opened,
+    Snippet,
 )
 from backends.packages import megabytes, versions
 from conformance.contract import ALL, Location
@@ -125,6 +126,32 @@ class SqliteBackend(Backend):
             )
         path = at.path / FILE_NAME
         return _open_sync(path, index, ttl) if mode == "sync" else _open_async(path, index, ttl)
+
+    def snippet(self, at: Location, mode: Mode) -> Snippet:
+        distribution = driver()[1]
+        temporary = "os.path.join(tempfile.mkdtemp(), 'store.db')"
+        head = ("import os, tempfile",)
+        if mode == "sync":
+            head += ("from langgraph.store.sqlite import SqliteStore",)
+            if not distribution:
+                return Snippet(
+                    (*head, f"PATH = {temporary}"), "SqliteStore.from_conn_string(PATH{args})"
+                )
+            connect = "connect(PATH, check_same_thread=False, isolation_level=None)"
+            return Snippet(
+                (
+                    *head,
+                    "from contextlib import nullcontext",
+                    f"from {driver()[0].__name__} import connect",
+                    f"PATH = {temporary}",
+                ),
+                f"nullcontext(SqliteStore({connect}{{args}}))",
+            )
+        head += ("from langgraph.store.sqlite.aio import AsyncSqliteStore",)
+        if distribution:
+            # AsyncSqliteStore.from_conn_string connects by aiosqlite, which takes the module from here.
+            head += ("import aiosqlite.core", f"import {driver()[0].__name__} as driver", "aiosqlite.core.sqlite3 = driver")
+        return Snippet((*head, f"PATH = {temporary}"), "AsyncSqliteStore.from_conn_string(PATH{args})")
 
     def facts(self) -> Facts:
         module, distribution, loads = driver()

@@ -13,6 +13,7 @@ import click
 
 from conformance import running
 from conformance.case import all_cases
+from conformance.probing import missing_halves
 from conformance.contract import groups as contract_groups
 from conformance.contract import rule as contract_rule
 from conformance.contract import rules as contract_rules
@@ -68,6 +69,9 @@ def make_session(settings: Settings, **options: Any) -> RunSession:
     for backend in session.backends.values():
         if isinstance(backend, FactoryBackend):
             backend.check(min(settings.timeout, 30.0))
+            for lacking in missing_halves(backend, min(settings.timeout, 30.0)):
+                click.echo(f"{backend.name}: no {lacking} API (its methods raise NotImplementedError)")
+                backend.capabilities -= {lacking}
     return session
 
 

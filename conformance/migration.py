@@ -254,7 +254,7 @@ def _twice(items: list[Exported]) -> list[Refusal]:
 def _taken(store: Writable, items: list[Exported]) -> list[Refusal]:
     found = []
     for part in _parts(items):
-        there = store.batch([GetOp(item.namespace, item.key, refresh_ttl=False) for item in part])
+        there = store.batch([GetOp(item.namespace, item.key) for item in part])
         for item, old in zip(part, there):
             if old is not None and type_difference(old.value, item.value):
                 found.append(Refusal(*item.address, "the store holds another value there"))

@@ -16,7 +16,6 @@ from conformance.contract import Location
 from conformance.embedding import embedder_from_name, spec_of
 from conformance.lanes import LoopLane
 from conformance.migration import (
-    ImportRefusedError,
     MigrationError,
     export_items,
     import_items,
@@ -57,9 +56,9 @@ def opened_store(
     backend.start()
     try:
         manager = backend.open(at, index, None, "async")
-        store = Subject(manager, at=at, mode="async", lane=lane, journal=Journal(), index=index)
+        store = _Either(manager, at=at, mode="async", lane=lane, journal=Journal(), index=index)
         try:
-            yield _Either(store, lane)
+            yield store
         finally:
             store.close()
     finally:
@@ -69,10 +68,6 @@ def opened_store(
 
 class _Either(Subject):
     """A store called by its async methods, or by its sync ones where it has no others."""
-
-    def __init__(self, store: Subject, lane: LoopLane) -> None:
-        self.__dict__.update(store.__dict__)
-        self._lane = lane
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         if self.mode == "async":
@@ -89,7 +84,7 @@ def export_store(reference: str, out: Path, **where: Any) -> int:
     """Write every item of the store to ``out``; gives how many.  Takes what `opened_store` takes."""
     if not out.parent.is_dir():
         raise MigrationError(f"there is no folder {out.parent}. Hint: make it, or give another --out")
-    with opened_store(reference, **where) as store, _explained("export"):
+    with _explained("export"), opened_store(reference, **where) as store:
         return write_export(out, export_items(store))
 
 
@@ -98,18 +93,20 @@ def import_file(
 ) -> int:
     """Write every item of the file to the store, or none; gives how many."""
     items = read_export(path)
-    with opened_store(reference, **where) as store, _explained("import"):
+    with _explained("import"), opened_store(reference, **where) as store:
         return import_items(store, items, check=check, replace=replace)
 
 
 @contextmanager
 def _explained(what: str) -> Iterator[None]:
     """What the store raises as one line; what we raise ourselves as it is."""
+    from backends.base import BackendError
+
     try:
         yield
-    except ImportRefusedError:
-        raise
     except StoreRaisedError as error:
+        if isinstance(error.cause, BackendError):
+            raise error.cause from None
         said = " ".join(str(error.cause).split())
         raise MigrationError(
             f"the {what} ended: the store raised {type(error.cause).__name__}: {brief(said, 300)}."

@@ -9,7 +9,7 @@ controller writes.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def _session(config: pytest.Config) -> RunSession | None:
     return config.stash.get(_SESSION, None)
+
+
+def session_of(config: pytest.Config) -> RunSession | None:
+    """The run that this pytest belongs to, for tests that are no cases; ``None`` without a backend."""
+    return _session(config)
+
+
+def carry(item: pytest.Item, entries: Sequence[Row | Measurement]) -> None:
+    """Hand rows and measurements of a test that is no case to the run file, from any worker."""
+    item.user_properties.append((_DATA, json.dumps([e.to_dict() for e in entries], default=repr)))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -252,4 +262,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         session.config.pluginmanager.register(_Recorder(run), "conformance-recorder")
 
 
-__all__ = ["CaseItem", "Selection", "all_cases", "entries_of", "run_case"]
+__all__ = [
+    "CaseItem",
+    "Selection",
+    "all_cases",
+    "carry",
+    "entries_of",
+    "run_case",
+    "session_of",
+]

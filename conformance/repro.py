@@ -131,7 +131,7 @@ def reproducer(outcome: Outcome, backend: Backend, versions: dict[str, str]) -> 
         return None
     at = lab._locations[0][1] if lab._locations else None
     snippet = backend.snippet(at, lab.mode) if at is not None else None
-    if snippet is None:
+    if snippet is None or (lab.mode == "sync" and snippet.awaits):
         return None
     verdict = _verdict_lines(failure, calls)
     if verdict is None:
@@ -238,17 +238,10 @@ def _body(
 def _opening(
     call: Call, snippet: Snippet, managers: set[int], asynchronous: bool
 ) -> list[str]:
-    given = []
-    if "index" in call.kwargs:
-        index = {k: v for k, v in call.kwargs["index"].items() if k != "embed"}
-        given.append(f"index={{'embed': embed, **{index!r}}}")
-    if "ttl" in call.kwargs:
-        given.append(f"ttl={call.kwargs['ttl']!r}")
-    index_text = next((g for g in given if g.startswith("index")), "")
-    text = snippet.opening.replace("{args}", "".join(f", {g}" for g in given)).replace("{index}", index_text)
+    text = _filled(snippet.opening, call.kwargs)
     store = f"s{call.store}"
     enter, leave = ("await m.__aenter__()", "await m.__aexit__(None, None, None)")
-    if not asynchronous:
+    if not (asynchronous if snippet.awaits is None else snippet.awaits):
         enter, leave = "m.__enter__()", "m.__exit__(None, None, None)"
     lines = [leave] if managers else []
     managers.add(call.store)
@@ -256,6 +249,20 @@ def _opening(
     if snippet.setup:
         lines.append(f"{'await ' if asynchronous else ''}{store}.setup()")
     return lines
+
+
+def _filled(opening: str, given: dict[str, Any]) -> str:
+    """The opening expression with the index and ttl of this opening in it."""
+    values = {"index": "None", "ttl": "None"}
+    if "index" in given:
+        rest = {k: v for k, v in given["index"].items() if k != "embed"}
+        values["index"] = f"{{'embed': embed, **{rest!r}}}"
+    if "ttl" in given:
+        values["ttl"] = repr(given["ttl"])
+    pairs = [f"{k}={v}" for k, v in values.items() if k in given]
+    first = next((p for p in pairs if p.startswith("index")), "")
+    filled = opening.replace("{args}", "".join(f", {p}" for p in pairs)).replace("{index}", first)
+    return filled.replace("{INDEX}", values["index"]).replace("{TTL}", values["ttl"])
 
 
 def _raising(expression: str, kind: str) -> list[str]:

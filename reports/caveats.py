@@ -12,7 +12,7 @@ from conformance.results import Run
 from reports.latency import latencies
 from reports.statistics import P99_FROM
 from reports.text import number, plural
-from reports.view import BackendView
+from reports.view import BackendView, absent
 
 
 def _selection(header: dict[str, Any]) -> Iterator[str]:
@@ -85,6 +85,9 @@ def caveats(run: Run, views: tuple[BackendView, ...]) -> tuple[str, ...]:
     told: list[str] = []
     if run.footer.get("interrupted"):
         told.append("The run was interrupted: what had not been reached is missing, not passed.")
+    told += [
+        f"{name} could not run and is not compared: {why}" for name, why in absent(run).items()
+    ]
     emulated = [view.name for view in views if view.emulated]
     if emulated:
         told.append(

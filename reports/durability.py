@@ -81,6 +81,24 @@ def _undeclared(view: BackendView) -> Derived:
     )
 
 
+def _lossy(
+    passed: list[str],
+    failed: tuple[str, ...],
+    notes: tuple[str, ...],
+    rules: tuple[str, ...],
+    figures: tuple[str, ...],
+) -> Derived:
+    """The value where some kind of restart lost something."""
+    lost = ", ".join(KIND_TITLES[kind] for kind in failed)
+    if not passed or set(failed) & {"object", "process"}:
+        because = f"Restart rows failed: {lost}."
+        return Derived(f"No: lost by {lost}", Grade.BAD, because, notes, rules, figures)
+    kept = KIND_TITLES[passed[-1]]
+    because = f"Restart rows passed up to {kept} and failed for {lost}."
+    value = f"Partly: through {kept}, lost by {lost}"
+    return Derived(value, Grade.PARTLY, because, notes, rules, figures)
+
+
 def persistence(view: BackendView) -> Derived:
     """What a restart leaves of acknowledged writes."""
     if view.declares("persistence") is False:
@@ -92,26 +110,7 @@ def persistence(view: BackendView) -> Derived:
     failed = lost_by(view)
     notes = _notes(view)
     if failed:
-        mild = [kind for kind in failed if kind in ("object", "process")]
-        lost = ", ".join(KIND_TITLES[kind] for kind in failed)
-        if mild or not passed:
-            return Derived(
-                f"No: lost by {lost}",
-                Grade.BAD,
-                f"Restart rows failed: {lost}.",
-                notes,
-                rules,
-                figures,
-            )
-        kept = KIND_TITLES[passed[-1]]
-        return Derived(
-            f"Partly: through {kept}, lost by {lost}",
-            Grade.PARTLY,
-            f"Restart rows passed up to {kept} and failed for {lost}.",
-            notes,
-            rules,
-            figures,
-        )
+        return _lossy(passed, failed, notes, rules, figures)
     if not passed:
         why = (
             "No restart row of this backend passed or failed."

@@ -154,6 +154,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "seconds": report.footer.get("seconds", {}),
         "totals": {"checks": report.counts, "news": report.news},
         "backends": [_backend(view) for view in report.backends],
+        "absent": report.absent,
         "comparison": [_comparison(row) for row in report.comparison],
         "cells": [_cell(c) for view in report.backends for c in view.cells.values()],
         "findings": [_finding(f) for f in report.findings],

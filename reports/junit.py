@@ -70,9 +70,10 @@ def _case(row: Row, name: str) -> ET.Element:
     return case
 
 
-def _suite(report: Report, view: BackendView) -> ET.Element:
-    name = f"{view.name} (emulated)" if view.emulated else view.name
-    cases = [_case(row, name) for row in report.rows if row.backend == view.name]
+def _suite(report: Report, backend: str, view: BackendView | None) -> ET.Element:
+    """The suite of a backend; one that could not run at all has rows but no view."""
+    name = f"{backend} (emulated)" if view is not None and view.emulated else backend
+    cases = [_case(row, name) for row in report.rows if row.backend == backend]
     suite = ET.Element(
         "testsuite",
         {
@@ -81,17 +82,23 @@ def _suite(report: Report, view: BackendView) -> ET.Element:
             "failures": str(sum(1 for c in cases if c.find("failure") is not None)),
             "errors": str(sum(1 for c in cases if c.find("error") is not None)),
             "skipped": str(sum(1 for c in cases if c.find("skipped") is not None)),
-            "time": f"{float(view.seconds.get('total', 0.0)):.3f}",
+            "time": f"{float(view.seconds.get('total', 0.0)) if view else 0.0:.3f}",
             "timestamp": _xml(str(report.header.get("started", ""))),
         },
     )
-    facts = {"engine": view.fact("engine"), "deployment": view.deployment, **_packages(view)}
     properties = ET.SubElement(suite, "properties")
-    for key, value in facts.items():
-        if value is not None:
-            ET.SubElement(properties, "property", {"name": _xml(key), "value": _xml(str(value))})
+    for key, value in _facts(view).items():
+        ET.SubElement(properties, "property", {"name": _xml(key), "value": _xml(value)})
     suite.extend(cases)
     return suite
+
+
+def _facts(view: BackendView | None) -> dict[str, str]:
+    if view is None:
+        return {}
+    engine = view.fact("engine")
+    told = {"engine": str(engine)} if engine is not None else {}
+    return {**told, "deployment": view.deployment, **_packages(view)}
 
 
 def _packages(view: BackendView) -> dict[str, str]:
@@ -102,7 +109,9 @@ def _packages(view: BackendView) -> dict[str, str]:
 def render(report: Report) -> str:
     """The XML document."""
     root = ET.Element("testsuites", {"name": _xml(str(report.header.get("suite", "conformance")))})
-    suites = [_suite(report, view) for view in report.backends]
+    by_name = {view.name: view for view in report.backends}
+    names = dict.fromkeys([*by_name, *(row.backend for row in report.rows)])
+    suites = [_suite(report, name, by_name.get(name)) for name in names]
     for count in ("tests", "failures", "errors", "skipped"):
         root.set(count, str(sum(int(suite.get(count, "0")) for suite in suites)))
     root.extend(suites)

@@ -16,7 +16,7 @@ from reports.derived import ComparisonRow
 from reports.latency import Latency, embedding_times, latencies
 from reports.portability import PortabilityRow, portability
 from reports.survival import Survival
-from reports.view import BackendView, views
+from reports.view import BackendView, absent, views
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Report:
     troubles: tuple[Measurement, ...]
     figures: tuple[Measurement, ...]
     """Measurements that no other table shows."""
+    absent: dict[str, str]
+    """Backends that were asked for and could not run, with the reason."""
     caveats: tuple[str, ...]
     """What the tables cannot say."""
     rows: tuple[Row, ...]
@@ -111,13 +113,14 @@ def build_report(run: Run) -> Report:
         if position not in told and not m.name.startswith(_TOLD)
     )
     cells = [cell for view in every for cell in view.cells.values()]
+    names = {view.name for view in every}
     emulated = frozenset(view.name for view in every if view.emulated)
     return Report(
         header=run.header,
         footer=run.footer,
         backends=every,
         comparison=compare(every),
-        groups=_groups(rules_of(run.rows)),
+        groups=_groups(rules_of(row for row in run.rows if row.backend in names)),
         findings=findings(cells),
         harness_errors=tuple(r for r in run.rows if verdict_of(r) is Verdict.ERROR),
         stale=tuple(r for r in run.rows if is_stale(r)),
@@ -128,6 +131,7 @@ def build_report(run: Run) -> Report:
         recall=tuple(m for m in run.measurements if m.name.startswith("recall.")),
         troubles=tuple(m for m in run.measurements if m.name.startswith("trouble.")),
         figures=rest,
+        absent=absent(run),
         caveats=caveats(run, every),
         rows=run.rows,
     )

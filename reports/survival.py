@@ -10,7 +10,7 @@ that measurement, its scenario, or the words.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.contract import Verdict, merge
@@ -113,6 +113,21 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else str(value)
 
 
+def _entry(
+    backend: str, place: tuple[str, str], alike: list[Row], seen: list[Measurement]
+) -> Survival:
+    return Survival(
+        backend,
+        place[0],
+        place[1],
+        merge(verdict_of(r) for r in alike),
+        tuple(alike),
+        "; ".join(dict.fromkeys(_text(f.value) for f in seen)),
+        _total(seen, "writes_covered"),
+        _total(seen, "survived"),
+    )
+
+
 def survival(
     rows: tuple[Row, ...],
     measurements: tuple[Measurement, ...],
@@ -138,21 +153,12 @@ def survival(
         kind = _kind_of(row, measured)
         if kind is not None:
             found.setdefault((kind, _memory_of(row, measured)), []).append(row)
-    entries = []
-    for (kind, memory), alike in found.items():
-        seen = [f for r in alike for f in figures.get((r.case, r.mode), [])]
-        entries.append(
-            Survival(
-                backend,
-                kind,
-                memory,
-                Verdict.UNSUPPORTED if persists is False else merge(verdict_of(r) for r in alike),
-                tuple(alike),
-                "; ".join(dict.fromkeys(_text(f.value) for f in seen)),
-                _total(seen, "writes_covered"),
-                _total(seen, "survived"),
-            )
-        )
+    entries = [
+        _entry(backend, place, alike, [f for r in alike for f in figures.get((r.case, r.mode), [])])
+        for place, alike in found.items()
+    ]
+    if persists is False:
+        entries = [replace(entry, verdict=Verdict.UNSUPPORTED) for entry in entries]
     memories = (*MEMORIES, "any")
     return tuple(
         sorted(

@@ -171,5 +171,9 @@ def print_summary(run: Run, console: Console | None = None, *, most: int = 40) -
         text = f"! stale expectation: {row.backend} {row.rule} {row.case} passes now ({row.expectation})"
         out.print(Text(one_line(text, 400), style="yellow"), soft_wrap=True)
     out.print(_counts(report))
+    for name, why in report.absent.items():
+        out.print(
+            Text(one_line(f"? {name} was not run: {why}", 400), style="yellow"), soft_wrap=True
+        )
     if run.footer.get("interrupted"):
         out.print(Text("The run was interrupted: what is missing was not run.", style="yellow"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance.contract import Level, Verdict
 from conformance.results import Measurement, Run
-from reports.cells import Cell, gather, is_emulated, rules_of
+from reports.cells import Cell, gather, is_emulated, rules_of, verdict_of
 from reports.latency import Latency, latencies
 from reports.survival import Survival, survival
 
@@ -91,8 +91,19 @@ def _persists(facts: dict[str, Any]) -> bool | None:
     return "persistence" in listed if isinstance(listed, (list, tuple)) else None
 
 
+def absent(run: Run) -> dict[str, str]:
+    """Backends that were asked for and could not run, of which nothing was verified, with the reason."""
+    ran = {row.backend for row in run.rows if verdict_of(row) is not Verdict.UNVERIFIED}
+    return {
+        name: str(facts["absent"])
+        for name, facts in run.header["backends"].items()
+        if facts.get("absent") and name not in ran
+    }
+
+
 def views(run: Run) -> tuple[BackendView, ...]:
-    """The backends of a run, in the order of its header."""
+    """The backends that ran, in the order of the header."""
+    missing = absent(run)
     cells = gather(run)
     order = [rule.id for rule in rules_of(run.rows)]
     emulated = frozenset(n for n, facts in run.header["backends"].items() if is_emulated(facts))
@@ -111,4 +122,5 @@ def views(run: Run) -> tuple[BackendView, ...]:
             dict(by_backend.get(name, {})),
         )
         for name in run.backends
+        if name not in missing
     )

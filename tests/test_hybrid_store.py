@@ -528,6 +528,9 @@ def test_coroutines_where_a_store_has_coroutines() -> None:
             async with aio.AsyncSqliteStore.from_conn_string(":memory:", ttl=ttl) as second:
                 store = by_depth(first, second)
                 await store.setup()
+                assert store.supports_ttl
+                await store.aput(("u", "x"), "ttl", {}, ttl=0.0001)
+                await store.adelete(("u", "x"), "ttl")
                 await store.aput(("u",), "k", {})
                 await store.aput(("u", "x"), "k", {})
                 await asyncio.sleep(1.1)

@@ -177,7 +177,7 @@ def _ranked(stores: Sequence[BaseStore], op: SearchOp) -> Plan:
         touched = [
             Call(store, touches)
             for store in stores
-            if store.supports_ttl
+            if supports_ttl(store)
             and (
                 touches := tuple(
                     GetOp(item.namespace, item.key, True) for owner, item in kept if owner is store
@@ -193,6 +193,19 @@ def _rank(score: float | None) -> tuple[int, float]:
     if score is None:
         return (2, 0.0)
     return (1, 0.0) if math.isnan(score) else (0, -score)
+
+
+def supports_ttl(store: BaseStore) -> bool:
+    """
+    What the store says for itself, not what BaseStore says for it.
+
+    AsyncSqliteStore inherits the answer from a class that comes after BaseStore, which hides it.
+    """
+    if store.supports_ttl:
+        return True
+    classes = [kind for kind in type(store).__mro__ if kind is not BaseStore]
+    said = [vars(kind)["supports_ttl"] for kind in classes if "supports_ttl" in vars(kind)]
+    return bool(said and said[0])
 
 
 def plan_listing(stores: Sequence[BaseStore], op: ListNamespacesOp) -> Plan:

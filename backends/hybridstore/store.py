@@ -29,7 +29,7 @@ from langgraph.store.base import (
 )
 
 from backends.hybridstore.driving import adrive, drive, either
-from backends.hybridstore.plan import concerned, plan_batch
+from backends.hybridstore.plan import concerned, plan_batch, supports_ttl
 from backends.hybridstore.routes import Namespace, Route, Routing
 
 
@@ -66,7 +66,7 @@ class HybridStore(BaseStore):
                 raise TypeError(f"routes holds a {type(route).__name__}, not a Route")
         self._routing = Routing(tuple(routes), default)
         configs = [store.ttl_config for store in self.stores]
-        self.supports_ttl = all(store.supports_ttl for store in self.stores)
+        self.supports_ttl = all(supports_ttl(store) for store in self.stores)
         # Where they differ each store goes on following its own.
         agreed = all(config == configs[0] for config in configs)
         self.ttl_config = configs[0] if self.supports_ttl and agreed else None
@@ -124,7 +124,7 @@ class HybridStore(BaseStore):
         value: Mapping[str, Any],
         index: Literal[False] | list[str] | None = None,
         *,
-        ttl: float | None | NotProvided = NOT_PROVIDED,
+        ttl: float | NotProvided | None = NOT_PROVIDED,
     ) -> None:
         self._check_put(PutOp(namespace, str(key), value), ttl)
         self._refuse_own_loop()
@@ -137,7 +137,7 @@ class HybridStore(BaseStore):
         value: Mapping[str, Any],
         index: Literal[False] | list[str] | None = None,
         *,
-        ttl: float | None | NotProvided = NOT_PROVIDED,
+        ttl: float | NotProvided | None = NOT_PROVIDED,
     ) -> None:
         self._check_put(PutOp(namespace, str(key), value), ttl)
         store = self.store_of(namespace)
@@ -260,14 +260,14 @@ class HybridStore(BaseStore):
         for op in listed:
             if not isinstance(op, (GetOp, SearchOp, PutOp, ListNamespacesOp)):
                 # The class that langgraph's own stores raise here.
-                raise ValueError(f"Unknown operation type: {type(op)}")  # noqa: TRY004
+                raise ValueError(f"Unknown operation type: {type(op)}")
             _check(op)
         return listed
 
-    def _check_put(self, op: PutOp, ttl: float | None | NotProvided) -> None:
+    def _check_put(self, op: PutOp, ttl: float | NotProvided | None) -> None:
         _check(op)
         if ttl is not NOT_PROVIDED and ttl is not None and not self.supports_ttl:
-            without = [type(store).__name__ for store in self.stores if not store.supports_ttl]
+            without = [type(store).__name__ for store in self.stores if not supports_ttl(store)]
             raise NotImplementedError(
                 f"TTL is not supported by {type(self).__name__} over {', '.join(without)}. "
                 "Use stores that all support TTL or set ttl=None."

@@ -184,9 +184,10 @@ class VectorBackend(Backend):
         """The API key of the server, if it has one."""
         return self._key
 
-    def location(self) -> Location:
+    def location(self, *, durable: bool = False) -> Location:
+        """As the base says; a server always keeps its data on the disk."""
         self.start()
-        at = super().location()
+        at = super().location(durable=durable)
         self._named.add(at.name)
         return at
 

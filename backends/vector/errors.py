@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _SECRETS = re.compile(
-    r"(?i)(api[-_ ]?key|authorization|bearer|password|token|secret)"
-    r"([\"']?\s*[:=]\s*[\"']?|\s+)([^\s\"',;&)]+)"
+    r"(?i)((?:api[-_ ]?key|authorization|password|token|secret)[\"']?\s*[:=]\s*[\"']?(?:bearer\s+)?|bearer\s+)"
+    r"([^\s\"',;&)]+)"
 )
 
 
@@ -88,5 +88,5 @@ def clean(text: object, *secrets: str | None) -> str:
     for secret in secrets:
         if secret:
             line = line.replace(secret, "***")
-    line = _SECRETS.sub(r"\1\2***", _CREDENTIALS.sub("***@", line))
+    line = _SECRETS.sub(r"\1***", _CREDENTIALS.sub("***@", line))
     return line if len(line) <= 300 else line[:297] + "..."

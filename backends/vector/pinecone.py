@@ -172,13 +172,16 @@ class PineconeDriver:
         if found is None:
             stats = self._index.describe_index_stats()
             held = stats.namespaces.get(self._namespace or "__default__")
-            if held is not None and held.vector_count:
+            # Looked at again: another process may have marked it, and written, in between.
+            found = self._fetch([_META]).get(_META)
+            if found is None and held is not None and held.vector_count:
                 raise ForeignCollectionError(
                     self.engine, self._label, "its namespace holds records without our marker"
                 )
+        if found is None:
             # An index of other dimensions than asked for is one that has vectors, of another size.
             self._remember(dims=0 if self._dimension == _NO_VECTORS else self._dimension)
-            return self._fetch([_META]).get(_META, {})
+            found = self._fetch([_META]).get(_META, {**MARKER})
         if found.get("made_by") != MARKER["made_by"]:
             raise ForeignCollectionError(self.engine, self._label, "it lacks our marker")
         return found

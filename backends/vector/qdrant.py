@@ -289,13 +289,9 @@ class QdrantStore(VectorStore):
         """A store on a server; nothing is connected before ``setup`` or the first operation."""
 
         def connect() -> QdrantClient:
-            from qdrant_client import QdrantClient
-
-            with _without_warning_on_loopback(url):
-                return QdrantClient(
-                    url=url, api_key=api_key, prefer_grpc=prefer_grpc, grpc_port=grpc_port,
-                    timeout=timeout, check_compatibility=False,
-                )  # fmt: skip
+            return connected(
+                url, api_key, prefer_grpc=prefer_grpc, grpc_port=grpc_port, timeout=timeout
+            )
 
         driver = QdrantDriver(connect, collection, secret=api_key)
         return cls(driver, collection=collection, index=index, ttl=ttl)
@@ -319,6 +315,18 @@ class QdrantStore(VectorStore):
 
         driver = QdrantDriver(connect, collection)
         return cls(driver, collection=collection, index=index, ttl=ttl)
+
+
+def connected(url: str, api_key: str | None, **more: Any) -> QdrantClient:
+    """
+    A client of a server; it connects when it is used.
+
+    The versions of both sides are checked by the driver, which says more than the client would.
+    """
+    from qdrant_client import QdrantClient
+
+    with _without_warning_on_loopback(url):
+        return QdrantClient(url=url, api_key=api_key, check_compatibility=False, **more)
 
 
 def _is_local(client: QdrantClient | None) -> bool:

@@ -78,7 +78,7 @@ def parts_of(lab: Lab) -> Any:
         raise UnverifiedError(f"the agent needs langgraph and langmem: {error}. Hint: {hint}") from None
 
 
-def _scripted_model(messages: Any) -> Any:
+def _scripted_model(kinds: Any) -> Any:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.outputs import ChatGeneration, ChatResult
 
@@ -93,15 +93,15 @@ def _scripted_model(messages: Any) -> Any:
             return self
 
         def _generate(
-            self, history: list[Any], stop: Any = None, run_manager: Any = None, **kwargs: Any
+            self, messages: list[Any], stop: Any = None, run_manager: Any = None, **kwargs: Any
         ) -> Any:
-            last = history[-1]
-            if isinstance(last, messages.HumanMessage):
+            last = messages[-1]
+            if isinstance(last, kinds.HumanMessage):
                 calls = json.loads(str(last.content))
                 numbered = [{**c, "id": f"call-{n}", "type": "tool_call"} for n, c in enumerate(calls)]
-                reply = messages.AIMessage(content="", tool_calls=numbered)
+                reply = kinds.AIMessage(content="", tool_calls=numbered)
             else:
-                reply = messages.AIMessage(content=f"Done: {last.content}")
+                reply = kinds.AIMessage(content=f"Done: {last.content}")
             return ChatResult(generations=[ChatGeneration(message=reply)])
 
     return ScriptedModel()

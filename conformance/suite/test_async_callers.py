@@ -50,6 +50,18 @@ def _works(lab: Lab, store: Subject, what: str) -> None:
     lab.true(item is not None and item.value == {"n": 1}, f"the store works after {what}", got=item)
 
 
+def _write_again(lab: Lab, store: Subject, *keys: str) -> None:
+    """The keys of cancelled puts can be written."""
+
+    async def write(raw: Any) -> list[Any]:
+        return await _settle(*(raw.aput(D, key, {"text": "kiwi"}) for key in keys))
+
+    what = "a later put of a key whose put was cancelled"
+    lab.equal(_together(lab, store, what, write), [None] * len(keys), what)
+    for key in keys:
+        lab.equal(store.value(D, key), {"text": "kiwi"}, what)
+
+
 @case("O9", needs=ASYNC, modes=("async",), seconds=60)
 def test_a_put_cancelled_in_its_own_tick_harms_nobody(lab: Lab) -> None:
     """
@@ -81,6 +93,7 @@ def test_a_put_cancelled_in_its_own_tick_harms_nobody(lab: Lab) -> None:
         lab.equal(store.value(D, "doomed"), {"n": 0}, "a put that ended before it could be cancelled")
     elif hasattr(store.raw, "_aqueue"):
         lab.equal(store.get(D, "doomed"), None, "a put that was cancelled while it was in the queue")
+    _write_again(lab, store, "doomed", "unborn")
     _works(lab, store, "a cancelled put")
 
 
@@ -124,6 +137,7 @@ def test_a_put_cancelled_while_its_text_is_embedded_is_not_executed(lab: Lab) ->
         matches(lab, store, D, "apple", "k", "the vector of the item whose overwrite was cancelled")
         does_not_match(lab, store, D, "banana", "k", "its overwrite was cancelled")
     matches(lab, store, D, "fig", "beside", "the put of the same tick")
+    _write_again(lab, store, "k", "fresh")
     _works(lab, store, "a put that was cancelled while its text was embedded")
 
 

@@ -191,10 +191,14 @@ def test_two_store_objects_see_each_others_writes(lab: Lab) -> None:
     """
     one = lab.open()
     two = _second(lab, one)
+    lab.equal(two.get(D, "k"), None, "an item that nobody has put yet")
     one.put(D, "k", {"n": 1})
+    lab.equal(one.value(D, "k"), {"n": 1}, "a put of the first, read by itself")
     lab.equal(two.value(D, "k"), {"n": 1}, "a put of the first, read by the second")
     two.put(D, "k", {"n": 2})
     lab.equal(one.value(D, "k"), {"n": 2}, "an overwrite by the second, read by the first")
+    one.put(D, "k", {"n": 3})
+    lab.equal(two.value(D, "k"), {"n": 3}, "an overwrite by the first, read by the second")
     for n in range(10):
         (one, two)[n % 2].put(("e", f"n{n % 3}"), f"k{n}", {"n": n})
         found = (two, one)[n % 2].search(("e",), limit=100)

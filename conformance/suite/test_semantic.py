@@ -23,7 +23,7 @@ from conformance.suite._corpus import (
     scenario_index,
     text_of,
 )
-from conformance.suite._recalling import K, Answer, Ask, Asker, found_alike, mean, report
+from conformance.suite._recalling import Answer, Ask, Asker, K, found_alike, mean, report
 
 HELD_OUT = 3
 """E-mails of each user that come in and are not among the examples."""

@@ -178,11 +178,13 @@ def test_queries_go_to_embed_query_and_documents_to_embed_documents(lab: Lab) ->
     lab.true("apple" in texts and "banana" in texts, "puts use embed_documents", got=embed.documents)
     lab.equal(embed.queries, [], "puts embed no query")
     store.search(D, query="cherry")
+    store.search(D, query="A CHERRY Tree ")
     store.batch([SearchOp(D, query="damson"), SearchOp(D, query="elder", limit=1)])
 
     lab.true(
         set(embed.queries) >= {"cherry", "damson", "elder"}, "searches use embed_query", got=embed.queries
     )
+    lab.true("A CHERRY Tree " in embed.queries, "a query is embedded as it is", got=embed.queries)
     wrong = {"cherry", "damson", "elder"} & set(embed.documents)
     lab.equal(wrong, set(), "no query is embedded as a document")
 

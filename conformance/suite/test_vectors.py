@@ -111,6 +111,8 @@ def test_fifteen_graded_items_come_in_the_order_of_their_scores(lab: Lab, batche
     lab.equal(store.ranked(D, "apple", limit=50), expected, "all items, best first")
     lab.equal(store.ranked(D, "apple", limit=4), expected[:4], "the best four")
     lab.equal(store.ranked(D, "apple"), expected[:10], "the best ten by default")
+    for limit, offset in ((4, 3), (5, 5), (4, 8)):
+        descend(lab, store.search(D, query="apple", limit=limit, offset=offset), f"offset={offset}")
 
 
 @case("V4", needs=VECTORS)
@@ -248,6 +250,8 @@ def test_thirty_items_with_five_vectors_each_all_come_once(lab: Lab) -> None:
             "each item scores as its tag 'apple'",
             got=found,
         )
+    for limit, offset in ((7, 7), (5, 5), (10, 10), (20, 10)):
+        hits(lab, store, D, "apple", limit=limit, offset=offset)
 
 
 @case("V8", needs=VECTORS)

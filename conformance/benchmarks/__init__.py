@@ -1,0 +1,3 @@
+"""
+Latency of the store's calls: ``pytest --pyargs conformance.benchmarks --backend NAME``.
+"""

@@ -1,0 +1,314 @@
+"""
+Measures one backend in one mode: a store filled with memories, then rounds of every operation in turn.
+
+Only the store's call is inside the clock.  Texts are embedded before, so that inside the call the
+embedder looks a vector up; what embedding itself costs is measured apart.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.embeddings import Embeddings
+
+from conformance.case import Mode
+from conformance.compat import BaseStore, PutOp
+from conformance.contract import Capability, Location
+from conformance.corpus import LABELS, load_corpus
+from conformance.embedding import embedder_from_name, shared_embedder, spec_of
+from conformance.lanes import LoopLane, run_bounded
+from conformance.outcome import Journal, UnverifiedError
+from conformance.results import Measurement
+from conformance.settings import Settings
+from conformance.subject import Subject
+
+if TYPE_CHECKING:
+    from backends.base import Backend
+
+OPERATIONS = (
+    "put",
+    "batch_put",
+    "get",
+    "search_filter",
+    "search_semantic",
+    "list_namespaces",
+    "delete",
+)
+ROUNDS = 120
+"""Enough for a p99, which needs 100 samples."""
+WARM_UP = 5
+EACH_BATCH = 6
+"""One batch put in so many rounds: it takes as long as many single calls."""
+BATCH = 100
+FILL = 250
+PER_USER = 20
+"""Memories of one user, so 50 namespaces at 1,000 items."""
+BUDGET_SECONDS = 60.0
+"""When rounds end early on a slow store; there are fewer samples then, and they say so."""
+LIMIT_SECONDS = 600.0
+EMBEDDED = 120
+EMBEDDED_ONLINE = 10
+"""Texts embedded for the time of one, with a model of a provider, which may cost money."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one backend in one mode came to: samples in seconds by operation, and the disk."""
+
+    backend: str
+    mode: Mode
+    items: int
+    samples: dict[str, list[float]]
+    rounds: int
+    facts: dict[str, Any] = field(default_factory=dict)
+    bytes_per_item: float | None = None
+    disk: dict[str, Any] = field(default_factory=dict)
+
+    def latency(self, operation: str) -> Measurement:
+        """The row of one operation; its value is the median."""
+        samples = tuple(self.samples[operation])
+        return Measurement(
+            backend=self.backend,
+            name=f"latency.{operation}",
+            value=sorted(samples)[len(samples) // 2],
+            mode=self.mode,
+            unit="s",
+            case="benchmarks::latency",
+            facts={
+                "n_items": self.items,
+                "ops_per_call": BATCH if operation == "batch_put" else 1,
+                "rounds": self.rounds,
+                **self.facts,
+            },
+            samples=samples,
+        )
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call to the store; ``timed`` is ``None`` for one that only keeps the store as it was."""
+
+    method: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    timed: str | None = None
+
+
+class Workload:
+    """The memories and the calls, the same for every backend."""
+
+    def __init__(self, settings: Settings, vectors: bool) -> None:
+        self.items = settings.items
+        self.vectors = vectors
+        self.random = random.Random(settings.seed)
+        corpus = load_corpus([Path(p) for p in settings.data] or None)
+        told = [m.text for m in corpus.memories] or [m.text for m in corpus.emails]
+        self.texts = told or [p.text for p in corpus.prompts]
+        self.queries = [q.text for q in corpus.questions] or [t[:80] for t in self.texts[:50]]
+        self.corpus = corpus.name
+
+    def namespace(self, number: int) -> tuple[str, ...]:
+        return ("email_assistant", f"user{number // PER_USER:05}", "collection")
+
+    def value(self, number: int) -> dict[str, Any]:
+        text = f"{self.texts[number % len(self.texts)]} ({number})"
+        return {"text": text, "label": LABELS[number % len(LABELS)], "number": number}
+
+    def put(self, number: int) -> PutOp:
+        return PutOp(self.namespace(number), f"memory-{number}", self.value(number))
+
+    def all_texts(self) -> list[str]:
+        """Every text that is ever put, for the embedder to know beforehand."""
+        from conformance.suite._corpus import text_of
+
+        values = [self.value(n) for n in range(self.items + BATCH)]
+        # A store embeds the field that the index names; one that embeds the value finds that too.
+        return [t for v in values for t in (str(v["text"]), text_of(v))]
+
+    def fill(self) -> Iterator[list[PutOp]]:
+        for start in range(0, self.items, FILL):
+            yield [self.put(n) for n in range(start, min(start + FILL, self.items))]
+
+    def round(self, number: int) -> Iterator[Call]:
+        """Every operation once, in an order of its own; the store is as big after as before."""
+        known = self.random.randrange(self.items)
+        fresh = self.items + number % BATCH
+        op = self.put(fresh)
+        prefix = ("email_assistant",)
+        reads = [
+            Call("get", (self.namespace(known), f"memory-{known}"), {}, "get"),
+            Call(
+                "search", (prefix,), {"filter": {"label": "respond"}, "limit": 10}, "search_filter"
+            ),
+            Call("list_namespaces", (), {"prefix": prefix, "limit": 100}, "list_namespaces"),
+        ]
+        if self.vectors:
+            query = self.queries[number % len(self.queries)]
+            more = {"query": query, "limit": 10}
+            reads.append(Call("search", (prefix,), more, "search_semantic"))
+        self.random.shuffle(reads)
+        yield Call("put", (op.namespace, op.key, op.value), {}, "put")
+        yield from reads
+        yield Call("delete", (op.namespace, op.key), {}, "delete")
+        if number % EACH_BATCH == 0:
+            yield from self._batch()
+
+    def _batch(self) -> Iterator[Call]:
+        ops = [self.put(self.items + n) for n in range(BATCH)]
+        yield Call("batch", (ops,), {}, "batch_put")
+        yield Call("batch", ([PutOp(op.namespace, op.key, None) for op in ops],))
+
+
+class Samples:
+    """Collects samples of rounds until there are enough or time is up."""
+
+    def __init__(self, workload: Workload) -> None:
+        self.by_operation: dict[str, list[float]] = {}
+        self.rounds = 0
+        self._workload = workload
+
+    def plan(self) -> Iterator[tuple[Call, bool]]:
+        """The calls of every round, and whether they count."""
+        begin = time.monotonic()
+        for number in range(WARM_UP + ROUNDS):
+            counts = number >= WARM_UP
+            for call in self._workload.round(number):
+                yield call, counts
+            self.rounds += counts
+            if time.monotonic() - begin > BUDGET_SECONDS and self.rounds:
+                return
+
+    def add(self, call: Call, counts: bool, nanoseconds: int) -> None:
+        if counts and call.timed is not None:
+            self.by_operation.setdefault(call.timed, []).append(nanoseconds / 1e9)
+
+
+def _drive(store: BaseStore, samples: Samples) -> None:
+    clock = time.perf_counter_ns
+    for call, counts in samples.plan():
+        method = getattr(store, call.method)
+        begin = clock()
+        method(*call.args, **call.kwargs)
+        samples.add(call, counts, clock() - begin)
+
+
+async def _adrive(store: BaseStore, samples: Samples) -> None:
+    clock = time.perf_counter_ns
+    for call, counts in samples.plan():
+        method = getattr(store, f"a{call.method}")
+        begin = clock()
+        await method(*call.args, **call.kwargs)
+        samples.add(call, counts, clock() - begin)
+
+
+def measure(backend: Backend, mode: Mode, settings: Settings) -> Measured:
+    """
+    Fill a store on the disk and measure it; raises what the store raises, `HungError` for one that hangs.
+    """
+    return run_bounded(
+        lambda: _measure(backend, mode, settings), LIMIT_SECONDS, f"latency-{backend.name}-{mode}"
+    )
+
+
+def _measure(backend: Backend, mode: Mode, settings: Settings) -> Measured:
+    vectors = Capability.VECTORS in backend.capabilities
+    workload = Workload(settings, vectors)
+    index: dict[str, Any] | None = None
+    facts: dict[str, Any] = {"corpus": workload.corpus}
+    if vectors:
+        embedder = shared_embedder(settings.embed)
+        _prepare(embedder, workload)
+        dims = spec_of(embedder).dims
+        index = {"dims": dims, "embed": embedder, "fields": ["text"]}
+        facts |= {"embedder": settings.embed, "dims": dims}
+    at = backend.location(durable=True)
+    lane = LoopLane()
+    samples = Samples(workload)
+    try:
+        empty, full = _sizes(backend, at, mode, lane, index, workload)
+        store = _open(backend, at, mode, lane, index)
+        try:
+            if Capability.PERSISTENCE not in backend.capabilities:
+                _fill(store, workload)
+            _check_filled(store, workload)
+            gc.collect()
+            if mode == "async":
+                lane.run(_adrive(store.raw, samples))
+            else:
+                _drive(store.raw, samples)
+        finally:
+            store.close()
+    finally:
+        lane.close()
+        backend.discard(at)
+    per_item = (full - empty) / settings.items if full is not None and empty is not None else None
+    disk = {"n_items": settings.items, "bytes": full, "bytes_empty": empty, **facts}
+    return Measured(
+        backend.name, mode, settings.items, samples.by_operation, samples.rounds, facts, per_item, disk
+    )
+
+
+def _prepare(embedder: Embeddings, workload: Workload) -> None:
+    embedder.embed_documents(workload.all_texts())
+    for query in workload.queries:
+        embedder.embed_query(query)
+
+
+def _open(backend: Backend, at: Location, mode: Mode, lane: LoopLane, index: Any) -> Subject:
+    manager = backend.open(at, index, None, mode)
+    return Subject(manager, at=at, mode=mode, lane=lane, journal=Journal(), index=index)
+
+
+def _sizes(
+    backend: Backend, at: Location, mode: Mode, lane: LoopLane, index: Any, workload: Workload
+) -> tuple[int | None, int | None]:
+    """
+    Fill the location; gives its bytes on disk before and after, each with the store closed.
+
+    ``None`` where the backend cannot tell, or keeps nothing (then it is not filled here either).
+    """
+    if Capability.PERSISTENCE not in backend.capabilities:
+        return None, None
+    _open(backend, at, mode, lane, index).close()
+    empty = backend.bytes_on_disk(at)
+    store = _open(backend, at, mode, lane, index)
+    try:
+        _fill(store, workload)
+    finally:
+        store.close()
+    return empty, backend.bytes_on_disk(at)
+
+
+def _fill(store: Subject, workload: Workload) -> None:
+    for part in workload.fill():
+        store.batch(part)
+
+
+def _check_filled(store: Subject, workload: Workload) -> None:
+    """The figures are about a store with items in it, not about an empty one."""
+    for number in (0, workload.items - 1):
+        if store.get(workload.namespace(number), f"memory-{number}") is None:
+            raise UnverifiedError(f"memory-{number} of {workload.items} is not in the store after filling")
+
+
+@lru_cache(maxsize=4)
+def embedding_samples(name: str, data: tuple[str, ...]) -> tuple[float, ...]:
+    """Seconds to embed one text as a document, uncached, for many texts one after the other."""
+    workload = Workload(Settings(embed=name, data=data), True)
+    embedder = embedder_from_name(name)
+    embedder.embed_documents([workload.texts[0]])
+    most = EMBEDDED if ":" not in name else EMBEDDED_ONLINE
+    samples = []
+    for number in range(most):
+        text = f"{workload.texts[number % len(workload.texts)]} ({number})"
+        begin = time.perf_counter_ns()
+        embedder.embed_documents([text])
+        samples.append((time.perf_counter_ns() - begin) / 1e9)
+    return tuple(samples)

@@ -1,0 +1,190 @@
+"""
+E7: memories leave any store complete, and enter any other one unaltered or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from langgraph.store.memory import InMemoryStore
+
+from conformance.case import case
+from conformance.compat import PutOp
+from conformance.lab import Lab
+from conformance.migration import (
+    Exported,
+    ImportRefusedError,
+    export_items,
+    import_items,
+    read_export,
+    write_export,
+)
+from conformance.subject import Subject
+
+NAMESPACES: tuple[tuple[str, ...], ...] = (
+    ("lance",),
+    ("lance", "deep"),
+    ("lance2",),
+    ("email_assistant", "lance", "examples"),
+    ("email_assistant", "mira", "collection"),
+    ("a/b", "100%", "under_score"),
+    ("sp ace", "Füße", "🚀", "quote'\"", "back\\slash", "*?[x]"),
+    tuple(f"level{n}" for n in range(12)),
+)
+KEYS = ("agent_instructions", "emoji 🧠", "it's", 'say "hi"', "per%cent", "a/b.c", "Case", "case")
+VALUES: tuple[dict[str, Any], ...] = (
+    {"prompt": "100 %, 'quoted' \"twice\" \\ and\nnew lines\t🧠"},
+    {"email": {"author": "a@b.example", "cc": []}, "label": "respond", "score": 0.1, "n": -7},
+    {"none": None, "yes": True, "no": False, "empty": {}, "list": [1, "two", 3.5, None, [4]]},
+    {"": "an empty name", "ключ": "ź", "$gt": 1, "a.b": {"c d": [{"e": "f"}]}},
+)
+MANY_NAMESPACES = 130
+MANY_ITEMS = 1100
+
+
+def _items() -> list[Exported]:
+    pairs = [(n, k) for n in NAMESPACES for k in KEYS]
+    items = [Exported(n, k, VALUES[at % len(VALUES)]) for at, (n, k) in enumerate(pairs)]
+    return [*items, Exported(("lance",), "a long one", {"text": "Once upon a time. " * 4000})]
+
+
+def _fill(store: Subject, items: Iterable[Exported]) -> None:
+    every = [PutOp(i.namespace, i.key, i.value) for i in items]
+    for start in range(0, len(every), 500):
+        store.batch(every[start : start + 500])
+
+
+def _by_address(items: Iterable[Exported]) -> dict[tuple[tuple[str, ...], str], dict[str, Any]]:
+    return {i.address: i.value for i in items}
+
+
+def _check(lab: Lab, got: list[Exported], wanted: list[Exported], what: str) -> None:
+    """The same items, each once, with equal values of the same types."""
+    found, expected = _by_address(got), _by_address(wanted)
+    lab.equal(len(found), len(got), f"distinct items in {what}")
+    lost = [address for address in expected if address not in found]
+    lab.equal(lost[:5], [], f"{len(lost)} items lost in {what}")
+    added = [address for address in found if address not in expected]
+    lab.equal(added[:5], [], f"{len(added)} items that nobody put in {what}")
+    for address, value in expected.items():
+        lab.same(found[address], value, f"the value of {address!r} in {what}")
+
+
+@case("E7")
+def test_an_export_finds_everything(lab: Lab) -> None:
+    """
+    An export of the store holds every namespace, key and value as it was put, however unusual.
+
+    Catches namespaces that are not listed, and keys or values altered on the way out.
+    """
+    store = lab.open()
+    _fill(store, _items())
+
+    exported = list(export_items(store))
+
+    _check(lab, exported, _items(), "the export")
+    moments = [(i.created_at, i.updated_at) for i in exported if not (i.created_at and i.updated_at)]
+    lab.equal(moments, [], "items exported without their timestamps")
+
+
+@case("E7")
+def test_an_export_is_complete_beyond_one_page(lab: Lab) -> None:
+    """
+    More than a hundred namespaces and a thousand items of one namespace are all in the export.
+
+    Catches limits that are capped or forgotten, and pages that overlap or leave gaps.
+    """
+    store = lab.open()
+    few = [Exported(("user", f"u{n:03}"), "note", {"n": n}) for n in range(MANY_NAMESPACES)]
+    many = [Exported(("log",), f"entry {n}", {"n": n}) for n in range(MANY_ITEMS)]
+    _fill(store, [*few, *many])
+
+    _check(lab, list(export_items(store)), [*few, *many], "the export")
+
+
+@case("E7")
+def test_memories_move_in_from_another_store_and_back(lab: Lab) -> None:
+    """
+    What ``InMemoryStore`` holds moves into this store and, by way of a file, back into a fresh
+    ``InMemoryStore``: equal at every stop.
+    """
+    other = InMemoryStore()
+    import_items(other, _items())
+    store = lab.open()
+
+    moved = import_items(store, export_items(other))
+
+    lab.equal(moved, len(_items()), "the number of items imported")
+    _check(lab, list(export_items(store)), _items(), "this store after the import")
+    path = store.at.path / "export.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_export(path, export_items(store))
+    back = InMemoryStore()
+    import_items(back, read_export(path))
+    path.unlink()
+    _check(lab, list(export_items(back)), _items(), "the other store after the way back")
+    lab.equal(import_items(store, export_items(back)), moved, "the number imported a second time")
+    _check(lab, list(export_items(store)), _items(), "this store after a second import")
+
+
+UNUSUAL: dict[str, dict[str, Any]] = {
+    "NUL": {"text": "a\x00b"},
+    "surrogate": {"text": "\ud83d alone"},
+    "NaN": {"n": float("nan")},
+    "infinity": {"n": float("inf")},
+    "huge": {"n": 2**70},
+    "big float": {"n": 1e16},
+}
+
+
+@case("E7")
+def test_what_cannot_be_held_is_refused_by_name(lab: Lab) -> None:
+    """
+    Values that this store may not hold are imported equal, or refused by name with nothing written.
+
+    Tried with NUL, a lone surrogate, NaN, infinity and numbers that some engines alter.
+    """
+    store = lab.open()
+    usual = [Exported(("usual",), f"k{n}", {"n": n}) for n in range(20)]
+    unusual = {k: Exported(("unusual",), k, v) for k, v in UNUSUAL.items()}
+    refused: tuple[str, ...] = ()
+
+    try:
+        import_items(store, [*usual, *unusual.values()])
+    except ImportRefusedError as error:
+        refused = tuple(r.key for r in error.refusals)
+        lab.true(set(refused) <= set(unusual), "a usual item was refused", got=str(error))
+        lab.equal(list(export_items(store)), [], "what was written by a refused import")
+        kept = [item for key, item in unusual.items() if key not in refused]
+        import_items(store, [*usual, *kept])
+    kept = [item for key, item in unusual.items() if key not in refused]
+
+    _check(lab, list(export_items(store)), [*usual, *kept], "the store after the import")
+    lab.observe("migration.refused", ", ".join(refused) or "nothing", tried=list(UNUSUAL))
+
+
+@case("E7")
+def test_wrong_items_are_refused_before_anything_is_written(lab: Lab) -> None:
+    """
+    A bad namespace, a value that is no JSON, an item twice and one that would overwrite another are
+    refused by name, and the store is as it was.
+    """
+    store = lab.open()
+    store.put(("there",), "k", {"n": 1})
+    good = Exported(("good",), "k", {"n": 1})
+    wrong: dict[str, list[Exported]] = {
+        "dotted": [good, Exported(("a.b",), "dotted", {})],
+        "reserved": [good, Exported(("langgraph", "x"), "reserved", {})],
+        "set": [good, Exported(("a",), "set", {"s": {1, 2}})],
+        "number": [good, Exported(("a",), "number", {"deep": [{1: "one"}]})],
+        "twice": [Exported(("a",), "twice", {"n": 1}), Exported(("a",), "twice", {"n": 2})],
+        "k": [good, Exported(("there",), "k", {"n": 2})],
+    }
+    for key, items in wrong.items():
+        try:
+            import_items(store, items)
+            lab.fail(f"the import with {key!r} was not refused")
+        except ImportRefusedError as error:
+            lab.equal([r.key for r in error.refusals], [key], "the items that were refused")
+    _check(lab, list(export_items(store)), [Exported(("there",), "k", {"n": 1})], "the store")

@@ -113,7 +113,7 @@ def _call_source(call: Call) -> str | None:
 
 def _op_source(ops: Any) -> str | None:
     """A list of operations as source: their classes have such a representation."""
-    if not isinstance(ops, (list, tuple)):
+    if not isinstance(ops, (list, tuple)) or not all(isinstance(o, tuple) for o in ops):
         return None
     texts = [f"{type(o).__name__}({', '.join(repr(f) for f in o)})" for o in ops]
     return f"[{', '.join(texts)}]"

@@ -105,6 +105,8 @@ class RunSession:
     absent: dict[str, str] = field(default_factory=dict)
     """Backends that were left out, and why."""
     rows: list[Row] = field(default_factory=list)
+    trouble: list[str] = field(default_factory=list)
+    """What went wrong beside the verdicts."""
     tried: set[str] = field(default_factory=set)
     """Cases whose reproducer was run: one confirmation a case is enough."""
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -180,7 +182,11 @@ class RunSession:
             return row
         versions = self.facts.get(row.backend, {}).get("packages", {})
         backend = self.backends[row.backend]
-        made = reproducer(outcome, backend, versions)
+        try:
+            made = reproducer(outcome, backend, versions)
+        except Exception as error:  # noqa: BLE001 - a finding without script is better than none
+            self.trouble.append(f"no reproducer for {row.case}: {error!r}")
+            return row
         if made is None:
             return row
         row = dataclasses.replace(row, script=made.text)

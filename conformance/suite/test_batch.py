@@ -24,7 +24,7 @@ KINDS: dict[str, Callable[[list[Any]], Iterable[Any]]] = {
     "tuple": tuple,
     "generator": lambda ops: (op for op in ops),
     "iterator": iter,
-    "map": lambda ops: map(lambda op: op, ops),
+    "map": lambda ops: map(ops.__getitem__, range(len(ops))),
     "dict values": lambda ops: dict(enumerate(ops)).values(),
 }
 

@@ -100,7 +100,8 @@ def test_a_ttl_is_in_minutes_and_may_be_a_fraction(lab: Lab) -> None:
     store.put(D, "half", {"n": 3}, ttl=0.5)
     store.put(D, "int", {"n": 4}, ttl=1)
     store.put(D, "never", {"n": 5})
-    longer = ["minute", "half", "int", "never"]
+    store.put(D, "renewed", {"n": 6}, ttl=10)
+    longer = ["minute", "half", "int", "never", "renewed"]
     _sweep(store)
     early = _there(store, D, ["short", *longer])
     if time.monotonic() - begin < 0.7:
@@ -117,6 +118,9 @@ def test_a_ttl_is_in_minutes_and_may_be_a_fraction(lab: Lab) -> None:
     _sweep(store)
     lab.equal(_there(store, D, longer), longer, "longer-lived items after a few seconds")
     lab.equal(store.keys(D, refresh_ttl=False), sorted(longer), "a search after a few seconds")
+    store.put(D, "renewed", {"n": 7}, ttl=0.03)
+    _sweep(store)
+    lab.equal(_there(store, D, ["renewed"]), ["renewed"], "a ttl counts from the put that gives it")
 
 
 @case("T2", needs=TTL)
@@ -255,9 +259,13 @@ def test_what_refreshes_an_item_and_what_does_not(lab: Lab) -> None:
     line = _Timeline(lab)
     calls = ["get", "get no", "op yes", "op no", "untouched"]
     for store in (by_default, off):
-        line.put(store, D, *calls, "get yes")
+        line.put(store, D, *calls, "get yes", "early", "twice")
         for name in ("search", "search no", "search yes", "limit", "filter", "op search", "query"):
             line.put(store, ("s", name), "a", "b")
+    for store in (by_default, off):
+        for key in ("early", "twice"):
+            store.get(D, key, refresh_ttl=True)
+            line.written = time.monotonic()
     line.reads()
 
     _read(line, by_default, refreshes=True)
@@ -275,7 +283,11 @@ def _read(line: _Timeline, store: Subject, *, refreshes: bool) -> None:
     store.get(D, "get")
     store.get(D, "get no", refresh_ttl=False)
     store.get(D, "get yes", refresh_ttl=True)
+    store.get(D, "twice", refresh_ttl=True)
     store.batch([GetOp(D, "op yes", refresh_ttl=True), GetOp(D, "op no", refresh_ttl=False)])
+    store.list_namespaces(prefix=D)
+    note(False, D, "early", "an item whose only refresh, for its own ttl, was long ago")
+    note(True, D, "twice", "an item that is refreshed for the second time")
     note(refreshes, D, "get", "get")
     note(False, D, "get no", "get(refresh_ttl=False)")
     note(True, D, "get yes", "get(refresh_ttl=True)")

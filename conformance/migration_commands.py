@@ -23,6 +23,7 @@ from conformance.migration import (
     write_export,
 )
 from conformance.outcome import Journal, StoreRaisedError, brief
+from conformance.results import redact_text
 from conformance.subject import Subject
 
 
@@ -107,7 +108,7 @@ def _explained(what: str) -> Iterator[None]:
     except StoreRaisedError as error:
         if isinstance(error.cause, BackendError):
             raise error.cause from None
-        said = " ".join(str(error.cause).split())
+        said = redact_text(" ".join(str(error.cause).split()))
         raise MigrationError(
             f"the {what} ended: the store raised {type(error.cause).__name__}: {brief(said, 300)}."
             " Hint: does the store's function open it where its memories are?"

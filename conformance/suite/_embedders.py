@@ -34,7 +34,7 @@ SPOILED: dict[str, Callable[[list[str], Vectors], Vectors]] = {
     "too short": lambda texts, vectors: [v[:-4] for v in vectors],
     "too long": lambda texts, vectors: [[*v, 0.5, 0.5, 0.5, 0.5] for v in vectors],
     "one too short": lambda texts, vectors: [
-        v[:-1] if TROUBLE in t else v for t, v in zip(texts, vectors)
+        v[:-1] if TROUBLE in t else v for t, v in zip(texts, vectors, strict=True)
     ],
 }
 """Ways in which an answer has the wrong number or size of vectors."""
@@ -44,7 +44,8 @@ class TroubledEmbeddings(ExactEmbeddings):
     """
     Answers wrongly, or raises, whenever a text holds the word ``trouble``.
 
-    Like a real provider it fails for the whole call: texts that are embedded together with the bad one
+    Like a real provider it fails for the whole call: texts that are embedded together with the bad
+    one
     share its fate.
     """
 
@@ -75,9 +76,11 @@ class TroubledEmbeddings(ExactEmbeddings):
 
 class WaitingEmbeddings(ExactEmbeddings):
     """
-    Takes its time for some texts, in the caller's way of waiting: the async twins do not block the loop.
+    Takes its time for some texts, in the caller's way of waiting: the async twins do not block the
+    loop.
 
-    A text with the word ``slow`` waits ``seconds``.  One with ``gate`` sets ``entered`` and waits until
+    A text with the word ``slow`` waits ``seconds``.  One with ``gate`` sets ``entered`` and waits
+    until
     ``release`` is set, at most ``patience`` seconds.
     """
 
@@ -145,7 +148,8 @@ class TwoSidedEmbeddings(ExactEmbeddings):
     """
     Embeds a document one word further than a query, as models with two sides do in earnest.
 
-    The query ``banana`` is nearest to the document ``apple``.  Whoever embeds both by the same method
+    The query ``banana`` is nearest to the document ``apple``.  Whoever embeds both by the same
+    method
     finds the document ``banana`` instead.
     """
 

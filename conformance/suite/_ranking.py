@@ -39,7 +39,9 @@ def descend(lab: Lab, found: list[Any], what: str) -> None:
         f"the scores of {what} descend: the best match comes first",
         got=[(i.key, i.score) for i in found],
     )
-    lab.equal(scores[: len(scored)], scored, f"items without a score come after the scored in {what}")
+    lab.equal(
+        scores[: len(scored)], scored, f"items without a score come after the scored in {what}"
+    )
 
 
 def scores_like(lab: Lab, got: float | None, expected: float, what: str) -> None:

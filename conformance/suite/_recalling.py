@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from conformance.lab import Lab
@@ -97,7 +98,7 @@ class Asker:
         )
         scores = [s for _, s in answer.found if s is not None]
         lab.true(
-            all(a >= b - SCORE_SLACK for a, b in zip(scores, scores[1:])),
+            all(a >= b - SCORE_SLACK for a, b in pairwise(scores)),
             f"the scores do not descend for {label}",
             got=scores,
         )

@@ -105,7 +105,11 @@ def _shape(result: Any, ordered: bool) -> Any:
     if hasattr(result, "namespace"):
         score = getattr(result, "score", None)
         return (
-            result.namespace, result.key, result.value, score and round(score, 3), type(result).__name__
+            result.namespace,
+            result.key,
+            result.value,
+            score and round(score, 3),
+            type(result).__name__,
         )
     return result
 
@@ -236,13 +240,14 @@ def _in_loop(lab: Lab, work: Callable[[], Any]) -> Any:
 @case("O8", needs=BOTH_APIS, modes=("async",))
 def test_sync_calls_from_other_threads_work(lab: Lab) -> None:
     """
-    From a thread that is not the loop's every sync method works, and several threads may call at once.
+    From a thread that is not the loop's every sync method works, and several threads may call at
+    once.
     """
     from concurrent.futures import ThreadPoolExecutor
 
     store = lab.open()
     _need_sync(lab, store)
-    raw = store.raw
+    raw: Any = store.raw
 
     def work(number: int) -> int:
         for n in range(5):
@@ -252,13 +257,15 @@ def test_sync_calls_from_other_threads_work(lab: Lab) -> None:
         raw.batch([PutOp(("e",), f"t{number}", {"n": number}), GetOp(D, "shared")])
         found = raw.search(D, limit=100, filter={"n": 3})
         item = raw.get(D, f"t{number}-4")
-        return len(found) and item.value["n"] + len(raw.list_namespaces())
+        return len(found) and len(item.value) + len(raw.list_namespaces())
 
     pool = ThreadPoolExecutor(4)
     try:
         futures = [pool.submit(work, n) for n in range(4)]
         for future in futures:
-            lab.true(store.timed("sync calls in a thread", lambda f=future: f.result(60)), "an answer")
+            lab.true(
+                store.timed("sync calls in a thread", lambda f=future: f.result(60)), "an answer"
+            )
     finally:
         pool.shutdown(wait=False)
 

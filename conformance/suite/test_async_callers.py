@@ -87,12 +87,18 @@ def test_a_put_cancelled_in_its_own_tick_harms_nobody(lab: Lab) -> None:
     for n in range(3):
         lab.equal(store.value(D, f"k{n}"), {"n": n}, "a put of the same tick")
     lab.equal(store.value(D, "after"), {"n": 4}, "a later put of the same tick")
-    lab.true(isinstance(unborn, asyncio.CancelledError), "the cancelled call is cancelled", got=unborn)
+    lab.true(
+        isinstance(unborn, asyncio.CancelledError), "the cancelled call is cancelled", got=unborn
+    )
     lab.equal(store.get(D, "unborn"), None, "the item of a call that was cancelled before it began")
     if doomed is None:
-        lab.equal(store.value(D, "doomed"), {"n": 0}, "a put that ended before it could be cancelled")
+        lab.equal(
+            store.value(D, "doomed"), {"n": 0}, "a put that ended before it could be cancelled"
+        )
     elif hasattr(store.raw, "_aqueue"):
-        lab.equal(store.get(D, "doomed"), None, "a put that was cancelled while it was in the queue")
+        lab.equal(
+            store.get(D, "doomed"), None, "a put that was cancelled while it was in the queue"
+        )
     _write_again(lab, store, "doomed", "unborn")
     _works(lab, store, "a cancelled put")
 
@@ -158,7 +164,9 @@ def test_a_query_that_times_out_blocks_nobody(lab: Lab) -> None:
 
     _, _, item, found = _together(lab, store, "calls after a search that timed out", work)
 
-    lab.true(getattr(item, "value", None) == {"text": "apple"}, "a get after the time-out", got=item)
+    lab.true(
+        getattr(item, "value", None) == {"text": "apple"}, "a get after the time-out", got=item
+    )
     lab.true(isinstance(found, list) and len(found) == 1, "a search after the time-out", got=found)
     _works(lab, store, "a search that timed out")
 
@@ -195,7 +203,9 @@ def test_many_cancelled_calls_leave_the_others_their_answers(lab: Lab) -> None:
 
     wrong = [a for a in answers if isinstance(a, BaseException)]
     lab.equal([repr(w) for w in wrong[:3]], [], "no call that was left alone raises")
-    lab.true(all(a.value == {"n": 1} for a in answers if hasattr(a, "value")), "each get has its item")
+    lab.true(
+        all(a.value == {"n": 1} for a in answers if hasattr(a, "value")), "each get has its item"
+    )
     _works(lab, store, "many cancelled calls")
 
 
@@ -204,7 +214,8 @@ def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
     """
     A cancellation that comes out of the embedder ends the call that needed it, and only that.
 
-    If this fails, look for a background task that catches Exception only and dies of CancelledError.
+    If this fails, look for a background task that catches Exception only and dies of
+    CancelledError.
     """
 
     class Cancelled(WaitingEmbeddings):
@@ -225,11 +236,16 @@ def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
         done, _ = await asyncio.wait([first], timeout=3)
         if not done:
             first.cancel()
-        return [bool(done), *await _settle(raw.aput(D, "good", {"text": "apple"}), raw.aget(D, "bad"))]
+        return [
+            bool(done),
+            *await _settle(raw.aput(D, "good", {"text": "apple"}), raw.aget(D, "bad")),
+        ]
 
     answered, put, item = _together(lab, store, "calls after a cancelled embedder", work)
 
-    lab.true(answered, "the call whose embedding was cancelled comes back within 3 s", got="no answer")
+    lab.true(
+        answered, "the call whose embedding was cancelled comes back within 3 s", got="no answer"
+    )
     lab.equal(put, None, "a put after the cancelled embedder")
     lab.equal(item, None, "the item whose embedding was cancelled")
     _works(lab, store, "a cancelled embedder")
@@ -296,7 +312,13 @@ ORDERS: dict[str, list[dict[str, Any] | None]] = {
 }
 
 
-@case("O11", needs=ASYNC_VECTORS, modes=("async",), params={"same tick": 0.0, "later": 0.03}, seconds=60)
+@case(
+    "O11",
+    needs=ASYNC_VECTORS,
+    modes=("async",),
+    params={"same tick": 0.0, "later": 0.03},
+    seconds=60,
+)
 def test_the_last_issued_write_of_a_key_wins(lab: Lab, pause: float) -> None:
     """
     Writes of one key end with the last issued one, however long the text of an earlier one takes.
@@ -332,7 +354,9 @@ def _ended_with(
         unscored(lab, store, at, "apple", "k", f"the last write of {at[1]} is a delete")
     else:
         matches(lab, store, at, value["text"], "k", f"the last write of {at[1]}")
-        does_not_match(lab, store, at, "apple", "k", f"the write of 'apple' was overtaken in {at[1]}")
+        does_not_match(
+            lab, store, at, "apple", "k", f"the write of 'apple' was overtaken in {at[1]}"
+        )
 
 
 @case("O11", needs=ASYNC_VECTORS, modes=("async",), seconds=60)

@@ -44,7 +44,9 @@ def test_a_batch_is_any_iterable(lab: Lab) -> None:
         lab.equal(store.batch(kind(puts)), [None] * 4, f"one None for each put of a {name}")
         got = store.batch(kind([GetOp(at, f"k{n}") for n in (3, 1, 9, 0, 2)]))
         values = [i.value["n"] if i is not None else None for i in got]
-        lab.equal(values, [3, 1, None, 0, 2], f"the items in the order of the operations of a {name}")
+        lab.equal(
+            values, [3, 1, None, 0, 2], f"the items in the order of the operations of a {name}"
+        )
         lab.equal(store.batch(kind([])), [], f"an empty {name} gives an empty list")
 
 
@@ -268,9 +270,13 @@ def test_repeated_reads_in_a_batch_are_all_answered(lab: Lab) -> None:
     get_a, get_b = GetOp(D, "a"), GetOp(D, "b")
     search = SearchOp(D, filter={"n": 2}, limit=5)
 
-    got = store.batch([get_a, get_b, search, get_a, GetOp(D, "none"), get_a, search, GetOp(D, "none")])
+    got = store.batch(
+        [get_a, get_b, search, get_a, GetOp(D, "none"), get_a, search, GetOp(D, "none")]
+    )
 
-    lab.equal([_plain(r) for r in got], ["a", "b", ["b"], "a", None, "a", ["b"], None], "every place")
+    lab.equal(
+        [_plain(r) for r in got], ["a", "b", ["b"], "a", None, "a", ["b"], None], "every place"
+    )
 
 
 BAD: dict[str, Callable[[tuple[str, ...]], Any]] = {
@@ -299,10 +305,12 @@ def test_a_failing_batch_changes_nothing(lab: Lab) -> None:
     failed: list[str] = []
     for name, bad in BAD.items():
         for place in (3, 0):
-            at = ("d", f"{name} at {place}")
+            at: tuple[str, ...] = ("d", f"{name} at {place}")
             store.batch([PutOp(at, "old", {"n": 1}), PutOp(at, "gone", {"n": 2})])
             ops: list[Any] = [
-                PutOp(at, "new", {"n": 9}), PutOp(at, "old", {"n": 9}), PutOp(at, "gone", None)
+                PutOp(at, "new", {"n": 9}),
+                PutOp(at, "old", {"n": 9}),
+                PutOp(at, "gone", None),
             ]
             ops.insert(place, bad(at))
             if lab.attempt(lambda ops=ops: store.batch(ops)) is not None:  # type: ignore[misc]
@@ -360,7 +368,8 @@ LARGE: dict[str, Callable[[int], list[Any]]] = {
     "gets": lambda count: [GetOp(D, f"k{n}") for n in range(count)],
     "deletes": lambda count: [PutOp(D, f"k{n}", None) for n in range(count)],
     "mixed": lambda count: [
-        PutOp(("m", f"n{n % 9}"), f"k{n}", {"n": n}) if n % 2 else GetOp(D, f"k{n}") for n in range(count)
+        PutOp(("m", f"n{n % 9}"), f"k{n}", {"n": n}) if n % 2 else GetOp(D, f"k{n}")
+        for n in range(count)
     ],
 }
 

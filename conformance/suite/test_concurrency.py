@@ -89,16 +89,23 @@ def test_eight_threads_share_a_store(lab: Lab) -> None:
     """
     Parallel calls of every kind from eight threads never raise, and no write is lost.
 
-    If this fails with 'changed size during iteration', look for a dict that is walked without a lock.
+    If this fails with 'changed size during iteration', look for a dict that is walked without a
+    lock.
     """
     store = lab.open()
     rounds = _rounds(store, calls=8 * 9, most=25)
 
     def work(me: int) -> Callable[[], None]:
-        return lambda: [_round(store.raw, me, n) for n in range(rounds)] and None
+        def rounds_of_one() -> None:
+            for n in range(rounds):
+                _round(store.raw, me, n)
+
+        return rounds_of_one
 
     with _eager_threads():
-        raised = store.timed("calls of eight threads", lambda: _in_threads([work(n) for n in range(8)]))
+        raised = store.timed(
+            "calls of eight threads", lambda: _in_threads([work(n) for n in range(8)])
+        )
 
     lab.equal([repr(r) for r in raised[:3]], [], "what the threads raised")
     for me in range(8):
@@ -128,7 +135,8 @@ def test_threads_put_and_query_an_index(lab: Lab) -> None:
             store.raw.put(("shared",), "k", {"text": f"fig grape*{n}"})
 
     with _eager_threads():
-        works: list[Callable[[], Any]] = [lambda me=n: work(me) for n in range(6)]  # type: ignore[misc]
+        works: list[Callable[[], Any]] = [lambda me=n: work(me) for n in range(6)]  # type:
+        ignore[misc]
         raised = store.timed("calls of six threads", lambda: _in_threads(works))
 
     lab.equal([repr(r) for r in raised[:3]], [], "what the threads raised")
@@ -177,7 +185,9 @@ def _second(lab: Lab, store: Subject, **changes: Any) -> Subject:
     refused = lab.attempt(lambda: opened.append(lab.open(at=store.at, **more)))
     if refused is not None:
         if not lab.offers(Capability.PROCESSES):
-            lab.unsupported(f"a location is open once at a time: {type(refused).__name__}: {refused}")
+            lab.unsupported(
+                f"a location is open once at a time: {type(refused).__name__}: {refused}"
+            )
         lab.fail("a second store object on the location can be opened", got=refused)
     return opened[0]
 
@@ -243,14 +253,17 @@ def test_four_store_objects_write_from_four_threads(lab: Lab) -> None:
     def work(me: int, raw: Any) -> None:
         for n in range(rounds):
             raw.put(("own", f"t{me}"), f"k{n}", {"n": n})
-            raw.batch([PutOp(("own", f"t{me}"), f"b{n}", {"n": n}), PutOp(("shared",), "k", {"by": me})])
+            raw.batch(
+                [PutOp(("own", f"t{me}"), f"b{n}", {"n": n}), PutOp(("shared",), "k", {"by": me})]
+            )
             item = raw.get(("own", f"t{me}"), f"k{n}")
             if item is None:
                 raise AssertionError(f"store {me} does not find its own item k{n}")
             raw.search(("own",), limit=5)
 
     works: list[Callable[[], Any]] = [
-        lambda me=me, raw=s.raw: work(me, raw) for me, s in enumerate(stores)  # type: ignore[misc]
+        lambda me=me, raw=s.raw: work(me, raw)
+        for me, s in enumerate(stores)  # type: ignore[misc]
     ]
     raised = first.timed("calls of four store objects", lambda: _in_threads(works))
 
@@ -296,7 +309,11 @@ def _open_and_put(lab: Lab, at: Location, index: Any, me: int, stores: list[Subj
     store.put(D, f"k{me}", {"n": me, "text": "apple"})
 
 
-@case("O15", needs=(Capability.PERSISTENCE, Capability.THREADS), params={"plain": False, "index": True})
+@case(
+    "O15",
+    needs=(Capability.PERSISTENCE, Capability.THREADS),
+    params={"plain": False, "index": True},
+)
 def test_four_setups_at_once_on_a_fresh_location(lab: Lab, indexed: bool) -> None:
     """
     Several stores may be opened and set up on a fresh location at the same moment.
@@ -311,9 +328,10 @@ def test_four_setups_at_once_on_a_fresh_location(lab: Lab, indexed: bool) -> Non
     if lab.mode == "async":
         lab.lane.pending()  # starts the loop here, once
 
-    raised = _in_threads(
-        [lambda me=n: _open_and_put(lab, at, index, me, stores) for n in range(4)]  # type: ignore[misc]
-    )
+    def opening(me: int) -> Callable[[], None]:
+        return lambda: _open_and_put(lab, at, index, me, stores)
+
+    raised = _in_threads([opening(n) for n in range(4)])
 
     if raised and not lab.offers(Capability.PROCESSES):
         lab.unsupported(f"a location is open once at a time: {raised[0]}")

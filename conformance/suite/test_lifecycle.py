@@ -139,7 +139,9 @@ def test_a_single_put_as_the_last_act_survives(lab: Lab) -> None:
     for n in range(4):
         store.put(D, f"k{n}", {"n": n})
         store = lab.reopen(store)
-        lab.equal(store.keys(D), [f"k{m}" for m in range(n + 1)], f"the items after reopening {n + 1}")
+        lab.equal(
+            store.keys(D), [f"k{m}" for m in range(n + 1)], f"the items after reopening {n + 1}"
+        )
     store.delete(D, "k0")
     store = lab.reopen(store)
     lab.equal(store.keys(D), ["k1", "k2", "k3"], "the items after a delete and a reopening")
@@ -165,7 +167,8 @@ def test_two_locations_are_two_stores(lab: Lab) -> None:
 @case("O17", needs=LASTING_VECTORS)
 def test_an_index_can_be_added_to_existing_data(lab: Lab) -> None:
     """
-    Opened with ``index`` for the first time, a location keeps its items readable and indexes new ones.
+    Opened with ``index`` for the first time, a location keeps its items readable and indexes new
+    ones.
 
     If this fails, look at migrations for vectors that expect an empty database.
     """

@@ -163,7 +163,9 @@ def test_each_of_several_fields_is_embedded(lab: Lab) -> None:
     """
     store = lab.indexed("title", "meta.note", "tags[*]", "body")
     store.put(
-        D, "k", {"title": "apple", "meta": {"note": "banana"}, "tags": ["cherry", "fig"], "body": "grape"}
+        D,
+        "k",
+        {"title": "apple", "meta": {"note": "banana"}, "tags": ["cherry", "fig"], "body": "grape"},
     )
     store.put(D, "other", {"title": "kiwi", "body": "lemon"})
 
@@ -197,7 +199,8 @@ def test_missing_fields_are_skipped(lab: Lab) -> None:
 @case("V2", needs=VECTORS)
 def test_values_that_are_no_text_are_embedded_as_text(lab: Lab) -> None:
     """
-    A configured field may hold a number, a bool, a list or a dict: the put works and the item is found.
+    A configured field may hold a number, a bool, a list or a dict: the put works and the item is
+    found.
     """
     embed = ExactEmbeddings()
     store = lab.indexed("field", embed=embed)
@@ -230,7 +233,9 @@ def test_index_false_keeps_an_item_out_of_the_ranking_only(lab: Lab, batched: bo
     embed = ExactEmbeddings()
     store = lab.indexed("text", embed=embed)
     if batched:
-        store.batch([PutOp(D, "hidden", {"text": "apple"}, index=False), PutOp(D, "seen", {"text": "kiwi"})])
+        store.batch(
+            [PutOp(D, "hidden", {"text": "apple"}, index=False), PutOp(D, "seen", {"text": "kiwi"})]
+        )
     else:
         store.put(D, "hidden", {"text": "apple"}, index=False)
         store.put(D, "seen", {"text": "kiwi"})
@@ -283,7 +288,12 @@ def test_items_of_one_batch_keep_their_own_index_argument(lab: Lab) -> None:
     """
     store = lab.indexed("text")
     value = {"text": "apple", "other": "banana", "list": [{"t": "cherry"}, {"t": "damson"}]}
-    choices: dict[str, Any] = {"text": ["text"], "other": ["other"], "none": False, "each": ["list[*].t"]}
+    choices: dict[str, Any] = {
+        "text": ["text"],
+        "other": ["other"],
+        "none": False,
+        "each": ["list[*].t"],
+    }
     ops = [PutOp(D, key, value, index=index) for key, index in choices.items()]
     store.batch([*ops[:2], PutOp(D, "default", {"text": "elder"}), *ops[2:]])
 

@@ -74,7 +74,17 @@ def test_every_offset_gives_its_part_of_the_ranking(lab: Lab) -> None:
     store.batch(items)
 
     lab.equal(store.ranked(D, "apple", limit=100), expected, "the whole ranking")
-    for limit, offset in ((1, 0), (1, 3), (1, 20), (2, 7), (5, 11), (3, 19), (10, 20), (4, 21), (7, 500)):
+    for limit, offset in (
+        (1, 0),
+        (1, 3),
+        (1, 20),
+        (2, 7),
+        (5, 11),
+        (3, 19),
+        (10, 20),
+        (4, 21),
+        (7, 500),
+    ):
         got = store.ranked(D, "apple", limit=limit, offset=offset)
         what = f"limit={limit}, offset={offset}"
         lab.equal(got, expected[offset : offset + limit], f"the part of the ranking for {what}")
@@ -89,7 +99,9 @@ def test_paging_through_equal_scores_reaches_every_item_once(lab: Lab) -> None:
     """
     store = lab.indexed("text")
     keys = {f"k{n:02}" for n in range(35)}
-    store.batch([PutOp(("d", f"n{n % 3}"), k, {"text": f"apple, {k}"}) for n, k in enumerate(sorted(keys))])
+    store.batch(
+        [PutOp(("d", f"n{n % 3}"), k, {"text": f"apple, {k}"}) for n, k in enumerate(sorted(keys))]
+    )
 
     for query in ("apple", "banana"):
         found = store.walk(D, page=4, query=query)
@@ -120,13 +132,20 @@ def test_a_filter_finds_matches_that_are_the_farthest(lab: Lab) -> None:
     If this fails, look for a filter that is applied after the nearest were taken.
     """
     store = lab.indexed("text")
-    ops = [PutOp(D, f"near{n:03}", {"text": f"apple*{n + 1} {_mixed(lab, n)}", "rare": False}) for n in range(300)]
-    far = [PutOp(D, f"far{n}", {"text": f"apple banana*{90 + n * 90}", "rare": True}) for n in range(3)]
+    ops = [
+        PutOp(D, f"near{n:03}", {"text": f"apple*{n + 1} {_mixed(lab, n)}", "rare": False})
+        for n in range(300)
+    ]
+    far = [
+        PutOp(D, f"far{n}", {"text": f"apple banana*{90 + n * 90}", "rare": True}) for n in range(3)
+    ]
     store.batch([*ops[:150], *far, *ops[150:]])
 
     for limit in (1, 2, 3, 10):
         found = store.search(D, query="apple", filter={"rare": True}, limit=limit)
-        lab.equal([i.key for i in found], ["far0", "far1", "far2"][:limit], "the matches, best first")
+        lab.equal(
+            [i.key for i in found], ["far0", "far1", "far2"][:limit], "the matches, best first"
+        )
         descend(lab, found, "the filtered ranking")
 
 
@@ -175,7 +194,9 @@ def test_a_ranking_is_the_same_after_reopening(lab: Lab) -> None:
     """
     store = lab.indexed("text", "tags[*]")
     for n in range(25):
-        store.put(D, f"k{n:02}", {"text": _mixed(lab, n), "tags": [f"fig*{n + 2}", f"fig iris*{n}"]})
+        store.put(
+            D, f"k{n:02}", {"text": _mixed(lab, n), "tags": [f"fig*{n + 2}", f"fig iris*{n}"]}
+        )
     store.put(D, "hidden", {"text": "apple"}, index=False)
     before = hits(lab, store, D, "apple kiwi")
 
@@ -243,7 +264,8 @@ def test_nearer_items_elsewhere_do_not_hide_those_of_the_prefix(lab: Lab) -> Non
     """
     store = lab.indexed("text")
     elsewhere = [
-        PutOp(("users", f"u{n % 30}"), f"k{n}", {"text": f"apple*{n + 90} {_mixed(lab, n)}"}) for n in range(300)
+        PutOp(("users", f"u{n % 30}"), f"k{n}", {"text": f"apple*{n + 90} {_mixed(lab, n)}"})
+        for n in range(300)
     ]
     mine = [PutOp(("users", "me"), f"mine{n}", {"text": f"apple banana*{n + 2}"}) for n in range(8)]
     store.batch([*elsewhere[:200], *mine, *elsewhere[200:]])
@@ -261,7 +283,16 @@ def test_a_query_keeps_to_whole_labels_of_its_prefix(lab: Lab) -> None:
     """
     store = lab.indexed("text")
     inside = [("a", "b"), ("a", "b", "c"), ("a", "b", "c", "d")]
-    outside = [("a", "bc"), ("a", "B"), ("a",), ("ab",), ("b",), ("x", "a", "b"), ("a", "b%"), ("a", "_")]
+    outside = [
+        ("a", "bc"),
+        ("a", "B"),
+        ("a",),
+        ("ab",),
+        ("b",),
+        ("x", "a", "b"),
+        ("a", "b%"),
+        ("a", "_"),
+    ]
     for n, namespace in enumerate([*inside, *outside]):
         store.put(namespace, f"k{n}", {"text": f"apple*{20 - n} fig"})
 

@@ -38,7 +38,8 @@ def test_the_score_is_the_cosine(lab: Lab) -> None:
     """
     The score is the cosine of the two vectors: 1.0 for equal directions, 0.0 for nothing in common.
 
-    If this fails, look at whether a distance is turned into a similarity, and whether vectors of any
+    If this fails, look at whether a distance is turned into a similarity, and whether vectors of
+    any
     length are normalised.
     """
     embed = ExactEmbeddings()
@@ -59,7 +60,13 @@ def test_identical_text_scores_one_within_float32(lab: Lab) -> None:
     The same text scores 1.0 within float32, and never more than 1.0 by more than rounding.
     """
     store = lab.indexed("text")
-    texts = ["apple", "apple*3 banana*7 fig", "mango*11 nutmeg*13", "unknown words only", "elder " * 50]
+    texts = [
+        "apple",
+        "apple*3 banana*7 fig",
+        "mango*11 nutmeg*13",
+        "unknown words only",
+        "elder " * 50,
+    ]
     for n, text in enumerate(texts):
         store.put(D, f"k{n}", {"text": text})
 
@@ -76,7 +83,8 @@ def test_identical_text_scores_one_within_float32(lab: Lab) -> None:
 @case("V5", needs=VECTORS)
 def test_opposite_directions_score_minus_one(lab: Lab) -> None:
     """
-    The cosine is below zero for vectors that point away: it is neither clipped nor squeezed to 0..1.
+    The cosine is below zero for vectors that point away: it is neither clipped nor squeezed to
+    0..1.
     """
     embed = TableEmbeddings({"north": (1, 0), "south": (-2, 0), "east": (0, 3), "slant": (-1, 1)})
     store = lab.indexed("text", embed=embed)
@@ -111,7 +119,8 @@ def test_scores_do_not_depend_on_limit_filter_or_company(lab: Lab) -> None:
 @case("V5", needs=VECTORS)
 def test_a_zero_vector_never_outranks_a_real_match(lab: Lab) -> None:
     """
-    A text whose vector is all zeros is refused, or gets no score or a finite one below real matches.
+    A text whose vector is all zeros is refused, or gets no score or a finite one below real
+    matches.
 
     If this fails, look at a division by the length of the vector: NaN sorts first in some engines.
     """
@@ -125,7 +134,9 @@ def test_a_zero_vector_never_outranks_a_real_match(lab: Lab) -> None:
     keys = [i.key for i in found]
     lab.equal(keys[:2], ["near", "between"], "the real matches come first")
     if refused is None:
-        lab.equal(store.value(D, "void"), {"text": "void"}, "the item with the zero vector is stored")
+        lab.equal(
+            store.value(D, "void"), {"text": "void"}, "the item with the zero vector is stored"
+        )
     else:
         lab.equal(store.get(D, "void"), None, "the refused item is not stored")
 
@@ -201,7 +212,7 @@ def test_the_configured_distance_ranks(lab: Lab, distance: str) -> None:
 def _tell_score(lab: Lab, distance: str, best: Any) -> None:
     """Cosine is a promise; for the other distances only the sense of the score is."""
     point = POINTS[best.key]
-    dot = sum(a * b for a, b in zip(point, QUERY))
+    dot = sum(a * b for a, b in zip(point, QUERY, strict=True))
     if distance == "cosine":
         scores_like(lab, best.score, dot / (math.hypot(*point) * math.hypot(*QUERY)), "the nearest")
     by_hand = dot if distance == "inner_product" else -math.dist(point, QUERY)
@@ -223,5 +234,7 @@ def test_the_configured_distance_pools_by_the_best_vector(lab: Lab, distance: st
     plain.batch([PutOp(D, name, {"text": name}) for name in POINTS])
     if [i.key for i in plain.search(D, query="ask")] == ORDERS["cosine"]:
         lab.unsupported("does not document distance_type: it ranks by cosine")
-    lab.equal([i.key for i in found], ["pooled", "single"], f"each item once, nearest first by {distance}")
+    lab.equal(
+        [i.key for i in found], ["pooled", "single"], f"each item once, nearest first by {distance}"
+    )
     descend(lab, found, f"a ranking by {distance}")

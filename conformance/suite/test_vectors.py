@@ -38,7 +38,8 @@ def test_without_an_index_a_query_is_ignored(lab: Lab) -> None:
 @case("V1")
 def test_without_an_index_the_index_argument_is_ignored(lab: Lab) -> None:
     """
-    A store without ``index`` takes ``index=False`` and ``index=[...]`` and stores the item as any other.
+    A store without ``index`` takes ``index=False`` and ``index=[...]`` and stores the item as any
+    other.
     """
     store = lab.open()
 
@@ -52,7 +53,9 @@ def test_without_an_index_the_index_argument_is_ignored(lab: Lab) -> None:
     )
 
     lab.equal(store.value(D, "none"), {"text": "apple"}, "the item put with index=False")
-    lab.equal(store.value(D, "paths"), {"text": "banana", "a": [{"b": 1}]}, "the item put with paths")
+    lab.equal(
+        store.value(D, "paths"), {"text": "banana", "a": [{"b": 1}]}, "the item put with paths"
+    )
     lab.equal(
         store.keys(D, query="apple"),
         ["batched", "none", "paths", "unindexed"],
@@ -73,7 +76,9 @@ def test_without_an_index_filter_and_paging_still_work_beside_a_query(lab: Lab) 
     all_keys = [f"k{n:02}" for n in range(24)]
     lab.equal(store.keys(D, query="banana"), all_keys, "each item comes once")
     lab.equal(len(store.search(D, query="banana")), 10, "the default limit is ten")
-    lab.equal(len(store.search(D, query="banana", limit=20, offset=20)), 4, "items past the twentieth")
+    lab.equal(
+        len(store.search(D, query="banana", limit=20, offset=20)), 4, "items past the twentieth"
+    )
 
 
 @case("V4", needs=VECTORS)
@@ -150,7 +155,9 @@ def test_scores_are_on_the_items_and_only_on_ranked_ones(lab: Lab) -> None:
     for plain in (None, ""):
         found = store.search(D, query=plain, limit=50)
         lab.equal(len(found), 15, f"query={plain!r} finds all items")
-        lab.true(all(i.score is None for i in found), f"query={plain!r} gives no scores", got=found[:2])
+        lab.true(
+            all(i.score is None for i in found), f"query={plain!r} gives no scores", got=found[:2]
+        )
 
 
 @case("V9", needs=VECTORS)
@@ -267,5 +274,7 @@ def test_what_a_query_does_with_unindexed_items(lab: Lab) -> None:
     found = store.search(D, query="apple", limit=10)
 
     names = [i.key for i in found if i.score is None]
-    lab.observe("query.unindexed_items", "appended without score" if names else "left out", keys=names)
+    lab.observe(
+        "query.unindexed_items", "appended without score" if names else "left out", keys=names
+    )
     lab.observe("query.first", found[0].key if found else None)

@@ -1,0 +1,157 @@
+"""
+T7 and T8: sweeps, and the sweeper.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from conformance.case import case
+from conformance.contract import Capability
+from conformance.lab import Lab
+from conformance.subject import Subject
+from conformance.suite._expiry import GRACE, SOON, TTL, D, expiring, sweep, there
+from conformance.suite._ranking import does_not_match, matches, unscored
+
+
+@case("T7", needs=TTL)
+def test_a_sweep_deletes_exactly_the_expired_and_counts_them(lab: Lab) -> None:
+    """
+    ``sweep_ttl`` deletes what has expired, nothing else, and says how many those were.
+    """
+    store = expiring(lab, refresh_on_read=False)
+    if not hasattr(store.raw, "sweep_ttl"):
+        lab.unsupported("has no sweep_ttl: the engine expires by itself")
+    lab.equal(sweep(store), 0, "the count of a sweep of an empty store")
+    expired = [f"dead{n}" for n in range(5)]
+    for n, key in enumerate(expired):
+        store.put((*D, f"n{n % 2}"), key, {"n": n}, ttl=SOON)
+    store.put(D, "long", {"n": 1}, ttl=10)
+    store.put(D, "never", {"n": 2})
+    store.put(("d", "n1"), "never", {"n": 3})
+    time.sleep(GRACE)
+    seen = len(store.search(D, limit=100, refresh_ttl=False)) - 3
+
+    if lab.offers(Capability.PERSISTENCE):
+        store = lab.reopen(store)
+    store.put(D, "late", {"n": 4})
+    store.delete(D, "late")
+
+    count = sweep(store)
+
+    lab.true(
+        count == 5 or (count == 0 and seen == 0),
+        "the count of a sweep with five expired items",
+        got=count,
+        expected=5,
+    )
+    lab.true(isinstance(count, int), "the count of a sweep is an int", got=type(count).__name__)
+    lab.equal(store.keys(()), ["long", "never", "never"], "the items after the sweep")
+    lab.equal(sorted(store.list_namespaces()), [D, ("d", "n1")], "the namespaces after the sweep")
+    lab.equal(sweep(store), 0, "the count of a second sweep")
+
+
+@case("T7", needs=(Capability.TTL, Capability.VECTORS))
+def test_a_sweep_removes_the_vectors(lab: Lab) -> None:
+    """
+    A key that is used again after it was swept is not found by the old text.
+    """
+    store = expiring(lab, index=lab.index("text"), refresh_on_read=False)
+    for key in ("k", "l"):
+        store.put(D, key, {"text": "apple"}, ttl=SOON)
+    store.put(D, "live", {"text": "apple banana"})
+    time.sleep(GRACE)
+    sweep(store)
+
+    lab.equal(store.ranked(D, "apple"), ["live"], "the ranking after the sweep")
+    store.put(D, "k", {"text": "apple"}, index=False)
+    unscored(lab, store, D, "apple", "k", "the key was swept, then put with index=False")
+    store.put(D, "l", {"text": "cherry"})
+    matches(lab, store, D, "cherry", "l", "the key was swept, then put again")
+    does_not_match(lab, store, D, "apple", "l", "the old text was swept")
+
+
+def _start(lab: Lab, store: Subject, *minutes: float) -> None:
+    """Start the sweeper, without waiting for the task or future that it may give."""
+    start: Any = getattr(store.raw, "start_ttl_sweeper")  # noqa: B009 - not every store has it
+
+    async def started() -> None:
+        result = start(*minutes)
+        if hasattr(result, "cr_await"):
+            await result
+
+    if lab.mode == "async":
+        store.timed("start_ttl_sweeper", lambda: lab.lane.run(started()))
+    else:
+        store.timed("start_ttl_sweeper", lambda: start(*minutes))
+
+
+@case("T7", needs=TTL, seconds=60)
+def test_the_sweeper_runs_between_start_and_stop_only(lab: Lab) -> None:
+    """
+    Nothing is swept before ``start_ttl_sweeper``, expired items are after it, none after the stop.
+
+    If this fails, look at a sweeper that is started by the constructor, or that a stop does not
+    end.
+    """
+    store = expiring(lab, refresh_on_read=False, sweep_interval_minutes=0.005)
+    if not hasattr(store.raw, "start_ttl_sweeper"):
+        lab.unsupported("has no sweeper: the engine expires by itself")
+    lab.equal(store.maintenance("stop_ttl_sweeper", 1), True, "a stop when none was started")
+    store.put(D, "first", {"n": 1}, ttl=SOON)
+    store.put(D, "live", {"n": 2}, ttl=10)
+    time.sleep(GRACE + 0.2)
+    shown = there(store, D, ["first"]) == ["first"]
+    # A store that hides the expired by itself leaves nothing to see; a count then tells.
+    if not shown:
+        lab.true(sweep(store) in (0, 1), "the count of a sweep before the sweeper was started")
+
+    _start(lab, store, 0.005)
+    lab.until(lambda: not there(store, D, ["first"]), 6, "the sweeper has not swept")
+    _start(lab, store, 0.005)
+    lab.equal(store.maintenance("stop_ttl_sweeper", 5), True, "a stop of the sweeper")
+    store.put(D, "second", {"n": 3}, ttl=SOON)
+    time.sleep(GRACE + 0.2)
+    if shown:
+        lab.equal(there(store, D, ["second"]), ["second"], "an expired item after the stop")
+    lab.equal(store.maintenance("stop_ttl_sweeper"), True, "a second stop")
+    lab.equal(there(store, D, ["live"]), ["live"], "an item that has not expired")
+    _start(lab, store)
+    lab.until(
+        lambda: not there(store, D, ["second"]),
+        6,
+        "the sweeper that was started again, with the configured interval, has not swept",
+    )
+    store.maintenance("stop_ttl_sweeper", 5)
+
+
+@case("T8", needs=TTL)
+def test_nothing_is_swept_early_and_nothing_of_zero_lasts(lab: Lab) -> None:
+    """
+    Sweeps before the time delete nothing; a ttl of zero or below means expired already, or is
+    refused.
+    """
+    store = expiring(lab, refresh_on_read=False)
+    begin = time.monotonic()
+    longer = {"one": 0.05, "two": 0.1, "three": 60.0, "four": 100_000.0}
+    for key, ttl in longer.items():
+        store.put(D, key, {"n": 1}, ttl=ttl)
+    expired: list[str] = []
+    for ttl in (0, 0.0, -1, -0.5):
+        refused = lab.attempt(lambda ttl=ttl: store.put(D, f"ttl{ttl}", {"n": 2}, ttl=ttl))  # type: ignore[misc]
+        expired += [] if refused else [f"ttl{ttl}"]
+    lab.observe("ttl.zero_or_below", f"{len(expired)} of 4 accepted")
+
+    while True:
+        sweep(store)
+        left, alive = there(store, D, expired), there(store, D, list(longer))
+        spent = time.monotonic() - begin
+        if spent < 1.9:
+            lab.equal(
+                alive, list(longer), f"items with seconds to live, after {spent:.1f} s of sweeps"
+            )
+        if spent > 1.4 and (not left or spent > 3):
+            break
+        time.sleep(0.2)
+    lab.equal(left, [], "items with a ttl of zero or below, a second later")

@@ -87,6 +87,15 @@ class Arguments:
         return self.function(*positional, **named, **self.options)
 
 
+    def source(self, at: str, index: str, ttl: str) -> str:
+        """The arguments of ``call`` as Python source, with these texts for the three."""
+        values = {"at": at, "index": index, "ttl": ttl}
+        parts = [values[name] for name in self.positional]
+        parts += [f"{parameter}={values[name]}" for parameter, name in self.named]
+        parts += [f"{name}={value!r}" for name, value in self.options.items()]
+        return ", ".join(parts)
+
+
 def _source(parameter: Parameter, free: list[str], options: Mapping[str, str]) -> str | None:
     """Which argument a parameter gets; ``None`` for an option's or a default; takes it off ``free``."""
     if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):

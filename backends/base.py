@@ -8,6 +8,7 @@ A backend knows no test.  It says where its engine comes from (`Deployment`), wh
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -119,6 +120,33 @@ def scratch() -> str | None:
     return None
 
 
+_OWNED = re.compile(r"conformance-.*-pid(\d+)-[^-]*")
+
+
+def own_folder(name: str, parent: str | None) -> Path:
+    """
+    A new temporary folder that carries our process id; those of processes that were killed are removed.
+    """
+    where = Path(parent or tempfile.gettempdir())
+    for left in where.glob("conformance-*-pid*-*"):
+        owner = _OWNED.fullmatch(left.name)
+        if owner is not None and not _alive(int(owner[1])):
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"conformance-{name}-pid{os.getpid()}-", dir=where))
+
+
+def _alive(pid: int) -> bool:
+    if os.name != "posix":
+        return True  # signal 0 ends the process on Windows; there the folders are left
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 class Engine:
     """
     A server that the backend started and may therefore stop and kill.
@@ -173,14 +201,14 @@ class Backend:
         A temporary folder of this backend object's own, in memory where possible, removed by ``stop``.
         """
         if self._root is None:
-            self._root = Path(tempfile.mkdtemp(prefix=f"conformance-{self.name}-", dir=scratch()))
+            self._root = own_folder(self.name, scratch())
         return self._root
 
     @property
     def disk(self) -> Path:
         """Like ``root``, but on the disk: for figures that depend on it."""
         if self._disk is None:
-            self._disk = Path(tempfile.mkdtemp(prefix=f"conformance-{self.name}-"))
+            self._disk = own_folder(self.name, None)
         return self._disk
 
     @property

@@ -1,5 +1,6 @@
 """
-``ChromaStore``: a Chroma server at a URL or from its own package, or a folder in the process.
+``ChromaStore``: a Chroma server at a URL, from its own package or in a container, or a folder in the
+process.
 
 The folder is for one process: others that have it open miss what is written, without an error.
 """
@@ -17,14 +18,18 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from backends.base import Deployment, Facts
-from backends.engines.http_server import HttpServer
+from backends.engines.http_server import HttpContainer, HttpServer
 from backends.engines.ports import LOOPBACK
 from backends.packages import megabytes, versions
 from backends.vector.backend import VectorBackend
-from backends.vector.chroma import ChromaStore
+from backends.vector.chroma import OLDEST_SERVER, ChromaStore
 from backends.vector.store import VectorStore
+from backends.vector.versions import require
 from conformance.contract import Location
 
+PROCESSES = (
+    "one: a second process that has the folder open misses what the first writes, without an error"
+)
 _PACKAGES = ("chromadb",)
 
 
@@ -42,6 +47,7 @@ class ChromaBackend(VectorBackend):
     GET_CLIENT = "pip install chromadb"
     GET_SERVER = "pip install chromadb (it brings the server), or give --url"
     URL_VARIABLE = "CHROMA_URL"
+    IMAGE = "chromadb/chroma:1.5.9"
 
     def server_problem(self) -> str | None:
         return None if server_command() else "there is no chroma command"
@@ -62,6 +68,9 @@ class ChromaBackend(VectorBackend):
         command += ["--host", LOOPBACK, "--port", str(ports[0])]
         return command, dict(os.environ)
 
+    def new_container(self) -> HttpContainer:
+        return HttpContainer(self.name, self.IMAGE, (8000,), ready="/api/v2/heartbeat")
+
     def _client(self) -> Any:
         import chromadb
         from chromadb.config import Settings
@@ -80,8 +89,10 @@ class ChromaBackend(VectorBackend):
 
         client = self._client()
         try:
-            with contextlib.suppress(NotFoundError):
-                client.delete_collection(name)
+            # What a move to vectors left behind when it was broken off has the same name and more.
+            for one in (name, f"{name}--new", f"{name}--old"):
+                with contextlib.suppress(NotFoundError):
+                    client.delete_collection(one)
         finally:
             client.close()
 
@@ -90,7 +101,9 @@ class ChromaBackend(VectorBackend):
             return f"Chroma {metadata.version('chromadb')} in the process"
         client = self._client()
         try:
-            return f"Chroma {client.get_version()}"
+            version = str(client.get_version())
+            require("Chroma", version, OLDEST_SERVER)
+            return f"Chroma {version}"
         finally:
             client.close()
 
@@ -113,7 +126,10 @@ class ChromaBackend(VectorBackend):
             setup_steps=(self.GET_CLIENT, *steps),
             install_megabytes=megabytes(_PACKAGES),
             settings={"index": "HNSW, cosine, ef_search 200, max_neighbors 32"},
-            limits={"item": "36 MB (a request is at most 40 MiB)"},
+            limits={
+                "item": "36 MB (a request is at most 40 MiB)",
+                **({"processes": PROCESSES} if embedded else {}),
+            },
         )
 
 

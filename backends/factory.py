@@ -227,26 +227,21 @@ class FactoryBackend(Backend):
             return self._inner.snippet(at, mode)
         function = inspect.unwrap(self._arguments.function) if self._arguments is not None else None
         asynchronous = inspect.isasyncgenfunction(function)
-        if not (asynchronous or inspect.isgeneratorfunction(function)):
-            return None
-        names = list(inspect.signature(function).parameters)
-        if names[-3:] != ["at", "index", "ttl"]:
+        if self._arguments is None or not (asynchronous or inspect.isgeneratorfunction(function)):
             return None
         place = Path(self._reference.place)
         head, module = (), self._reference.place
         if self._reference.is_file:
             head, module = ("import sys", f"sys.path.insert(0, {str(place.parent)!r})"), place.stem
-        first, *rest = self._reference.name.split(".")
-        opening = ".".join([first, *rest])
         return Snippet(
             (
                 *head,
                 "import pathlib, tempfile, types",
-                f"from {module} import {first}",
+                f"from {module} import {self._reference.name.split('.')[0]}",
                 "AT = types.SimpleNamespace(path=pathlib.Path(tempfile.mkdtemp()),"
                 f" url=None, name='repro', options={dict(self._options)!r})",
             ),
-            f"{opening}(AT, {{INDEX}}, {{TTL}})",
+            f"{self._reference.name}({self._arguments.source('AT', '{INDEX}', '{TTL}')})",
             setup=False,
             awaits=asynchronous,
         )

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from langgraph.store.base import BaseStore
 
 from backends.base import Availability, Backend, Deployment, Facts, Mode, Opened, Snippet
+from backends.packages import unknown_to
 from conformance.contract import ALL, Capability, Location
 
 
@@ -32,6 +33,11 @@ class MemoryBackend(Backend):
     def availability(self) -> Availability:
         version = metadata.version("langgraph-checkpoint")
         return Availability(True, self.deployment, f"langgraph-checkpoint {version}")
+
+    def start(self) -> None:
+        from langgraph.store.memory import InMemoryStore
+
+        self.capabilities = self.capabilities - unknown_to(InMemoryStore.__init__)
 
     def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
         del at, ttl, mode  # the store has no place, no expiry, and one class for both APIs

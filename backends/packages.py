@@ -4,8 +4,12 @@ What is installed, for the facts of a report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
 from importlib import metadata
+from typing import Any
+
+from conformance.contract import Capability
 
 
 def versions(distributions: Iterable[str]) -> dict[str, str]:
@@ -17,6 +21,13 @@ def versions(distributions: Iterable[str]) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def unknown_to(opening: Callable[..., Any]) -> frozenset[Capability]:
+    """What the installed release of a store cannot offer yet: its ``opening`` takes no such argument."""
+    taken = inspect.signature(opening).parameters
+    late = {"index": Capability.VECTORS, "ttl": Capability.TTL}
+    return frozenset(capability for name, capability in late.items() if name not in taken)
 
 
 def megabytes(distributions: Iterable[str]) -> float | None:

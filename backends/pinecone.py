@@ -7,17 +7,25 @@ What runs on the emulator is no evidence about Pinecone, and its deployment says
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import uuid
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any, ClassVar
 
-from backends.base import Availability, BackendError, Deployment, EngineUnavailableError, Facts
+from backends.base import (
+    Availability,
+    BackendError,
+    Deployment,
+    EngineUnavailableError,
+    Facts,
+    Mode,
+    Snippet,
+)
 from backends.engines.pinecone_emulator import PineconeEmulator, emulator
+from backends.environment import setting
 from backends.packages import megabytes, versions
-from backends.vector.backend import VectorBackend
+from backends.vector.backend import PREFIX, VectorBackend
 from backends.vector.pinecone import METADATA_BYTES, PineconeStore, connected, drop, indexes_of
 from backends.vector.store import VectorStore
 from conformance.contract import Location
@@ -52,12 +60,12 @@ class PineconeBackend(VectorBackend):
         options: Mapping[str, str] | None = None,
     ) -> None:
         if url is None and deployment in (None, Deployment.URL):
-            has_key = bool(os.environ.get(self.KEY_VARIABLE))
-            url = os.environ.get(self.URL_VARIABLE) or (SERVICE if has_key else None)
+            url = setting(self.URL_VARIABLE) or (SERVICE if setting(self.KEY_VARIABLE) else None)
         super().__init__(deployment=deployment, url=url)
         self._options = dict(options or {})
         self._delay = _seconds(self._options.get(DELAY, "0"))
-        self._index = os.environ.get(INDEX_VARIABLE) or f"conformance-{uuid.uuid4().hex[:8]}"
+        self._given_index = setting(INDEX_VARIABLE) if self._url else None
+        self._index = self._given_index or f"{PREFIX}-{uuid.uuid4().hex[:8]}"
         self._made_index = False
 
     def server_problem(self) -> str | None:
@@ -87,19 +95,19 @@ class PineconeBackend(VectorBackend):
             self._url = self._server.url
         fresh = self._version is None
         super().start()
-        if fresh and self.deployment is Deployment.URL and not os.environ.get(INDEX_VARIABLE):
+        if fresh and self.deployment is Deployment.URL and self._given_index is None:
             # Without vectors: every location moves on to an index of the size that it needs.
             self._made_index = True
             with PineconeStore.from_index(self._index, api_key=self.key, host=self.url):
                 pass
 
-    def stop(self) -> None:
+    def tidy(self) -> None:
         if self._made_index:
             self._made_index = False
             self._named.clear()
             with contextlib.suppress(Exception):  # the service may be out of reach
                 drop(self._client(), self._index)
-        super().stop()
+        super().tidy()
 
     def private(self) -> PineconeBackend | None:
         if self.deployment is not Deployment.EMULATED:
@@ -126,15 +134,29 @@ class PineconeBackend(VectorBackend):
         return f"Pinecone, driven by pinecone {version}"
 
     def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
-        emulated = self.deployment is Deployment.EMULATED
+        name, namespace = self._place(at)
         return PineconeStore.from_index(
-            at.name if emulated else self._index,
+            name,
             api_key=self.key,
             host=self.url,
-            namespace="" if emulated else at.name,
+            namespace=namespace,
             index=index,
             ttl=ttl,
         )
+
+    def snippet(self, at: Location, mode: Mode) -> Snippet:
+        name, namespace = self._place(at)
+        return Snippet(
+            ("import os", "from backends.vector.pinecone import PineconeStore"),
+            f'PineconeStore.from_index("{name}", api_key=os.environ["{self.KEY_VARIABLE}"], '
+            f'host=os.environ["{self.URL_VARIABLE}"], namespace="{namespace}"{{args}})',
+            awaits=mode == "async",
+            environment={self.KEY_VARIABLE: str(self.key), self.URL_VARIABLE: str(self.url)},
+        )
+
+    def _place(self, at: Location) -> tuple[str, str]:
+        """Index and namespace of a location."""
+        return (at.name, "") if self.deployment is Deployment.EMULATED else (self._index, at.name)
 
     def spec(self) -> dict[str, Any]:
         return {**super().spec(), "index": self._index, "options": self._options}

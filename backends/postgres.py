@@ -8,7 +8,6 @@ run creates schemas and removes them, and touches nothing else.
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
@@ -31,7 +30,8 @@ from backends.base import (
     Snippet,
     scratch,
 )
-from backends.packages import megabytes, versions
+from backends.environment import setting
+from backends.packages import megabytes, unknown_to, versions
 from conformance.contract import ALL, Location
 
 if TYPE_CHECKING:
@@ -76,28 +76,7 @@ async def _open_async(conninfo: str, index: Any, ttl: Any) -> AsyncIterator[Base
 
 def url_from_environment(folder: Path | None = None) -> str | None:
     """``POSTGRES_CONNECTION_STRING`` of the environment, else of ``.env`` in the working folder."""
-    told = os.environ.get(URL_VARIABLE)
-    path = (folder or Path.cwd()) / ".env"
-    if told or not path.is_file():
-        return told or None
-    try:
-        from dotenv import dotenv_values
-    except ImportError:
-        return _read_env(path).get(URL_VARIABLE) or None
-    return dotenv_values(path, interpolate=False).get(URL_VARIABLE) or None
-
-
-def _read_env(path: Path) -> dict[str, str]:
-    """Lines ``NAME=value`` or ``export NAME="value"``; what a person writes in such a file."""
-    found = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        name, sign, value = line.strip().removeprefix("export ").partition("=")
-        if sign and not name.startswith("#"):
-            text = value.strip()
-            if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-                text = text[1:-1]
-            found[name.strip()] = text
-    return found
+    return setting(URL_VARIABLE, folder)
 
 
 class PostgresBackend(Backend):
@@ -192,8 +171,12 @@ class PostgresBackend(Backend):
             raise EngineUnavailableError(
                 self.name, "langgraph-checkpoint-postgres is not installed.", GET_STORE
             )
+        from langgraph.store.postgres import PostgresStore
+
         from backends.engines.postgres_database import Database
         from backends.engines.processes import stop_at_exit
+
+        self.capabilities = self.capabilities - unknown_to(PostgresStore.from_conn_string)
 
         stop_at_exit(self)
         try:

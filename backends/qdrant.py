@@ -1,5 +1,6 @@
 """
-``QdrantStore``: a Qdrant server at a URL or from a binary on PATH, or the client's local mode.
+``QdrantStore``: a Qdrant server at a URL, from a binary on PATH or in a container, or the client's
+local mode.
 
 Local mode is an imitation in Python; the facts say which it was.
 """
@@ -15,12 +16,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from backends.base import Deployment, Facts
-from backends.engines.http_server import HttpServer
+from backends.engines.http_server import HttpContainer, HttpServer
 from backends.engines.ports import LOOPBACK
 from backends.packages import megabytes, versions
 from backends.vector.backend import VectorBackend
-from backends.vector.qdrant import QdrantStore, connected
+from backends.vector.qdrant import OLDEST_SERVER, QdrantStore, connected
 from backends.vector.store import VectorStore
+from backends.vector.versions import require
 from conformance.contract import Location
 
 BINARY = "qdrant"
@@ -36,6 +38,7 @@ class QdrantBackend(VectorBackend):
     GET_SERVER = (
         "put a qdrant binary on PATH, or give --url of a server, or use --deployment embedded"
     )
+    IMAGE = "qdrant/qdrant:v1.18.3"
     URL_VARIABLE = "QDRANT_URL"
     KEY_VARIABLE = "QDRANT_API_KEY"
 
@@ -67,6 +70,16 @@ class QdrantBackend(VectorBackend):
         kept = {k: v for k, v in os.environ.items() if not k.startswith("QDRANT__")}
         return [str(shutil.which(BINARY))], {**kept, **settings}
 
+    def new_container(self) -> HttpContainer:
+        self._key = secrets.token_urlsafe(18)
+        environment = {
+            "QDRANT__SERVICE__API_KEY": self._key,
+            "QDRANT__TELEMETRY_DISABLED": "true",
+        }
+        return HttpContainer(
+            self.name, self.IMAGE, (6333, 6334), ready="/readyz", environment=environment
+        )
+
     def _client(self) -> Any:
         return connected(str(self.url), self.key)
 
@@ -82,7 +95,9 @@ class QdrantBackend(VectorBackend):
             return f"local mode of qdrant-client {metadata.version('qdrant-client')}"
         client = self._client()
         try:
-            return f"Qdrant {client.info().version}"
+            version = client.info().version
+            require("Qdrant", version, OLDEST_SERVER)
+            return f"Qdrant {version}"
         finally:
             client.close()
 
@@ -107,7 +122,10 @@ class QdrantBackend(VectorBackend):
             setup_steps=(self.GET_CLIENT, *steps),
             install_megabytes=megabytes(_PACKAGES),
             settings={"writes": "acknowledged when applied (wait)", "vectors": "cosine"},
-            limits={"item": "30 MB (a request is at most 32 MiB)"},
+            limits={
+                "item": "30 MB (a request is at most 32 MiB)",
+                **({"processes": "one: local mode locks its folder"} if embedded else {}),
+            },
         )
 
 

@@ -1,19 +1,20 @@
 """
-``WeaviateStore``: a Weaviate server at a URL, or from a binary on PATH.
+``WeaviateStore``: a Weaviate server at a URL, from a binary on PATH or in a container.
 """
 
 from __future__ import annotations
 
-import os
 from importlib import metadata
 from typing import Any, ClassVar
 
 from backends.base import Deployment, Facts
-from backends.engines.weaviate import WeaviateServer, binary
+from backends.engines.weaviate import WeaviateContainer, WeaviateServer, binary
+from backends.environment import setting
 from backends.packages import megabytes, versions
 from backends.vector.backend import VectorBackend
 from backends.vector.store import VectorStore
-from backends.vector.weaviate import WeaviateStore, connected
+from backends.vector.versions import require
+from backends.vector.weaviate import OLDEST_SERVER, WeaviateStore, connected
 from conformance.contract import Location
 
 GRPC_VARIABLE = "WEAVIATE_GRPC"
@@ -29,11 +30,12 @@ class WeaviateBackend(VectorBackend):
     GET_SERVER = "put a weaviate binary on PATH, or give --url of a server"
     URL_VARIABLE = "WEAVIATE_URL"
     KEY_VARIABLE = "WEAVIATE_API_KEY"
-    DEPLOYMENTS: ClassVar[Any] = (Deployment.URL, Deployment.PROCESS)
+    DEPLOYMENTS: ClassVar[Any] = (Deployment.URL, Deployment.PROCESS, Deployment.CONTAINER)
+    IMAGE = "semitechnologies/weaviate:1.39.0"
 
     def __init__(self, *, deployment: Deployment | None = None, url: str | None = None) -> None:
         super().__init__(deployment=deployment, url=url)
-        self._grpc = os.environ.get(GRPC_VARIABLE) or None
+        self._grpc = setting(GRPC_VARIABLE) if self._url else None
 
     def server_problem(self) -> str | None:
         return None if binary() else "there is no weaviate binary on PATH"
@@ -46,11 +48,17 @@ class WeaviateBackend(VectorBackend):
         self._key = server.api_key
         return server
 
+    def new_container(self) -> WeaviateContainer:
+        server = WeaviateContainer(self.IMAGE)
+        self._key = server.api_key
+        return server
+
     @property
     def grpc(self) -> str | None:
         """``host:port`` of the gRPC side, None where it is the usual one."""
         server = self._server
-        return server.grpc if isinstance(server, WeaviateServer) and server.ports else self._grpc
+        ours = isinstance(server, (WeaviateServer, WeaviateContainer))
+        return server.grpc if ours and server.ports else self._grpc  # type: ignore[union-attr]
 
     def _client(self) -> Any:
         return connected(str(self.url), self.grpc, self.key)
@@ -65,7 +73,9 @@ class WeaviateBackend(VectorBackend):
     def engine_version(self) -> str:
         client = self._client()
         try:
-            return f"Weaviate {client.get_meta()['version']}"
+            version = str(client.get_meta()["version"])
+            require("Weaviate", version, OLDEST_SERVER)
+            return f"Weaviate {version}"
         finally:
             client.close()
 
@@ -78,6 +88,9 @@ class WeaviateBackend(VectorBackend):
             index=index,
             ttl=ttl,
         )
+
+    def _connection_words(self) -> str:
+        return f', grpc="{self.grpc}"' if self.grpc else ""
 
     def spec(self) -> dict[str, Any]:
         return {**super().spec(), "grpc": self.grpc}

@@ -56,6 +56,8 @@ class Child:
     ) -> None:
         self.acknowledged: list[str] = []
         """Keys whose put the child has acknowledged, in order."""
+        self._writing = 0
+        """``write`` commands whose end has not been told yet."""
         self._answers: Queue[dict[str, Any] | None] = Queue()
         setup = {
             "backend": backend.spec(),
@@ -104,6 +106,7 @@ class Child:
 
         ``loop``: begin again from the first (with key suffixes) until the child is killed.
         """
+        self._writing += 1
         self._send({"write": items, "loop": loop})
 
     def wait_acknowledged(self, count: int, seconds: float) -> int:
@@ -120,7 +123,9 @@ class Child:
                 raise ChildFailedError(answer["error"], answer["text"])
             if "ack" in answer:
                 self.acknowledged.append(answer["ack"])
-            if answer.get("written"):
+            # The end of an earlier write may still be in the pipe; it is not the end of this one.
+            self._writing -= "written" in answer
+            if not self._writing:
                 break
         return len(self.acknowledged)
 
@@ -196,6 +201,7 @@ class Child:
         while answer is not None and ("ack" in answer or "written" in answer):
             if "ack" in answer:
                 self.acknowledged.append(answer["ack"])
+            self._writing -= "written" in answer
             answer = self._next(seconds)
         if answer is None:
             tail = brief("".join(self._errors[-6:]).strip(), 300)

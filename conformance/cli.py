@@ -145,16 +145,53 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> None:
     sys.exit(commands.repro(run_path, finding, out))
 
 
+_STORE_OPTIONS = (
+    click.option("--store", required=True, metavar="REF", help="The store: FILE.py:FUNCTION or package.module:FUNCTION."),
+    click.option("--folder", type=click.Path(path_type=Path), help="What the function finds in at.path. Default: here."),
+    click.option("--url", help="What the function finds in at.url."),
+    click.option("--option", multiple=True, metavar="KEY=VALUE", help="Passed to the store's function."),
+)
+
+
+def _takes_a_store(func: F) -> F:
+    for option in reversed(_STORE_OPTIONS):
+        func = option(func)
+    return func
+
+
+@main.command("export")
+@_takes_a_store
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write (JSON Lines).")
+@_explain
+def export_command(store: str, out: Path, **where: Any) -> None:
+    """Write every memory of a store to a file."""
+    click.echo(f"wrote {commands.export_memories(store, out, **where)} items to {out}")
+
+
+@main.command("import")
+@_takes_a_store
+@click.option("--from", "source", required=True, type=click.Path(path_type=Path), help="A file that `export` wrote.")
+@click.option("--embed", help="Embed while importing: real, minilm or a LangChain provider string.")
+@click.option("--field", "fields", multiple=True, help="A field to embed; repeatable. Default: the store's own.")
+@_explain
+def import_command(store: str, source: Path, **where: Any) -> None:
+    """Write every memory of a file to a store; everything is checked before anything is written."""
+    click.echo(f"imported {commands.import_memories(store, source, **where)} items from {source}")
+
+
 @main.command("self-test")
 @click.option("-n", "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Parallel processes.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of everything random.")
 @click.option("--only", multiple=True, metavar="NAME", help="Only this control or variant; repeatable.")
 @click.option("--own-rule", is_flag=True, help="Run only the rule that each control breaks: fast, and blind to strays.")
+@click.option("--quick", is_flag=True, help="Each case in one mode, without kills, loads and histories.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @_explain
-def self_test(workers: int, seed: int, only: tuple[str, ...], own_rule: bool, as_json: bool) -> None:
+def self_test(
+    workers: int, seed: int, only: tuple[str, ...], own_rule: bool, quick: bool, as_json: bool
+) -> None:
     """Prove the checks: broken stores must be caught, correct ones must not be accused."""
-    sys.exit(commands.self_test(workers, seed, only, own_rule, as_json))
+    sys.exit(commands.self_test(workers, seed, only, own_rule, quick, as_json))
 
 
 @main.command()

@@ -18,7 +18,7 @@ from conformance.contract import groups as contract_groups
 from conformance.contract import rule as contract_rule
 from conformance.contract import rules as contract_rules
 from conformance.results import merge_runs, read_run
-from conformance.session import RunSession, UsageError, session_from_options
+from conformance.session import RunSession, UsageError, pairs, session_from_options
 from conformance.settings import Settings
 
 DEFAULT_BACKENDS = ("memory", "sqlite", "postgres")
@@ -145,6 +145,20 @@ def diff(before: Path, after: Path) -> int:
     return running.EXIT_FAILED if change.newly_failing else running.EXIT_OK
 
 
+def export_memories(store: str, out: Path, *, option: tuple[str, ...], **where: Any) -> int:
+    """The ``export`` command; gives how many items were written."""
+    from conformance.migration_commands import export_store
+
+    return export_store(store, out, options=pairs(option), **where)
+
+
+def import_memories(store: str, source: Path, *, option: tuple[str, ...], **where: Any) -> int:
+    """The ``import`` command; gives how many items were imported."""
+    from conformance.migration_commands import import_file
+
+    return import_file(store, source, options=pairs(option), **where)
+
+
 def repro(run_path: Path, finding: str | None, out: Path | None) -> int:
     """The ``repro`` command; gives 1 if a finding that was asked for has no script."""
     from conformance.findings import findings, write_finding
@@ -166,13 +180,15 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> int:
 
 
 def self_test(
-    workers: int, seed: int, only: tuple[str, ...], own_rule: bool, as_json: bool
+    workers: int, seed: int, only: tuple[str, ...], own_rule: bool, quick: bool, as_json: bool
 ) -> int:
     """The ``self-test`` command; gives 1 unless the score is 100 % both ways."""
     from conformance.selftest import self_test as judge_all
 
     judged = []
-    for one in judge_all(workers=workers, whole=not own_rule, seed=seed, only=only):
+    for one in judge_all(
+        workers=workers, whole=not own_rule, quick=quick, seed=seed, only=only
+    ):
         judged.append(one)
         if not as_json:
             click.echo(_self_test_line(one))

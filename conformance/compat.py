@@ -1,9 +1,14 @@
 """
 The names of the base package that older releases lack, so that the suite imports with any of them.
+
+What a release does not know is asked of no store: the calls and operations that came later are told here.
 """
 
 from __future__ import annotations
 
+import json
+import re
+from functools import lru_cache
 from importlib import metadata
 from typing import Any
 
@@ -16,7 +21,20 @@ SearchItem: type[Item] = getattr(_base, "SearchItem", Item)
 InvalidNamespaceError: type[ValueError] = getattr(_base, "InvalidNamespaceError", ValueError)
 NOT_PROVIDED: Any = getattr(_base, "NOT_PROVIDED", None)
 
+VECTORS_SINCE = "2.0.7"
+"""``query``, ``index``, the operators of filters, ``SearchItem``."""
+TTL_SINCE = "2.0.17"
+_CAME_WITH = {
+    ("search", "query"): VECTORS_SINCE,
+    ("put", "index"): VECTORS_SINCE,
+    ("put", "ttl"): TTL_SINCE,
+    ("get", "refresh_ttl"): TTL_SINCE,
+    ("search", "refresh_ttl"): TTL_SINCE,
+}
+_OPERATION = re.compile(r"(__new__|<lambda>)\(\) (got an unexpected keyword|takes \d+ positional)")
 
+
+@lru_cache(maxsize=1)
 def base_version() -> tuple[int, ...]:
     """The installed langgraph-checkpoint as numbers, e.g. ``(4, 3, 2)``."""
     parts = metadata.version("langgraph-checkpoint").split(".")
@@ -26,6 +44,41 @@ def base_version() -> tuple[int, ...]:
 def since(version: str) -> bool:
     """Whether the installed base package is that release or a later one."""
     return base_version() >= tuple(int(p) for p in version.split("."))
+
+
+def came_later(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+    """What of a call the installed base package does not know yet, as a sentence, or ``None``."""
+    if since(TTL_SINCE):
+        return None
+    for given in kwargs:
+        version = _CAME_WITH.get((name, given))
+        if version and not since(version):
+            return f"{name}({given}=) came with langgraph-checkpoint {version}"
+    ops = args[0] if name == "batch" and args and isinstance(args[0], (list, tuple)) else ()
+    filters = [kwargs.get("filter"), *(getattr(op, "filter", None) for op in ops)]
+    if not since(VECTORS_SINCE) and any(_has_operator(f) for f in filters):
+        return f"operators in filters came with langgraph-checkpoint {VECTORS_SINCE}"
+    return None
+
+
+def _has_operator(conditions: Any) -> bool:
+    wanted = conditions.values() if isinstance(conditions, dict) else ()
+    return any(isinstance(w, dict) and any(str(k).startswith("$") for k in w) for w in wanted)
+
+
+def operation_came_later(error: BaseException) -> str | None:
+    """Whether this is an operation built with a field that the installed base package lacks."""
+    if since(TTL_SINCE) or not isinstance(error, TypeError) or not _OPERATION.search(str(error)):
+        return None
+    return f"an operation's field came with a later langgraph-checkpoint ({error})"
+
+
+def get_text_at_path(value: Any, path: Any) -> list[str]:
+    """The texts that a store embeds of a value; before there was an index only the whole value is one."""
+    real = getattr(_base, "get_text_at_path", None)
+    if real is not None:
+        return list(real(value, path))
+    return [json.dumps(value, sort_keys=True, ensure_ascii=False)] if path in ("", "$") else []
 
 
 __all__ = [
@@ -40,5 +93,8 @@ __all__ = [
     "SearchItem",
     "SearchOp",
     "base_version",
+    "came_later",
+    "get_text_at_path",
+    "operation_came_later",
     "since",
 ]

@@ -2,11 +2,26 @@
 Failures known in advance: a TOML file a backend, each entry with a reason and the versions it holds for.
 
 An expected failure does not fail the gate; one that starts to pass, one that matches no case, and one
-without a reason do.
+without a reason do.  A file looks so::
+
+    backend = "sqlite"
+
+    [[expect]]
+    rule = "V2"
+    case = "vector_fields::*"       # a case id or pattern; default: all cases of the rule
+    mode = "sync"                   # or "async"; default: both
+    why = "reads text_fields, not fields (base.py:1493)"
+    upstream = "https://github.com/..."                        # if it is known there
+    versions = {"langgraph-checkpoint-sqlite" = ">=3.1,<=3.1.2"}
+    sometimes = true                # it depends on timing: passing does not make it stale
+    steer = ["fields"]              # what random histories leave out because of it
+
+An entry for a whole rule (no ``case``) steers around the features of that rule by itself.
 """
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import sys
 from collections.abc import Iterable, Mapping
@@ -25,7 +40,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_KEYS = {"rule", "case", "mode", "why", "upstream", "versions"}
+_KEYS = {"rule", "case", "mode", "why", "upstream", "versions", "sometimes", "steer"}
 
 
 class ExpectationsError(ValueError):
@@ -46,6 +61,17 @@ class Expectation:
     """``sync`` or ``async``; ``None``: both."""
     versions: Mapping[str, str]
     """Distribution name to the versions (PEP 440 specifiers) that it holds for; empty: all."""
+    sometimes: bool = False
+    """Whether the failure depends on timing, so that passing does not make it stale."""
+    steer: tuple[str, ...] = ()
+    """Features of random histories (`conformance.histories.FEATURES`) to leave out because of it."""
+
+    def steered(self) -> frozenset[str]:
+        """What random histories leave out: ``steer``, or all of the rule if all its cases are expected."""
+        from conformance.histories import FEATURES
+
+        whole = [name for name, rule_id in FEATURES.items() if rule_id == self.rule]
+        return frozenset(self.steer or (whole if self.case == "*" else ()))
 
     def holds_for(self, packages: Mapping[str, str]) -> bool:
         return all(
@@ -90,15 +116,33 @@ def _entry(data: Any, backend: str, where: str) -> Expectation:
             SpecifierSet(spec)
     except (InvalidSpecifier, InvalidVersion, AttributeError) as error:
         raise ExpectationsError(f"{where}: versions: {error}; write name = \">=1,<2\"") from None
+    mode = data.get("mode")
+    if mode not in (None, "sync", "async"):
+        raise ExpectationsError(f"{where}: mode {mode!r} is neither \"sync\" nor \"async\"")
     return Expectation(
         backend=backend,
         rule=rule_id,
         case=str(data.get("case", "*")),
         why=str(data["why"]).strip(),
         upstream=data.get("upstream"),
-        mode=data.get("mode"),
+        mode=mode,
         versions=dict(versions),
+        sometimes=bool(data.get("sometimes", False)),
+        steer=_steer(data.get("steer", ()), where),
     )
+
+
+def _steer(names: Any, where: str) -> tuple[str, ...]:
+    from conformance.histories import FEATURES
+
+    if isinstance(names, str) or not all(isinstance(n, str) for n in names):
+        raise ExpectationsError(f"{where}: steer: write a list of features, such as [\"created\"]")
+    for name in names:
+        if name not in FEATURES:
+            near = difflib.get_close_matches(name, FEATURES, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(FEATURES)}"
+            raise ExpectationsError(f"{where}: steer: unknown feature {name!r}: {hint}")
+    return tuple(names)
 
 
 def read_expectations(path: Path) -> tuple[Expectation, ...]:
@@ -137,6 +181,6 @@ def stale(
         matched = [r for r in every if e.matches(r)]
         if not matched:
             problems.append(f"matches no case that ran: {e.text}")
-        elif all(r.verdict == "pass" for r in matched):
+        elif not e.sometimes and all(r.verdict == "pass" for r in matched):
             problems.append(f"passes now, remove it: {e.text}")
     return problems

@@ -40,6 +40,7 @@ FEATURES: dict[str, str] = {
     "page": "S4",
     "equal": "F1",
     "operator": "F3",
+    "absent": "F5",
     "strings": "F4",
     "unequal": "F6",
     "list": "F9",
@@ -51,11 +52,21 @@ FEATURES: dict[str, str] = {
     "batch": "O2",
     "query": "V4",
     "score": "V5",
+    "fields": "V2",
     "index": "V3",
+    "twins": "V15",
     "stale": "V11",
     "reopen": "E4",
 }
-"""What a history may contain, and the rule that a divergence at such a step is mapped to."""
+"""
+What a history may contain, and the rule that a divergence at such a step is mapped to.
+
+An expectation names in ``steer`` what the machine is to leave out because of it.  ``floats`` are numbers
+such as 1.0 and -0.0, ``lookalike`` labels and keys that resemble one another, ``absent`` fields that
+a range is asked of and that an item lacks, ``strings`` ranges over text, ``emptied`` namespaces whose items
+are gone, ``fields`` an index over one field and not the whole value, ``index`` the override of a put,
+``twins`` equal texts in one call, ``stale`` an overwrite that changes which vectors an item has.
+"""
 
 
 class DivergenceError(CheckFailedError):
@@ -104,12 +115,13 @@ def values(on: frozenset[str]) -> st.SearchStrategy[dict[str, Any]]:
     scalars = [number, words, dates, st.none()]
     if "bool" in on:
         scalars.append(st.booleans())
+    ranged = {"n": number, "d": dates}
+    whole = "absent" in on
     return st.fixed_dictionaries(
-        {"text": texts},
+        {"text": texts} if whole else {"text": texts, **ranged},
         optional={
-            "n": number,
+            **(ranged if whole else {}),
             "s": words,
-            "d": dates,
             "x": st.one_of(*scalars),
             "tags": st.lists(words, max_size=3),
             "o": st.fixed_dictionaries({}, optional={"p": number, "q": words}),
@@ -188,7 +200,8 @@ class Comparison:
             raise DivergenceError(feature, "another item came back", expected=want.place, got=place)
         difference = type_difference(got.value, want.value)
         if difference and not ("floats" not in self.on and got.value == want.value):
-            kind = "types" if got.value == want.value else feature
+            equal = got.value == want.value
+            kind = feature if not equal else "types" if "(bool)" in difference else "floats"
             raise DivergenceError(kind, f"the value differs: {difference}", expected=want.value, got=got.value)
 
     def get(self, namespace: tuple[str, ...], key: str) -> None:
@@ -318,8 +331,10 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
         @initialize()
         def begin(self) -> None:
             lab.journal = Journal(seconds=lab.journal.seconds)
-            self.store = lab.indexed("text") if vectors else lab.open()
-            self.model = Model(("text",) if vectors else None)
+            field = "text" if "fields" in on else "$"
+            self.store = lab.indexed(field) if vectors else lab.open()
+            self.model = Model((field,) if vectors else None)
+            self.used: dict[Any, Any] = {}
             self.compare = Comparison(self.store, self.model, on)
 
         def teardown(self) -> None:
@@ -343,9 +358,26 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
         @rule(ns=namespace, k=key, v=value, ix=chosen)
         def put(self, ns: Any, k: str, v: Any, ix: Any) -> None:
             given = {} if ix is None else {"index": ix}
-            self.step("get", lambda: self.store.put(ns, k, v, **given))
+            doubled = self.doubled([(v, ix)])
+            if (doubled and "twins" not in on) or self.would_be_stale(ns, k, ix):
+                return
+            feature = "twins" if doubled else "index" if ix else "get"
+            self.step(feature, lambda: self.store.put(ns, k, v, **given))
             self.model.put(ns, k, v, ix)
             self.step("get", lambda: self.compare.get(ns, k))
+
+        def doubled(self, puts: Any) -> bool:
+            """Whether one call would hand the embedder the same text twice."""
+            handed = [t for v, ix in puts if v is not None for t in self.model.texts(v, ix)]
+            return len(set(handed)) < len(handed)
+
+        def would_be_stale(self, ns: Any, k: str, ix: Any) -> bool:
+            """Whether a put would change which vectors an item has, where that is steered around."""
+            if "stale" in on or not vectors:
+                return False
+            known = (ns, k) in self.used
+            before = self.used.setdefault((ns, k), ix)
+            return known and (before is not None or ix is not None)
 
         @precondition(lambda self: self.model.items)
         @rule(data=st.data(), v=value, ix=chosen)
@@ -387,6 +419,11 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
         @precondition(lambda self: "batch" in on)
         @rule(data=st.data(), puts=st.lists(st.tuples(namespace, key, st.one_of(st.none(), value)), max_size=4), reads=st.lists(st.tuples(namespace, key), max_size=3))
         def batch(self, data: Any, puts: Any, reads: Any) -> None:
+            last_puts = {(n, k): v for n, k, v in puts}
+            if "twins" not in on and self.doubled([(v, None) for v in last_puts.values()]):
+                return
+            if any([self.would_be_stale(n, k, None) for n, k in last_puts]):
+                return
             ops = [PutOp(n, k, v) for n, k, v in puts] + [GetOp(n, k) for n, k in reads]
             ops.append(SearchOp((), None, EVERYTHING, 0))
             ops = data.draw(st.permutations(ops))
@@ -409,7 +446,7 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
                 elif isinstance(op, PutOp):
                     # A delete before the put in one batch leaves created_at free.
                     self.compare.born.pop((op.namespace, op.key), None)
-                    self.model.put(op.namespace, op.key, op.value)
+                    self.model.put(op.namespace, op.key, op.value or {})
 
         @precondition(lambda self: vectors and "query" in on)
         @rule(p=prefix, t=texts, c=condition, limit=st.integers(1, 5))

@@ -220,11 +220,14 @@ class Lab:
         Poll until ``condition`` holds; gives the seconds it took and fails the case after ``seconds``.
         """
         begin = time.monotonic()
-        while not condition():
-            if time.monotonic() - begin > seconds:
+        while True:
+            # Told before the look: on a machine that stalls, the last look comes after the time is up.
+            late = time.monotonic() - begin > seconds
+            if condition():
+                return time.monotonic() - begin
+            if late:
                 raise CheckFailedError(f"{message} within {seconds:g} s")
             time.sleep(every)
-        return time.monotonic() - begin
 
     def observe(self, name: str, value: Any, **facts: Any) -> None:
         """Record something that is neither right nor wrong: a figure, an IMPL choice."""

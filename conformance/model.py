@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from langgraph.store.base import get_text_at_path
+from conformance.compat import get_text_at_path
 
 Namespace = tuple[str, ...]
 Place = tuple[Namespace, str]
@@ -55,12 +55,13 @@ class Model:
         self, namespace: Namespace, key: str, value: Mapping[str, Any], index: Any = None
     ) -> None:
         own = copy.deepcopy(dict(value))
-        self.items[namespace, key] = ModelItem(namespace, key, own, self._texts(own, index))
+        self.items[namespace, key] = ModelItem(namespace, key, own, self.texts(own, index))
 
     def delete(self, namespace: Namespace, key: str) -> None:
         self.items.pop((namespace, key), None)
 
-    def _texts(self, value: dict[str, Any], index: Any) -> tuple[str, ...]:
+    def texts(self, value: dict[str, Any], index: Any) -> tuple[str, ...]:
+        """What of a value is embedded, with this ``index`` given to its put."""
         if self.fields is None or index is False:
             return ()
         paths = self.fields if index is None else index

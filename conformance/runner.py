@@ -8,6 +8,7 @@ tried is ``unverified``.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 import traceback
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.case import CaseSpec, Mode
 from conformance.child import ChildFailedError
+from conformance.compat import operation_came_later, since
 from conformance.contract import Capability, Level, Verdict
 from conformance.contract import rule as contract_rule
 from conformance.lab import Lab
@@ -76,6 +78,9 @@ def run_case(
     if lacking is not None:
         row = _row(lab, Verdict.UNSUPPORTED, f"declared: no {lacking}", 0.0, None)
         return Outcome(row, (), lab, None)
+    if spec.rule.since and not since(spec.rule.since):
+        later = f"a promise since langgraph-checkpoint {spec.rule.since}"
+        return Outcome(_row(lab, Verdict.UNSUPPORTED, later, 0.0, None), (), lab, None)
     begin = time.perf_counter()
     failure: BaseException | None = None
     try:
@@ -163,8 +168,13 @@ def judge(error: BaseException, spec: CaseSpec) -> tuple[Verdict, str]:
         return failed, f"the store gave {error}"
     if isinstance(error, EngineUnavailableError):
         return Verdict.UNVERIFIED, str(error)
+    if isinstance(error, (TimeoutError, asyncio.TimeoutError)):  # two classes before Python 3.11
+        return failed, "the store's calls came to no end in the time that the case gives them"
     if isinstance(error, (BackendError, HarnessError)):
         return Verdict.ERROR, str(error)
+    later = operation_came_later(error)
+    if later:
+        return Verdict.UNSUPPORTED, later
     where = _innermost(error)
     text = f"{type(error).__name__}: {brief(str(error), 300)} ({where})"
     if isinstance(error, AssertionError):

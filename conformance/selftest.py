@@ -8,11 +8,15 @@ checkout and are discovered there.
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +29,21 @@ from conformance.results import Row
 from conformance.runner import run_case
 from conformance.settings import Settings
 
+TIMEOUT = 60.0
+LONG_SECONDS = 100.0
+"""A case with a time-out of its own above this is left out of a quick look."""
+HISTORIES = "E9"
+"""The rule of random histories; any sin may trip it."""
 CONTROLS_DIR = Path(__file__).resolve().parent.parent / "tests" / "controls"
+
+
+class UnknownStoreError(ValueError):
+    """No control and no variant has this name."""
+
+    def __init__(self, name: str, names: Iterable[str]) -> None:
+        near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.3)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        super().__init__(f"no control or variant is called {name!r}{hint}")
 
 
 class ControlsMissingError(ValueError):
@@ -84,20 +102,52 @@ def controls_of(rule_id: str) -> list[dict[str, Any]]:
 
 
 def _jobs(
-    rule_id: str | None, modes: tuple[str, ...]
+    rule_id: str | None, modes: tuple[str, ...], *, quick: bool
 ) -> Iterator[tuple[CaseSpec, Mode, str | None]]:
-    """The runs of one rule's cases, or of all; restarts last, because they take longest."""
+    """The runs of one rule's cases, or of all; what takes long by nature comes last."""
     specs = [s for s in all_cases() if rule_id in (None, s.rule_id)]
-    for spec in sorted(specs, key=lambda s: s.serial):
-        for mode in spec.modes:
-            if not modes or mode in modes:
-                for param in spec.expand():
-                    yield spec, mode, param
+    if quick:
+        specs = [s for s in specs if not _is_long(s)]
+    for spec in sorted(specs, key=lambda s: (s.serial, s.seconds or 0.0)):
+        offered = [m for m in spec.modes if not modes or m in modes]
+        for mode in offered[:1] if quick else offered:
+            for param in spec.expand():
+                yield spec, mode, param
 
 
-def judge_store(name: str, *, whole: bool, seed: int) -> Judged:
+def _is_long(spec: CaseSpec) -> bool:
+    """Whether a quick look leaves the case out: kills, other processes, loads, random histories."""
+    return spec.serial or (spec.seconds or 0.0) > LONG_SECONDS
+
+
+def _settings(breaks: str | None, seed: int) -> Settings:
+    """What proves the checks in little time; a sin that only histories show gets the usual number."""
+    if breaks == HISTORIES:
+        return Settings(seed=seed, timeout=TIMEOUT, embed="exact")
+    return Settings(seed=seed, timeout=TIMEOUT, embed="exact", histories=3, steps=30)
+
+
+@contextmanager
+def _histories_elsewhere() -> Iterator[None]:
+    """What histories find in a broken store is not kept: it must be found anew each time."""
+    with tempfile.TemporaryDirectory(prefix="conformance-self-test-") as folder:
+        before = os.environ.get("CONFORMANCE_HISTORIES")
+        os.environ["CONFORMANCE_HISTORIES"] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["CONFORMANCE_HISTORIES"]
+            else:
+                os.environ["CONFORMANCE_HISTORIES"] = before
+
+
+def judge_store(name: str, *, whole: bool, seed: int, quick: bool = False) -> Judged:
     """
     Run the suite against one control or variant by name; ``whole``: all rules and not just its own.
+
+    ``quick`` runs each case in one mode only and leaves out those that are long by nature, except
+    for the rule that the store breaks.
     """
     from backends.factory import FactoryBackend
 
@@ -107,17 +157,25 @@ def judge_store(name: str, *, whole: bool, seed: int) -> Judged:
     breaks = getattr(control, "breaks", None)
     reference = str(CONTROLS_DIR / control.reference)
     backend = FactoryBackend(reference, name=name, capabilities=declared(control.declares))
-    own = breaks is not None and not whole
-    settings = Settings(seed=seed, timeout=60, embed="exact", histories=3, steps=30)
+    settings = _settings(breaks, seed)
     rows: list[Row] = []
     begin = time.perf_counter()
+
+    def run(jobs: Iterable[tuple[CaseSpec, Mode, str | None]], until: str | None = None) -> None:
+        for spec, mode, param in jobs:
+            outcome = run_case(backend, spec, mode, param, settings)
+            # What a history finds beside its rule is sorted roughly; it accuses a correct store only.
+            rows.extend([outcome.row, *(outcome.others if breaks is None else ())])
+            if until and any(r.rule == until and r.verdict == Verdict.FAIL for r in rows):
+                break  # caught: the rest of its rule's cases would only say it again
+
     backend.start()
     try:
-        for spec, mode, param in _jobs(breaks if own else None, control.modes):
-            outcome = run_case(backend, spec, mode, param, settings)
-            rows += [outcome.row, *outcome.others]
-            if own and any(r.rule == breaks and r.verdict == Verdict.FAIL for r in rows):
-                break  # caught: the rest of its rule's cases would only say it again
+        with _histories_elsewhere():
+            if breaks is None or whole:
+                run(_jobs(None, control.modes, quick=quick))
+            if breaks is not None and (quick or not whole):
+                run(_jobs(breaks, control.modes, quick=False), until=breaks)
     finally:
         from conformance.privately import stop_private
 
@@ -144,19 +202,27 @@ def _judged(
     )
 
 
-def _judge_one(arguments: tuple[str, bool, int]) -> Judged:
-    name, whole, seed = arguments
-    return judge_store(name, whole=whole, seed=seed)
+def _judge_one(arguments: tuple[str, bool, int, bool]) -> Judged:
+    name, whole, seed, quick = arguments
+    return judge_store(name, whole=whole, seed=seed, quick=quick)
 
 
 def self_test(
-    *, workers: int = 2, whole: bool = True, seed: int = 1, only: Iterable[str] = ()
+    *,
+    workers: int = 2,
+    whole: bool = True,
+    quick: bool = False,
+    seed: int = 1,
+    only: Iterable[str] = (),
 ) -> Iterator[Judged]:
     """Judge every control and every correct variant, in parallel processes, as they finish."""
     module = catalogue()
     names = [c.name for c in (*module.variants(), *module.controls())]
-    wanted = [n for n in names if n in set(only)] if only else names
-    jobs = [(n, whole, seed) for n in wanted]
+    asked = set(only)
+    for name in sorted(asked - set(names)):
+        raise UnknownStoreError(name, names)
+    wanted = [n for n in names if n in asked] if asked else names
+    jobs = [(n, whole, seed, quick) for n in wanted]
     with ProcessPoolExecutor(max_workers=workers) as pool:
         yield from pool.map(_judge_one, jobs)
 

@@ -210,14 +210,10 @@ class RunSession:
         return dataclasses.replace(row, expectation=known.why, upstream=known.upstream)
 
     def _avoid(self, backend: str) -> frozenset[str]:
-        """What random histories steer around: features of rules that are expected to fail."""
-        from conformance.histories import FEATURES
-
+        """What random histories steer around, because an expectation says so."""
         packages = self.facts.get(backend, {}).get("packages", {})
-        broken = {
-            e.rule for e in self.expectations if e.backend == backend and e.holds_for(packages)
-        }
-        return frozenset(name for name, rule_id in FEATURES.items() if rule_id in broken)
+        holding = [e for e in self.expectations if e.backend == backend and e.holds_for(packages)]
+        return frozenset(feature for e in holding for feature in e.steered())
 
     def expected(self, row: Row) -> Expectation | None:
         packages = self.facts.get(row.backend, {}).get("packages", {})
@@ -377,7 +373,7 @@ def _json(text: str) -> dict[str, Any]:
 def _backends(options: Any) -> list[Backend]:
     from backends.registry import create
 
-    extra = _pairs(options.option)
+    extra = pairs(options.option)
     found: list[Backend] = [
         create(name, deployment=options.deployment, url=options.url, options=extra)
         for name in options.backend
@@ -404,14 +400,15 @@ def _backends(options: Any) -> list[Backend]:
     return found
 
 
-def _pairs(texts: Iterable[str]) -> dict[str, str]:
-    pairs = {}
+def pairs(texts: Iterable[str]) -> dict[str, str]:
+    """``key=value`` texts as a dict; raises ``UsageError``."""
+    found = {}
     for text in texts:
         key, sign, value = text.partition("=")
         if not sign or not key.isidentifier():
             raise UsageError(f"--option {text!r} is no key=value")
-        pairs[key] = value
-    return pairs
+        found[key] = value
+    return found
 
 
 def session_from_spec(spec: dict[str, Any]) -> RunSession:

@@ -13,10 +13,16 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
-from conformance.compat import BaseStore, Item
+from conformance.compat import BaseStore, Item, came_later
 from conformance.contract import Location
 from conformance.lanes import LoopLane
-from conformance.outcome import Call, CheckFailedError, Journal, StoreRaisedError
+from conformance.outcome import (
+    Call,
+    CheckFailedError,
+    Journal,
+    StoreRaisedError,
+    UnsupportedError,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -157,6 +163,9 @@ class Subject:
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """The store's method ``name`` (its ``a``-twin in async mode) with these arguments."""
+        later = came_later(name, args, kwargs)
+        if later:
+            raise UnsupportedError(later)
 
         def work() -> Any:
             if self.mode == "async":

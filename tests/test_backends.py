@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from backends import registry
+from backends import environment, registry
 from backends.base import Backend, BackendError, Deployment
 from backends.engines.processes import descendants, runs
 from backends.factory import FactoryBackend
@@ -512,7 +512,7 @@ def test_the_url_comes_from_environment_or_file(
     text = 'A=1\n# B=2\nexport POSTGRES_CONNECTION_STRING="postgresql://file/$HOME"\n'
     (tmp_path / ".env").write_text(text)
     assert postgres.url_from_environment() == "postgresql://file/$HOME"
-    assert postgres._read_env(tmp_path / ".env")[postgres.URL_VARIABLE] == "postgresql://file/$HOME"
+    assert environment.read_env(tmp_path / ".env")[postgres.URL_VARIABLE] == "postgresql://file/$HOME"
     monkeypatch.setenv(postgres.URL_VARIABLE, "postgresql://environment")
     assert postgres.url_from_environment() == "postgresql://environment"
     assert registry.create("postgres").deployment is Deployment.URL

@@ -47,9 +47,9 @@ def docker_problem() -> str | None:
 
 class ContainerServer(Engine):
     """
-    One container of ``image``, its ``port`` published on a loopback port that it keeps.
+    One container of ``image``, its ``port`` and ``more_ports`` published on loopback ports that it keeps.
 
-    ``ready`` is asked with that port until it says yes.  Stop, kill and start keep the data, which is
+    ``ready`` is asked with the first of them until it says yes.  Stop, kill and start keep the data, which is
     the container's own; ``remove`` deletes it.
     """
 
@@ -59,6 +59,7 @@ class ContainerServer(Engine):
         image: str,
         port: int,
         *,
+        more_ports: Sequence[int] = (),
         ready: Callable[[int], bool] = answers,
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = (),
@@ -67,8 +68,9 @@ class ContainerServer(Engine):
     ) -> None:
         self.name = name
         self.image = image
-        self.port = 0
-        self._inside = port
+        self.ports: list[int] = []
+        """Published ports on the loopback interface, that of ``port`` first; empty before the start."""
+        self._inside = (port, *more_ports)
         self._answers = ready
         self._environment = dict(environment or {})
         self._command = list(command)
@@ -76,6 +78,11 @@ class ContainerServer(Engine):
         self._ready_seconds = ready_seconds
         self._made: DockerContainer | None = None
         self._watchdog: Watchdog | None = None
+
+    @property
+    def port(self) -> int:
+        """The first published port, 0 before the start."""
+        return self.ports[0] if self.ports else 0
 
     @property
     def _container(self) -> Any:
@@ -107,16 +114,21 @@ class ContainerServer(Engine):
         from testcontainers.core.container import DockerContainer
 
         testcontainers_config.ryuk_disabled = True
-        self.port = free_port()
+        self.ports = [free_port() for _ in self._inside]
         made = DockerContainer(self.image)
         made.env.update(self._environment)
         made.with_kwargs(**self._more)
         if self._command:
             made.with_command(self._command)
         # Its own methods publish on all interfaces, and let the port change with each start.
-        ports: dict[str, Any] = made.ports
-        ports.clear()
-        ports[f"{self._inside}/tcp"] = (LOOPBACK, self.port)
+        published: dict[str, Any] = made.ports
+        published.clear()
+        published.update(
+            {
+                f"{inside}/tcp": (LOOPBACK, port)
+                for inside, port in zip(self._inside, self.ports, strict=True)
+            }
+        )
         try:
             made.start()
         except DockerException as error:

@@ -4,9 +4,9 @@ A database server with an HTTP port, as a child process that keeps its address o
 
 from __future__ import annotations
 
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
 
 from backends.base import Engine, EngineUnavailableError
@@ -19,7 +19,32 @@ Command = Callable[[Path, Sequence[int]], tuple[Sequence[str], Mapping[str, str]
 """Given the data folder and the ports: the command and its whole environment."""
 
 
-class HttpServer(Engine):
+def says_yes(url: str) -> bool:
+    """Whether a GET of that address is answered with 200."""
+    try:
+        # What breaks off in the middle of the answer is an HTTPException.
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, HTTPException):
+        return False
+
+
+class OwnServer(Engine):
+    """A server that the run started: it has an address, and is removed with its data."""
+
+    ports: list[int]
+    """Its ports on the loopback interface, the HTTP port first; they outlive stop, kill and start."""
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports[0]}"
+
+    def remove(self) -> None:
+        """End the server and delete its data; a second call does nothing."""
+        raise NotImplementedError
+
+
+class HttpServer(OwnServer):
     """
     One server with its data in ``folder``; ready when ``GET ready`` on its first port says 200.
 
@@ -36,10 +61,6 @@ class HttpServer(Engine):
         self._ready_path = ready
         self._count = ports
         self._process: ServerProcess | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://{LOOPBACK}:{self.ports[0]}"
 
     @property
     def pid(self) -> int | None:
@@ -75,11 +96,7 @@ class HttpServer(Engine):
         )
 
     def _ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(self.url + self._ready_path, timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (OSError, urllib.error.URLError):
-            return False
+        return says_yes(self.url + self._ready_path)
 
     def stop(self) -> None:
         if self._process is not None:
@@ -94,3 +111,41 @@ class HttpServer(Engine):
         self.kill()
         self._process = None
         remove_later(self.folder)
+
+
+class HttpContainer(OwnServer):
+    """One container of ``image``; ready when ``GET ready`` on its first port says 200."""
+
+    def __init__(
+        self,
+        name: str,
+        image: str,
+        inside: Sequence[int],
+        *,
+        ready: str,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        from backends.engines.docker import ContainerServer
+
+        self._container = ContainerServer(
+            name,
+            image,
+            inside[0],
+            more_ports=inside[1:],
+            ready=lambda port: says_yes(f"http://{LOOPBACK}:{port}{ready}"),
+            environment=environment,
+        )
+        self.ports = []
+
+    def start(self) -> None:
+        self._container.start()
+        self.ports = self._container.ports
+
+    def stop(self) -> None:
+        self._container.stop()
+
+    def kill(self) -> None:
+        self._container.kill()
+
+    def remove(self) -> None:
+        self._container.remove()

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from backends.base import EngineUnavailableError
-from backends.engines.http_server import START_ATTEMPTS, HttpServer
+from backends.engines.http_server import START_ATTEMPTS, HttpContainer, HttpServer
 from backends.engines.ports import LOOPBACK, answers
 
 USER = "conformance"
@@ -78,28 +78,52 @@ class WeaviateServer(HttpServer):
 
     def _settings(self, data: Path) -> dict[str, str]:
         return {
-            "PERSISTENCE_DATA_PATH": str(data),
-            "DEFAULT_VECTORIZER_MODULE": "none",
-            "ENABLE_MODULES": "",
-            "CLUSTER_HOSTNAME": "node1",
+            **_settings(str(data), self.api_key),
             "CLUSTER_ADVERTISE_ADDR": LOOPBACK,
             "CLUSTER_BIND_ADDR": LOOPBACK,
             "CLUSTER_BASIC_AUTH_USERNAME": USER,
             "CLUSTER_BASIC_AUTH_PASSWORD": self.api_key,
             "CLUSTER_IN_LOCALHOST": "true",
-            "RAFT_BOOTSTRAP_EXPECT": "1",
-            "RAFT_TIMEOUTS_MULTIPLIER": "1",  # nobody to wait for: a leader after one second
-            "DISABLE_TELEMETRY": "true",
-            "GO_PROFILING_DISABLE": "true",
-            "PROMETHEUS_MONITORING_ENABLED": "false",
-            "LOG_LEVEL": "warning",
-            "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": "false",
-            "AUTHENTICATION_APIKEY_ENABLED": "true",
-            "AUTHENTICATION_APIKEY_ALLOWED_KEYS": self.api_key,
-            "AUTHENTICATION_APIKEY_USERS": USER,
-            "AUTHORIZATION_ADMINLIST_ENABLED": "true",
-            "AUTHORIZATION_ADMINLIST_USERS": USER,
         }
+
+
+class WeaviateContainer(HttpContainer):
+    """One single-node server in a container of ``image``, closed to everybody without its key."""
+
+    def __init__(self, image: str, *, api_key: str | None = None) -> None:
+        self.api_key = api_key or secrets.token_urlsafe(18)
+        super().__init__(
+            "weaviate",
+            image,
+            (8080, 50051),
+            ready="/v1/.well-known/ready",
+            environment=_settings("/var/lib/weaviate", self.api_key),
+        )
+
+    @property
+    def grpc(self) -> str:
+        return f"{LOOPBACK}:{self.ports[1]}"
+
+
+def _settings(data: str, api_key: str) -> dict[str, str]:
+    return {
+        "PERSISTENCE_DATA_PATH": data,
+        "DEFAULT_VECTORIZER_MODULE": "none",
+        "ENABLE_MODULES": "",
+        "CLUSTER_HOSTNAME": "node1",
+        "RAFT_BOOTSTRAP_EXPECT": "1",
+        "RAFT_TIMEOUTS_MULTIPLIER": "1",  # nobody to wait for: a leader after one second
+        "DISABLE_TELEMETRY": "true",
+        "GO_PROFILING_DISABLE": "true",
+        "PROMETHEUS_MONITORING_ENABLED": "false",
+        "LOG_LEVEL": "warning",
+        "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": "false",
+        "AUTHENTICATION_APIKEY_ENABLED": "true",
+        "AUTHENTICATION_APIKEY_ALLOWED_KEYS": api_key,
+        "AUTHENTICATION_APIKEY_USERS": USER,
+        "AUTHORIZATION_ADMINLIST_ENABLED": "true",
+        "AUTHORIZATION_ADMINLIST_USERS": USER,
+    }
 
 
 def _free_block(count: int) -> list[int]:

@@ -1,5 +1,6 @@
 """
-How a store over a vector database is brought up: at a URL, from a server binary, or in the process.
+How a store over a vector database is brought up: at a URL, from a server binary, in a container, or
+in the process.
 
 A subclass says which client it needs, how to start a server, and how to open and drop a collection.
 A location is a collection of its own; in a user's database nothing else is touched.
@@ -9,7 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
+import logging
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, ClassVar
@@ -25,13 +27,31 @@ from backends.base import (
     EngineUnavailableError,
     Mode,
     Opened,
+    Snippet,
 )
-from backends.engines.http_server import HttpServer
-from backends.vector.errors import VectorStoreError, clean
+from backends.engines.http_server import HttpServer, OwnServer
+from backends.engines.processes import stop_at_exit, stopped
+from backends.environment import setting
+from backends.vector.errors import EngineError, VectorStoreError, clean
 from backends.vector.store import VectorStore
 from conformance.contract import ALL, Capability, Location
 
 Make = Callable[[], VectorStore]
+
+PREFIX = "conformance"
+"""How the name of everything begins that a run makes in a database; letters only, as all of them take."""
+_TALKATIVE = ("httpx", "chromadb", "pinecone", "testcontainers")
+"""Loggers that tell of every request at INFO."""
+
+
+class _Closing:
+    """Removes what a run has made in a user's database when the interpreter ends before ``stop``."""
+
+    def __init__(self, backend: VectorBackend) -> None:
+        self._backend = backend
+
+    def stop(self) -> None:
+        self._backend.tidy()
 
 
 @contextmanager
@@ -48,7 +68,8 @@ async def _open_async(make: Make) -> AsyncIterator[BaseStore]:
 
 class VectorBackend(Backend):
     """
-    A vector database; without a deployment: the user's URL if there is one, else a server, else none.
+    A vector database; without a deployment: the user's URL if there is one, else a server from a
+    binary, else one in a container, else none.
 
     The embedded forms of these databases are for one process.
     """
@@ -59,7 +80,14 @@ class VectorBackend(Backend):
     GET_SERVER: ClassVar[str]
     URL_VARIABLE: ClassVar[str]
     KEY_VARIABLE: ClassVar[str | None] = None
-    DEPLOYMENTS: ClassVar = (Deployment.URL, Deployment.PROCESS, Deployment.EMBEDDED)
+    DEPLOYMENTS: ClassVar = (
+        Deployment.URL,
+        Deployment.PROCESS,
+        Deployment.CONTAINER,
+        Deployment.EMBEDDED,
+    )
+    IMAGE: ClassVar[str | None] = None
+    """The image of the server, where it can run in a container."""
 
     def __init__(self, *, deployment: Deployment | None = None, url: str | None = None) -> None:
         super().__init__()
@@ -68,22 +96,33 @@ class VectorBackend(Backend):
                 self.name, f"a URL and the deployment {deployment} exclude each other.", "give one"
             )
         if deployment in (None, Deployment.URL):
-            url = url or os.environ.get(self.URL_VARIABLE) or None
+            url = url or setting(self.URL_VARIABLE)
         self._url = url
-        self._key = os.environ.get(self.KEY_VARIABLE) if url and self.KEY_VARIABLE else None
+        self._key = setting(self.KEY_VARIABLE) if url and self.KEY_VARIABLE else None
         self.deployment = deployment or self._best()
         if self.deployment is Deployment.EMBEDDED:
             self.capabilities = ALL - {Capability.PROCESSES}
-        self._server: HttpServer | None = None
+        self._server: OwnServer | None = None
         self._version: str | None = None
         self._named: set[str] = set()
+        self._closing = _Closing(self)
 
     def _best(self) -> Deployment:
         if self._url is not None:
             return Deployment.URL
         if Deployment.PROCESS in self.DEPLOYMENTS and self.server_problem() is None:
             return Deployment.PROCESS
-        return self.DEPLOYMENTS[-1]
+        if Deployment.CONTAINER in self.DEPLOYMENTS and self._container_problem() is None:
+            return Deployment.CONTAINER
+        if Deployment.EMBEDDED in self.DEPLOYMENTS:
+            return Deployment.EMBEDDED
+        return next(one for one in self.DEPLOYMENTS if one is not Deployment.URL)
+
+    @staticmethod
+    def _container_problem() -> str | None:
+        from backends.engines.docker import docker_problem
+
+        return docker_problem()
 
     # -- for subclasses ----------------------------------------------------------------------------
 
@@ -92,6 +131,10 @@ class VectorBackend(Backend):
         raise NotImplementedError
 
     def new_server(self) -> HttpServer:
+        raise NotImplementedError
+
+    def new_container(self) -> OwnServer:
+        """A server in a container of ``IMAGE``, not yet started."""
         raise NotImplementedError
 
     def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
@@ -115,12 +158,19 @@ class VectorBackend(Backend):
             problem = self.server_problem()
             if problem is not None:
                 return self._not(problem, self.GET_SERVER)
+        if self.deployment is Deployment.CONTAINER:
+            problem = self._container_problem()
+            if problem is not None:
+                return self._not(problem, f"install and start Docker, or {self.GET_SERVER}")
+            return Availability(True, self.deployment, f"{self.IMAGE} in Docker")
         if self.deployment is Deployment.URL:
             if self._url is None:
                 return self._not("no URL was given", f"give --url, or set {self.URL_VARIABLE}")
             try:
                 return Availability(True, self.deployment, self.engine_version())
             except Exception as error:  # noqa: BLE001  (an answer, not a failure)
+                if isinstance(error, EngineError):
+                    return self._not(error.what, error.hint)
                 problem = f"no answer from {clean(self._url)}: {clean(error, self._key)}"
                 return self._not(problem, f"see whether the server runs; {self._key_hint()}")
         return Availability(True, self.deployment, self.described())
@@ -143,33 +193,47 @@ class VectorBackend(Backend):
             return
         if not available.ok:
             raise EngineUnavailableError(self.name, f"{available.detail}.", available.how_to_get)
-        if self.deployment is Deployment.PROCESS and self._url is None:
-            self._server = self.new_server()
-            self._server.start()
-            self._url = self._server.url
+        hush()
         try:
+            if self._url is None and self.deployment in (Deployment.PROCESS, Deployment.CONTAINER):
+                self._server = (
+                    self.new_server()
+                    if self.deployment is Deployment.PROCESS
+                    else self.new_container()
+                )
+                self._server.start()
+                self._url = self._server.url
             self._version = self.engine_version()
+        except VectorStoreError as error:
+            self.stop()
+            raise BackendError(self.name, str(error)) from error
         except BaseException:
             self.stop()
             raise
+        stop_at_exit(self._closing)
 
     def stop(self) -> None:
-        for name in sorted(self._named):
-            with contextlib.suppress(Exception):  # the server may be gone, and the data with it
-                if self.deployment is Deployment.URL:
-                    self.drop(name)
-        self._named.clear()
+        stopped(self._closing)
+        self.tidy()
         if self._server is not None:
             self._server.remove()
             self._server, self._url = None, None
         self._version = None
         super().stop()
 
+    def tidy(self) -> None:
+        """Remove whatever this run made in the user's own database; in ours all goes with the server."""
+        for name in sorted(self._named):
+            with contextlib.suppress(Exception):  # the server may be gone, and the data with it
+                if self.deployment is Deployment.URL:
+                    self.drop(name)
+        self._named.clear()
+
     def engine(self) -> Engine | None:
         return self._server
 
     def private(self) -> Backend | None:
-        if self.deployment is not Deployment.PROCESS:
+        if self.deployment not in (Deployment.PROCESS, Deployment.CONTAINER):
             return None
         return type(self)(deployment=self.deployment)
 
@@ -187,9 +251,11 @@ class VectorBackend(Backend):
     def location(self, *, durable: bool = False) -> Location:
         """As the base says; a server always keeps its data on the disk."""
         self.start()
-        at = super().location(durable=durable)
-        self._named.add(at.name)
-        return at
+        name = f"{PREFIX}{uuid.uuid4().hex[:16]}"
+        path = (self.disk if durable else self.root) / name
+        path.mkdir(parents=True)
+        self._named.add(name)
+        return Location(path=path, url=self.url, name=name)
 
     def discard(self, at: Location) -> None:
         if self.deployment is not Deployment.EMBEDDED:
@@ -215,6 +281,43 @@ class VectorBackend(Backend):
         self.deployment = Deployment(spec["deployment"])
         self._url, self._key = spec["url"], spec.get("key")
         self._version = "attached"
+        hush()
+
+    def snippet(self, at: Location, mode: Mode) -> Snippet:
+        """Embedded it has a folder of its own; a server's address and key come by the environment."""
+        kind = type(self.store(at, None, None))
+        imports = [f"from {kind.__module__} import {kind.__name__}"]
+        if self.deployment is Deployment.EMBEDDED:
+            imports.append("import tempfile")
+            return Snippet(
+                tuple(imports),
+                f"{kind.__name__}.from_path(tempfile.mkdtemp(){{args}})",
+                awaits=mode == "async",
+            )
+        environment = {self.URL_VARIABLE: str(self.url)}
+        given = self._connection_words()
+        if self._key and self.KEY_VARIABLE:
+            environment[self.KEY_VARIABLE] = self._key
+            given += f', api_key=os.environ["{self.KEY_VARIABLE}"]'
+        return Snippet(
+            (*imports, "import os"),
+            f'{kind.__name__}.from_url(os.environ["{self.URL_VARIABLE}"], '
+            f'collection="{at.name}"{given}{{args}})',
+            awaits=mode == "async",
+            environment=environment,
+        )
+
+    def _connection_words(self) -> str:
+        """What ``from_url`` needs beside URL, key and collection, as ``, name=value``."""
+        return ""
 
     def bytes_on_disk(self, at: Location) -> int | None:
         return super().bytes_on_disk(at) if self.deployment is Deployment.EMBEDDED else None
+
+
+def hush() -> None:
+    """Let client libraries log what is wrong, not every request; a level that somebody set stays."""
+    for name in _TALKATIVE:
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.WARNING)

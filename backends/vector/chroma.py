@@ -35,6 +35,7 @@ from backends.vector.driver import (
 )
 from backends.vector.errors import EngineError, ForeignCollectionError, clean
 from backends.vector.store import VectorStore
+from backends.vector.versions import require
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -44,6 +45,9 @@ MADE_BY = "langgraph-vector-store"
 LAYOUT = 1
 UNRANKED_DIMS = 8
 """The size of the made-up vectors of a collection without an index."""
+
+OLDEST_SERVER = (1, 5)
+"""The oldest that was tried; releases before it are refused rather than trusted with lists in metadata."""
 
 _HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
 _ROWS = ["metadatas", "documents"]
@@ -89,6 +93,7 @@ class ChromaDriver:
         with self._asking("open the collection"), self._lock:
             if self._client is None:
                 self._client = self._connect()
+                require(self.engine, str(self._client.get_version()), OLDEST_SERVER)
             collection = self._get(self._name) or self._create(self._name, dims)
             existing = self._ours(collection)
             if existing == 0 and dims is not None:

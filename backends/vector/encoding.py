@@ -12,7 +12,6 @@ import base64
 import json
 import math
 import re
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -32,9 +31,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
-_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+# What reaches it was copied by ``plain``, so it contains no circle.
+_ENCODE = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False
+).encode
 _REMEMBERED = 4096
 """Namespaces and fields whose hashes are kept: a program uses few, again and again."""
+
+_WORDS = {None: "null", True: "true", False: "false"}
+_EXACT = frozenset({str, int, bool, type(None)})
 
 Path = tuple[str, ...]
 
@@ -51,34 +56,61 @@ def plain(value: Any, where: str = "value") -> Any:
     and ``float`` are refused, for they would come back as something else.
     """
     try:
-        return _plain(value, where)
+        return _plain(value)
     except RecursionError:
         raise UnstorableValueError(
             f"{where} is nested too deeply (or contains itself) to be stored as JSON."
         ) from None
+    except _NotJSONError as error:
+        raise UnstorableValueError(where + "".join(reversed(error.path)) + error.why) from None
 
 
-def _plain(value: Any, where: str) -> Any:
+class _NotJSONError(Exception):
+    """Why, and where from the inside out: the place is only put into words when it is needed."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+        self.path: list[str] = []
+
+
+def _plain(value: Any) -> Any:
     kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
+    if kind in _EXACT:
         return value
     if kind is float:
         if math.isfinite(value):
             return value
-        raise UnstorableValueError(f"{where} is {value!r}, which JSON cannot hold.")
-    if isinstance(value, Mapping):
-        for key in value:
-            if type(key) is not str:
-                raise UnstorableValueError(
-                    f"{where} has the key {key!r}; keys must be str, got {type(key).__name__}."
-                )
-        return {key: _plain(inner, f"{where}[{key!r}]") for key, inner in value.items()}
+        raise _NotJSONError(f" is {value!r}, which JSON cannot hold.")
+    if kind is dict or isinstance(value, Mapping):
+        return _plain_dict(value)
     if isinstance(value, (list, tuple)):
-        return [_plain(inner, where + "[]") for inner in value]
-    raise UnstorableValueError(
-        f"{where} is of type {kind.__name__}, which JSON cannot hold exactly; "
+        try:
+            return [inner if type(inner) in _EXACT else _plain(inner) for inner in value]
+        except _NotJSONError as error:
+            error.path.append("[]")
+            raise
+    raise _NotJSONError(
+        f" is of type {kind.__name__}, which JSON cannot hold exactly; "
         "convert it to str, int, float, bool, None, list or dict first."
     )
+
+
+def _plain_dict(value: Mapping[Any, Any]) -> dict[str, Any]:
+    made = {}
+    for key, inner in value.items():
+        if type(key) is not str:
+            raise _NotJSONError(
+                f" has the key {key!r}; keys must be str, got {type(key).__name__}."
+            )
+        if type(inner) not in _EXACT:
+            try:
+                inner = _plain(inner)
+            except _NotJSONError as error:
+                error.path.append(f"[{key!r}]")
+                raise
+        made[key] = inner
+    return made
 
 
 def to_json(data: Any) -> str:
@@ -101,7 +133,7 @@ def to_json(data: Any) -> str:
 
 
 def to_body(namespace: Path, key: str, value: Mapping[str, Any]) -> str:
-    """The text that is an item's truth."""
+    """The text that is an item's truth; the value must have passed ``plain``."""
     return to_json([namespace, key, value])
 
 
@@ -113,7 +145,7 @@ def from_body(body: str) -> tuple[Path, str, dict[str, Any]]:
 
 def item_id(namespace: Path, key: str) -> str:
     """The row id of an item: a UUID that depends on every character of namespace and key."""
-    return _uuid("i" + _exact([namespace, key]))
+    return _uuid(f"i[{_path_text(namespace)},{_ENCODE(key)}]")
 
 
 def part_id(item: str, revision: int, number: int) -> str:
@@ -127,7 +159,10 @@ def space_id(space: str) -> str:
 
 
 def _uuid(text: str) -> str:
-    return str(uuid.UUID(bytes=_digest(text, 16), version=5))
+    raw = bytearray(_digest(text, 16))
+    raw[6], raw[8] = raw[6] & 0x0F | 0x50, raw[8] & 0x3F | 0x80  # as a UUID of version 5
+    made = raw.hex()
+    return f"{made[:8]}-{made[8:12]}-{made[12:16]}-{made[16:20]}-{made[20:]}"
 
 
 def _exact(data: Any) -> str:
@@ -185,10 +220,10 @@ def _path_text(path: Path) -> str:
 
 
 def _shape(value: Any) -> str | None:
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
     if isinstance(value, str):
         return "s" + value
+    if value is None or isinstance(value, bool):
+        return _WORDS[value]
     if isinstance(value, (int, float)):
         return _number_shape(value)
     if isinstance(value, (list, tuple)):

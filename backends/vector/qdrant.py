@@ -34,6 +34,7 @@ from backends.vector.driver import (
     Where,
 )
 from backends.vector.errors import EngineError, ForeignCollectionError, clean
+from backends.vector.qdrant_points import Filter, Point, Points, points_of, to_model
 from backends.vector.store import VectorStore
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class QdrantDriver:
     engine = "Qdrant"
     limits = Limits(
         rows_per_write=1000,
-        bytes_per_write=8_000_000,
+        bytes_per_write=16_000_000,
         bytes_per_row=30_000_000,  # the server refuses requests over 32 MiB
         ids_per_fetch=1000,
         rows_per_page=1000,
@@ -64,31 +65,46 @@ class QdrantDriver:
     )
 
     def __init__(
-        self, connect: Callable[[], QdrantClient], collection: str, *, secret: str | None = None
+        self,
+        connect: Callable[[], QdrantClient],
+        collection: str,
+        *,
+        secret: str | None = None,
+        rest_timeout: float | None = None,
     ) -> None:
+        """With ``rest_timeout`` (seconds) what is asked often goes over REST, not through the client."""
         self._connect = connect
         self._collection = collection
         self._secret = secret
+        self._rest = None if rest_timeout is None else (secret, rest_timeout)
         self._client_lock = threading.Lock()
-        self._made: QdrantClient | None = None
+        self._made: tuple[QdrantClient, Points] | None = None
         self._turn: AbstractContextManager[Any] = nullcontext()
 
-    @property
-    def _client(self) -> QdrantClient:
+    def _connected(self) -> tuple[QdrantClient, Points]:
         if self._made is None:
             with self._client_lock:
                 if self._made is None:
                     client = self._connect()
                     if _is_local(client):
                         self._turn = threading.RLock()
-                    self._made = client
+                    points = points_of(client, self._collection, VECTOR, self._rest)
+                    self._made = client, points
         return self._made
+
+    @property
+    def _client(self) -> QdrantClient:
+        return self._connected()[0]
+
+    @property
+    def _points(self) -> Points:
+        return self._connected()[1]
 
     def close(self) -> None:
         with self._client_lock:
-            if self._made is not None:
+            for made in reversed(self._made or ()):
                 with _quiet():
-                    self._made.close()
+                    made.close()
 
     # Schema
 
@@ -150,43 +166,29 @@ class QdrantDriver:
     # Rows
 
     def upsert(self, records: Sequence[Record], heads: Mapping[str, Head]) -> None:
-        from qdrant_client import models
-
         del heads  # an upsert replaces the whole point
-        if not records:
-            return
-        points = [
-            models.PointStruct(
-                id=record.id,
-                payload=_payload(record),
-                vector={} if record.vector is None else {VECTOR: list(record.vector)},
-            )
-            for record in records
-        ]
-        with self._asking("write"):
-            self._client.upsert(self._collection, points, wait=True)
+        if records:
+            points = [Point(record.id, _payload(record), record.vector) for record in records]
+            with self._asking("write"):
+                self._points.upsert(points)
 
     def heads(self, ids: Sequence[str]) -> dict[str, Head]:
         points = self._retrieve(ids, ["head", "expires"])
-        return {id: Head(payload["head"], payload["expires"]) for id, payload in points}
+        return {p.id: Head(p.payload["head"], p.payload["expires"]) for p in points}
 
     def fetch(self, ids: Sequence[str]) -> dict[str, Row]:
-        return {id: _row(id, payload) for id, payload in self._retrieve(ids, _ROW)}
+        return {point.id: _row(point) for point in self._retrieve(ids, _ROW)}
 
-    def _retrieve(self, ids: Sequence[str], fields: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    def _retrieve(self, ids: Sequence[str], fields: list[str]) -> list[Point]:
         if not ids:
             return []
         with self._asking("read by id"):
-            points = self._client.retrieve(self._collection, list(ids), with_payload=fields)
-        return [(str(point.id), point.payload or {}) for point in points]
+            return self._points.retrieve(ids, fields)
 
     def delete(self, ids: Sequence[str]) -> None:
-        from qdrant_client import models
-
         if ids:
             with self._asking("delete"):
-                points = models.PointIdsList(points=list(ids))
-                self._client.delete(self._collection, points, wait=True)
+                self._points.delete(ids)
 
     def touch(self, touches: Sequence[Touch]) -> None:
         from qdrant_client import models
@@ -196,12 +198,8 @@ class QdrantDriver:
             alike[touch.expires_at].append(touch)
         for expires_at, group in alike.items():
             # A filter, not ids: those that are gone or were written anew must stay as they are.
-            same = models.Filter(
-                must=[
-                    models.HasIdCondition(has_id=[touch.id for touch in group]),
-                    _any("head", [touch.head for touch in group]),
-                ]
-            )
+            ids = {"has_id": [touch.id for touch in group]}
+            same = to_model({"must": [ids, _any("head", [touch.head for touch in group])]})
             with self._asking("refresh"):
                 self._client.set_payload(
                     self._collection, {"expires": expires_at}, models.FilterSelector(filter=same)
@@ -210,31 +208,23 @@ class QdrantDriver:
     def scan(self, where: Where, limit: int, cursor: Any = None, skip: int = 0) -> Page:
         with self._asking("scan"):
             if skip and cursor is None:
-                found = self._client.query_points(
-                    self._collection, query_filter=_filter(where), limit=limit + 1, offset=skip,
-                    with_payload=_ROW,
-                ).points  # fmt: skip
+                found = self._points.query(None, _filter(where), limit + 1, skip, _ROW)
                 following = found[limit].id if len(found) > limit else None
-                return Page([_row(str(p.id), p.payload) for p in found[:limit]], following)
-            points, following = self._client.scroll(
-                self._collection, _filter(where), limit, offset=cursor, with_payload=_ROW
-            )
-        return Page([_row(str(p.id), p.payload) for p in points], following)
+                return Page([_row(point) for point in found[:limit]], following)
+            points, following = self._points.scroll(_filter(where), limit, cursor, _ROW)
+        return Page([_row(point) for point in points], following)
 
     def query(self, vector: Sequence[float], where: Where, limit: int) -> list[Hit]:
         with self._asking("search"):
-            points = self._client.query_points(
-                self._collection, list(vector), using=VECTOR, query_filter=_filter(where),
-                limit=limit, with_payload=_ROW,
-            ).points  # fmt: skip
-        return [Hit(_row(str(p.id), p.payload), min(1.0, max(-1.0, p.score))) for p in points]
+            points = self._points.query(vector, _filter(where), limit, 0, _ROW)
+        return [Hit(_row(point), min(1.0, max(-1.0, point.score))) for point in points]
 
     def namespaces(self, where: Where) -> list[str]:
         limit = _FACETS
         while True:
             with self._asking("list namespaces"):
                 hits = self._client.facet(
-                    self._collection, "space", _filter(where), limit=limit, exact=True
+                    self._collection, "space", to_model(_filter(where)), limit=limit, exact=True
                 ).hits
             if len(hits) < limit:
                 return [str(hit.value) for hit in hits]
@@ -244,7 +234,7 @@ class QdrantDriver:
     def _asking(self, what: str) -> Iterator[None]:
         """One call at a time in local mode, and the client's errors as ours."""
         try:
-            self._client  # noqa: B018  (connects, and decides whether calls take turns)
+            self._connected()  # also decides whether calls take turns
             with self._turn:
                 yield
         except (EngineError, ForeignCollectionError):
@@ -255,7 +245,7 @@ class QdrantDriver:
                 hint = "check the API key"
             elif status == 404:
                 hint = "the collection was removed while the store was open; open it again"
-            elif _is_local(self._made):
+            elif self._made is not None and _is_local(self._made[0]):
                 hint = "see whether another process has this folder open"
             else:
                 hint = "see whether the server runs and is reachable, then try again"
@@ -293,7 +283,8 @@ class QdrantStore(VectorStore):
                 url, api_key, prefer_grpc=prefer_grpc, grpc_port=grpc_port, timeout=timeout
             )
 
-        driver = QdrantDriver(connect, collection, secret=api_key)
+        rest = None if prefer_grpc else timeout
+        driver = QdrantDriver(connect, collection, secret=api_key, rest_timeout=rest)
         return cls(driver, collection=collection, index=index, ttl=ttl)
 
     @classmethod
@@ -329,10 +320,10 @@ def connected(url: str, api_key: str | None, **more: Any) -> QdrantClient:
         return QdrantClient(url=url, api_key=api_key, check_compatibility=False, **more)
 
 
-def _is_local(client: QdrantClient | None) -> bool:
+def _is_local(client: QdrantClient) -> bool:
     from qdrant_client.local.qdrant_local import QdrantLocal
 
-    return client is not None and isinstance(client._client, QdrantLocal)
+    return isinstance(client._client, QdrantLocal)
 
 
 def _cosine(dims: int) -> Any:
@@ -369,33 +360,27 @@ def _payload(record: Record) -> dict[str, Any]:
     }
 
 
-def _row(id: str, payload: dict[str, Any] | None) -> Row:
-    found = payload or {}
-    return Row(id, found["kind"], found["parent"], found["head"], found["body"], found["expires"])
+def _row(point: Point) -> Row:
+    found = point.payload
+    return Row(
+        point.id, found["kind"], found["parent"], found["head"], found["body"], found["expires"]
+    )
 
 
-def _match(field: str, value: str) -> Any:
-    from qdrant_client import models
-
-    return models.FieldCondition(key=field, match=models.MatchValue(value=value))
+def _match(field: str, value: str) -> Filter:
+    return {"key": field, "match": {"value": value}}
 
 
-def _any(field: str, values: list[str]) -> Any:
-    from qdrant_client import models
-
-    return models.FieldCondition(key=field, match=models.MatchAny(any=values))
+def _any(field: str, values: list[str]) -> Filter:
+    return {"key": field, "match": {"any": values}}
 
 
-def _range(field: str, **bounds: float | None) -> Any:
-    from qdrant_client import models
-
-    return models.FieldCondition(key=field, range=models.Range(**bounds))
+def _range(field: str, **bounds: float | None) -> Filter:
+    return {"key": field, "range": {name: b for name, b in bounds.items() if b is not None}}
 
 
-def _filter(where: Where) -> Any:
-    from qdrant_client import models
-
-    must: list[Any] = []
+def _filter(where: Where) -> Filter:
+    must: list[Filter] = []
     if where.prefix is not None:
         must.append(_match("prefixes", where.prefix))
     if where.space is not None:
@@ -408,17 +393,16 @@ def _filter(where: Where) -> Any:
         must.append(_range("expires", lte=where.expired_at))
     lacking = [_match("tokens", c.token) for c in where.conditions if isinstance(c, LacksToken)]
     must += [_condition(c) for c in where.conditions if not isinstance(c, LacksToken)]
-    return models.Filter(must=must or None, must_not=lacking or None) if must or lacking else None
+    parts = {"must": must, "must_not": lacking}
+    return {name: conditions for name, conditions in parts.items() if conditions}
 
 
-def _condition(condition: Condition) -> Any:
-    from qdrant_client import models
-
+def _condition(condition: Condition) -> Filter:
     if isinstance(condition, HasToken):
         return _any("tokens", [condition.token, OVERFLOW])
     assert isinstance(condition, NumberIn)
     inside = _range(f"numbers.{condition.name}", gte=condition.low, lte=condition.high)
-    return models.Filter(should=[inside, _match("tokens", OVERFLOW)])
+    return {"should": [inside, _match("tokens", OVERFLOW)]}
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -239,13 +240,14 @@ class VectorStore(BaseStore):
         )
 
     def _vector(self, given: Any) -> tuple[float, ...]:
-        vector = tuple(map(float, given))
+        vector = tuple(array("d", given))
         if len(vector) != self._asked_dims:
             raise ValueError(
                 f"the embedder returned a vector of {len(vector)} dimensions, the index configuration "
                 f"says {self._asked_dims}; nothing was stored."
             )
-        if not all(map(math.isfinite, vector)):
+        # A finite sum has finite parts; only where it is not is each of them looked at.
+        if not math.isfinite(sum(vector)) and not all(map(math.isfinite, vector)):
             raise ValueError(
                 "the embedder returned a vector with NaN or infinity; nothing was stored."
             )

@@ -39,6 +39,7 @@ from backends.vector.driver import (
 from backends.vector.errors import EngineError, ForeignCollectionError, VectorStoreError, clean
 from backends.vector.store import VectorStore
 from backends.vector.ties import settled
+from backends.vector.versions import require
 
 if TYPE_CHECKING:
     from weaviate import WeaviateClient
@@ -109,7 +110,7 @@ class WeaviateDriver:
 
     def ensure_schema(self, dims: int | None) -> int | None:
         with self._asking("open the collection"):
-            self._check_version(str(self._client.get_meta().get("version", "0")))
+            require(self.engine, str(self._client.get_meta().get("version", "")), OLDEST_SERVER)
             if not self._client.collections.exists(self._name):
                 self._create(dims)
             known = self._facts().get("dims")
@@ -119,14 +120,6 @@ class WeaviateDriver:
                 self._collection.config.update(description=_description(dims))
                 known = dims
             return known
-
-    def _check_version(self, version: str) -> None:
-        parts = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
-        if parts < OLDEST_SERVER:
-            oldest = ".".join(map(str, OLDEST_SERVER))
-            raise EngineError(
-                self.engine, f"the server is version {version}, too old", f"use {oldest} or newer"
-            )
 
     def _create(self, dims: int | None) -> None:
         from weaviate.classes.config import Configure, StopwordsPreset, VectorDistances

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.embeddings import Embeddings
-from langgraph.store.base.embed import get_text_at_path
 
-from conformance.compat import PutOp
+from conformance.compat import PutOp, get_text_at_path
 from conformance.corpus import Corpus, CorpusError, load_corpus
 from conformance.embedding import EmbeddingError, shared_embedder
 from conformance.lab import Lab

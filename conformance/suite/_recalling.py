@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -46,7 +47,7 @@ class Answer:
     def keys(self) -> list[str]:
         return [key for key, _ in self.found]
 
-    @property
+    @cached_property
     def recall(self) -> float:
         return index_recall(self.keys, self.exact, K)
 

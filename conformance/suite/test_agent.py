@@ -127,6 +127,8 @@ def test_a_test_script_for_persistence_passes(lab: Lab) -> None:
     """
     A script stores a prompt and an example, finds both, and finds them again through a second store
     object, as after a restart.
+
+    Catches a store whose second object at the same place begins empty.
     """
     store = _open(lab)
     store.put(("test_user",), "agent_instructions", {"prompt": "Test prompt"})
@@ -153,6 +155,8 @@ def test_an_assistant_graph_uses_all_three_memories(lab: Lab) -> None:
     """
     A compiled graph triages mail by examples and prompts, learns from a correction, and notes memories
     with LangMem's tools, given nothing but ``store=``.
+
+    Catches a store that works by itself and not from the threads or tasks that LangGraph calls it in.
     """
     parts = parts_of(lab)
     store = _open(lab)

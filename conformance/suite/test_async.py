@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from conformance.case import case
@@ -263,9 +264,8 @@ def test_sync_calls_from_other_threads_work(lab: Lab) -> None:
     try:
         futures = [pool.submit(work, n) for n in range(4)]
         for future in futures:
-            lab.true(
-                store.timed("sync calls in a thread", lambda f=future: f.result(60)), "an answer"
-            )
+            answer = store.timed("sync calls in a thread", partial(future.result, 60))
+            lab.true(answer, "each thread reads what it wrote", got=answer)
     finally:
         pool.shutdown(wait=False)
 

@@ -71,6 +71,8 @@ def test_put_refuses_a_bad_namespace(lab: Lab, namespaces: tuple[Any, ...]) -> N
     """
     if namespaces is GROUPS["NUL"] and not since("4.3.1"):
         lab.unverified("labels with NUL are refused since langgraph-checkpoint 4.3.1")
+    if not since("2.0.1"):
+        lab.unverified("more than dots is refused since langgraph-checkpoint 2.0.1")
     store = lab.open()
     for namespace in namespaces:
         with lab.refuses(InvalidNamespaceError, f"a put into {namespace!r}") as errors:

@@ -252,7 +252,7 @@ def test_nothing_of_the_loser_stays_in_the_index(lab: Lab) -> None:
             matches(lab, store, at, "banana", "k", f"the item after {name}")
             does_not_match(lab, store, at, "apple", "k", f"the item was overtaken in {name}")
 
-    at = ("i",)
+    at = ("i", "index")
     store.batch([PutOp(at, "hidden", V1), PutOp(at, "hidden", V1, index=False)])
     unscored(lab, store, at, "apple", "hidden", "the last put had index=False")
     store.batch([PutOp(at, "shown", V1, index=False), PutOp(at, "shown", V1)])

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from conformance.case import case
@@ -135,8 +136,7 @@ def test_threads_put_and_query_an_index(lab: Lab) -> None:
             store.raw.put(("shared",), "k", {"text": f"fig grape*{n}"})
 
     with _eager_threads():
-        works: list[Callable[[], Any]] = [lambda me=n: work(me) for n in range(6)]  # type:
-        ignore[misc]
+        works: list[Callable[[], Any]] = [partial(work, n) for n in range(6)]
         raised = store.timed("calls of six threads", lambda: _in_threads(works))
 
     lab.equal([repr(r) for r in raised[:3]], [], "what the threads raised")
@@ -261,10 +261,7 @@ def test_four_store_objects_write_from_four_threads(lab: Lab) -> None:
                 raise AssertionError(f"store {me} does not find its own item k{n}")
             raw.search(("own",), limit=5)
 
-    works: list[Callable[[], Any]] = [
-        lambda me=me, raw=s.raw: work(me, raw)
-        for me, s in enumerate(stores)  # type: ignore[misc]
-    ]
+    works: list[Callable[[], Any]] = [partial(work, me, s.raw) for me, s in enumerate(stores)]
     raised = first.timed("calls of four store objects", lambda: _in_threads(works))
 
     lab.equal([repr(r) for r in raised[:3]], [], "what the store objects raised")

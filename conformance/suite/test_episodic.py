@@ -135,6 +135,8 @@ def test_an_agent_remembers_the_corpus(lab: Lab) -> None:
     """
     Memories of the corpus, noted by the agents of several users in turn, come back word for word, and
     its questions find the nearest of them as exact cosine ranks them, also after a restart.
+
+    Catches texts altered on their way, and a search that is right for made-up words only.
     """
     parts_of(lab)
     corpus = corpus_of(lab, "memories")

@@ -108,6 +108,8 @@ def test_memories_move_in_from_another_store_and_back(lab: Lab) -> None:
     """
     What ``InMemoryStore`` holds moves into this store and, by way of a file, back into a fresh
     ``InMemoryStore``: equal at every stop.
+
+    Catches batches that alter or lose items, and a second import that is not the same as one.
     """
     other = InMemoryStore()
     import_items(other, _items())
@@ -143,7 +145,8 @@ def test_what_cannot_be_held_is_refused_by_name(lab: Lab) -> None:
     """
     Values that this store may not hold are imported equal, or refused by name with nothing written.
 
-    Tried with NUL, a lone surrogate, NaN, infinity and numbers that some engines alter.
+    Tried with NUL, a lone surrogate, NaN, infinity and numbers that some engines alter.  Catches values
+    altered in silence and imports that stop half way.
     """
     store = lab.open()
     usual = [Exported(("usual",), f"k{n}", {"n": n}) for n in range(20)]
@@ -169,6 +172,8 @@ def test_wrong_items_are_refused_before_anything_is_written(lab: Lab) -> None:
     """
     A bad namespace, a value that is no JSON, an item twice and one that would overwrite another are
     refused by name, and the store is as it was.
+
+    Catches a refused import that left something behind.
     """
     store = lab.open()
     store.put(("there",), "k", {"n": 1})

@@ -143,6 +143,8 @@ def test_many_users_optimise_at_once(lab: Lab) -> None:
     """
     The optimisers of all users run at the same time, each reading and rewriting its own user's prompt:
     none raises, and each ends with all of its own lessons and no other's.
+
+    Catches writes lost or handed to another caller when calls overlap.
     """
     if lab.mode == "sync" and not lab.offers(Capability.THREADS):
         lab.unsupported("declared: no threads")

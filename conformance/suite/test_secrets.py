@@ -147,7 +147,7 @@ def test_an_error_at_opening_shows_no_secret(lab: Lab) -> None:
     shows the password.
 
     The password is in the location's URL and in the environment.  A store that ignores both opens,
-    which is fine.
+    which is fine.  Catches connection strings repeated in messages, causes and logs.
     """
     secret = _secret()
     at = lab.location()
@@ -190,7 +190,8 @@ def test_an_error_of_a_call_shows_no_secret(lab: Lab) -> None:
     """
     Calls that are refused, and calls to a store that is closed, show no secret in error or log.
 
-    The real password of the engine is looked for where there is one, beside the planted one.
+    The real password of the engine is looked for where there is one, beside the planted one.  Catches
+    errors that describe the connection, the environment or the store's own settings.
     """
     secret = _secret()
     store = _opened(lab, secret)

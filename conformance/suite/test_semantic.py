@@ -115,6 +115,8 @@ def test_a_corrected_label_and_a_removed_example_count_at_once(lab: Lab) -> None
     """
     When the user corrects a label or removes an example, the next incoming e-mail finds that, also
     after the store was reopened.
+
+    Catches vectors or labels of the old value that outlive it, and an index that is gone after closing.
     """
     store = _mailbox(lab)
     ns = _examples("lance")
@@ -179,6 +181,8 @@ def test_real_emails_find_the_nearest_examples_of_their_user(lab: Lab) -> None:
     exact cosine over the same vectors ranks them; and finds them alike after a restart.
 
     Fails below an index recall@5 of 0.95 on average, and for any row too few or of somebody else.
+    Catches an approximate index that loses matches behind a filter or a namespace, texts embedded other
+    than as given, and vectors handed to the wrong item of a batch.
     """
     corpus = corpus_of(lab, "emails")
     kept, coming = _split(corpus)
@@ -212,7 +216,8 @@ def test_questions_find_the_memories_that_answer_them(lab: Lab) -> None:
     Each question of the corpus finds the nearest memories of its user, as exact cosine ranks them.
 
     How many of the memories that answer it are among them is recorded beside what exact cosine finds:
-    that blames embedder and store together and fails nobody.
+    that blames embedder and store together and fails nobody.  Catches what the e-mails catch, with more
+    and shorter texts and no filter.
     """
     corpus = corpus_of(lab, "memories", "questions")
     entries = [(_memories(m.user), m.id, {"text": m.text}) for m in corpus.memories]

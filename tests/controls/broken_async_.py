@@ -624,9 +624,10 @@ class OneConnectionAtATime(ReferenceStore):
     also = ("O15", "E6", "E4", "O16", "O17")
 
     def connect(self, database: str) -> sqlite3.Connection:
-        connection = super().connect(database)
+        connection = sqlite3.connect(
+            database, timeout=0.3, isolation_level=None, check_same_thread=False
+        )
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA busy_timeout = 300")
         return connection
 
 

@@ -1,0 +1,40 @@
+"""
+Addresses and keys of a user's own engines: from the environment, else from ``.env`` in the working folder.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+FILE = ".env"
+
+
+def setting(name: str, folder: Path | None = None) -> str | None:
+    """
+    The value of one variable; ``None`` where it is not set or empty.
+
+    The environment wins.  Nothing of the file is put into the environment, so no child inherits a key.
+    """
+    told = os.environ.get(name)
+    path = (folder or Path.cwd()) / FILE
+    if told or not path.is_file():
+        return told or None
+    try:
+        from dotenv import dotenv_values
+    except ImportError:
+        return read_env(path).get(name) or None
+    return dotenv_values(path, interpolate=False).get(name) or None
+
+
+def read_env(path: Path) -> dict[str, str]:
+    """Lines ``NAME=value`` or ``export NAME="value"``; what a person writes in such a file."""
+    found = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, sign, value = line.strip().removeprefix("export ").partition("=")
+        if sign and not name.startswith("#"):
+            text = value.strip()
+            if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+                text = text[1:-1]
+            found[name.strip()] = text
+    return found

@@ -1,0 +1,211 @@
+"""
+What somebody would write who used a database's client without a store: the other side of a ratio.
+
+It works on the store's own collection, with points of the same make, so that the engine has the same
+work to do: an upsert of the value as JSON with its index fields and vector, a fetch by id, a query
+below a prefix.  It does not look at what was there before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from langgraph.store.base import PutOp
+
+from backends.vector import encoding
+from backends.vector.bench.data import Items
+from backends.vector.driver import NEVER, Record, Where
+from backends.vector.planning import plan
+from backends.vector.store import VectorStore
+
+Prepared = tuple[Record, dict[str, Any]]
+"""A row whose index fields were worked out before the clock started, and the value."""
+
+
+class Raw(Protocol):
+    """One database's client, called with as little as possible around it."""
+
+    def put(self, prepared: Sequence[Prepared]) -> object: ...
+
+    def get(self, id: str) -> object: ...
+
+    def search(self, vector: list[float], where: Where, limit: int) -> object: ...
+
+
+def prepared(items: Items, n: int, version: int = 0) -> Prepared:
+    value = items.value(n, version)
+    namespace = items.namespace(n)
+    write = next(iter(plan([PutOp(namespace, items.key(n), value)], None).writes.values()))
+    record = Record(
+        id=write.id, kind="item", parent=write.id, space=encoding.to_space(namespace),
+        prefixes=encoding.prefix_tokens(namespace), tokens=write.fields.tokens,
+        numbers=write.fields.numbers, expires_at=NEVER, head=f"{NEVER // 8}:{NEVER // 8}:0:", body="",
+        vector=tuple(items.vector(n)),
+    )  # fmt: skip
+    return record, {"namespace": namespace, "key": items.key(n), "value": value}
+
+
+def _with_body(one: Prepared) -> Record:
+    record, item = one
+    body = json.dumps([item["namespace"], item["key"], item["value"]], separators=(",", ":"))
+    return replace(record, body=body)
+
+
+def raw_of(engine: str, store: VectorStore, url: str | None, key: str | None) -> Raw:
+    """The raw client on the collection of this store."""
+    driver: Any = store._driver
+    if engine == "qdrant":
+        return RawQdrant(store.collection, url, key)
+    if engine == "chroma":
+        return RawChroma(driver._collection)
+    if engine == "weaviate":
+        return RawWeaviate(driver._collection)
+    return RawPinecone(driver._index, driver._namespace)
+
+
+class RawQdrant:
+    """``qdrant-client`` over REST, which is its default."""
+
+    def __init__(self, collection: str, url: str | None, key: str | None) -> None:
+        from backends.vector.qdrant import connected
+
+        self._client = connected(str(url), key)
+        self._collection = collection
+
+    def put(self, prepared: Sequence[Prepared]) -> object:
+        from qdrant_client import models
+
+        from backends.vector.qdrant import VECTOR, _payload
+
+        points = [
+            models.PointStruct(
+                id=record.id, payload=_payload(record), vector={VECTOR: list(record.vector or ())}
+            )
+            for record in map(_with_body, prepared)
+        ]
+        return self._client.upsert(self._collection, points, wait=True)
+
+    def get(self, id: str) -> object:
+        from backends.vector.qdrant import _ROW
+
+        points = self._client.retrieve(self._collection, [id], with_payload=_ROW)
+        return [json.loads((point.payload or {})["body"]) for point in points]
+
+    def search(self, vector: list[float], where: Where, limit: int) -> object:
+        from qdrant_client import models
+
+        from backends.vector.qdrant import _ROW, VECTOR
+
+        below = models.FieldCondition(
+            key="prefixes", match=models.MatchValue(value=str(where.prefix))
+        )
+        found = self._client.query_points(
+            self._collection, vector, using=VECTOR, query_filter=models.Filter(must=[below]),
+            limit=limit, with_payload=_ROW,
+        )  # fmt: skip
+        return [json.loads((point.payload or {})["body"]) for point in found.points]
+
+
+class RawChroma:
+    """``chromadb`` over HTTP."""
+
+    def __init__(self, collection: Any) -> None:
+        self._collection = collection
+
+    def put(self, prepared: Sequence[Prepared]) -> object:
+        from backends.vector.chroma import _metadata
+
+        records = list(map(_with_body, prepared))
+        return self._collection.upsert(
+            ids=[record.id for record in records],
+            embeddings=[list(record.vector or ()) for record in records],
+            metadatas=[_metadata(record, None) for record in records],
+            documents=[record.body for record in records],
+        )
+
+    def get(self, id: str) -> object:
+        found = self._collection.get(ids=[id], include=["metadatas", "documents"])
+        return list(map(json.loads, found["documents"]))
+
+    def search(self, vector: list[float], where: Where, limit: int) -> object:
+        from backends.vector.chroma import _where
+
+        found = self._collection.query(
+            query_embeddings=[vector], n_results=limit, where=_where(where, {"ranked": True}),
+            include=["metadatas", "documents", "distances"],
+        )  # fmt: skip
+        return list(map(json.loads, found["documents"][0]))
+
+
+class RawWeaviate:
+    """``weaviate-client``; an upsert is its ``insert_many``."""
+
+    def __init__(self, collection: Any) -> None:
+        self._collection = collection
+
+    def put(self, prepared: Sequence[Prepared]) -> object:
+        from weaviate.classes.data import DataObject
+
+        from backends.vector.weaviate import _object
+
+        objects = [
+            DataObject(
+                uuid=record.id, properties=_object(record), vector=list(record.vector or ())
+            )
+            for record in map(_with_body, prepared)
+        ]
+        return self._collection.data.insert_many(objects)
+
+    def get(self, id: str) -> object:
+        from backends.vector.weaviate import _ROW
+
+        found = self._collection.query.fetch_object_by_id(id, return_properties=_ROW)
+        return json.loads(found.properties["body"])
+
+    def search(self, vector: list[float], where: Where, limit: int) -> object:
+        from weaviate.classes.query import MetadataQuery
+
+        from backends.vector.weaviate import _ROW, _filter
+
+        found = self._collection.query.near_vector(
+            vector, limit=limit, filters=_filter(where), return_properties=_ROW,
+            return_metadata=MetadataQuery(distance=True),
+        )  # fmt: skip
+        return [json.loads(one.properties["body"]) for one in found.objects]
+
+
+class RawPinecone:
+    """``pinecone``; it does not wait until a write can be seen."""
+
+    def __init__(self, index: Any, namespace: str) -> None:
+        self._index = index
+        self._namespace = namespace
+
+    def put(self, prepared: Sequence[Prepared]) -> object:
+        from backends.vector.pinecone import _metadata
+
+        rows = [
+            {
+                "id": record.id,
+                "values": list(record.vector or ()),
+                "metadata": _metadata(record),
+            }
+            for record in map(_with_body, prepared)
+        ]
+        for start in range(0, len(rows), 100):  # a request is at most 2 MB
+            self._index.upsert(vectors=rows[start : start + 100], namespace=self._namespace)
+        return None
+
+    def get(self, id: str) -> object:
+        return self._index.fetch(ids=[id], namespace=self._namespace)
+
+    def search(self, vector: list[float], where: Where, limit: int) -> object:
+        from backends.vector.pinecone import _filter
+
+        return self._index.query(
+            vector=vector, top_k=limit, namespace=self._namespace,
+            filter=_filter(where, {"v": {"$eq": True}}), include_metadata=True,
+        )  # fmt: skip

@@ -176,6 +176,8 @@ class Backend:
     name: ClassVar[str] = "backend"
     capabilities: frozenset[Capability] = ALL
     deployment: Deployment = Deployment.EMBEDDED
+    parts: tuple[str, ...] = ()
+    """Names of the backends that this one is made of, whose known failures may show through it."""
 
     def __init__(self) -> None:
         self._root: Path | None = None

@@ -103,7 +103,9 @@ class ChromaBackend(VectorBackend):
         try:
             version = str(client.get_version())
             require("Chroma", version, OLDEST_SERVER)
-            return f"Chroma {version}"
+            if self.deployment is Deployment.PROCESS:  # the server came with the package
+                return f"Chroma {metadata.version('chromadb')}"
+            return f"Chroma (its API says {version})"
         finally:
             client.close()
 

@@ -230,7 +230,8 @@ class FactoryBackend(Backend):
         if self._arguments is None or not (asynchronous or inspect.isgeneratorfunction(function)):
             return None
         place = Path(self._reference.place)
-        head, module = (), self._reference.place
+        head: tuple[str, ...] = ()
+        module = self._reference.place
         if self._reference.is_file:
             head, module = ("import sys", f"sys.path.insert(0, {str(place.parent)!r})"), place.stem
         return Snippet(

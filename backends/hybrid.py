@@ -1,7 +1,8 @@
 """
 ``HybridStore`` over two backends: namespaces of one label in the first, all others in the second.
 
-That is the guide's rule, prompts here and memories there; the store itself takes any rule.
+That is the guide's rule, prompts here and memories there; the store itself takes any rule.  Over two
+stores of this package nothing may fail; over an official one that one's own known failures show.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from backends.hybridstore import HybridStore, Route
 from conformance.contract import Location
 
 STORES = "stores"
-COMBINATIONS = ("postgres+chroma", "postgres+qdrant", "sqlite+qdrant")
+COMBINATIONS = ("postgres+chroma", "postgres+qdrant", "sqlite+qdrant", "chroma+qdrant")
 
 
 def _over(first: BaseStore, second: BaseStore) -> HybridStore:
@@ -79,14 +80,21 @@ class HybridBackend(Backend):
     Two backends as one; each has its own deployment, found as it would be alone.
 
     The option ``stores`` says which two; the first combination whose halves are both there if not.
+    A deployment is for the halves that have it; there must be one.
     """
 
     name: ClassVar[str] = "hybrid"
     OPTIONS: ClassVar = {STORES: " or ".join(COMBINATIONS)}
     DEPLOYMENTS: ClassVar = tuple(Deployment)
 
-    def __init__(self, *, options: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        deployment: Deployment | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__()
+
         given = (options or {}).get(STORES)
         if given is not None and given not in COMBINATIONS:
             raise BackendError(
@@ -95,16 +103,17 @@ class HybridBackend(Backend):
                 f"{STORES} is {', '.join(COMBINATIONS)}",
             )
         self.stores = given or COMBINATIONS[0]
-        self._take(_halves(self.stores))
+        self._take(_halves(self.stores, deployment))
         if given is None:
             for other in COMBINATIONS[1:]:
                 if self.availability().ok:
                     break
                 self.stores = other
-                self._take(_halves(other))
+                self._take(_halves(other, deployment))
 
     def _take(self, halves: tuple[Backend, Backend]) -> None:
         self._halves = halves
+        self.parts = tuple(half.name for half in halves)
         self.capabilities = halves[0].capabilities & halves[1].capabilities
         # What it says of itself is what is weakest: nothing emulated counts as more than that.
         kinds = [half.deployment for half in halves]
@@ -145,15 +154,14 @@ class HybridBackend(Backend):
             private = half.private()
             if private is None and half.engine() is None and half.url is not None:
                 return None  # the user's own server
-            halves.append(private or type(half)())
+            halves.append(private or _alike(half))
         twin = HybridBackend(options={STORES: self.stores})
         twin._take((halves[0], halves[1]))
         return twin
 
     def location(self, *, durable: bool = False) -> Location:
         at = super().location(durable=durable)
-        given = {"durable": True} if durable else {}
-        own = [half.location(**given) for half in self._halves]
+        own = [half.location(durable=durable) for half in self._halves]
         options = {f"half{n}": json.dumps(one.to_dict()) for n, one in enumerate(own)}
         return replace(at, options=options)
 
@@ -220,11 +228,29 @@ class HybridBackend(Backend):
         )
 
 
-def _halves(stores: str) -> tuple[Backend, Backend]:
+def _halves(stores: str, deployment: Deployment | None) -> tuple[Backend, Backend]:
+    from backends.registry import create, get
+
+    names = stores.split("+")
+    having = [
+        name
+        for name in names
+        if deployment in getattr(get(name), "DEPLOYMENTS", (get(name).deployment,))
+    ]
+    if deployment is not None and not having:
+        raise BackendError(
+            HybridBackend.name, f"neither of {' and '.join(names)} has the deployment {deployment}."
+        )
+    first, second = (
+        create(name, deployment=deployment if name in having else None) for name in names
+    )
+    return first, second
+
+
+def _alike(half: Backend) -> Backend:
     from backends.registry import create
 
-    first, second = stores.split("+")
-    return create(first), create(second)
+    return create(half.name, deployment=half.deployment)
 
 
 BACKEND = HybridBackend

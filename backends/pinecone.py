@@ -26,6 +26,7 @@ from backends.engines.pinecone_emulator import PineconeEmulator, emulator
 from backends.environment import setting
 from backends.packages import megabytes, versions
 from backends.vector.backend import PREFIX, VectorBackend
+from backends.vector.errors import VectorStoreError
 from backends.vector.pinecone import METADATA_BYTES, PineconeStore, connected, drop, indexes_of
 from backends.vector.store import VectorStore
 from conformance.contract import Location
@@ -79,7 +80,8 @@ class PineconeBackend(VectorBackend):
         return super().availability()
 
     def described(self) -> str:
-        return f"an emulator of the API with pinecone {metadata.version('pinecone')}"
+        version = metadata.version("pinecone")
+        return f"an emulator of its API (no evidence about the service) with pinecone {version}"
 
     def start(self) -> None:
         if self.deployment is Deployment.EMULATED and self._url is None:
@@ -98,8 +100,12 @@ class PineconeBackend(VectorBackend):
         if fresh and self.deployment is Deployment.URL and self._given_index is None:
             # Without vectors: every location moves on to an index of the size that it needs.
             self._made_index = True
-            with PineconeStore.from_index(self._index, api_key=self.key, host=self.url):
-                pass
+            try:
+                with PineconeStore.from_index(self._index, api_key=self.key, host=self.url):
+                    pass
+            except VectorStoreError as error:
+                self.stop()
+                raise BackendError(self.name, str(error)) from error
 
     def tidy(self) -> None:
         if self._made_index:
@@ -127,7 +133,7 @@ class PineconeBackend(VectorBackend):
                 client.index(name=index).delete_namespace(name=name)
 
     def engine_version(self) -> str:
-        self._client().indexes.list()
+        list(self._client().indexes.list())  # it asks when the first is wanted
         version = metadata.version("pinecone")
         if self.deployment is Deployment.EMULATED:
             return f"emulator of Pinecone's API (not Pinecone), driven by pinecone {version}"

@@ -387,6 +387,7 @@ class PostgresBackend(Backend):
             Deployment.URL: ("a Postgres server", "CREATE EXTENSION vector"),
         }[self.deployment]
         packages = [
+            "langgraph-checkpoint",
             "langgraph-checkpoint-postgres",
             "psycopg",
             "psycopg-binary",

@@ -97,6 +97,7 @@ class QdrantBackend(VectorBackend):
         try:
             version = client.info().version
             require("Qdrant", version, OLDEST_SERVER)
+            client.get_collections()  # the version is told to everybody, this needs the key
             return f"Qdrant {version}"
         finally:
             client.close()

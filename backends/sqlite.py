@@ -130,7 +130,7 @@ class SqliteBackend(Backend):
     def snippet(self, at: Location, mode: Mode) -> Snippet:
         distribution = driver()[1]
         temporary = "os.path.join(tempfile.mkdtemp(), 'store.db')"
-        head = ("import os, tempfile",)
+        head: tuple[str, ...] = ("import os, tempfile",)
         if mode == "sync":
             head += ("from langgraph.store.sqlite import SqliteStore",)
             if not distribution:
@@ -156,6 +156,7 @@ class SqliteBackend(Backend):
     def facts(self) -> Facts:
         module, distribution, loads = driver()
         names = [
+            "langgraph-checkpoint",
             "langgraph-checkpoint-sqlite",
             "sqlite-vec",
             "aiosqlite",

@@ -9,10 +9,7 @@ kills the child.
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from queue import Empty, Queue
@@ -21,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from conformance.case import Mode
 from conformance.contract import Location
 from conformance.outcome import UnverifiedError, brief
+from conformance.processes import Spawned, spawn
 
 if TYPE_CHECKING:
     from backends.base import Backend
@@ -58,6 +56,9 @@ class Child:
         """Keys whose put the child has acknowledged, in order."""
         self._writing = 0
         """``write`` commands whose end has not been told yet."""
+        self._closed = False
+        self._streams = 0
+        """Streams whose closing line has not been read yet."""
         self._answers: Queue[dict[str, Any] | None] = Queue()
         setup = {
             "backend": backend.spec(),
@@ -67,17 +68,7 @@ class Child:
             "fields": list(fields),
             "ttl": ttl,
         }
-        # No PYTHONSTARTUP surprises, the same import path as ours.
-        env = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "conformance.child_main"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=env,
-            start_new_session=True,
-        )
+        self._process: Spawned = spawn()
         self._errors: list[str] = []
         threading.Thread(target=self._read, daemon=True).start()
         threading.Thread(target=self._read_errors, daemon=True).start()
@@ -107,6 +98,7 @@ class Child:
         ``loop``: begin again from the first (with key suffixes) until the child is killed.
         """
         self._writing += 1
+        self._streams += 1
         self._send({"write": items, "loop": loop})
 
     def wait_acknowledged(self, count: int, seconds: float) -> int:
@@ -131,8 +123,8 @@ class Child:
 
     def kill(self) -> None:
         """SIGKILL, then collect the acknowledgements that were already under way."""
-        self._signal(signal.SIGKILL)
-        self._process.wait(timeout=20)
+        self._process.signal(signal.SIGKILL)
+        self._process.ended(20)
         self.drain()
 
     def drain(self) -> None:
@@ -143,32 +135,26 @@ class Child:
 
     def end(self) -> None:
         """Close the store there and end the process; kills it if it does not."""
-        if self._process.poll() is None:
+        if self._closed:
+            return
+        self._closed = True
+        if not self._process.ended():
             try:
                 self._send({"quit": True})
-                self._process.wait(timeout=20)
-            except (OSError, ValueError, subprocess.TimeoutExpired):
-                self._signal(signal.SIGKILL)
-                self._process.wait(timeout=20)
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
+            except (OSError, ValueError):
+                pass  # it is gone, or its pipe is
+            if not self._process.ended(20):
+                self._process.signal(signal.SIGKILL)
+                self._process.ended(20)
+        self._process.close()
 
     # -- pipes --------------------------------------------------------------------------------
 
-    def _signal(self, number: int) -> None:
-        try:
-            os.killpg(self._process.pid, number)
-        except ProcessLookupError:
-            pass
-
     def _send(self, command: dict[str, Any]) -> None:
-        assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
         try:
             for line in self._process.stdout:
                 try:
@@ -182,7 +168,6 @@ class Child:
         self._answers.put(None)
 
     def _read_errors(self) -> None:
-        assert self._process.stderr is not None
         try:
             for line in self._process.stderr:
                 self._errors.append(line)
@@ -205,8 +190,8 @@ class Child:
             answer = self._next(seconds)
         if answer is None:
             tail = brief("".join(self._errors[-6:]).strip(), 300)
-            code = self._process.poll()
+            state = "has ended" if self._process.ended() else "still runs"
             raise UnverifiedError(
-                f"the child process gave no answer within {seconds:g} s (exit code {code}): {tail}"
+                f"the child process gave no answer within {seconds:g} s and {state}: {tail}"
             )
         return answer

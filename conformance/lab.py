@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from conformance.case import CaseSpec, Mode
@@ -113,7 +114,7 @@ class Lab:
         self._subjects = [s for s in self._subjects if s.at != store.at]
         for owner, at in self._locations:
             if at == store.at:
-                _quietly(lambda owner=owner, at=at: owner.discard(at), troubles)
+                _quietly(partial(owner.discard, at), troubles)
         self._locations = [(o, a) for o, a in self._locations if a != store.at]
 
     def reopen(self, store: Subject, **changes: Any) -> Subject:
@@ -161,7 +162,7 @@ class Lab:
         """``got == expected``, or the case fails with both."""
         try:
             good = bool(got == expected)
-        except Exception as error:  # noqa: BLE001 - an answer that cannot be compared is wrong
+        except Exception as error:  # an answer that cannot be compared is wrong
             raise CheckFailedError(
                 f"{message} (comparing raised {error!r})", expected=expected, got=got
             ) from error
@@ -259,7 +260,7 @@ class Lab:
         if self._lane is not None:
             _quietly(self._lane.close, troubles)
         for owner, at in self._locations:
-            _quietly(lambda owner=owner, at=at: owner.discard(at), troubles)
+            _quietly(partial(owner.discard, at), troubles)
         return troubles
 
 

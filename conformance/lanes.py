@@ -11,6 +11,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ def run_bounded(body: Callable[[], T], seconds: float, name: str) -> T:
     thread.start()
     try:
         return outcome.result(timeout=seconds)
-    except TimeoutError:
+    except (TimeoutError, FutureTimeoutError):  # two classes before Python 3.11
         if outcome.done():
             raise
         raise HungError(f"no answer within {seconds:g} s") from None

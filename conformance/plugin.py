@@ -112,7 +112,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if session is None:
         return
     selection = session.selection
-    kept, dropped = [], []
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
     for item in items:
         spec = getattr(item, "spec", None)
         (kept if not isinstance(spec, CaseSpec) or selection.takes(spec) else dropped).append(item)
@@ -147,7 +148,7 @@ def pytest_pycollect_makeitem(collector: Any, name: str, obj: Any) -> list[pytes
     return items
 
 
-class CaseFailed(Exception):
+class CaseFailedError(Exception):
     """A case did not pass; ``row`` says how."""
 
     def __init__(self, row: Row) -> None:
@@ -180,7 +181,7 @@ class CaseItem(pytest.Item):
         if session is None:
             pytest.skip("name a backend: --backend NAME or --store FILE.py:FUNCTION")
         outcome = session.run(self.spec, self.backend, self.mode, self.param)
-        entries = [outcome.row, *outcome.others, *outcome.measurements]
+        entries: list[Row | Measurement] = [outcome.row, *outcome.others, *outcome.measurements]
         self.user_properties.append((_DATA, json.dumps([e.to_dict() for e in entries], default=repr)))
         row = outcome.row
         if row.verdict in (Verdict.UNSUPPORTED, Verdict.UNVERIFIED):
@@ -189,10 +190,10 @@ class CaseItem(pytest.Item):
             pytest.xfail(f"expected: {row.expectation}")
         found = next((r for r in (row, *outcome.others) if _counts(r)), None)
         if found is not None:
-            raise CaseFailed(found)
+            raise CaseFailedError(found)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
-        if not isinstance(excinfo.value, CaseFailed):
+        if not isinstance(excinfo.value, CaseFailedError):
             return str(super().repr_failure(excinfo))
         row = excinfo.value.row
         lines = [

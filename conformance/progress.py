@@ -49,7 +49,8 @@ class ProgressPlugin:
         if reporter is not None:
             from _pytest.config import create_terminal_writer
 
-            reporter._tw = create_terminal_writer(config, open(os.devnull, "w", encoding="utf-8"))
+            self._nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
+            reporter._tw = create_terminal_writer(config, self._nowhere)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._expect(len(session.items))

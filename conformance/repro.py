@@ -82,7 +82,7 @@ def _locate(value: Any, calls: list[Call]) -> tuple[int, str] | None:
         for text, project in PROJECTIONS:
             try:
                 found = project(calls[number].result)
-            except Exception:  # noqa: BLE001, S112 - this projection does not fit this answer
+            except Exception:  # noqa: BLE001 - this projection does not fit this answer
                 continue
             if _equal(found, value):
                 return number, text
@@ -95,7 +95,7 @@ def _literal(value: Any) -> str | None:
         return None
     text = repr(value)
     try:
-        back = eval(text, {"__builtins__": {}}, {})  # noqa: S307 - our own repr
+        back = eval(text, {"__builtins__": {}}, {})  # our own repr
     except Exception:  # noqa: BLE001 - an object without a literal form
         return None
     return text if _equal(back, value) else None

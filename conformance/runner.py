@@ -123,8 +123,8 @@ def _others(row: Row, lab: Lab) -> tuple[Row, ...]:
             level=str(contract_rule(f.rule_id).level),
             verdict=str(Verdict.FAIL),
             message=brief(f.message),
-            expected=shown(f.expected),
-            got=shown(f.got),
+            expected=_text(f.expected, f.got)[0],
+            got=_text(f.expected, f.got)[1],
             history=f.history,
             seconds=0.0,
             in_store=0.0,
@@ -220,6 +220,13 @@ def _row(
 
 
 def _evidence(failure: Any) -> tuple[str | None, str | None]:
-    if isinstance(failure, CheckFailedError) and (failure.expected is not None or failure.got is not None):
-        return shown(failure.expected), shown(failure.got)
+    if isinstance(failure, CheckFailedError):
+        return _text(failure.expected, failure.got)
     return None, None
+
+
+def _text(expected: Any, got: Any) -> tuple[str | None, str | None]:
+    """Both as text; nothing where neither was given."""
+    if expected is None and got is None:
+        return None, None
+    return shown(expected), shown(got)

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import cached_property
 from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,7 @@ class Selection:
 
 def shipped_expectations(backend: str) -> tuple[Expectation, ...]:
     """The expectations that come with the project for one backend; empty where there are none."""
-    found = resources.files("conformance").joinpath("expected", f"{backend}.toml")
+    found = resources.files("conformance").joinpath("expected") / f"{backend}.toml"
     if not found.is_file():
         return ()
     with resources.as_file(found) as path:
@@ -212,13 +213,27 @@ class RunSession:
     def _avoid(self, backend: str) -> frozenset[str]:
         """What random histories steer around, because an expectation says so."""
         packages = self.facts.get(backend, {}).get("packages", {})
-        holding = [e for e in self.expectations if e.backend == backend and e.holds_for(packages)]
+        known = (*self.expectations, *self.inherited)
+        holding = [e for e in known if e.backend == backend and e.holds_for(packages)]
         return frozenset(feature for e in holding for feature in e.steered())
 
     def expected(self, row: Row) -> Expectation | None:
         packages = self.facts.get(row.backend, {}).get("packages", {})
-        return next(
-            (e for e in self.expectations if e.matches(row) and e.holds_for(packages)), None
+        known = (*self.expectations, *self.inherited)
+        return next((e for e in known if e.matches(row) and e.holds_for(packages)), None)
+
+    @cached_property
+    def inherited(self) -> tuple[Expectation, ...]:
+        """
+        What is known of the stores that a backend is made of, and may show through it.
+
+        Never stale: whether a case reaches such a store depends on the namespaces that it uses.
+        """
+        return tuple(
+            dataclasses.replace(e, backend=name, why=f"{part}: {e.why}")
+            for name, backend in self.backends.items()
+            for part in backend.parts
+            for e in shipped_expectations(part)
         )
 
     # -- the run file -------------------------------------------------------------------------

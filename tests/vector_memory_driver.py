@@ -111,7 +111,7 @@ class MemoryDriver:
         return (
             record.kind in where.kinds
             and (where.prefix is None or where.prefix in record.prefixes)
-            and (where.space is None or where.space == record.space)
+            and (not where.spaces or record.space in where.spaces)
             and (where.alive_at is None or record.expires_at > where.alive_at)
             and (where.expired_at is None or record.expires_at <= where.expired_at)
             and all(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
+import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -40,6 +41,7 @@ Make = Callable[[], VectorStore]
 
 PREFIX = "conformance"
 """How the name of everything begins that a run makes in a database; letters only, as all of them take."""
+_REFUSED = re.compile("(?i)unauthorized|unauthenticated|forbidden")
 _TALKATIVE = ("httpx", "chromadb", "pinecone", "testcontainers")
 """Loggers that tell of every request at INFO."""
 
@@ -171,7 +173,10 @@ class VectorBackend(Backend):
             except Exception as error:  # noqa: BLE001  (an answer, not a failure)
                 if isinstance(error, EngineError):
                     return self._not(error.what, error.hint)
-                problem = f"no answer from {clean(self._url)}: {clean(error, self._key)}"
+                said = clean(error, self._key) or type(error).__name__
+                if _REFUSED.search(said) or getattr(error, "status_code", None) in (401, 403):
+                    return self._not(f"{clean(self._url)} refused us: {said}", self._key_hint())
+                problem = f"no answer from {clean(self._url)}: {said}"
                 return self._not(problem, f"see whether the server runs; {self._key_hint()}")
         return Availability(True, self.deployment, self.described())
 
@@ -181,7 +186,9 @@ class VectorBackend(Backend):
 
     def _key_hint(self) -> str:
         return (
-            f"set {self.KEY_VARIABLE} if it wants a key" if self.KEY_VARIABLE else "check the URL"
+            f"set {self.KEY_VARIABLE} to its key if it wants one"
+            if self.KEY_VARIABLE
+            else "check the URL"
         )
 
     def _not(self, detail: str, how: str) -> Availability:

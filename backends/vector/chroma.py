@@ -46,8 +46,8 @@ LAYOUT = 1
 UNRANKED_DIMS = 8
 """The size of the made-up vectors of a collection without an index."""
 
-OLDEST_SERVER = (1, 5)
-"""The oldest that was tried; releases before it are refused rather than trusted with lists in metadata."""
+OLDEST_SERVER = (1, 0)
+"""The first with the API used here; servers tell the API's version, not their own."""
 
 _HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
 _ROWS = ["metadatas", "documents"]
@@ -376,8 +376,8 @@ def _where(where: Where, *more: dict[str, Any]) -> Any:
         parts.append({"kind": {"$in": sorted(where.kinds)}})
     if where.prefix is not None:
         parts.append({"prefixes": {"$contains": where.prefix}})
-    if where.space is not None:
-        parts.append({"space": where.space})
+    if where.spaces:
+        parts.append({"space": {"$in": list(where.spaces)}})
     if where.alive_at is not None:
         parts.append({"expires": {"$gt": where.alive_at}})
     if where.expired_at is not None:

@@ -132,7 +132,7 @@ class Where:
     """
     Which rows: every part that is given must hold.
 
-    ``kinds``, ``prefix``, ``space``, ``alive_at`` and ``expired_at`` are the driver's to honour
+    ``kinds``, ``prefix``, ``spaces``, ``alive_at`` and ``expired_at`` are the driver's to honour
     exactly.  ``conditions`` it may widen or leave out, never narrow: the store looks at each row
     again, so a condition that was left out costs reading, and one that hides a row loses it.
     """
@@ -140,8 +140,8 @@ class Where:
     kinds: frozenset[Kind] = frozenset({"item"})
     prefix: str | None = None
     """One of the row's ``prefixes``."""
-    space: str | None = None
-    """Exactly this namespace."""
+    spaces: tuple[str, ...] = ()
+    """One of these namespaces, exactly; empty: any."""
     alive_at: int | None = None
     """Only rows with ``expires_at`` > this."""
     expired_at: int | None = None
@@ -244,6 +244,9 @@ class Driver(Protocol):
 
 def size_of(record: Record) -> int:
     """How many bytes a row takes in a request, estimated from above for the usual JSON wire format."""
-    texts = len(record.body.encode()) * 1.1 + len(record.head) + len(record.space)
+    body = record.body
+    # The body is JSON already, so there is nothing in it to be escaped but these two.
+    escapes = body.count('"') + body.count("\\")
+    texts = len(body.encode()) + escapes + len(record.head) + len(record.space)
     lists = sum(len(t) + 4 for t in (*record.prefixes, *record.tokens)) + 40 * len(record.numbers)
     return int(texts + lists + 22 * len(record.vector or ()) + 400)

@@ -485,8 +485,8 @@ def _filter(where: Where, *more: dict[str, Any]) -> dict[str, Any]:
     parts: list[dict[str, Any]] = [{"k": {"$in": sorted(where.kinds)}}, *more]
     if where.prefix is not None:
         parts.append({"x": {"$in": [where.prefix]}})
-    if where.space is not None:
-        parts.append({"s": {"$eq": where.space}})
+    if where.spaces:
+        parts.append({"s": {"$in": list(where.spaces)}})
     if where.alive_at is not None:
         parts.append({"e": {"$gt": where.alive_at}})
     if where.expired_at is not None:

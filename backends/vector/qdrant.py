@@ -383,8 +383,8 @@ def _filter(where: Where) -> Filter:
     must: list[Filter] = []
     if where.prefix is not None:
         must.append(_match("prefixes", where.prefix))
-    if where.space is not None:
-        must.append(_match("space", where.space))
+    if where.spaces:
+        must.append(_any("space", list(where.spaces)))
     if where.kinds != {"item", "vector"}:  # there are no rows of the third kind here
         must.append(_any("kind", sorted(where.kinds)))
     if where.alive_at is not None:

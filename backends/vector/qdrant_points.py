@@ -126,16 +126,22 @@ class RestPoints:
     def __init__(
         self, url: str, api_key: str | None, timeout: float, collection: str, vector_name: str
     ) -> None:
-        import certifi
-        import urllib3
+        from urllib3 import connectionpool
 
-        self._pool = urllib3.PoolManager(
-            maxsize=_CONNECTIONS, retries=False, timeout=timeout, ca_certs=certifi.where()
+        parts = urlsplit(url)
+        secure: dict[str, Any] = {}
+        if parts.scheme == "https":
+            import certifi
+
+            secure["ca_certs"] = certifi.where()
+        # A pool of one host: a manager of many would look its host up for every request.
+        self._pool = connectionpool.connection_from_url(
+            f"{parts.scheme}://{parts.netloc}", maxsize=_CONNECTIONS, timeout=timeout, **secure
         )
         self._headers = {"content-type": "application/json"}
         if api_key is not None:
             self._headers["api-key"] = api_key
-        self._points = f"{url.rstrip('/')}/collections/{quote(collection, safe='')}/points"
+        self._points = f"{parts.path.rstrip('/')}/collections/{quote(collection, safe='')}/points"
         self._name = vector_name
 
     def upsert(self, points: Sequence[Point]) -> None:
@@ -161,7 +167,9 @@ class RestPoints:
         self, filter: Filter, limit: int, cursor: Any, fields: list[str]
     ) -> tuple[list[Point], Any]:
         wanted = {"filter": filter, "limit": limit, "with_payload": fields, "with_vector": False}
-        found = self._ask("POST", "/scroll", wanted if cursor is None else wanted | {"offset": cursor})
+        found = self._ask(
+            "POST", "/scroll", wanted if cursor is None else wanted | {"offset": cursor}
+        )
         points = [Point(one["id"], one["payload"]) for one in found["points"]]
         return points, found.get("next_page_offset")
 
@@ -179,15 +187,16 @@ class RestPoints:
 
     def _ask(self, method: str, path: str, body: dict[str, Any]) -> Any:
         dumps, loads = _json()
-        answer = self._pool.request(
-            method, self._points + path, body=dumps(body), headers=self._headers
-        )
+        answer = self._pool.urlopen(
+            method, self._points + path, body=dumps(body), headers=self._headers,
+            retries=False, assert_same_host=False,
+        )  # fmt: skip
         if answer.status != 200:
             raise RefusedError(answer.status, f"{answer.status}: {answer.data[:500].decode()}")
         return loads(answer.data)["result"]
 
     def close(self) -> None:
-        self._pool.clear()
+        self._pool.close()
 
 
 def points_of(

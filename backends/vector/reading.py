@@ -5,7 +5,7 @@ Gets, searches and listings over a driver: exact pages out of whatever the engin
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,6 +21,8 @@ from backends.vector.ties import settled
 
 _ITEMS: frozenset[Kind] = frozenset({"item"})
 _RANKED: frozenset[Kind] = frozenset({"item", "vector"})
+_SPACES_AT_ONCE = 50
+"""Namespaces looked at in one request, where the engine cannot list them."""
 _SMALLEST_PAGE = 64
 """Rows asked for at least when a filter may throw some of them away."""
 
@@ -184,22 +186,44 @@ class Reader:
             page = self._driver.limits.rows_per_page
             spaces = [row.parent for row in scan_all(self._driver, registry, page)]
         namespaces = sorted(map(encoding.from_space, spaces))
-        shown: set[tuple[str, ...]] = set()
-        for namespace in namespaces:
-            name = namespace if op.max_depth is None else namespace[: op.max_depth]
-            if name in shown or not all(matches(c, namespace) for c in conditions):
-                continue
-            if not self._driver.abilities.namespaces and not self._inhabited(namespace):
-                continue
-            shown.add(name)
-            yield name
+        fitting = [name for name in namespaces if all(matches(c, name) for c in conditions)]
+        if not self._driver.abilities.namespaces:
             # Names come in order, so those of the page asked for are known before the last is.
-            if len(shown) == stop and (op.max_depth is None or op.max_depth >= 0):
-                return
+            fitting = self._inhabited(fitting, sys.maxsize if op.max_depth is not None else stop)
+        yield from (name if op.max_depth is None else name[: op.max_depth] for name in fitting)
 
-    def _inhabited(self, namespace: tuple[str, ...]) -> bool:
-        where = Where(space=encoding.to_space(namespace), alive_at=self._alive_at)
-        return bool(self._driver.scan(where, 1).rows)
+    def _inhabited(
+        self, namespaces: Sequence[tuple[str, ...]], enough: int
+    ) -> list[tuple[str, ...]]:
+        """Those of the namespaces that have an item, in their order; no more than ``enough``."""
+        kept: list[tuple[str, ...]] = []
+        for start in range(0, len(namespaces), _SPACES_AT_ONCE):
+            if len(kept) >= enough:
+                break
+            some = namespaces[start : start + _SPACES_AT_ONCE]
+            inhabited = self._spaces_in_use(map(encoding.to_space, some))
+            kept += [name for name in some if encoding.to_space(name) in inhabited]
+        return kept
+
+    def _spaces_in_use(self, spaces: Iterable[str]) -> set[str]:
+        """
+        Which of these have an item, in as few requests as rows allow.
+
+        A big namespace may fill the answer alone; the others are asked for again without it.
+        """
+        left = dict.fromkeys(spaces)
+        used: set[str] = set()
+        while left:
+            where = Where(spaces=tuple(left), alive_at=self._alive_at)
+            size = min(2 * len(left), self._driver.limits.rows_per_page)
+            rows = self._driver.scan(where, size).rows
+            seen = {encoding.to_space(Found.from_row(row).namespace) for row in rows}
+            used |= seen
+            if len(rows) < size:
+                return used
+            for space in seen:
+                left.pop(space, None)
+        return used
 
 
 def _literal_prefix(conditions: Sequence[MatchCondition]) -> str | None:

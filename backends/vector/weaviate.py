@@ -461,8 +461,8 @@ def _filter(where: Where) -> Any:
     parts: list[Any] = [_property("kind").contains_any(sorted(where.kinds))]
     if where.prefix is not None:
         parts.append(_property("prefixes").contains_any([where.prefix]))
-    if where.space is not None:
-        parts.append(_property("space").equal(where.space))
+    if where.spaces:
+        parts.append(_property("space").contains_any(list(where.spaces)))
     if where.alive_at is not None:
         parts.append(_property("expires").greater_than(where.alive_at))
     if where.expired_at is not None:

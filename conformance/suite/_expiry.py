@@ -38,3 +38,16 @@ def sweep(store: Subject) -> Any:
 def there(store: Subject, at: tuple[str, ...], keys: list[str]) -> list[str]:
     """The keys that are still there, looked up without refreshing them."""
     return [key for key in keys if store.get(at, key, refresh_ttl=False) is not None]
+
+
+def start(lab: Lab, store: Subject, *minutes: float) -> None:
+    """Start the sweeper, without waiting for the task or future that it may give."""
+    begin: Any = getattr(store.raw, "start_ttl_sweeper")  # noqa: B009 - not every store has it
+
+    async def started() -> None:
+        result = begin(*minutes)
+        if hasattr(result, "cr_await"):
+            await result
+
+    # In the loop's thread in both modes: a loop-bound store creates its task there.
+    store.timed("start_ttl_sweeper", lambda: lab.lane.run(started()))

@@ -5,13 +5,11 @@ T7 and T8: sweeps, and the sweeper.
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from conformance.case import case
 from conformance.contract import Capability
 from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite._expiry import GRACE, SOON, TTL, D, expiring, sweep, there
+from conformance.suite._expiry import GRACE, SOON, TTL, D, expiring, start, sweep, there
 from conformance.suite._ranking import does_not_match, matches, unscored
 
 
@@ -72,21 +70,6 @@ def test_a_sweep_removes_the_vectors(lab: Lab) -> None:
     does_not_match(lab, store, D, "apple", "l", "the old text was swept")
 
 
-def _start(lab: Lab, store: Subject, *minutes: float) -> None:
-    """Start the sweeper, without waiting for the task or future that it may give."""
-    start: Any = getattr(store.raw, "start_ttl_sweeper")  # noqa: B009 - not every store has it
-
-    async def started() -> None:
-        result = start(*minutes)
-        if hasattr(result, "cr_await"):
-            await result
-
-    if lab.mode == "async":
-        store.timed("start_ttl_sweeper", lambda: lab.lane.run(started()))
-    else:
-        store.timed("start_ttl_sweeper", lambda: start(*minutes))
-
-
 @case("T7", needs=TTL, seconds=60)
 def test_the_sweeper_runs_between_start_and_stop_only(lab: Lab) -> None:
     """
@@ -107,9 +90,9 @@ def test_the_sweeper_runs_between_start_and_stop_only(lab: Lab) -> None:
     if not shown:
         lab.true(sweep(store) in (0, 1), "the count of a sweep before the sweeper was started")
 
-    _start(lab, store, 0.005)
+    start(lab, store, 0.005)
     lab.until(lambda: not there(store, D, ["first"]), 6, "the sweeper has not swept")
-    _start(lab, store, 0.005)
+    start(lab, store, 0.005)
     lab.equal(store.maintenance("stop_ttl_sweeper", 5), True, "a stop of the sweeper")
     store.put(D, "second", {"n": 3}, ttl=SOON)
     time.sleep(GRACE + 0.2)
@@ -117,7 +100,7 @@ def test_the_sweeper_runs_between_start_and_stop_only(lab: Lab) -> None:
         lab.equal(there(store, D, ["second"]), ["second"], "an expired item after the stop")
     lab.equal(store.maintenance("stop_ttl_sweeper"), True, "a second stop")
     lab.equal(there(store, D, ["live"]), ["live"], "an item that has not expired")
-    _start(lab, store)
+    start(lab, store)
     lab.until(
         lambda: not there(store, D, ["second"]),
         6,

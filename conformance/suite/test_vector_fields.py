@@ -101,6 +101,22 @@ def test_the_index_argument_chooses_what_is_embedded(lab: Lab) -> None:
     lab.equal(store.value(D, "tags[7]"), VALUE, "the value is stored whole")
 
 
+@case("V3", needs=VECTORS)
+def test_the_index_argument_may_name_the_whole_value(lab: Lab) -> None:
+    """
+    ``put(index=["$"])`` embeds the whole JSON document, alone and beside other paths.
+    """
+    store = lab.indexed("text")
+    value = {"title": "apple", "inner": {"list": [{"n": "banana"}], "count": 3}}
+    store.put(D, "whole", value, index=["$"])
+    store.put(D, "both", value, index=["$", "title"])
+
+    for key in ("whole", "both"):
+        score = hits(lab, store, D, "banana").get(key)
+        scores_like(lab, score, 2**-0.5, f"a word deep in the value of {key!r}, put with '$'")
+    scores_like(lab, hits(lab, store, D, "apple").get("both"), 1.0, "the path beside '$'")
+
+
 WHOLE: dict[str, dict[str, Any]] = {
     "absent": {},
     "none": {"fields": None},

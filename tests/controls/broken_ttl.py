@@ -917,18 +917,6 @@ class NegativeTtlIsAbsolute(ReferenceStore):
         return super().expiry(None if ttl is None else abs(ttl), now)
 
 
-class ZeroTtlIsRefused(ReferenceStore):
-    """``ttl=0`` is refused."""
-
-    breaks = "T8"
-    also = LIVES
-
-    def check_ttl(self, ttl: float | None) -> None:
-        super().check_ttl(ttl)
-        if ttl == 0:
-            raise ValueError("ttl must be positive.")
-
-
 class ZeroTtlIsTheDefault(ReferenceStore):
     """``ttl=0`` gives a ttl of one minute."""
 

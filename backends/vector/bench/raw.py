@@ -152,9 +152,7 @@ class RawWeaviate:
         from backends.vector.weaviate import _object
 
         objects = [
-            DataObject(
-                uuid=record.id, properties=_object(record), vector=list(record.vector or ())
-            )
+            DataObject(uuid=record.id, properties=_object(record), vector=list(record.vector or ()))
             for record in map(_with_body, prepared)
         ]
         return self._collection.data.insert_many(objects)

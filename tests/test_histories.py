@@ -1,0 +1,175 @@
+"""
+Random histories: silent on correct stores, loud on broken ones, under the right rule.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis.database import DirectoryBasedExampleDatabase
+
+from backends.factory import FactoryBackend
+from conformance import histories
+from conformance.case import CaseSpec, Mode, all_cases
+from conformance.contract import declared
+from conformance.histories import FEATURES, Divergence, explore
+from conformance.lab import Lab
+from conformance.outcome import Call, Journal
+from conformance.runner import Outcome, run_case
+from conformance.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [p for p in (str(ROOT), str(ROOT / "tests")) if p not in sys.path]
+
+from tests.controls import catalogue  # noqa: E402
+
+EVERYTHING = frozenset(FEATURES)
+STORES = {c.name: c for c in (*catalogue.controls(), *catalogue.variants())}
+
+
+def spec(vectors: bool) -> CaseSpec:
+    name = "any_history_with_vectors_answers" if vectors else "any_history_answers"
+    return next(s for s in all_cases() if s.id.startswith(f"histories::{name}"))
+
+
+@contextmanager
+def brought(name: str) -> Iterator[FactoryBackend]:
+    """A control or variant as a backend."""
+    chosen = STORES[name]
+    reference = str(ROOT / "tests" / "controls" / chosen.reference)
+    backend = FactoryBackend(reference, name=name, capabilities=declared(chosen.declares))
+    backend.start()
+    try:
+        yield backend
+    finally:
+        backend.stop()
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONFORMANCE_HISTORIES", str(tmp_path / "kept"))
+
+
+def whole(name: str, *, vectors: bool = False, seed: int = 1, mode: Mode = "sync") -> Outcome:
+    settings = Settings(seed=seed, histories=12, steps=30)
+    with brought(name) as backend:
+        return run_case(backend, spec(vectors), mode, None, settings)
+
+
+def once(
+    name: str, *, seed: int = 1, examples: int = 8, steps: int = 25, vectors: bool = False,
+    on: frozenset[str] = EVERYTHING, kept: Any = None,
+) -> Divergence | None:  # fmt: skip
+    with brought(name) as backend:
+        lab = Lab(backend, spec(vectors), "sync", None, Settings(seed=seed))
+        try:
+            return explore(
+                lab, on, vectors=vectors, examples=examples, steps=steps, seed=seed, database=kept
+            )
+        finally:
+            lab.close()
+
+
+# -- correct stores ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("vectors", [False, True])
+@pytest.mark.parametrize(("name", "mode"), [("plain", "sync"), ("loop_bound", "async")])
+def test_a_correct_store_never_diverges(name: str, mode: Mode, vectors: bool, seed: int) -> None:
+    outcome = whole(name, vectors=vectors, seed=seed, mode=mode)
+    assert outcome.row.verdict == "pass", outcome.row.message
+    assert outcome.others == ()
+
+
+# -- broken stores -------------------------------------------------------------------------------------
+
+SINS = [
+    ("get_answers_with_the_row", "K1", False),
+    ("get_of_missing_raises", "K2", False),
+    ("first_value_wins", "K3", False),
+    ("overwrite_resets_created_at", "K4", False),
+    ("namespaces_stay_listed", "X5", False),
+    ("prefix_is_completed_text", "S1", False),
+    ("gt_is_gte", "F3", False),
+    ("conditions_are_ored", "L1", False),
+    ("worst_first", "V4", True),
+    ("old_vectors_stay", "V11", True),
+]
+
+
+@pytest.mark.parametrize(("name", "rule_id", "vectors"), SINS)
+def test_a_broken_store_is_found_under_the_right_rule(
+    name: str, rule_id: str, vectors: bool
+) -> None:
+    outcome = whole(name, vectors=vectors)
+    assert outcome.row.verdict == "fail", "a store's fault is never the harness's"
+    assert rule_id in {r.rule for r in outcome.others}
+    assert all(r.message.startswith("random history: ") for r in outcome.others)
+    assert rule_id in outcome.row.message
+
+
+def test_a_history_is_shrunk() -> None:
+    found = once("overwrite_resets_created_at")
+    assert found is not None
+    assert (found.rule_id, found.feature) == ("K4", "created")
+    puts = [line for line in found.history if line.startswith("put(")]
+    assert len(puts) == 2, f"two puts show it, and nothing else is needed: {found.history}"
+    assert len(found.history) <= 8
+
+
+def test_what_is_known_is_steered_around() -> None:
+    assert once("overwrite_resets_created_at", on=EVERYTHING - {"created"}) is None
+
+
+def test_the_case_goes_on_after_a_divergence() -> None:
+    outcome = whole("overwrite_resets_created_at")
+    features = [o for o in outcome.lab.observations if o["name"] == "histories"]
+    assert [o["value"] for o in features] == [1], "one divergence, then silence without its feature"
+
+
+# -- seeds and what is kept ------------------------------------------------------------------------------
+
+
+def test_what_was_found_is_replayed_first(tmp_path: Path) -> None:
+    kept = DirectoryBasedExampleDatabase(tmp_path / "db")
+    name, short = "overwrite_resets_created_at", {"examples": 1, "steps": 3}
+    seed = next(s for s in range(1, 40) if once(name, seed=s, **short) is None)
+    assert once(name, kept=kept) is not None
+    again = once(name, seed=seed, kept=kept, examples=1, steps=25)
+    assert again is not None, "the kept history was not tried"
+
+
+def calls(monkeypatch: pytest.MonkeyPatch, seed: int, steps: int = 12) -> list[str]:
+    """Every call of a few histories of a correct store, in order."""
+    seen: list[str] = []
+
+    class Recording(Journal):
+        def add(self, call: Call) -> None:
+            seen.append(call.text())
+            super().add(call)
+
+    monkeypatch.setattr(histories, "Journal", Recording)
+    assert once("plain", seed=seed, examples=3, steps=steps) is None
+    return seen
+
+
+def test_the_seed_chooses_the_histories(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = calls(monkeypatch, 7)
+    assert first == calls(monkeypatch, 7)
+    assert first != calls(monkeypatch, 8)
+
+
+def test_the_number_of_steps_is_settable(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(calls(monkeypatch, 7, steps=2)) < len(calls(monkeypatch, 7, steps=25))
+
+
+def test_no_histories_verify_nothing() -> None:
+    with brought("plain") as backend:
+        outcome = run_case(backend, spec(False), "sync", None, Settings(histories=0))
+    assert outcome.row.verdict == "unverified"

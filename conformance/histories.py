@@ -162,7 +162,24 @@ def filters(on: frozenset[str]) -> st.SearchStrategy[dict[str, Any]]:
     one = st.sampled_from(sorted(usable)).flatmap(
         lambda name: st.fixed_dictionaries({name: usable[name]})
     )
-    return st.one_of(st.just({}), one, st.tuples(one, one).map(lambda p: {**p[0], **p[1]}))
+    both = st.tuples(one, one).map(lambda p: {**p[0], **p[1]})
+    return st.one_of(one, one, one, both, st.just({}))
+
+
+def derived(value: dict[str, Any], on: frozenset[str]) -> list[dict[str, Any]]:
+    """Filters at the very values of an item, where off-by-one and wrong types show."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    for name, ranges in (("n", "operator"), ("d", "strings")):
+        if name in value:
+            operators = ("$gt", "$gte", "$lt", "$lte")
+            found += [(ranges, {name: {op: value[name]}}) for op in operators]
+            found += [("equal", {name: value[name]}), ("unequal", {name: {"$ne": value[name]}})]
+    for name in ("s", "x"):
+        kind = "bool" if isinstance(value.get(name), bool) else "equal"
+        found += [(kind, {name: value[name]})] if value.get(name) is not None else []
+    found += [("list", {"tags": value["tags"]})] if value.get("tags") else []
+    found += [("object", {"o": value["o"]})] if value.get("o") else []
+    return [conditions for kind, conditions in found if kind in on]
 
 
 def filter_feature(conditions: dict[str, Any]) -> str:
@@ -384,6 +401,12 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
             before = self.used.setdefault((ns, k), ix)
             return known and (before is not None or ix is not None)
 
+        @precondition(lambda self: len(self.model.items) < 12)
+        @rule(several=st.lists(st.tuples(namespace, key, value), min_size=2, max_size=6))
+        def put_several(self, several: Any) -> None:
+            for ns, k, v in several:
+                self.put(ns, k, v, None)
+
         @precondition(lambda self: self.model.items)
         @rule(data=st.data(), v=value, ix=chosen)
         def overwrite(self, data: Any, v: Any, ix: Any) -> None:
@@ -421,6 +444,14 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
             for c in cs:
                 kind = filter_feature(c)
                 self.step(kind, lambda c=c: self.compare.search(p, c, limit, offset))
+
+        @precondition(lambda self: len(self.model.items) > 1)
+        @rule(data=st.data(), limit=small, offset=small)
+        def search_values(self, data: Any, limit: int, offset: int) -> None:
+            place = data.draw(st.sampled_from(sorted(self.model.items)))
+            for c in derived(self.model.items[place].value, on):
+                kind = filter_feature(c)
+                self.step(kind, lambda c=c: self.compare.search((), c, limit, offset))
 
         @precondition(lambda self: len(self.model.items) > 1)
         @rule(limit=small, offset=small)

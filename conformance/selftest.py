@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,12 +24,14 @@ from types import ModuleType
 from typing import Any
 
 from conformance.case import CaseSpec, Mode, all_cases
-from conformance.contract import Verdict, declared, rule
+from conformance.contract import Capability, Verdict, declared, rule
 from conformance.results import Row
 from conformance.runner import run_case
 from conformance.settings import Settings
 
 TIMEOUT = 60.0
+WAITING_AT_ONCE = 6
+"""Cases of items that expire mostly wait, so several wait together."""
 LONG_SECONDS = 100.0
 """A case with a time-out of its own above this is left out of a quick look."""
 HISTORIES = "E9"
@@ -101,9 +103,11 @@ def controls_of(rule_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def _jobs(
-    rule_id: str | None, modes: tuple[str, ...], *, quick: bool
-) -> Iterator[tuple[CaseSpec, Mode, str | None]]:
+Job = tuple[CaseSpec, Mode, "str | None"]
+"""One run: a case, its mode and its parameter."""
+
+
+def _jobs(rule_id: str | None, modes: tuple[str, ...], *, quick: bool) -> Iterator[Job]:
     """The runs of one rule's cases, or of all; what takes long by nature comes last."""
     specs = [s for s in all_cases() if rule_id in (None, s.rule_id)]
     if quick:
@@ -161,21 +165,34 @@ def judge_store(name: str, *, whole: bool, seed: int, quick: bool = False) -> Ju
     rows: list[Row] = []
     begin = time.perf_counter()
 
-    def run(jobs: Iterable[tuple[CaseSpec, Mode, str | None]], until: str | None = None) -> None:
-        for spec, mode, param in jobs:
-            outcome = run_case(backend, spec, mode, param, settings)
-            # What a history finds beside its rule is sorted roughly; it accuses a correct store only.
-            rows.extend([outcome.row, *(outcome.others if breaks is None else ())])
-            if until and any(r.rule == until and r.verdict == Verdict.FAIL for r in rows):
-                break  # caught: the rest of its rule's cases would only say it again
+    def one(job: Job) -> None:
+        outcome = run_case(backend, *job, settings)
+        # What a history finds beside its rule is sorted roughly; it accuses a correct store only.
+        rows.extend([outcome.row, *(outcome.others if breaks is None else ())])
+
+    def until_caught(jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            one(job)
+            if any(r.rule == breaks and r.verdict == Verdict.FAIL for r in rows):
+                break  # the rest of its rule's cases would only say it again
+
+    def every(jobs: Iterable[Job]) -> None:
+        waiting = []
+        for job in jobs:
+            if Capability.TTL in job[0].needs:
+                waiting.append(job)
+            else:
+                one(job)
+        with ThreadPoolExecutor(WAITING_AT_ONCE) as pool:
+            list(pool.map(one, waiting))
 
     backend.start()
     try:
         with _histories_elsewhere():
             if breaks is None or whole:
-                run(_jobs(None, control.modes, quick=quick))
+                every(_jobs(None, control.modes, quick=quick))
             if breaks is not None and (quick or not whole):
-                run(_jobs(breaks, control.modes, quick=False), until=breaks)
+                until_caught(_jobs(breaks, control.modes, quick=False))
     finally:
         from conformance.privately import stop_private
 

@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from conformance.case import CaseSpec, Mode, all_cases
 from conformance.contract import Capability, Verdict, declared, group, rule
 from conformance.expectations import Expectation, read_expectations
+from conformance.lanes import HungError
 from conformance.results import Measurement, Row, RunWriter
 from conformance.runner import Outcome, run_case
 from conformance.settings import Settings
@@ -30,6 +31,8 @@ from conformance.settings import Settings
 if TYPE_CHECKING:
     from backends.base import Backend
 
+IMPATIENT_SECONDS = 15.0
+CONFIRM_SECONDS = 60.0
 SCENARIOS = ("procedural", "semantic", "episodic")
 
 
@@ -108,6 +111,10 @@ class RunSession:
     rows: list[Row] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
     """What went wrong beside the verdicts."""
+    confirming: float = 0.0
+    """Seconds spent in running reproducers."""
+    hung: Counter[str] = field(default_factory=Counter)
+    """How many cases of a backend ended by their time-out."""
     tried: set[str] = field(default_factory=set)
     """Cases whose reproducer was run: one confirmation a case is enough."""
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -165,8 +172,15 @@ class RunSession:
     def run(self, spec: CaseSpec, backend: str, mode: Mode, param: str | None) -> Outcome:
         """Run one case and mark a failure that was expected."""
         outcome = run_case(
-            self.backends[backend], spec, mode, param, self.settings, avoid=self._avoid(backend)
+            self.backends[backend],
+            spec,
+            mode,
+            param,
+            self.settings,
+            avoid=self._avoid(backend),
+            patience=self._patience(backend),
         )
+        self.hung[backend] += isinstance(outcome.failure, HungError)
         row = self._marked(self._scripted(outcome))
         others = tuple(self._marked(r) for r in outcome.others)
         if others and row.verdict == Verdict.FAIL and all(r.expectation for r in others):
@@ -194,7 +208,10 @@ class RunSession:
         case = row.case.split("[")[0]
         if not self.settings.confirm or case in self.tried or self.expected(row) is not None:
             return row
+        if self.confirming > CONFIRM_SECONDS:
+            return row  # `repro` runs the rest when asked; a broken store has very many
         self.tried.add(case)
+        begin = time.perf_counter()
         at = backend.location()
         try:
             snippet = backend.snippet(at, outcome.lab.mode)
@@ -202,6 +219,7 @@ class RunSession:
             return dataclasses.replace(row, confirmed=confirm(made.text, environment).confirmed)
         finally:
             backend.discard(at)
+            self.confirming += time.perf_counter() - begin
 
     def _marked(self, row: Row) -> Row:
         """The row with the reason why its failure was expected, where it was."""
@@ -209,6 +227,10 @@ class RunSession:
         if known is None:
             return row
         return dataclasses.replace(row, expectation=known.why, upstream=known.upstream)
+
+    def _patience(self, backend: str) -> float | None:
+        """A shorter time-out once a store has hung three times: the run must come to an end."""
+        return min(self.settings.timeout, IMPATIENT_SECONDS) if self.hung[backend] >= 3 else None
 
     def _avoid(self, backend: str) -> frozenset[str]:
         """What random histories steer around, because an expectation says so."""

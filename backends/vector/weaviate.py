@@ -58,6 +58,9 @@ _COLUMNS = 16
 _NOBODY = "00000000-0000-5000-8000-000000000000"
 """An id that no row has."""
 _ROW = ["kind", "parent", "head", "body", "expires"]
+_UNREACHABLE = re.compile(
+    "UNAVAILABLE|(?i:refused|failed to connect|disconnected|connection (reset|to))"
+)
 _NAME = re.compile(r"[A-Za-z][0-9A-Za-z_]*")
 
 
@@ -88,6 +91,7 @@ class WeaviateDriver:
         self._secret = secret
         self._lock = threading.Lock()
         self._made: WeaviateClient | None = None
+        self._lost: list[WeaviateClient] = []
 
     @property
     def _client(self) -> WeaviateClient:
@@ -102,9 +106,22 @@ class WeaviateDriver:
 
     def close(self) -> None:
         with self._lock:
-            if self._made is not None:
+            for client in (*self._lost, self._made):
                 with suppress(Exception):  # there is nobody left to tell
-                    self._made.close()
+                    if client is not None:
+                        client.close()
+            self._lost.clear()
+
+    def _let_go(self) -> None:
+        """
+        Connect anew at the next call: a gRPC channel that found nobody does not try again for minutes.
+
+        Other threads may still wait for answers of the old client, which ends with the store.
+        """
+        with self._lock:
+            if self._made is not None:
+                self._lost.append(self._made)
+                self._made = None
 
     # Schema
 
@@ -328,6 +345,8 @@ class WeaviateDriver:
         except Exception as error:  # noqa: BLE001  (whatever the client raises)
             status = getattr(error, "status_code", None)
             said = str(error)
+            if _UNREACHABLE.search(said):
+                self._let_go()
             if status in (401, 403) or re.search("(?i)unauthenticated|unauthorized|401", said):
                 hint = "check the API key"
             elif "could not find class" in said:

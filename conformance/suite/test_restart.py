@@ -124,7 +124,7 @@ def test_deletes_and_overwrites_survive_a_new_store_object(lab: Lab, kind: str) 
     check_entries(lab, again, rest, "a new store object")
 
 
-@case("E4", needs=PERSISTS, params=KINDS)
+@case("E4", needs=PERSISTS, params=KINDS, serial=True)
 def test_a_new_process_finds_everything(lab: Lab, kind: str) -> None:
     """
     What one process wrote and closed, another process reads: values, vectors, namespaces.

@@ -391,8 +391,7 @@ class SingleFloats(Variant, ReferenceStore):
 class WriteAheadLog(Variant, ReferenceStore):
     """The file is kept in write-ahead mode."""
 
-    def connect(self, database: str) -> sqlite3.Connection:
-        connection = super().connect(database)
+    def choose_journal(self, connection: sqlite3.Connection) -> None:
         for _ in range(200):
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -400,7 +399,6 @@ class WriteAheadLog(Variant, ReferenceStore):
                 time.sleep(0.02)
             else:
                 break
-        return connection
 
 
 class DeleteAndPutCreatesAnew(Variant, ReferenceStore):

@@ -160,10 +160,13 @@ class ReferenceStore(BaseStore):
         connection = sqlite3.connect(
             database, timeout=60, isolation_level=None, check_same_thread=False
         )
-        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        self.choose_journal(connection)
         connection.execute("PRAGMA synchronous = OFF")  # enough against the death of a process
         connection.execute("PRAGMA secure_delete = ON")
         return connection
+
+    def choose_journal(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
 
     def setup(self) -> None:
         with self.transaction():

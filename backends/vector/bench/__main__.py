@@ -10,7 +10,9 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,7 +29,7 @@ from backends.vector.backend import VectorBackend
 from backends.vector.bench.data import DIMS, Items
 from backends.vector.bench.raw import raw_of
 from backends.vector.bench.report import section
-from backends.vector.bench.scenario import OURS, RAW, Lanes, index_config, measure, spares
+from backends.vector.bench.scenario import OURS, RAW, Figures, Lanes, index_config, measure, spares
 
 ENGINES = ("qdrant", "chroma", "weaviate", "pinecone")
 PACKAGE = "langgraph-store-qdrant"
@@ -56,49 +58,53 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=300, help="calls of each kind")
     parser.add_argument("--out", type=Path, default=Path("vector-speed"), help="folder to write to")
     parser.add_argument("--no-walk", action="store_true", help="do not iterate over all items")
+    parser.add_argument("--tables", action="store_true", help="only write the tables anew")
     given = parser.parse_args(arguments)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _stopped)  # so that the server we started is stopped, too
     try:
         counts = sorted({int(part.replace("_", "")) for part in given.items.split(",")})
     except ValueError:
         parser.error(f"--items is a list of numbers such as 1000,100000, got {given.items!r}")
     if counts[0] < 1000 or given.rounds < 1:
         parser.error("--items begins at 1000 or more, and --rounds at 1")
+    given.out.mkdir(parents=True, exist_ok=True)
     try:
-        run = _run(given, counts)
+        if not given.tables:
+            _run(given, counts)
     except BackendError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / f"{given.engine}.json").write_text(json.dumps(run, indent=1) + "\n")
     print(_write(given.out))
     return 0
 
 
-def _run(given: argparse.Namespace, counts: list[int]) -> dict[str, Any]:
+def _run(given: argparse.Namespace, counts: list[int]) -> None:
     engine: str = given.engine
     backend: Any = registry.create(engine, deployment=given.deployment, url=given.url)
     try:
         backend.start()
         with ExitStack() as stack:
             items = Items(counts[-1] + spares(counts, given.rounds, 2))
-            store = stack.enter_context(
-                backend.store(backend.location(), index_config(items), None)
-            )
+            config = index_config(items)
+            store = stack.enter_context(backend.store(backend.location(), config, None))
             others = stack.enter_context(_others(engine, backend, items))
             raw = raw_of(engine, store, backend.url, backend.key)
-            lanes = Lanes(items, store, raw, others)
-            figures = measure(lanes, counts, given.rounds, _tell, walking=not given.no_walk)
-            return {
+            about = {
                 "engine": engine,
                 "engine_version": backend.engine_version(),
                 "deployment": str(backend.deployment),
                 "packages": versions(_CLIENTS[engine]),
                 "date": time.strftime("%Y-%m-%d", time.gmtime()),
-                "machine": _machine(),
                 "lanes": [RAW, OURS, *others],
-                "notes": [],
-                **json.loads(json.dumps(asdict(figures))),
             }
+
+            def keep(figures: Figures) -> None:
+                run = {**about, "machine": _machine(), **asdict(figures)}
+                (given.out / f"{engine}.json").write_text(json.dumps(run, indent=1) + "\n")
+
+            lanes = Lanes(items, store, raw, others)
+            measure(lanes, counts, given.rounds, _tell, keep, walking=not given.no_walk)
     finally:
         backend.stop()
 
@@ -137,6 +143,10 @@ def _machine() -> str:
         f"{os.cpu_count()} CPUs, {platform.machine()}, {platform.system()}, "
         f"Python {platform.python_version()}{load}"
     )
+
+
+def _stopped(*_: object) -> None:
+    raise SystemExit(143)
 
 
 def _tell(what: str) -> None:

@@ -11,7 +11,7 @@ from backends.vector.bench.scenario import OURS, RAW
 
 
 def section(run: Mapping[str, Any]) -> str:
-    """The tables of one engine."""
+    """The tables of one engine; a run that was broken off has fewer."""
     parts = [
         f"## {run['engine']}",
         f"{run['engine_version']} ({run['deployment']}), "
@@ -21,7 +21,6 @@ def section(run: Mapping[str, Any]) -> str:
         _bulk(run),
         _growth(run),
         _walk(run),
-        *run["notes"],
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -53,6 +52,8 @@ def _ratios(run: Mapping[str, Any]) -> str:
 
 
 def _bulk(run: Mapping[str, Any]) -> str:
+    if not run["bulk"]:
+        return ""
     rows = [["1,000 puts", "one by one", "one batch (median)", "batch faster by"]]
     for lane, found in run["bulk"].items():
         factor = found["singles"] / found["batch"]

@@ -55,6 +55,9 @@ class Figures:
     walk: dict[str, Any] = field(default_factory=dict)
 
 
+Keep = Callable[[Figures], None]
+
+
 def index_config(items: Items) -> dict[str, Any]:
     return {"dims": DIMS, "embed": items.embed, "fields": ["text"]}
 
@@ -199,9 +202,13 @@ def walk(store: BaseStore) -> dict[str, Any]:
 
 
 def measure(
-    lanes: Lanes, counts: list[int], rounds: int, tell: Tell, *, walking: bool = True
-) -> Figures:
-    """Everything, at each number of items; the collection grows from one to the next."""
+    lanes: Lanes, counts: list[int], rounds: int, tell: Tell, keep: Keep, *, walking: bool = True
+) -> None:
+    """
+    Everything, at each number of items; the collection grows from one to the next.
+
+    ``keep`` gets what there is so far, again and again: a long run that is broken off was not in vain.
+    """
     figures = Figures()
     spare = itertools.count(max(counts))
     loaded = 0
@@ -215,13 +222,15 @@ def measure(
         tell(f"measuring at {count:,} items")
         figures.ratios[count] = ratios(lanes, count, spare, rounds)
         figures.growth[count] = growth(lanes, count, max(10, rounds // 6))
+        keep(figures)
         if count == counts[0]:
             tell("bulk")
             figures.bulk = bulk(lanes, spare)
+            keep(figures)
     if walking:
         tell("walking through all items")
         figures.walk = walk(lanes.store)
-    return figures
+        keep(figures)
 
 
 def spares(counts: list[int], rounds: int, lanes: int) -> int:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, TypeVar
 
@@ -18,12 +19,29 @@ T = TypeVar("T")
 
 
 class HungError(Exception):
-    """The body did not end in its time."""
+    """One call did not end in its time."""
 
 
-def run_bounded(body: Callable[[], T], seconds: float, name: str) -> T:
+class TooSlowError(Exception):
+    """Every call ended, but all of them together took too long to go on."""
+
+
+PATIENCE = 5
+"""How many times the time-out of one call a whole body may take while it makes progress."""
+
+
+def run_bounded(
+    body: Callable[[], T],
+    seconds: float,
+    name: str,
+    busy_since: Callable[[], float | None] | None = None,
+) -> T:
     """
-    Run ``body`` in a daemon thread and return or raise what it does; ``HungError`` after ``seconds``.
+    Run ``body`` in a daemon thread and return or raise what it does.
+
+    ``busy_since`` tells when (``time.monotonic``) the call under way began, ``None`` between calls:
+    ``HungError`` if one call takes longer than ``seconds``, ``TooSlowError`` if the body takes `PATIENCE`
+    times as long although no call hangs.  Without it: ``HungError`` after ``seconds`` in all.
     """
     outcome: Future[T] = Future()
 

@@ -94,6 +94,8 @@ class Journal:
     count: int = 0
     seconds: float = 0.0
     """Wall-clock seconds spent inside the store's calls."""
+    busy_since: float | None = None
+    """When (``time.monotonic``) the call under way began; ``None`` between calls."""
 
     def add(self, call: Call) -> None:
         self.count += 1

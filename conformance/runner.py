@@ -21,7 +21,7 @@ from conformance.compat import operation_came_later, since
 from conformance.contract import Capability, Level, Verdict
 from conformance.contract import rule as contract_rule
 from conformance.lab import Lab
-from conformance.lanes import BodyExitedError, HungError, run_bounded
+from conformance.lanes import BodyExitedError, HungError, TooSlowError, run_bounded
 from conformance.outcome import (
     CheckFailedError,
     HarnessError,
@@ -90,11 +90,12 @@ def run_case(
             lambda: _body(lab),
             patience or spec.seconds or settings.timeout,
             f"{spec.case_id(param)}-{mode}",
+            lambda: lab.journal.busy_since,
         )
         verdict, message = Verdict.PASS, spec.sentence
     except Exception as error:  # noqa: BLE001 - every ending of a case becomes a verdict
         failure = error
-        if isinstance(error, HungError):
+        if isinstance(error, (HungError, TooSlowError)):
             lab.abandon()
         verdict, message = judge(error, spec)
         if isinstance(error, HungError) and patience is not None:
@@ -174,6 +175,8 @@ def judge(error: BaseException, spec: CaseSpec) -> tuple[Verdict, str]:
         return failed, f"the store's call ended with {error}"
     if isinstance(error, HungError):
         return failed, f"the store gave {error}"
+    if isinstance(error, TooSlowError):
+        return Verdict.UNVERIFIED, f"every call was answered, but the case was {error}"
     if isinstance(error, EngineUnavailableError):
         return Verdict.UNVERIFIED, str(error)
     if isinstance(error, (TimeoutError, asyncio.TimeoutError)):  # two classes before Python 3.11

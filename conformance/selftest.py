@@ -21,13 +21,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conformance.case import CaseSpec, Mode, all_cases
 from conformance.contract import Capability, Verdict, declared, rule
 from conformance.results import Row
 from conformance.runner import run_case
 from conformance.settings import Settings
+
+if TYPE_CHECKING:
+    from backends.base import Backend
 
 TIMEOUT = 60.0
 WAITING_AT_ONCE = 6
@@ -146,6 +149,39 @@ def _histories_elsewhere() -> Iterator[None]:
                 os.environ["CONFORMANCE_HISTORIES"] = before
 
 
+class _Run:
+    """The rows of one store under the suite; what a control's own rule needs comes last."""
+
+    def __init__(self, backend: Backend, breaks: str | None, settings: Settings) -> None:
+        self.rows: list[Row] = []
+        self._backend = backend
+        self._breaks = breaks
+        self._settings = settings
+
+    def _one(self, job: Job) -> None:
+        outcome = run_case(self._backend, *job, self._settings)
+        # What a history finds beside its rule is sorted roughly; it accuses a correct store only.
+        self.rows.extend([outcome.row, *(outcome.others if self._breaks is None else ())])
+
+    def every(self, jobs: Iterable[Job]) -> None:
+        """All of them; those that wait for items to expire wait together."""
+        waiting = []
+        for job in jobs:
+            if Capability.TTL in job[0].needs:
+                waiting.append(job)
+            else:
+                self._one(job)
+        with ThreadPoolExecutor(WAITING_AT_ONCE) as pool:
+            list(pool.map(self._one, waiting))
+
+    def until_caught(self, jobs: Iterable[Job]) -> None:
+        """One after the other, until the control's rule has failed."""
+        for job in jobs:
+            if any(r.rule == self._breaks and r.verdict == Verdict.FAIL for r in self.rows):
+                break
+            self._one(job)
+
+
 def judge_store(name: str, *, whole: bool, seed: int, quick: bool = False) -> Judged:
     """
     Run the suite against one control or variant by name; ``whole``: all rules and not just its own.
@@ -154,51 +190,26 @@ def judge_store(name: str, *, whole: bool, seed: int, quick: bool = False) -> Ju
     for the rule that the store breaks.
     """
     from backends.factory import FactoryBackend
+    from conformance.privately import stop_private
 
     module = catalogue()
-    every = {c.name: c for c in (*module.controls(), *module.variants())}
-    control = every[name]
+    control = {c.name: c for c in (*module.controls(), *module.variants())}[name]
     breaks = getattr(control, "breaks", None)
     reference = str(CONTROLS_DIR / control.reference)
     backend = FactoryBackend(reference, name=name, capabilities=declared(control.declares))
-    settings = _settings(breaks, seed)
-    rows: list[Row] = []
+    run = _Run(backend, breaks, _settings(breaks, seed))
     begin = time.perf_counter()
-
-    def one(job: Job) -> None:
-        outcome = run_case(backend, *job, settings)
-        # What a history finds beside its rule is sorted roughly; it accuses a correct store only.
-        rows.extend([outcome.row, *(outcome.others if breaks is None else ())])
-
-    def until_caught(jobs: Iterable[Job]) -> None:
-        for job in jobs:
-            one(job)
-            if any(r.rule == breaks and r.verdict == Verdict.FAIL for r in rows):
-                break  # the rest of its rule's cases would only say it again
-
-    def every(jobs: Iterable[Job]) -> None:
-        waiting = []
-        for job in jobs:
-            if Capability.TTL in job[0].needs:
-                waiting.append(job)
-            else:
-                one(job)
-        with ThreadPoolExecutor(WAITING_AT_ONCE) as pool:
-            list(pool.map(one, waiting))
-
     backend.start()
     try:
         with _histories_elsewhere():
             if breaks is None or whole:
-                every(_jobs(None, control.modes, quick=quick))
+                run.every(_jobs(None, control.modes, quick=quick))
             if breaks is not None and (quick or not whole):
-                until_caught(_jobs(breaks, control.modes, quick=False))
+                run.until_caught(_jobs(breaks, control.modes, quick=False))
     finally:
-        from conformance.privately import stop_private
-
         stop_private()
         backend.stop()
-    return _judged(name, breaks, tuple(getattr(control, "also", ())), rows, begin)
+    return _judged(name, breaks, tuple(getattr(control, "also", ())), run.rows, begin)
 
 
 def _judged(

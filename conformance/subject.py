@@ -150,6 +150,7 @@ class Subject:
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], work: Callable[[], Any]
     ) -> Any:
         begin = time.perf_counter()
+        self._journal.busy_since = time.monotonic()
         try:
             result = work()
         except Exception as error:
@@ -157,6 +158,7 @@ class Subject:
             self._journal.add(call)
             raise StoreRaisedError(call.text(), error) from error
         finally:
+            self._journal.busy_since = None
             self._journal.seconds += time.perf_counter() - begin
         self._journal.add(Call(self.number, name, args, kwargs, result=result))
         return result
@@ -276,9 +278,11 @@ class Subject:
         """
         assert self._lane is not None, "only in async mode"
         begin = time.perf_counter()
+        self._journal.busy_since = time.monotonic()
         try:
             return self._lane.run(work(self.raw))
         finally:
+            self._journal.busy_since = None
             self._journal.seconds += time.perf_counter() - begin
 
     def timed(self, name: str, work: Callable[[], Any]) -> Any:

@@ -19,17 +19,7 @@ CATALOGUE = selftest.catalogue()
 BROKEN = [c.name for c in CATALOGUE.controls()]
 CORRECT = [v.name for v in CATALOGUE.variants()]
 
-WHOLE = (
-    "plain",
-    "loop_bound",
-    "async_only",
-    "sync_only",
-    "no_vectors_refused",
-    "no_ttl",
-    "like_jsonb",
-    "last_first",
-    "in_threads",
-)
+WHOLE = ("plain", "loop_bound")
 """Variants that run everything, kills and loads too; the others run the quick part of the suite."""
 
 

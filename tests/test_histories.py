@@ -78,11 +78,10 @@ def once(
 # -- correct stores ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("vectors", [False, True])
 @pytest.mark.parametrize(("name", "mode"), [("plain", "sync"), ("loop_bound", "async")])
-def test_a_correct_store_never_diverges(name: str, mode: Mode, vectors: bool, seed: int) -> None:
-    outcome = whole(name, vectors=vectors, seed=seed, mode=mode)
+def test_a_correct_store_never_diverges(name: str, mode: Mode, vectors: bool) -> None:
+    outcome = whole(name, vectors=vectors, mode=mode)
     assert outcome.row.verdict == "pass", outcome.row.message
     assert outcome.others == ()
 
@@ -91,7 +90,6 @@ def test_a_correct_store_never_diverges(name: str, mode: Mode, vectors: bool, se
 
 SINS = [
     ("get_answers_with_the_row", "K1", False),
-    ("get_of_missing_raises", "K2", False),
     ("first_value_wins", "K3", False),
     ("overwrite_resets_created_at", "K4", False),
     ("namespaces_stay_listed", "X5", False),
@@ -138,10 +136,10 @@ def test_the_case_goes_on_after_a_divergence() -> None:
 
 def test_what_was_found_is_replayed_first(tmp_path: Path) -> None:
     kept = DirectoryBasedExampleDatabase(tmp_path / "db")
-    name, short = "overwrite_resets_created_at", {"examples": 1, "steps": 3}
-    seed = next(s for s in range(1, 40) if once(name, seed=s, **short) is None)
-    assert once(name, kept=kept) is not None
-    again = once(name, seed=seed, kept=kept, examples=1, steps=25)
+    name, steps = "overwrite_resets_created_at", 4
+    seed = next(s for s in range(1, 200) if once(name, seed=s, examples=1, steps=steps) is None)
+    assert once(name, kept=kept, examples=40, steps=steps) is not None
+    again = once(name, seed=seed, kept=kept, examples=1, steps=steps)
     assert again is not None, "the kept history was not tried"
 
 

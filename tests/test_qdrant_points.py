@@ -5,6 +5,7 @@ The two ways to a Qdrant server say the same: the official client, by REST and g
 from __future__ import annotations
 
 import importlib.util
+import socket
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -13,10 +14,11 @@ import pytest
 
 from backends import registry
 from backends.base import Deployment
-from backends.vector import qdrant_points
+from backends.vector import qdrant_points, rest
 from backends.vector.encoding import item_id, plain
 from backends.vector.errors import EngineError
-from backends.vector.qdrant_points import ClientPoints, Point, Points, RefusedError, RestPoints
+from backends.vector.qdrant_points import ClientPoints, Point, Points, RestPoints
+from backends.vector.rest import RefusedError
 
 DIMS = 3
 INDEX: dict[str, Any] = {"dims": DIMS, "embed": lambda texts: [[1.0, 2.0, 3.0] for _ in texts]}
@@ -51,13 +53,14 @@ def points(request: pytest.FixtureRequest, server: Any) -> Iterator[Points]:
     if request.param.startswith("rest"):
         patch = pytest.MonkeyPatch()
         if request.param != "rest":
-            patch.setattr(qdrant_points, "_has_orjson", lambda: False)
-            qdrant_points._json.cache_clear()
-        rest = RestPoints(server.url, server.key, 30, at.name, VECTOR)
-        yield rest
-        rest.close()
+            patch.setattr(rest, "has_orjson", lambda: False)
+            patch.setattr(qdrant_points, "has_orjson", lambda: False)
+            rest._json.cache_clear()
+        direct = RestPoints(server.url, server.key, 30, at.name, VECTOR)
+        yield direct
+        direct.close()
         patch.undo()
-        qdrant_points._json.cache_clear()
+        rest._json.cache_clear()
         return
     grpc = {"prefer_grpc": True, "grpc_port": server.engine().ports[1]}
     client = connected(server.url, server.key, **(grpc if request.param == "grpc" else {}))
@@ -102,6 +105,29 @@ def test_a_refusal_carries_the_status_and_what_the_server_said(server: Any) -> N
     with pytest.raises(RefusedError, match="no such") as caught:
         absent.retrieve(["0" * 32], ["n"])
     assert caught.value.status_code == 404
+
+
+@needs_server
+def test_connections_are_kept_and_those_that_were_closed_are_passed_over(server: Any) -> None:
+    from backends.vector.qdrant import VECTOR
+
+    at = server.location()
+    with server.store(at, INDEX, None):
+        direct = RestPoints(server.url, server.key, 30, at.name, VECTOR)
+        direct.retrieve([str(uuid.uuid4())], ["n"])
+        (kept,) = direct._rest._idle
+        direct.retrieve([str(uuid.uuid4())], ["n"])
+        assert direct._rest._idle == [kept]
+        kept.sock.shutdown(socket.SHUT_RDWR)
+        direct.retrieve([str(uuid.uuid4())], ["n"])
+        assert direct._rest._idle != [kept]
+        direct.close()
+
+
+def test_a_key_cannot_smuggle_in_a_header() -> None:
+    with pytest.raises(ValueError, match="api-key has a character") as caught:
+        RestPoints("http://127.0.0.1:9", "s3cr3t\r\nx: y", 1, "c", "text")
+    assert "s3cr3t" not in str(caught.value)
 
 
 @needs_server

@@ -420,3 +420,23 @@ def test_a_hybrid_takes_a_deployment_that_one_half_has() -> None:
     assert [half.deployment for half in both._halves] == [Deployment.EMBEDDED] * 2
     with pytest.raises(BackendError, match="neither of"):
         registry.create("hybrid", deployment="emulated", options={"stores": "sqlite+qdrant"})
+
+
+def test_a_hybrid_knows_the_failures_of_its_halves_and_no_others() -> None:
+    from conformance.results import Row
+    from conformance.session import RunSession, Selection
+    from conformance.settings import Settings
+
+    hybrid: Any = registry.create("memory")
+    hybrid.name, hybrid.parts = "hybrid", ("memory",)
+    facts = {"packages": {"langgraph-checkpoint": "4.3.2"}}
+    session = RunSession(
+        {"hybrid": hybrid}, Selection(), Settings(), (), facts={"hybrid": facts}
+    )  # fmt: skip
+    row = Row("hybrid", "K4", "MUST", "timestamps::created_at_is_kept_by_every_overwrite",
+              "sync", "fail", "x")  # fmt: skip
+
+    known = session.expected(row)
+    assert known is not None and known.why.startswith("memory: ")
+    assert session.expected(Row("hybrid", "K1", "MUST", row.case, "sync", "fail", "x")) is None
+    assert session.selected_expectations() == []  # what does not show through is not stale

@@ -47,6 +47,10 @@ class WeaviateServer(HttpServer):
     def grpc(self) -> str:
         return f"{LOOPBACK}:{self.ports[-1]}"
 
+    def _ready(self) -> bool:
+        # The HTTP side may be up before the other.
+        return super()._ready() and answers(self.ports[-1])
+
     def start(self) -> None:
         if self._process is not None:
             self._process.start()

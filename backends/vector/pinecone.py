@@ -9,8 +9,6 @@ reached the write's log sequence number, which is waited for, up to a limit.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 import time
 from collections import defaultdict
@@ -21,9 +19,7 @@ from typing import TYPE_CHECKING, Any
 from langgraph.store.base import IndexConfig, TTLConfig
 
 from backends.vector.driver import (
-    OVERFLOW,
     Abilities,
-    Condition,
     HasToken,
     Head,
     Hit,
@@ -42,6 +38,7 @@ from backends.vector.errors import (
     VectorStoreError,
     clean,
 )
+from backends.vector.pinecone_rows import all_of, to_filter, to_json, to_metadata, to_row
 from backends.vector.store import VectorStore
 from backends.vector.ties import settled
 
@@ -234,8 +231,8 @@ class PineconeDriver:
     # Rows
 
     def upsert(self, records: Sequence[Record], heads: Mapping[str, Head]) -> None:
-        rows = [self._record(r.id, _metadata(r), r.vector) for r in records]
-        sizes = [len(_json(row["metadata"])) for row in rows]
+        rows = [self._record(r.id, to_metadata(r), r.vector) for r in records]
+        sizes = [len(to_json(row["metadata"])) for row in rows]
         biggest = max(sizes, default=0)
         if biggest > METADATA_BYTES:
             raise LimitExceededError(
@@ -301,7 +298,7 @@ class PineconeDriver:
     def fetch(self, ids: Sequence[str]) -> dict[str, Row]:
         with self._asking("read by id"):
             found = self._fetch(ids)
-        return {id: _row(id, metadata) for id, metadata in found.items()}
+        return {id: to_row(id, metadata) for id, metadata in found.items()}
 
     def _fetch(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
@@ -332,7 +329,7 @@ class PineconeDriver:
             }
             with self._asking("refresh"):
                 answer = self._index.update(
-                    filter=_all(same), set_metadata={"e": expires_at}, namespace=self._namespace
+                    filter=all_of(same), set_metadata={"e": expires_at}, namespace=self._namespace
                 )
             committed = answer.response_info.lsn_committed if answer.response_info else None
         if committed is not None:
@@ -342,14 +339,14 @@ class PineconeDriver:
     def scan(self, where: Where, limit: int, cursor: Any = None, skip: int = 0) -> Page:
         with self._asking("scan"):
             found = self._index.fetch_by_metadata(
-                filter=_filter(where), namespace=self._namespace, limit=limit,
+                filter=to_filter(where), namespace=self._namespace, limit=limit,
                 pagination_token=cursor,
             )  # fmt: skip
-        rows = [_row(id, dict(one.metadata or {})) for id, one in found.vectors.items()]
+        rows = [to_row(id, dict(one.metadata or {})) for id, one in found.vectors.items()]
         return Page(rows, (found.pagination.next if found.pagination else None) or None)
 
     def query(self, vector: Sequence[float], where: Where, limit: int) -> list[Hit]:
-        chosen = _filter(where, {"v": {"$eq": True}})
+        chosen = to_filter(where, {"v": {"$eq": True}})
         most = self.limits.rows_per_query or limit
         with self._asking("search"):
             return settled(lambda count: self._nearest(list(vector), chosen, count), limit, most)
@@ -366,7 +363,7 @@ class PineconeDriver:
             if whole
             else self._fetch([id for id, _, _ in hits])
         )
-        return [Hit(_row(id, metadata[id]), score) for id, score, _ in hits if id in metadata]
+        return [Hit(to_row(id, metadata[id]), score) for id, score, _ in hits if id in metadata]
 
     def namespaces(self, where: Where) -> list[str]:
         raise NotImplementedError  # the store keeps rows for them
@@ -452,56 +449,3 @@ def drop(client: Pinecone, name: str) -> None:
     """Delete all indexes of a store."""
     for one in indexes_of(client, name):
         client.indexes.delete(one)
-
-
-def _metadata(record: Record) -> dict[str, Any]:
-    metadata: dict[str, Any] = {
-        "k": record.kind,
-        "p": record.parent,
-        "s": record.space,
-        "e": record.expires_at,
-        "h": record.head,
-        "b": record.body,
-        "v": record.vector is not None,
-        **record.numbers,
-    }
-    lists = {"x": list(record.prefixes), "t": list(record.tokens)}
-    return {**metadata, **{name: values for name, values in lists.items() if values}}
-
-
-def _row(id: str, metadata: Mapping[str, Any]) -> Row:
-    return Row(id, metadata["k"], metadata["p"], metadata["h"], metadata["b"], int(metadata["e"]))
-
-
-def _json(data: Any) -> bytes:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _all(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {"$and": [{name: condition} for name, condition in fields.items()]}
-
-
-def _filter(where: Where, *more: dict[str, Any]) -> dict[str, Any]:
-    parts: list[dict[str, Any]] = [{"k": {"$in": sorted(where.kinds)}}, *more]
-    if where.prefix is not None:
-        parts.append({"x": {"$in": [where.prefix]}})
-    if where.spaces:
-        parts.append({"s": {"$in": list(where.spaces)}})
-    if where.alive_at is not None:
-        parts.append({"e": {"$gt": where.alive_at}})
-    if where.expired_at is not None:
-        parts.append({"e": {"$lte": where.expired_at}})
-    parts += [found for c in where.conditions if (found := _condition(c)) is not None]
-    return {"$and": parts}
-
-
-def _condition(condition: Condition) -> dict[str, Any] | None:
-    if isinstance(condition, HasToken):
-        return {"t": {"$in": [condition.token, OVERFLOW]}}
-    if isinstance(condition, NumberIn):
-        bounds = {"$gte": condition.low, "$lte": condition.high}
-        finite = {op: n for op, n in bounds.items() if n is not None and math.isfinite(n)}
-        inside = [{condition.name: {op: n}} for op, n in finite.items()]
-        within = {"$and": inside} if inside else {condition.name: {"$exists": True}}
-        return {"$or": [within, {"t": {"$in": [OVERFLOW]}}]}
-    return None

@@ -9,22 +9,17 @@ bare upsert.  gRPC, local mode and machines behind a proxy use the client.
 
 from __future__ import annotations
 
-import importlib.util
-import json
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-from urllib.parse import quote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import quote
+
+from backends.vector.rest import Rest, behind_proxy, has_orjson
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
 Filter = dict[str, Any]
 """A filter as in Qdrant's REST API; an empty one lets everything through."""
-
-_CONNECTIONS = 32
-"""Kept open at most; more are made when more threads call at once."""
 
 
 class Point(NamedTuple):
@@ -57,14 +52,6 @@ class Points(Protocol):
         """The nearest, or without a vector those in the engine's order."""
 
     def close(self) -> None: ...
-
-
-class RefusedError(Exception):
-    """An answer that is not a success."""
-
-    def __init__(self, status_code: int, text: str) -> None:
-        super().__init__(text)
-        self.status_code = status_code
 
 
 class ClientPoints:
@@ -126,22 +113,8 @@ class RestPoints:
     def __init__(
         self, url: str, api_key: str | None, timeout: float, collection: str, vector_name: str
     ) -> None:
-        from urllib3 import connectionpool
-
-        parts = urlsplit(url)
-        secure: dict[str, Any] = {}
-        if parts.scheme == "https":
-            import certifi
-
-            secure["ca_certs"] = certifi.where()
-        # A pool of one host: a manager of many would look its host up for every request.
-        self._pool = connectionpool.connection_from_url(
-            f"{parts.scheme}://{parts.netloc}", maxsize=_CONNECTIONS, timeout=timeout, **secure
-        )
-        self._headers = {"content-type": "application/json"}
-        if api_key is not None:
-            self._headers["api-key"] = api_key
-        self._points = f"{parts.path.rstrip('/')}/collections/{quote(collection, safe='')}/points"
+        self._rest = Rest(url, {} if api_key is None else {"api-key": api_key}, timeout)
+        self._points = f"/collections/{quote(collection, safe='')}/points"
         self._name = vector_name
 
     def upsert(self, points: Sequence[Point]) -> None:
@@ -186,17 +159,10 @@ class RestPoints:
         return [Point(one["id"], one["payload"], None, one["score"]) for one in found]
 
     def _ask(self, method: str, path: str, body: dict[str, Any]) -> Any:
-        dumps, loads = _json()
-        answer = self._pool.urlopen(
-            method, self._points + path, body=dumps(body), headers=self._headers,
-            retries=False, assert_same_host=False,
-        )  # fmt: skip
-        if answer.status != 200:
-            raise RefusedError(answer.status, f"{answer.status}: {answer.data[:500].decode()}")
-        return loads(answer.data)["result"]
+        return self._rest.ask(method, self._points + path, body)["result"]
 
     def close(self) -> None:
-        self._pool.close()
+        self._rest.close()
 
 
 def points_of(
@@ -204,7 +170,7 @@ def points_of(
 ) -> Points:
     """The fastest way to a collection; ``rest`` is key and timeout where REST is allowed."""
     url = getattr(client._client, "rest_uri", None)
-    if rest is None or url is None or _behind_proxy(url):
+    if rest is None or url is None or behind_proxy(url):
         return ClientPoints(client, collection, vector_name)
     return RestPoints(url, *rest, collection, vector_name)
 
@@ -216,13 +182,6 @@ def to_model(filter: Filter) -> Any:
     return models.Filter(**filter) if filter else None
 
 
-def _behind_proxy(url: str) -> bool:
-    parts = urlsplit(url)
-    proxies = getproxies()
-    asked = proxies.get(parts.scheme) or proxies.get("all")
-    return bool(asked and not proxy_bypass(parts.hostname or ""))
-
-
 def _singles(vectors: Sequence[Sequence[float]]) -> Any:
     """
     The vectors in the precision Qdrant keeps, which needs half the digits, one after the other.
@@ -231,23 +190,8 @@ def _singles(vectors: Sequence[Sequence[float]]) -> Any:
     """
     import numpy as np
 
-    if not vectors or not _has_orjson():
+    if not vectors or not has_orjson():
         return iter(vectors)
     with np.errstate(over="ignore"):
         singles = np.array(vectors, dtype=np.float32)
     return iter(singles if np.isfinite(singles).all() else vectors)
-
-
-@cache
-def _has_orjson() -> bool:
-    return importlib.util.find_spec("orjson") is not None
-
-
-@cache
-def _json() -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
-    """``dumps`` and ``loads``: of orjson where it is installed, else Python's own."""
-    if not _has_orjson():
-        return lambda data: json.dumps(data, separators=(",", ":")).encode(), json.loads
-    import orjson
-
-    return lambda data: orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY), orjson.loads

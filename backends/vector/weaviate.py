@@ -1,19 +1,16 @@
 """
 Weaviate: one collection of a server, reads and batches over gRPC, the rest over REST.
 
-One object is one row.  Property names must be identifiers, so a row's numbers go into a few shared
-columns by a hash of their names; a range then finds too much, never too little.  An offset reaches
-10,000 objects only, so a longer scan goes through slices of the ids, each short enough.
+One object is one row (``weaviate_rows``).  An offset reaches 10,000 objects only, so a longer scan goes
+through slices of the ids, each short enough.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -22,9 +19,7 @@ from urllib.parse import urlsplit
 from langgraph.store.base import IndexConfig, TTLConfig
 
 from backends.vector.driver import (
-    OVERFLOW,
     Abilities,
-    Condition,
     HasToken,
     Head,
     Hit,
@@ -40,12 +35,21 @@ from backends.vector.errors import EngineError, ForeignCollectionError, VectorSt
 from backends.vector.store import VectorStore
 from backends.vector.ties import settled
 from backends.vector.versions import require
+from backends.vector.weaviate_rows import (
+    FIELDS,
+    MARKER,
+    description,
+    properties,
+    sliced,
+    to_filter,
+    to_object,
+    to_row,
+)
 
 if TYPE_CHECKING:
     from weaviate import WeaviateClient
     from weaviate.collections import Collection
 
-MARKER = {"made_by": "langgraph-vector-store", "layout": 1}
 OLDEST_SERVER = (1, 27)
 """The first whose range index and batch deletes are what is used here."""
 
@@ -53,14 +57,9 @@ _REACH = 10_000
 """QUERY_MAXIMUM_RESULTS as it comes: how far limit and offset may go."""
 _USABLE_SECONDS = 10.0
 _SLICE = 2_500
-_SLOTS = 2**32
-_COLUMNS = 16
 _NOBODY = "00000000-0000-5000-8000-000000000000"
 """An id that no row has."""
-_ROW = ["kind", "parent", "head", "body", "expires"]
-_UNREACHABLE = re.compile(
-    "UNAVAILABLE|(?i:refused|failed to connect|disconnected|connection (reset|to))"
-)
+_UNREACHABLE = re.compile("UNAVAILABLE|(?i:refused|failed to connect|health check)")
 _NAME = re.compile(r"[A-Za-z][0-9A-Za-z_]*")
 
 
@@ -91,7 +90,6 @@ class WeaviateDriver:
         self._secret = secret
         self._lock = threading.Lock()
         self._made: WeaviateClient | None = None
-        self._lost: list[WeaviateClient] = []
 
     @property
     def _client(self) -> WeaviateClient:
@@ -105,23 +103,17 @@ class WeaviateDriver:
         return self._client.collections.use(self._name)
 
     def close(self) -> None:
+        """
+        Also what is done when the server could not be reached; the next call connects anew.
+
+        A gRPC channel that found nobody waits longer and longer before it tries again, and new ones to
+        the same place wait with it for as long as it lives.
+        """
         with self._lock:
-            for client in (*self._lost, self._made):
+            made, self._made = self._made, None
+            if made is not None:
                 with suppress(Exception):  # there is nobody left to tell
-                    if client is not None:
-                        client.close()
-            self._lost.clear()
-
-    def _let_go(self) -> None:
-        """
-        Connect anew at the next call: a gRPC channel that found nobody does not try again for minutes.
-
-        Other threads may still wait for answers of the old client, which ends with the store.
-        """
-        with self._lock:
-            if self._made is not None:
-                self._lost.append(self._made)
-                self._made = None
+                    made.close()
 
     # Schema
 
@@ -134,7 +126,7 @@ class WeaviateDriver:
             self._wait_until_usable()
             if known is None and dims is not None:
                 # Vectors need no schema, only their size has to be remembered.
-                self._collection.config.update(description=_description(dims))
+                self._collection.config.update(description=description(dims))
                 known = dims
             return known
 
@@ -147,8 +139,8 @@ class WeaviateDriver:
         try:
             self._client.collections.create(
                 self._name,
-                description=_description(dims),
-                properties=_properties(),
+                description=description(dims),
+                properties=properties(),
                 vector_config=vectors,
                 inverted_index_config=Configure.inverted_index(
                     stopwords_preset=StopwordsPreset.NONE
@@ -164,7 +156,7 @@ class WeaviateDriver:
         deadline = time.monotonic() + _USABLE_SECONDS
         while True:
             try:
-                self._page(_filter(Where()), 1, 0)
+                self._page(to_filter(Where()), 1, 0)
             except Exception as error:
                 if "non-existing index" not in str(error) or time.monotonic() > deadline:
                     raise
@@ -192,7 +184,7 @@ class WeaviateDriver:
         objects = [
             DataObject(
                 uuid=record.id,
-                properties=_object(record),
+                properties=to_object(record),
                 vector=list(record.vector) if record.vector is not None else None,
             )
             for record in records
@@ -227,7 +219,7 @@ class WeaviateDriver:
         return {id: Head(p["head"], int(p["expires"])) for id, p in found}
 
     def fetch(self, ids: Sequence[str]) -> dict[str, Row]:
-        return {id: _row(id, properties) for id, properties in self._by_id(ids, _ROW)}
+        return {id: to_row(id, properties) for id, properties in self._by_id(ids, FIELDS)}
 
     def _by_id(self, ids: Sequence[str], fields: list[str]) -> list[tuple[str, dict[str, Any]]]:
         if not ids:
@@ -271,14 +263,14 @@ class WeaviateDriver:
                         raise
 
     def scan(self, where: Where, limit: int, cursor: Any = None, skip: int = 0) -> Page:
-        chosen = _filter(where)
+        chosen = to_filter(where)
         with self._asking("scan"):
             slices, number, offset = cursor or (self._slices(chosen), 0, 0)
             if cursor is None:
                 slices, number, offset = self._skipped(chosen, slices, skip)
             rows: list[Row] = []
             while len(rows) < limit and number < slices:
-                page = self._page(_sliced(chosen, slices, number), limit - len(rows), offset)
+                page = self._page(sliced(chosen, slices, number), limit - len(rows), offset)
                 if len(page) < limit - len(rows):
                     number, offset = number + 1, 0
                 else:
@@ -294,7 +286,7 @@ class WeaviateDriver:
     def _skipped(self, chosen: Any, slices: int, skip: int) -> tuple[int, int, int]:
         number = 0
         while slices > 1 and number < slices:
-            held = self._count(_sliced(chosen, slices, number))
+            held = self._count(sliced(chosen, slices, number))
             if skip < held:
                 break
             number, skip = number + 1, skip - held
@@ -308,12 +300,12 @@ class WeaviateDriver:
 
     def _page(self, chosen: Any, limit: int, offset: int) -> list[Row]:
         found = self._collection.query.fetch_objects(
-            filters=chosen, limit=limit, offset=offset, return_properties=_ROW
+            filters=chosen, limit=limit, offset=offset, return_properties=FIELDS
         )
-        return [_row(str(one.uuid), dict(one.properties)) for one in found.objects]
+        return [to_row(str(one.uuid), dict(one.properties)) for one in found.objects]
 
     def query(self, vector: Sequence[float], where: Where, limit: int) -> list[Hit]:
-        chosen = _filter(where)
+        chosen = to_filter(where)
         with self._asking("search"):
             return settled(lambda count: self._nearest(list(vector), chosen, count), limit, _REACH)
 
@@ -321,12 +313,12 @@ class WeaviateDriver:
         from weaviate.classes.query import MetadataQuery
 
         found = self._collection.query.near_vector(
-            vector, limit=limit, filters=chosen, return_properties=_ROW,
+            vector, limit=limit, filters=chosen, return_properties=FIELDS,
             return_metadata=MetadataQuery(distance=True),
         )  # fmt: skip
         return [
             Hit(
-                _row(str(one.uuid), dict(one.properties)),
+                to_row(str(one.uuid), dict(one.properties)),
                 max(-1.0, min(1.0, 1.0 - (one.metadata.distance or 0.0))),
             )
             for one in found.objects
@@ -346,7 +338,7 @@ class WeaviateDriver:
             status = getattr(error, "status_code", None)
             said = str(error)
             if _UNREACHABLE.search(said):
-                self._let_go()
+                self.close()
             if status in (401, 403) or re.search("(?i)unauthenticated|unauthorized|401", said):
                 hint = "check the API key"
             elif "could not find class" in said:
@@ -414,104 +406,3 @@ def connected(
         auth_credentials=Auth.api_key(api_key) if api_key else None,
         additional_config=AdditionalConfig(timeout=Timeout(init=10, query=timeout, insert=timeout)),
     )
-
-
-def _description(dims: int | None) -> str:
-    return json.dumps({**MARKER, "dims": dims})
-
-
-def _properties() -> list[Any]:
-    from weaviate.classes.config import DataType, Property, Tokenization
-
-    exact = {"tokenization": Tokenization.FIELD, "index_searchable": False}
-    kept = {"index_filterable": False, "index_searchable": False}
-    texts = [Property(name=n, data_type=DataType.TEXT, **exact) for n in ("kind", "space")]
-    lists = [
-        Property(name=n, data_type=DataType.TEXT_ARRAY, **exact) for n in ("prefixes", "tokens")
-    ]
-    plain = [Property(name=n, data_type=DataType.TEXT, **kept) for n in ("parent", "head", "body")]
-    ranges = [
-        Property(name=n, data_type=DataType.INT, index_filterable=False, index_range_filters=True)
-        for n in ("expires", "slot")
-    ]
-    numbers = [
-        Property(name=f"numbers{n}", data_type=DataType.NUMBER_ARRAY) for n in range(_COLUMNS)
-    ]
-    return [*texts, *lists, *plain, *ranges, *numbers]
-
-
-def _column(name: str) -> str:
-    return f"numbers{zlib.crc32(name.encode()) % _COLUMNS}"
-
-
-def _object(record: Record) -> dict[str, Any]:
-    columns: dict[str, list[float]] = {}
-    for name, number in record.numbers.items():
-        columns.setdefault(_column(name), []).append(float(number))
-    lists = {"prefixes": list(record.prefixes), "tokens": list(record.tokens), **columns}
-    return {
-        "kind": record.kind,
-        "parent": record.parent,
-        "space": record.space,
-        "expires": record.expires_at,
-        "slot": int(record.id.replace("-", "")[:8], 16),
-        "head": record.head,
-        "body": record.body,
-        **{name: values for name, values in lists.items() if values},
-    }
-
-
-def _row(id: str, found: dict[str, Any]) -> Row:
-    return Row(
-        id, found["kind"], found["parent"], found["head"] or "", found["body"] or "",
-        int(found["expires"]),
-    )  # fmt: skip
-
-
-def _property(name: str) -> Any:
-    from weaviate.classes.query import Filter
-
-    return Filter.by_property(name)
-
-
-def _filter(where: Where) -> Any:
-    from weaviate.classes.query import Filter
-
-    parts: list[Any] = [_property("kind").contains_any(sorted(where.kinds))]
-    if where.prefix is not None:
-        parts.append(_property("prefixes").contains_any([where.prefix]))
-    if where.spaces:
-        parts.append(_property("space").contains_any(list(where.spaces)))
-    if where.alive_at is not None:
-        parts.append(_property("expires").greater_than(where.alive_at))
-    if where.expired_at is not None:
-        parts.append(_property("expires").less_or_equal(where.expired_at))
-    parts += [found for c in where.conditions if (found := _condition(c)) is not None]
-    return Filter.all_of(parts) if len(parts) > 1 else parts[0]
-
-
-def _condition(condition: Condition) -> Any:
-    from weaviate.classes.query import Filter
-
-    if isinstance(condition, HasToken):
-        return _property("tokens").contains_any([condition.token, OVERFLOW])
-    if not isinstance(condition, NumberIn):
-        return None
-    column = _property(_column(condition.name))
-    bounds = []
-    if condition.low is not None and math.isfinite(condition.low):
-        bounds.append(column.greater_or_equal(float(condition.low)))
-    if condition.high is not None and math.isfinite(condition.high):
-        bounds.append(column.less_or_equal(float(condition.high)))
-    if not bounds:
-        return None
-    inside = Filter.all_of(bounds) if len(bounds) > 1 else bounds[0]
-    return Filter.any_of([inside, _property("tokens").contains_any([OVERFLOW])])
-
-
-def _sliced(chosen: Any, slices: int, number: int) -> Any:
-    if slices == 1:
-        return chosen
-    low, high = (_SLOTS * edge // slices for edge in (number, number + 1))
-    slot = _property("slot")
-    return chosen & slot.greater_or_equal(low) & _property("slot").less_than(high)

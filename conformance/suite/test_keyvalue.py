@@ -329,7 +329,7 @@ def test_many_parts_in_one_value(lab: Lab) -> None:
     lab.same(store.value(NS, "k"), value, "a value of 25,000 parts")
 
 
-@case("K13")
+@case("K13", seconds=300)
 def test_ten_thousand_items_in_one_namespace(lab: Lab) -> None:
     """
     10,000 items in one namespace are all there: counted by walking, and each found by its key.

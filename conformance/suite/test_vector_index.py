@@ -237,7 +237,7 @@ def test_a_store_reopened_without_an_index_still_reads_its_items(lab: Lab) -> No
     lab.equal(again.value(D, "c"), {"text": "cherry"}, "the item that was put without index")
 
 
-@case("V17", needs=LASTING)
+@case("V17", needs=LASTING, serial=True)
 def test_another_process_ranks_the_same(lab: Lab) -> None:
     """
     A new process that opens the location finds the vectors.

@@ -154,7 +154,7 @@ class ExamplesAreFoundByTheirFirstWords(ReferenceStore):
     """Only the first 20 characters of a text are embedded."""
 
     breaks = "E2"
-    also = ("V2", "V3", "V12", "V15", "V16", "E3", "E5")
+    also = ("V2", "V3", "V5", "V12", "V15", "V16", "E3", "E5")
 
     def texts_at(self, value: dict[str, Any], path: str) -> list[str]:
         return [text[:20] for text in super().texts_at(value, path)]

@@ -1,0 +1,123 @@
+"""
+Rows as Weaviate's objects: their schema, their properties and the filters over them.
+
+Property names must be identifiers, so a row's numbers go into a few shared columns by a hash of their
+names; a range then finds too much, never too little.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from typing import Any
+
+from backends.vector.driver import OVERFLOW, Condition, HasToken, NumberIn, Record, Row, Where
+
+MARKER = {"made_by": "langgraph-vector-store", "layout": 1}
+FIELDS = ["kind", "parent", "head", "body", "expires"]
+"""What is read of an object to make a row."""
+
+_SLOTS = 2**32
+_COLUMNS = 16
+
+
+def description(dims: int | None) -> str:
+    return json.dumps({**MARKER, "dims": dims})
+
+
+def properties() -> list[Any]:
+    from weaviate.classes.config import DataType, Property, Tokenization
+
+    exact = {"tokenization": Tokenization.FIELD, "index_searchable": False}
+    kept = {"index_filterable": False, "index_searchable": False}
+    texts = [Property(name=n, data_type=DataType.TEXT, **exact) for n in ("kind", "space")]
+    lists = [
+        Property(name=n, data_type=DataType.TEXT_ARRAY, **exact) for n in ("prefixes", "tokens")
+    ]
+    plain = [Property(name=n, data_type=DataType.TEXT, **kept) for n in ("parent", "head", "body")]
+    ranges = [
+        Property(name=n, data_type=DataType.INT, index_filterable=False, index_range_filters=True)
+        for n in ("expires", "slot")
+    ]
+    numbers = [
+        Property(name=f"numbers{n}", data_type=DataType.NUMBER_ARRAY) for n in range(_COLUMNS)
+    ]
+    return [*texts, *lists, *plain, *ranges, *numbers]
+
+
+def _column(name: str) -> str:
+    return f"numbers{zlib.crc32(name.encode()) % _COLUMNS}"
+
+
+def to_object(record: Record) -> dict[str, Any]:
+    columns: dict[str, list[float]] = {}
+    for name, number in record.numbers.items():
+        columns.setdefault(_column(name), []).append(float(number))
+    lists = {"prefixes": list(record.prefixes), "tokens": list(record.tokens), **columns}
+    return {
+        "kind": record.kind,
+        "parent": record.parent,
+        "space": record.space,
+        "expires": record.expires_at,
+        "slot": int(record.id.replace("-", "")[:8], 16),
+        "head": record.head,
+        "body": record.body,
+        **{name: values for name, values in lists.items() if values},
+    }
+
+
+def to_row(id: str, found: dict[str, Any]) -> Row:
+    return Row(
+        id, found["kind"], found["parent"], found["head"] or "", found["body"] or "",
+        int(found["expires"]),
+    )  # fmt: skip
+
+
+def _property(name: str) -> Any:
+    from weaviate.classes.query import Filter
+
+    return Filter.by_property(name)
+
+
+def to_filter(where: Where) -> Any:
+    from weaviate.classes.query import Filter
+
+    parts: list[Any] = [_property("kind").contains_any(sorted(where.kinds))]
+    if where.prefix is not None:
+        parts.append(_property("prefixes").contains_any([where.prefix]))
+    if where.spaces:
+        parts.append(_property("space").contains_any(list(where.spaces)))
+    if where.alive_at is not None:
+        parts.append(_property("expires").greater_than(where.alive_at))
+    if where.expired_at is not None:
+        parts.append(_property("expires").less_or_equal(where.expired_at))
+    parts += [found for c in where.conditions if (found := _condition(c)) is not None]
+    return Filter.all_of(parts) if len(parts) > 1 else parts[0]
+
+
+def _condition(condition: Condition) -> Any:
+    from weaviate.classes.query import Filter
+
+    if isinstance(condition, HasToken):
+        return _property("tokens").contains_any([condition.token, OVERFLOW])
+    if not isinstance(condition, NumberIn):
+        return None
+    column = _property(_column(condition.name))
+    bounds = []
+    if condition.low is not None and math.isfinite(condition.low):
+        bounds.append(column.greater_or_equal(float(condition.low)))
+    if condition.high is not None and math.isfinite(condition.high):
+        bounds.append(column.less_or_equal(float(condition.high)))
+    if not bounds:
+        return None
+    inside = Filter.all_of(bounds) if len(bounds) > 1 else bounds[0]
+    return Filter.any_of([inside, _property("tokens").contains_any([OVERFLOW])])
+
+
+def sliced(chosen: Any, slices: int, number: int) -> Any:
+    if slices == 1:
+        return chosen
+    low, high = (_SLOTS * edge // slices for edge in (number, number + 1))
+    slot = _property("slot")
+    return chosen & slot.greater_or_equal(low) & _property("slot").less_than(high)

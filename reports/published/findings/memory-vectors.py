@@ -1,0 +1,24 @@
+"""
+InMemoryStore takes vectors of any size, and a zero query vector scores NaN.
+
+Seen with langgraph-checkpoint 4.3.2.
+Exits 1 on the bug and 0 when it is fixed.
+"""
+import sys
+import math
+from langgraph.store.memory import InMemoryStore
+def embed(texts):
+    return [[0.0, 0.0] if t == "zero" else [1.0, 2.0] for t in texts]
+store = InMemoryStore(index={"dims": 2, "embed": embed, "fields": ["t"]})
+store.put(("a",), "k", {"t": "apple"})
+score = store.search(("a",), query="zero")[0].score
+wrong = InMemoryStore(index={"dims": 3, "embed": embed, "fields": ["t"]})
+try:
+    wrong.put(("a",), "k", {"t": "apple"})
+    kept = "stored"
+except Exception:
+    kept = "refused"
+got, promised = (score is None or math.isfinite(score), kept), (True, "refused")
+print("got:     ", got)
+print("promised:", promised)
+sys.exit(got != promised)

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -55,12 +54,15 @@ def run_bounded(
 
     thread = threading.Thread(target=work, name=name, daemon=True)
     thread.start()
-    try:
-        return outcome.result(timeout=seconds)
-    except (TimeoutError, FutureTimeoutError):  # two classes before Python 3.11
-        if outcome.done():
-            raise
-        raise HungError(f"no answer within {seconds:g} s") from None
+    begin = time.monotonic()
+    while not wait([outcome], timeout=min(0.25, seconds)).done:
+        now = time.monotonic()
+        started = begin if busy_since is None else busy_since()
+        if started is not None and now - started > seconds:
+            raise HungError(f"no answer within {seconds:g} s")
+        if now - begin > PATIENCE * seconds:
+            raise TooSlowError(f"not done within {PATIENCE * seconds:g} s")
+    return outcome.result()
 
 
 class BodyExitedError(Exception):

@@ -149,27 +149,27 @@ class RawWeaviate:
     def put(self, prepared: Sequence[Prepared]) -> object:
         from weaviate.classes.data import DataObject
 
-        from backends.vector.weaviate import _object
+        from backends.vector.weaviate_rows import to_object
 
         objects = [
-            DataObject(uuid=record.id, properties=_object(record), vector=list(record.vector or ()))
+            DataObject(uuid=record.id, properties=to_object(record), vector=list(record.vector or ()))
             for record in map(_with_body, prepared)
         ]
         return self._collection.data.insert_many(objects)
 
     def get(self, id: str) -> object:
-        from backends.vector.weaviate import _ROW
+        from backends.vector.weaviate_rows import FIELDS
 
-        found = self._collection.query.fetch_object_by_id(id, return_properties=_ROW)
+        found = self._collection.query.fetch_object_by_id(id, return_properties=FIELDS)
         return json.loads(found.properties["body"])
 
     def search(self, vector: list[float], where: Where, limit: int) -> object:
         from weaviate.classes.query import MetadataQuery
 
-        from backends.vector.weaviate import _ROW, _filter
+        from backends.vector.weaviate_rows import FIELDS, to_filter
 
         found = self._collection.query.near_vector(
-            vector, limit=limit, filters=_filter(where), return_properties=_ROW,
+            vector, limit=limit, filters=to_filter(where), return_properties=FIELDS,
             return_metadata=MetadataQuery(distance=True),
         )  # fmt: skip
         return [json.loads(one.properties["body"]) for one in found.objects]
@@ -183,13 +183,13 @@ class RawPinecone:
         self._namespace = namespace
 
     def put(self, prepared: Sequence[Prepared]) -> object:
-        from backends.vector.pinecone import _metadata
+        from backends.vector.pinecone_rows import to_metadata
 
         rows = [
             {
                 "id": record.id,
                 "values": list(record.vector or ()),
-                "metadata": _metadata(record),
+                "metadata": to_metadata(record),
             }
             for record in map(_with_body, prepared)
         ]
@@ -201,9 +201,9 @@ class RawPinecone:
         return self._index.fetch(ids=[id], namespace=self._namespace)
 
     def search(self, vector: list[float], where: Where, limit: int) -> object:
-        from backends.vector.pinecone import _filter
+        from backends.vector.pinecone_rows import to_filter
 
         return self._index.query(
             vector=vector, top_k=limit, namespace=self._namespace,
-            filter=_filter(where, {"v": {"$eq": True}}), include_metadata=True,
+            filter=to_filter(where, {"v": {"$eq": True}}), include_metadata=True,
         )  # fmt: skip

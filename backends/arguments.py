@@ -86,7 +86,6 @@ class Arguments:
         named = {parameter: values[name] for parameter, name in self.named}
         return self.function(*positional, **named, **self.options)
 
-
     def source(self, at: str, index: str, ttl: str) -> str:
         """The arguments of ``call`` as Python source, with these texts for the three."""
         values = {"at": at, "index": index, "ttl": ttl}

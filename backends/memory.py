@@ -46,7 +46,10 @@ class MemoryBackend(Backend):
     def snippet(self, at: Location, mode: Mode) -> Snippet:
         # InMemoryStore is no context manager and scripts want one, sync or async.
         return Snippet(
-            ("from contextlib import nullcontext", "from langgraph.store.memory import InMemoryStore"),
+            (
+                "from contextlib import nullcontext",
+                "from langgraph.store.memory import InMemoryStore",
+            ),
             "nullcontext(InMemoryStore({index}))",
             setup=False,
         )

@@ -150,8 +150,14 @@ class SqliteBackend(Backend):
         head += ("from langgraph.store.sqlite.aio import AsyncSqliteStore",)
         if distribution:
             # AsyncSqliteStore.from_conn_string connects by aiosqlite, which takes the module from here.
-            head += ("import aiosqlite.core", f"import {driver()[0].__name__} as driver", "aiosqlite.core.sqlite3 = driver")
-        return Snippet((*head, f"PATH = {temporary}"), "AsyncSqliteStore.from_conn_string(PATH{args})")
+            head += (
+                "import aiosqlite.core",
+                f"import {driver()[0].__name__} as driver",
+                "aiosqlite.core.sqlite3 = driver",
+            )
+        return Snippet(
+            (*head, f"PATH = {temporary}"), "AsyncSqliteStore.from_conn_string(PATH{args})"
+        )
 
     def facts(self) -> Facts:
         module, distribution, loads = driver()

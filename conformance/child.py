@@ -91,7 +91,9 @@ class Child:
             raise ChildFailedError(answer["error"], answer["text"])
         return answer["result"]
 
-    def write(self, items: list[tuple[tuple[str, ...], str, dict[str, Any]]], *, loop: bool = False) -> None:
+    def write(
+        self, items: list[tuple[tuple[str, ...], str, dict[str, Any]]], *, loop: bool = False
+    ) -> None:
         """
         Start writing these items one by one, each acknowledged; returns at once.
 

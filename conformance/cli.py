@@ -63,30 +63,114 @@ def main() -> None:
 
 
 @main.command()
-@click.option("-b", "--backend", multiple=True, help="A backend to check (see `backends`); repeatable. "
-              "Default: memory, sqlite and postgres.")
-@click.option("--store", multiple=True, metavar="REF", help="A store of yours: FILE.py:FUNCTION or package.module:FUNCTION.")
+@click.option(
+    "-b",
+    "--backend",
+    multiple=True,
+    help="A backend to check (see `backends`); repeatable. Default: memory, sqlite and postgres.",
+)
+@click.option(
+    "--store",
+    multiple=True,
+    metavar="REF",
+    help="A store of yours: FILE.py:FUNCTION or package.module:FUNCTION.",
+)
 @click.option("--name", help="The name of the --store in the report.")
-@click.option("--declare", default="", metavar="CAP,...", help="What the --store does not offer: "
-              "no-vectors, no-ttl, no-sync, no-async, no-persistence, no-processes, no-threads.")
-@click.option("--option", multiple=True, metavar="KEY=VALUE", help="Passed to the store's function or backend; repeatable.")
-@click.option("--deployment", help="Where the engine comes from: embedded, process, container or url.")
+@click.option(
+    "--declare",
+    default="",
+    metavar="CAP,...",
+    help="What the --store does not offer: "
+    "no-vectors, no-ttl, no-sync, no-async, no-persistence, no-processes, no-threads.",
+)
+@click.option(
+    "--option",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Passed to the store's function or backend; repeatable.",
+)
+@click.option(
+    "--deployment", help="Where the engine comes from: embedded, process, container or url."
+)
 @click.option("--url", help="The address of an engine of your own.")
 @click.option("--rule", "rules", multiple=True, help="Only this rule; repeatable.")
-@click.option("--group", "groups", multiple=True, help="Only this group of rules (K, X, N, S, ...); repeatable.")
-@click.option("--scenario", "scenarios", multiple=True, help="Only this scenario: procedural, semantic or episodic.")
-@click.option("--out", default="conformance-run", show_default=True, type=click.Path(path_type=Path), help="Folder of the run file and the reports.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=120.0, show_default=True, help="Seconds for one case.")
-@click.option("-n", "--workers", type=click.IntRange(min=0), default=0, help="Run in this many processes.")
-@click.option("--embed", default="real", show_default=True, help="Embedder of the scenarios: real, minilm, exact or a LangChain provider string.")
-@click.option("--data", multiple=True, type=click.Path(), help="A folder with a corpus of your own (docs/DATA.md); repeatable.")
-@click.option("--seed", type=int, default=20_260, show_default=True, help="Seed of everything random.")
-@click.option("--items", type=click.IntRange(min=10), default=1000, show_default=True, help="Items of the latency measurements.")
-@click.option("--steps", type=click.IntRange(min=1), default=40, show_default=True, help="Steps of one random history.")
-@click.option("--histories", type=click.IntRange(min=0), default=15, show_default=True, help="Random histories a backend and mode.")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    help="Only this group of rules (K, X, N, S, ...); repeatable.",
+)
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    help="Only this scenario: procedural, semantic or episodic.",
+)
+@click.option(
+    "--out",
+    default="conformance-run",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the run file and the reports.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    show_default=True,
+    help="Seconds for one case.",
+)
+@click.option(
+    "-n", "--workers", type=click.IntRange(min=0), default=0, help="Run in this many processes."
+)
+@click.option(
+    "--embed",
+    default="real",
+    show_default=True,
+    help="Embedder of the scenarios: real, minilm, exact or a LangChain provider string.",
+)
+@click.option(
+    "--data",
+    multiple=True,
+    type=click.Path(),
+    help="A folder with a corpus of your own (docs/DATA.md); repeatable.",
+)
+@click.option(
+    "--seed", type=int, default=20_260, show_default=True, help="Seed of everything random."
+)
+@click.option(
+    "--items",
+    type=click.IntRange(min=10),
+    default=1000,
+    show_default=True,
+    help="Items of the latency measurements.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    default=40,
+    show_default=True,
+    help="Steps of one random history.",
+)
+@click.option(
+    "--histories",
+    type=click.IntRange(min=0),
+    default=15,
+    show_default=True,
+    help="Random histories a backend and mode.",
+)
 @click.option("--bench/--no-bench", default=False, help="Measure latency too.")
-@click.option("--expectations", multiple=True, type=click.Path(path_type=Path), help="A TOML file of failures known in advance; repeatable.")
-@click.option("--confirm/--no-confirm", default=True, help="Run the reproducer of each unexpected finding in a clean process.")
+@click.option(
+    "--expectations",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A TOML file of failures known in advance; repeatable.",
+)
+@click.option(
+    "--confirm/--no-confirm",
+    default=True,
+    help="Run the reproducer of each unexpected finding in a clean process.",
+)
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of run files and exit.")
 @_explain
 def run(schema: bool, **options: Any) -> None:
@@ -100,16 +184,45 @@ def run(schema: bool, **options: Any) -> None:
 
 
 @main.command()
-@click.option("-b", "--backend", multiple=True, help="A backend to measure; repeatable. Default: memory, sqlite and postgres.")
-@click.option("--store", multiple=True, metavar="REF", help="A store of yours: FILE.py:FUNCTION or package.module:FUNCTION.")
+@click.option(
+    "-b",
+    "--backend",
+    multiple=True,
+    help="A backend to measure; repeatable. Default: memory, sqlite and postgres.",
+)
+@click.option(
+    "--store",
+    multiple=True,
+    metavar="REF",
+    help="A store of yours: FILE.py:FUNCTION or package.module:FUNCTION.",
+)
 @click.option("--name", help="The name of the --store in the report.")
 @click.option("--declare", default="", metavar="CAP,...", help="What the --store does not offer.")
-@click.option("--option", multiple=True, metavar="KEY=VALUE", help="Passed to the store's function or backend.")
-@click.option("--deployment", help="Where the engine comes from: embedded, process, container or url.")
+@click.option(
+    "--option",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Passed to the store's function or backend.",
+)
+@click.option(
+    "--deployment", help="Where the engine comes from: embedded, process, container or url."
+)
 @click.option("--url", help="The address of an engine of your own.")
-@click.option("--items", type=click.IntRange(min=10), default=1000, show_default=True, help="Items in the store.")
+@click.option(
+    "--items",
+    type=click.IntRange(min=10),
+    default=1000,
+    show_default=True,
+    help="Items in the store.",
+)
 @click.option("--embed", default="real", show_default=True, help="Embedder of the measurements.")
-@click.option("--out", default="conformance-run", show_default=True, type=click.Path(path_type=Path), help="Folder of the run file and the reports.")
+@click.option(
+    "--out",
+    default="conformance-run",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the run file and the reports.",
+)
 @_explain
 def bench(**options: Any) -> None:
     """Measure latencies only."""
@@ -118,8 +231,20 @@ def bench(**options: Any) -> None:
 
 @main.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", default="conformance-report", show_default=True, type=click.Path(path_type=Path), help="Folder of the reports.")
-@click.option("--format", "formats", multiple=True, type=click.Choice(["md", "html", "json", "junit"]), help="Only this format; repeatable.")
+@click.option(
+    "--out",
+    default="conformance-report",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the reports.",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(["md", "html", "json", "junit"]),
+    help="Only this format; repeatable.",
+)
 @_explain
 def report(runs: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
     """Make one report of one or more run files (or their folders)."""
@@ -138,7 +263,11 @@ def diff(before: Path, after: Path) -> None:
 @main.command()
 @click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
 @click.argument("finding", required=False)
-@click.option("--out", type=click.Path(path_type=Path), help="Write the scripts and issue drafts into this folder.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write the scripts and issue drafts into this folder.",
+)
 @_explain
 def repro(run_path: Path, finding: str | None, out: Path | None) -> None:
     """Write the reproducer of each finding in RUN (or of one: its rule or case id), with an issue draft."""
@@ -146,10 +275,21 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> None:
 
 
 _STORE_OPTIONS = (
-    click.option("--store", required=True, metavar="REF", help="The store: FILE.py:FUNCTION or package.module:FUNCTION."),
-    click.option("--folder", type=click.Path(path_type=Path), help="What the function finds in at.path. Default: here."),
+    click.option(
+        "--store",
+        required=True,
+        metavar="REF",
+        help="The store: FILE.py:FUNCTION or package.module:FUNCTION.",
+    ),
+    click.option(
+        "--folder",
+        type=click.Path(path_type=Path),
+        help="What the function finds in at.path. Default: here.",
+    ),
     click.option("--url", help="What the function finds in at.url."),
-    click.option("--option", multiple=True, metavar="KEY=VALUE", help="Passed to the store's function."),
+    click.option(
+        "--option", multiple=True, metavar="KEY=VALUE", help="Passed to the store's function."
+    ),
 )
 
 
@@ -161,7 +301,9 @@ def _takes_a_store(func: F) -> F:
 
 @main.command("export")
 @_takes_a_store
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write (JSON Lines).")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="The file to write (JSON Lines)."
+)
 @_explain
 def export_command(store: str, out: Path, **where: Any) -> None:
     """Write every memory of a store to a file."""
@@ -170,9 +312,20 @@ def export_command(store: str, out: Path, **where: Any) -> None:
 
 @main.command("import")
 @_takes_a_store
-@click.option("--from", "source", required=True, type=click.Path(path_type=Path), help="A file that `export` wrote.")
+@click.option(
+    "--from",
+    "source",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A file that `export` wrote.",
+)
 @click.option("--embed", help="Embed while importing: real, minilm or a LangChain provider string.")
-@click.option("--field", "fields", multiple=True, help="A field to embed; repeatable. Default: the store's own.")
+@click.option(
+    "--field",
+    "fields",
+    multiple=True,
+    help="A field to embed; repeatable. Default: the store's own.",
+)
 @_explain
 def import_command(store: str, source: Path, **where: Any) -> None:
     """Write every memory of a file to a store; everything is checked before anything is written."""
@@ -180,11 +333,26 @@ def import_command(store: str, source: Path, **where: Any) -> None:
 
 
 @main.command("self-test")
-@click.option("-n", "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Parallel processes.")
+@click.option(
+    "-n",
+    "--workers",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Parallel processes.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of everything random.")
-@click.option("--only", multiple=True, metavar="NAME", help="Only this control or variant; repeatable.")
-@click.option("--own-rule", is_flag=True, help="Run only the rule that each control breaks: fast, and blind to strays.")
-@click.option("--quick", is_flag=True, help="Each case in one mode, without kills, loads and histories.")
+@click.option(
+    "--only", multiple=True, metavar="NAME", help="Only this control or variant; repeatable."
+)
+@click.option(
+    "--own-rule",
+    is_flag=True,
+    help="Run only the rule that each control breaks: fast, and blind to strays.",
+)
+@click.option(
+    "--quick", is_flag=True, help="Each case in one mode, without kills, loads and histories."
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @_explain
 def self_test(

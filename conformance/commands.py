@@ -13,10 +13,10 @@ import click
 
 from conformance import running
 from conformance.case import all_cases
-from conformance.probing import missing_halves
 from conformance.contract import groups as contract_groups
 from conformance.contract import rule as contract_rule
 from conformance.contract import rules as contract_rules
+from conformance.probing import missing_halves
 from conformance.results import merge_runs, read_run
 from conformance.session import RunSession, UsageError, pairs, session_from_options
 from conformance.settings import Settings
@@ -70,14 +70,27 @@ def make_session(settings: Settings, **options: Any) -> RunSession:
         if isinstance(backend, FactoryBackend):
             backend.check(min(settings.timeout, 30.0))
             for lacking in missing_halves(backend, min(settings.timeout, 30.0)):
-                click.echo(f"{backend.name}: no {lacking} API (its methods raise NotImplementedError)")
+                click.echo(
+                    f"{backend.name}: no {lacking} API (its methods raise NotImplementedError)"
+                )
                 backend.capabilities -= {lacking}
     return session
 
 
 def run(
-    *, out: Path, workers: int, bench: bool, confirm: bool, timeout: float, embed: str,
-    data: tuple[str, ...], seed: int, items: int, steps: int, histories: int, **options: Any,
+    *,
+    out: Path,
+    workers: int,
+    bench: bool,
+    confirm: bool,
+    timeout: float,
+    embed: str,
+    data: tuple[str, ...],
+    seed: int,
+    items: int,
+    steps: int,
+    histories: int,
+    **options: Any,
 ) -> int:
     """The ``run`` command; gives the exit code."""
     settings = Settings(
@@ -186,9 +199,7 @@ def self_test(
     from conformance.selftest import self_test as judge_all
 
     judged = []
-    for one in judge_all(
-        workers=workers, whole=not own_rule, quick=quick, seed=seed, only=only
-    ):
+    for one in judge_all(workers=workers, whole=not own_rule, quick=quick, seed=seed, only=only):
         judged.append(one)
         if not as_json:
             click.echo(_self_test_line(one))
@@ -202,7 +213,9 @@ def self_test(
         clean = sum(j.good for j in correct)
         click.echo(f"{caught} of {len(broken)} broken stores caught by their rule")
         click.echo(f"{clean} of {len(correct)} correct stores without a failure")
-        click.echo(f"{sum(bool(j.stray) for j in broken)} broken stores tripped a rule beyond their sin")
+        click.echo(
+            f"{sum(bool(j.stray) for j in broken)} broken stores tripped a rule beyond their sin"
+        )
     return running.EXIT_FAILED if bad or not judged else running.EXIT_OK
 
 
@@ -215,7 +228,9 @@ def _self_test_line(one: Any) -> str:
     reasons += [f"stray: {', '.join(one.stray)}"] if one.stray else []
     reasons += [f"harness errors: {len(one.errors)}"] if one.errors else []
     lines = [f"WRONG {one.name:<44} {what:<12} {'; '.join(reasons)}  {one.seconds:.1f} s"]
-    shown = [e for e in one.evidence if e.split()[0] in one.stray] or list(one.errors or one.evidence)
+    shown = [e for e in one.evidence if e.split()[0] in one.stray] or list(
+        one.errors or one.evidence
+    )
     return "\n".join([*lines, *(f"        {e[:220]}" for e in shown[:4])])
 
 
@@ -226,15 +241,20 @@ def backends(as_json: bool) -> None:
     found = [(name, create(name).availability()) for name in names()]
     if as_json:
         rows = [
-            {"name": n, "available": a.ok, "deployment": str(a.deployment), "detail": a.detail,
-             "how_to_get": a.how_to_get}
+            {
+                "name": n,
+                "available": a.ok,
+                "deployment": str(a.deployment),
+                "detail": a.detail,
+                "how_to_get": a.how_to_get,
+            }
             for n, a in found
         ]
         click.echo(json.dumps(rows, indent=2))
         return
     for name, a in found:
         state = "ready  " if a.ok else "missing"
-        click.echo(f"{name:<10} {state}  {str(a.deployment):<10} {a.detail}")
+        click.echo(f"{name:<10} {state}  {a.deployment!s:<10} {a.detail}")
         if not a.ok and a.how_to_get:
             click.echo(f"{'':<20}  get it: {a.how_to_get}")
 
@@ -253,7 +273,9 @@ def rules(rule_id: str | None, as_json: bool) -> None:
         click.echo(f"\n{group.id}  {group.title}")
         for r in records:
             if r["group"] == group.id:
-                click.echo(f"  {r['id']:<4} {r['level']:<6} {len(r['cases']):>2} cases  {r['promise']}")
+                click.echo(
+                    f"  {r['id']:<4} {r['level']:<6} {len(r['cases']):>2} cases  {r['promise']}"
+                )
 
 
 def rule_record(rule_id: str) -> dict[str, Any]:

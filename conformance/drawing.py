@@ -45,7 +45,9 @@ def values(on: frozenset[str]) -> st.SearchStrategy[dict[str, Any]]:
 
 def filters(on: frozenset[str]) -> st.SearchStrategy[dict[str, Any]]:
     """Filters of the kinds that are switched on."""
-    fields: dict[str, list[st.SearchStrategy[Any]]] = {k: [] for k in ("n", "s", "d", "x", "tags", "o")}
+    fields: dict[str, list[st.SearchStrategy[Any]]] = {
+        k: [] for k in ("n", "s", "d", "x", "tags", "o")
+    }
     if "equal" in on:
         fields["n"].append(numbers)
         fields["s"].append(words)
@@ -104,8 +106,15 @@ def filter_feature(conditions: dict[str, Any]) -> str:
         elif isinstance(wanted, dict):
             ops = [k for k in wanted if k.startswith("$")]
             kinds.add(
-                "object" if not ops else "unequal" if "$ne" in ops
-                else "equal" if ops == ["$eq"] else "strings" if name == "d" else "operator"
+                "object"
+                if not ops
+                else "unequal"
+                if "$ne" in ops
+                else "equal"
+                if ops == ["$eq"]
+                else "strings"
+                if name == "d"
+                else "operator"
             )
         else:
             kinds.add("equal")

@@ -115,10 +115,10 @@ def _entry(data: Any, backend: str, where: str) -> Expectation:
         for spec in versions.values():
             SpecifierSet(spec)
     except (InvalidSpecifier, InvalidVersion, AttributeError) as error:
-        raise ExpectationsError(f"{where}: versions: {error}; write name = \">=1,<2\"") from None
+        raise ExpectationsError(f'{where}: versions: {error}; write name = ">=1,<2"') from None
     mode = data.get("mode")
     if mode not in (None, "sync", "async"):
-        raise ExpectationsError(f"{where}: mode {mode!r} is neither \"sync\" nor \"async\"")
+        raise ExpectationsError(f'{where}: mode {mode!r} is neither "sync" nor "async"')
     return Expectation(
         backend=backend,
         rule=rule_id,
@@ -136,7 +136,7 @@ def _steer(names: Any, where: str) -> tuple[str, ...]:
     from conformance.histories import FEATURES
 
     if isinstance(names, str) or not all(isinstance(n, str) for n in names):
-        raise ExpectationsError(f"{where}: steer: write a list of features, such as [\"created\"]")
+        raise ExpectationsError(f'{where}: steer: write a list of features, such as ["created"]')
     for name in names:
         if name not in FEATURES:
             near = difflib.get_close_matches(name, FEATURES, n=1)
@@ -157,7 +157,7 @@ def read_expectations(path: Path) -> tuple[Expectation, ...]:
         raise ExpectationsError(f"{path}: is no TOML ({error})") from None
     backend = data.get("backend")
     if not isinstance(backend, str):
-        raise ExpectationsError(f"{path}: has no backend = \"name\" at its top")
+        raise ExpectationsError(f'{path}: has no backend = "name" at its top')
     return tuple(
         _entry(entry, backend, f"{path.name}, [[expect]] number {n}")
         for n, entry in enumerate(data.get("expect", ()), 1)
@@ -165,7 +165,9 @@ def read_expectations(path: Path) -> tuple[Expectation, ...]:
 
 
 def stale(
-    expectations: Iterable[Expectation], rows: Iterable[Row], packages: Mapping[str, Mapping[str, str]]
+    expectations: Iterable[Expectation],
+    rows: Iterable[Row],
+    packages: Mapping[str, Mapping[str, str]],
 ) -> list[str]:
     """
     What is wrong with the expectations that hold for these versions: passed, or matched nothing.

@@ -27,7 +27,11 @@ class Finding:
             return "no script"
         if self.row.confirmed is None:
             return "script not run yet"
-        return "confirmed in a clean process" if self.row.confirmed else "UNCONFIRMED: the script did not show it"
+        return (
+            "confirmed in a clean process"
+            if self.row.confirmed
+            else "UNCONFIRMED: the script did not show it"
+        )
 
 
 def findings(run: Run, wanted: str | None = None) -> list[Finding]:

@@ -134,7 +134,9 @@ class Comparison:
         if difference and not ("floats" not in self.on and got.value == want.value):
             equal = got.value == want.value
             kind = feature if not equal else "types" if "(bool)" in difference else "floats"
-            raise DivergenceError(kind, f"the value differs: {difference}", expected=want.value, got=got.value)
+            raise DivergenceError(
+                kind, f"the value differs: {difference}", expected=want.value, got=got.value
+            )
 
     def get(self, namespace: tuple[str, ...], key: str, feature: str = "get") -> None:
         got, want = self.store.get(namespace, key), self.model.get(namespace, key)
@@ -149,14 +151,18 @@ class Comparison:
             return
         known = self.born.get(want.place)
         if known is not None and known[0] != got.created_at:
-            raise DivergenceError("created", "created_at changed", expected=known[0], got=got.created_at)
+            raise DivergenceError(
+                "created", "created_at changed", expected=known[0], got=got.created_at
+            )
         self.born[want.place] = (got.created_at, got.updated_at)
 
     def found(self, got: list[Any], certain: Any, free: Any, feature: str, what: str) -> None:
         """A full listing: each certain match once, others only where they are free."""
         places = [(tuple(i.namespace), i.key) for i in got]
         if len(set(places)) != len(places):
-            raise DivergenceError(feature, f"{what} gives an item twice", expected="each once", got=places)
+            raise DivergenceError(
+                feature, f"{what} gives an item twice", expected="each once", got=places
+            )
         need = {i.place: i for i in certain}
         may = {i.place: i for i in free}
         lacking = sorted(set(need) - set(places))
@@ -171,7 +177,9 @@ class Comparison:
         for item in got:
             self.item(item, {**need, **may}[tuple(item.namespace), item.key], "search")
 
-    def search(self, prefix: tuple[str, ...], conditions: dict[str, Any], limit: int, offset: int) -> None:
+    def search(
+        self, prefix: tuple[str, ...], conditions: dict[str, Any], limit: int, offset: int
+    ) -> None:
         want = self.model.search(prefix, conditions)
         feature = filter_feature(conditions)
         given: dict[str, Any] = {"filter": conditions} if conditions else {}
@@ -179,7 +187,9 @@ class Comparison:
         what = f"search({prefix!r}, filter={conditions!r})"
         self.found(full, want.certain, want.free, feature, what)
         if any(i.score is not None for i in full if hasattr(i, "score")):
-            raise DivergenceError("search", f"{what} has a score without a query", expected=None, got=full)
+            raise DivergenceError(
+                "search", f"{what} has a score without a query", expected=None, got=full
+            )
         if "page" in self.on:
             page = self.store.search(prefix, limit=limit, offset=offset, **given)
             self._page(page, full[offset : offset + limit], f"{what} limit {limit} offset {offset}")
@@ -188,9 +198,13 @@ class Comparison:
         got = [(tuple(i.namespace), i.key) for i in page]
         wanted = [(tuple(i.namespace), i.key) for i in want]
         if got != wanted:
-            raise DivergenceError("page", f"{what} is no slice of all matches", expected=wanted, got=got)
+            raise DivergenceError(
+                "page", f"{what} is no slice of all matches", expected=wanted, got=got
+            )
 
-    def query(self, prefix: tuple[str, ...], text: str, conditions: dict[str, Any], limit: int) -> None:
+    def query(
+        self, prefix: tuple[str, ...], text: str, conditions: dict[str, Any], limit: int
+    ) -> None:
         want = self.model.search(prefix, conditions)
         scores = self.model.scores((*want.certain, *want.free), text, self.cosine)
         given: dict[str, Any] = {"filter": conditions} if conditions else {}
@@ -204,18 +218,32 @@ class Comparison:
         self.found(full, certain, free, feature, what)
         given_scores = [i.score for i in scored]
         if given_scores != sorted(given_scores, reverse=True) or full[: len(scored)] != scored:
-            raise DivergenceError("query", f"{what} is not best first", expected="descending", got=given_scores)
+            raise DivergenceError(
+                "query", f"{what} is not best first", expected="descending", got=given_scores
+            )
         for item in scored:
             right = scores.get((tuple(item.namespace), item.key))
             if right is None:
-                raise DivergenceError("stale", f"{what} scores {item.key!r}, which has no vector", expected=None, got=item.score)
+                raise DivergenceError(
+                    "stale",
+                    f"{what} scores {item.key!r}, which has no vector",
+                    expected=None,
+                    got=item.score,
+                )
             if "score" in self.on and abs(right - item.score) > 2e-3:
-                raise DivergenceError("score", f"{what} scores {item.key!r} wrongly", expected=right, got=item.score)
+                raise DivergenceError(
+                    "score", f"{what} scores {item.key!r} wrongly", expected=right, got=item.score
+                )
         if "page" in self.on:
             top = self.store.search(prefix, query=text, limit=limit, **given)
             best = [round(s, 3) for s in given_scores[:limit]]
             if [round(i.score, 3) for i in top if i.score is not None] != best:
-                raise DivergenceError("query", f"{what} limit {limit} is not the best", expected=best, got=[i.score for i in top])
+                raise DivergenceError(
+                    "query",
+                    f"{what} limit {limit} is not the best",
+                    expected=best,
+                    got=[i.score for i in top],
+                )
 
     def listing(self, limit: int, offset: int, **conditions: Any) -> None:
         want = self.model.namespaces(**conditions)
@@ -227,12 +255,22 @@ class Comparison:
         if extra and want <= set(full) and not present & set(extra):
             if "emptied" not in self.on:
                 return
-            raise DivergenceError("emptied", f"{what} lists namespaces without items", expected=sorted(want), got=extra)
+            raise DivergenceError(
+                "emptied",
+                f"{what} lists namespaces without items",
+                expected=sorted(want),
+                got=extra,
+            )
         if len(set(full)) != len(full) or set(full) != want:
             raise DivergenceError(feature, what, expected=sorted(want), got=sorted(full))
         page = self.store.list_namespaces(limit=limit, offset=offset, **conditions)
         if page != full[offset : offset + limit]:
-            raise DivergenceError(feature, f"{what} limit {limit} offset {offset}", expected=full[offset : offset + limit], got=page)
+            raise DivergenceError(
+                feature,
+                f"{what} limit {limit} offset {offset}",
+                expected=full[offset : offset + limit],
+                got=page,
+            )
 
 
 # -- the machine ----------------------------------------------------------------------------------
@@ -249,10 +287,14 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
     key = st.sampled_from(KEYS if odd else PLAIN_KEYS)
     namespace = st.lists(label, min_size=1, max_size=3).map(tuple)
     prefix = st.lists(label, max_size=2).map(tuple)
-    pattern = st.lists(st.one_of(label.filter(lambda x: x != "*"), st.just("*")), min_size=1, max_size=2).map(tuple)
+    pattern = st.lists(
+        st.one_of(label.filter(lambda x: x != "*"), st.just("*")), min_size=1, max_size=2
+    ).map(tuple)
     plain_pattern = st.lists(label.filter(lambda x: x != "*"), min_size=1, max_size=2).map(tuple)
     small = st.integers(0, 5)
-    index = st.sampled_from([None, None, None, False, ["s"], ["notes[*].text"], ["notes[-1].text", "text"]])
+    index = st.sampled_from(
+        [None, None, None, False, ["s"], ["notes[*].text"], ["notes[-1].text", "text"]]
+    )
     chosen = index if vectors and "index" in on else st.none()
     value = values(on)
     condition = filters(on)
@@ -349,7 +391,12 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
             present = {n[:depth] for n, _ in self.model.items for depth in (0, 1, 2)}
             return data.draw(st.one_of(st.sampled_from(sorted(present or {()})), prefix))
 
-        @rule(data=st.data(), cs=st.lists(condition, min_size=2, max_size=5), limit=small, offset=small)
+        @rule(
+            data=st.data(),
+            cs=st.lists(condition, min_size=2, max_size=5),
+            limit=small,
+            offset=small,
+        )
         def search(self, data: Any, cs: Any, limit: int, offset: int) -> None:
             p = self.under(data)
             for c in cs:
@@ -372,7 +419,13 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
             for p in present[:8]:
                 self.step("search", lambda p=p: self.compare.search(p, {}, limit, offset))
 
-        @rule(p=st.one_of(st.none(), pattern), s=st.one_of(st.none(), plain_pattern), depth=st.sampled_from([None, None, 1, 2]), limit=small, offset=small)
+        @rule(
+            p=st.one_of(st.none(), pattern),
+            s=st.one_of(st.none(), plain_pattern),
+            depth=st.sampled_from([None, None, 1, 2]),
+            limit=small,
+            offset=small,
+        )
         def list_namespaces(self, p: Any, s: Any, depth: Any, limit: int, offset: int) -> None:
             given = {k: v for k, v in (("prefix", p), ("suffix", s), ("max_depth", depth)) if v}
             if "depth" not in on:
@@ -381,7 +434,11 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
                 self.step("listing", lambda: self.compare.listing(limit, offset, **given))
 
         @precondition(lambda self: "batch" in on)
-        @rule(data=st.data(), puts=st.lists(st.tuples(namespace, key, st.one_of(st.none(), value)), max_size=4), reads=st.lists(st.tuples(namespace, key), max_size=3))
+        @rule(
+            data=st.data(),
+            puts=st.lists(st.tuples(namespace, key, st.one_of(st.none(), value)), max_size=4),
+            reads=st.lists(st.tuples(namespace, key), max_size=3),
+        )
         def batch(self, data: Any, puts: Any, reads: Any) -> None:
             last_puts = {(n, k): v for n, k, v in puts}
             if "twins" not in on and self.doubled([(v, None) for v in last_puts.values()]):
@@ -402,7 +459,9 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
                 if isinstance(op, GetOp):
                     want = self.model.get(op.namespace, op.key)
                     if (result is None) != (want is None):
-                        raise DivergenceError("batch", f"{op} in a batch", expected=want, got=result)
+                        raise DivergenceError(
+                            "batch", f"{op} in a batch", expected=want, got=result
+                        )
                 elif isinstance(op, SearchOp):
                     self.compare.found(result, before.certain, (), "batch", "a search in a batch")
             for op in ops:
@@ -415,7 +474,12 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
                     self.model.put(op.namespace, op.key, op.value or {})
 
         @precondition(lambda self: vectors and "query" in on and len(self.model.items) > 1)
-        @rule(data=st.data(), ts=st.lists(texts, min_size=1, max_size=3), c=condition, limit=st.integers(1, 5))
+        @rule(
+            data=st.data(),
+            ts=st.lists(texts, min_size=1, max_size=3),
+            c=condition,
+            limit=st.integers(1, 5),
+        )
         def query(self, data: Any, ts: Any, c: Any, limit: int) -> None:
             p = self.under(data)
             feature = filter_feature(c) if c else "query"
@@ -431,7 +495,11 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
                 self.compare.store = self.store
                 want = self.model.search(())
                 self.compare.found(
-                    self.store.search((), limit=EVERYTHING), want.certain, (), "reopen", "search after reopening"
+                    self.store.search((), limit=EVERYTHING),
+                    want.certain,
+                    (),
+                    "reopen",
+                    "search after reopening",
                 )
 
             self.step("reopen", again)
@@ -446,7 +514,13 @@ def _divergence(lab: Lab, feature: str, error: CheckFailedError) -> Divergence:
 
 
 def explore(
-    lab: Lab, on: frozenset[str], *, vectors: bool, examples: int, steps: int, seed: int,
+    lab: Lab,
+    on: frozenset[str],
+    *,
+    vectors: bool,
+    examples: int,
+    steps: int,
+    seed: int,
     database: ExampleDatabase | None,
 ) -> Divergence | None:
     """

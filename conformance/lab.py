@@ -263,7 +263,6 @@ class Lab:
             _quietly(partial(owner.discard, at), troubles)
         return troubles
 
-
     def abandon(self) -> None:
         """End the other processes of a case that hangs or was interrupted; its threads are left."""
         for child in self._children:
@@ -295,7 +294,9 @@ def type_difference(got: Any, expected: Any, path: str = "value") -> str | None:
         if isinstance(other, tuple) and isinstance(one, list):
             other = list(other)
         if type(one) is not type(other):
-            return f"{where} is {one!r} ({type(one).__name__}), not {other!r} ({type(other).__name__})"
+            return (
+                f"{where} is {one!r} ({type(one).__name__}), not {other!r} ({type(other).__name__})"
+            )
         if isinstance(other, dict):
             if one.keys() != other.keys():
                 return f"{where} has keys {sorted(one, key=repr)}, not {sorted(other, key=repr)}"

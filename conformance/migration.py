@@ -144,7 +144,9 @@ def _at_once(store: Readable, prefix: tuple[str, ...], size: int) -> list[Any]:
         page = _search(store, prefix, limit=size, offset=0)
         if len(page) < size:
             return page
-    raise MigrationError(f"the search under {prefix!r} never ends. Hint: is the store being written to?")
+    raise MigrationError(
+        f"the search under {prefix!r} never ends. Hint: is the store being written to?"
+    )
 
 
 def _search(store: Readable, prefix: tuple[str, ...], *, limit: int, offset: int) -> list[Any]:
@@ -211,7 +213,9 @@ def _invalid(item: Exported) -> Refusal | None:
     if reason is None and not isinstance(item.key, str):
         reason = f"the key is a {type(item.key).__name__}, not a str"
     if reason is None:
-        reason = "the value is no dict" if not isinstance(item.value, dict) else _no_json(item.value)
+        reason = (
+            "the value is no dict" if not isinstance(item.value, dict) else _no_json(item.value)
+        )
     return None if reason is None else Refusal(item.namespace, str(item.key), reason)
 
 
@@ -221,7 +225,11 @@ def _bad_namespace(namespace: Any) -> str | None:
     for label in namespace:
         if not isinstance(label, str) or not label or "." in label or "\x00" in label:
             return f"the namespace has the label {label!r}"
-    return "the namespace begins with the reserved label 'langgraph'" if namespace[0] == "langgraph" else None
+    return (
+        "the namespace begins with the reserved label 'langgraph'"
+        if namespace[0] == "langgraph"
+        else None
+    )
 
 
 def _no_json(value: Any) -> str | None:
@@ -388,4 +396,6 @@ def _item(path: Path, number: int, record: dict[str, Any]) -> Exported:
         raise MigrationError(
             f"{path}:{number}: no item. Hint: an item has a namespace (list), a key (text) and a value"
         )
-    return Exported(tuple(namespace), key, value, record.get("created_at"), record.get("updated_at"))
+    return Exported(
+        tuple(namespace), key, value, record.get("created_at"), record.get("updated_at")
+    )

@@ -84,7 +84,9 @@ class _Either(Subject):
 def export_store(reference: str, out: Path, **where: Any) -> int:
     """Write every item of the store to ``out``; gives how many.  Takes what `opened_store` takes."""
     if not out.parent.is_dir():
-        raise MigrationError(f"there is no folder {out.parent}. Hint: make it, or give another --out")
+        raise MigrationError(
+            f"there is no folder {out.parent}. Hint: make it, or give another --out"
+        )
     with _explained("export"), opened_store(reference, **where) as store:
         return write_export(out, export_items(store))
 

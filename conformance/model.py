@@ -98,9 +98,7 @@ class Model:
         max_depth: int | None = None,
     ) -> set[Namespace]:
         """The namespaces of ``list_namespaces`` before its limit and offset."""
-        found = {
-            n for n, _ in self.items if _starts(n, prefix or ()) and _ends(n, suffix or ())
-        }
+        found = {n for n, _ in self.items if _starts(n, prefix or ()) and _ends(n, suffix or ())}
         return {n[:max_depth] for n in found} if max_depth else found
 
 

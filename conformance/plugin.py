@@ -39,19 +39,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of ``store-conformance run``, for ``pytest --pyargs conformance.suite``."""
     group = parser.getgroup("conformance", "LangGraph store conformance")
     group.addoption("--backend", action="append", default=[], help="a backend to check; repeatable")
-    group.addoption("--store", action="append", default=[], help="FILE.py:FUNCTION or package.module:FUNCTION")
+    group.addoption(
+        "--store", action="append", default=[], help="FILE.py:FUNCTION or package.module:FUNCTION"
+    )
     group.addoption("--store-name", default=None, help="the name of the --store in the report")
-    group.addoption("--declare", default="", help="what the --store does not offer: no-vectors,no-ttl,...")
-    group.addoption("--option", action="append", default=[], help="key=value for the --store's function")
+    group.addoption(
+        "--declare", default="", help="what the --store does not offer: no-vectors,no-ttl,..."
+    )
+    group.addoption(
+        "--option", action="append", default=[], help="key=value for the --store's function"
+    )
     group.addoption("--deployment", default=None, help="embedded, process, container or url")
     group.addoption("--url", default=None, help="the address of an engine of your own")
     group.addoption("--rule", action="append", default=[], help="only this rule; repeatable")
-    group.addoption("--rule-group", action="append", default=[], help="only this rule group; repeatable")
-    group.addoption("--scenario", action="append", default=[], help="procedural, semantic or episodic")
+    group.addoption(
+        "--rule-group", action="append", default=[], help="only this rule group; repeatable"
+    )
+    group.addoption(
+        "--scenario", action="append", default=[], help="procedural, semantic or episodic"
+    )
     group.addoption("--run-file", default=None, help="where to write the run file (JSON Lines)")
     group.addoption("--case-timeout", type=float, default=None, help="seconds for one case")
     group.addoption("--conformance-settings", default=None, help="the run's settings as JSON")
-    group.addoption("--expectations", action="append", default=[], help="a TOML file of expected failures")
+    group.addoption(
+        "--expectations", action="append", default=[], help="a TOML file of expected failures"
+    )
 
 
 def _session(config: pytest.Config) -> RunSession | None:
@@ -182,7 +194,9 @@ class CaseItem(pytest.Item):
             pytest.skip("name a backend: --backend NAME or --store FILE.py:FUNCTION")
         outcome = session.run(self.spec, self.backend, self.mode, self.param)
         entries: list[Row | Measurement] = [outcome.row, *outcome.others, *outcome.measurements]
-        self.user_properties.append((_DATA, json.dumps([e.to_dict() for e in entries], default=repr)))
+        self.user_properties.append(
+            (_DATA, json.dumps([e.to_dict() for e in entries], default=repr))
+        )
         row = outcome.row
         if row.verdict in (Verdict.UNSUPPORTED, Verdict.UNVERIFIED):
             pytest.skip(f"{row.verdict}: {row.message}")

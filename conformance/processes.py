@@ -71,7 +71,9 @@ class Spawned:
 def spawn() -> Spawned:
     """A new process that runs ``conformance.child_main`` with our environment and import path."""
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
-    request = json.dumps({"environment": environment, "path": sys.path, "cwd": os.getcwd()}).encode()
+    request = json.dumps(
+        {"environment": environment, "path": sys.path, "cwd": os.getcwd()}
+    ).encode()
     if hasattr(os, "fork") and hasattr(os, "pidfd_open") and len(request) < MAX_REQUEST:
         try:
             return _from_nursery(request)
@@ -150,7 +152,9 @@ def serve(fd: int) -> None:
     """Fork a process for each request until the socket is closed."""
     import conformance.child_main  # noqa: F401 - what the forked processes need is imported once
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's business, which then closes us
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is the run's business, which then closes us
     ours = socket.socket(fileno=fd)
     while True:
         request, fds, _, _ = socket.recv_fds(ours, MAX_REQUEST, 3)

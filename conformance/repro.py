@@ -30,10 +30,10 @@ MAX_CALLS = 60
 MAX_CHARS = 6000
 RUN_SECONDS = 60.0
 
-EMBED = '''WORDS = "apple banana cherry damson elder fig grape hazel iris juniper kiwi lemon mango nutmeg".split()
+EMBED = """WORDS = "apple banana cherry damson elder fig grape hazel iris juniper kiwi lemon mango nutmeg".split()
 def embed(texts):  # one axis a word; the last but one for texts with none of them
     rows = [[float(t.count(w)) for w in WORDS] + [0.0, 0.0] for t in texts]
-    return [r if any(r) else [*r[:14], 1.0, 0.0] for r in rows]'''
+    return [r if any(r) else [*r[:14], 1.0, 0.0] for r in rows]"""
 
 _READS = {"get", "search", "list_namespaces", "batch"}
 
@@ -161,7 +161,9 @@ def _head(outcome: Outcome, versions: dict[str, str], snippet: Snippet, calls: l
         "import sys",
     ]
     if any(c.name == "batch" for c in calls):
-        lines.append("from langgraph.store.base import GetOp, ListNamespacesOp, MatchCondition, PutOp, SearchOp")
+        lines.append(
+            "from langgraph.store.base import GetOp, ListNamespacesOp, MatchCondition, PutOp, SearchOp"
+        )
     lines += snippet.imports
     indexes = [c.kwargs["index"] for c in calls if c.name == "open" and "index" in c.kwargs]
     if indexes:
@@ -235,9 +237,7 @@ def _body(
     return f"{imported}{keyword} main():\n{inner}\n    return bug\nsys.exit(1 if {run} else 0)"
 
 
-def _opening(
-    call: Call, snippet: Snippet, managers: set[int], asynchronous: bool
-) -> list[str]:
+def _opening(call: Call, snippet: Snippet, managers: set[int], asynchronous: bool) -> list[str]:
     text = _filled(snippet.opening, call.kwargs)
     store = f"s{call.store}"
     enter, leave = ("await m.__aenter__()", "await m.__aexit__(None, None, None)")

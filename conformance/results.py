@@ -214,10 +214,14 @@ def _lines(path: Path) -> list[dict[str, Any]]:
             data = json.loads(line)
         except ValueError:
             raise RunFileError(
-                path, f"line {number} is no JSON", "the file is truncated or not a run file; run again"
+                path,
+                f"line {number} is no JSON",
+                "the file is truncated or not a run file; run again",
             ) from None
         if not isinstance(data, dict) or "kind" not in data:
-            raise RunFileError(path, f"line {number} is no record of a run", "give a run file (run.jsonl)")
+            raise RunFileError(
+                path, f"line {number} is no record of a run", "give a run file (run.jsonl)"
+            )
         lines.append(data)
     return lines
 
@@ -244,7 +248,9 @@ def read_run(path: Path) -> Run:
         rows = tuple(Row.from_dict(d) for d in lines if d["kind"] == "verdict")
         figures = tuple(Measurement.from_dict(d) for d in lines if d["kind"] == "measurement")
     except (TypeError, ValueError) as error:
-        raise RunFileError(path, f"has a record that cannot be read ({error})", "run again") from None
+        raise RunFileError(
+            path, f"has a record that cannot be read ({error})", "run again"
+        ) from None
     if footer.get("rows") != len(rows):
         raise RunFileError(
             path,
@@ -304,7 +310,8 @@ def merge_runs(runs: Iterable[Run]) -> Run:
         **first.header,
         "backends": backends,
         "merged": [
-            {k: r.header.get(k) for k in ("started", "machine", "settings", "corpus")} for r in every
+            {k: r.header.get(k) for k in ("started", "machine", "settings", "corpus")}
+            for r in every
         ],
     }
     return Run(

@@ -91,7 +91,12 @@ def _pytest(session: RunSession, progress: ProgressPlugin, arguments: list[str])
 
 
 def execute(
-    session: RunSession, run_file: Path, *, workers: int = 0, cases: bool = True, bench: bool = False
+    session: RunSession,
+    run_file: Path,
+    *,
+    workers: int = 0,
+    cases: bool = True,
+    bench: bool = False,
 ) -> Run:
     """
     Run the selected cases (and the latency measurements) and give the run as it was written.

@@ -61,9 +61,7 @@ class Selection:
                 near = difflib.get_close_matches(name, SCENARIOS, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(SCENARIOS)}"
                 raise UsageError(f"unknown scenario {name!r}: {hint}")
-        return cls(
-            tuple(rule(r).id for r in rules), tuple(group(g).id for g in groups), wanted
-        )
+        return cls(tuple(rule(r).id for r in rules), tuple(group(g).id for g in groups), wanted)
 
     @property
     def everything(self) -> bool:

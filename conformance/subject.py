@@ -214,7 +214,9 @@ class Subject:
         """The value of an item that must be there."""
         return self.fetch(namespace, key).value
 
-    def put(self, namespace: tuple[str, ...], key: str, value: Any, *args: Any, **kwargs: Any) -> None:
+    def put(
+        self, namespace: tuple[str, ...], key: str, value: Any, *args: Any, **kwargs: Any
+    ) -> None:
         self.call("put", namespace, key, value, *args, **kwargs)
 
     def delete(self, namespace: tuple[str, ...], key: str) -> Any:

@@ -512,7 +512,9 @@ def test_the_url_comes_from_environment_or_file(
     text = 'A=1\n# B=2\nexport POSTGRES_CONNECTION_STRING="postgresql://file/$HOME"\n'
     (tmp_path / ".env").write_text(text)
     assert postgres.url_from_environment() == "postgresql://file/$HOME"
-    assert environment.read_env(tmp_path / ".env")[postgres.URL_VARIABLE] == "postgresql://file/$HOME"
+    assert (
+        environment.read_env(tmp_path / ".env")[postgres.URL_VARIABLE] == "postgresql://file/$HOME"
+    )
     monkeypatch.setenv(postgres.URL_VARIABLE, "postgresql://environment")
     assert postgres.url_from_environment() == "postgresql://environment"
     assert registry.create("postgres").deployment is Deployment.URL

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-STORE = '''
+STORE = """
 from contextlib import contextmanager
 from langgraph.store.memory import InMemoryStore
 
@@ -44,7 +44,7 @@ def hangs(at, index, ttl):
 
 def fails(at, index, ttl):
     raise RuntimeError("no such host")
-'''
+"""
 
 
 @pytest.fixture
@@ -53,7 +53,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def command(folder: Path, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def command(
+    folder: Path, *arguments: str, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "conformance.cli", *arguments],
         cwd=folder,
@@ -76,7 +78,11 @@ def command(folder: Path, *arguments: str, timeout: float = 120) -> subprocess.C
         (("run", "--store", "yours.py:open_store"), 2, "there is no file yours.py"),
         (("run", "--store", "mine.py:gives_a_dict"), 2, "not a BaseStore"),
         (("run", "--store", "mine.py:fails"), 2, "no such host"),
-        (("run", "--store", "mine.py:hangs", "--timeout", "2"), 2, "did not open a store within 2 s"),
+        (
+            ("run", "--store", "mine.py:hangs", "--timeout", "2"),
+            2,
+            "did not open a store within 2 s",
+        ),
         (("run", "-b", "memory", "--declare", "no-ttl"), 2, "--declare goes with --store"),
         (("run", "-b", "memory", "--option", "novalue"), 2, "is no key=value"),
         (("run", "-b", "memory", "--data", "nowhere"), 2, "no such directory"),
@@ -114,7 +120,9 @@ def test_a_run_writes_the_run_file_and_every_report(folder: Path) -> None:
     lines = [json.loads(line) for line in (folder / "out/run.jsonl").read_text().splitlines()]
     assert lines[0]["kind"] == "header"
     assert lines[-1]["counts"]["pass"] == lines[-1]["rows"] > 10
-    assert {"report.md", "report.html", "report.json", "junit.xml"} <= set(os.listdir(folder / "out"))
+    assert {"report.md", "report.html", "report.json", "junit.xml"} <= set(
+        os.listdir(folder / "out")
+    )
 
 
 def test_every_line_of_a_run_keeps_the_published_schema(folder: Path) -> None:
@@ -140,8 +148,19 @@ def test_a_failing_store_fails_the_gate_and_gets_a_confirmed_script(folder: Path
 
 def test_a_store_that_hangs_fails_its_cases_and_the_run_goes_on(folder: Path) -> None:
     done = command(
-        folder, "run", "--store", "mine.py:hangs_in_put", "--rule", "K2", "--rule", "X2",
-        "--timeout", "2", "--out", "out", "--no-confirm",
+        folder,
+        "run",
+        "--store",
+        "mine.py:hangs_in_put",
+        "--rule",
+        "K2",
+        "--rule",
+        "X2",
+        "--timeout",
+        "2",
+        "--out",
+        "out",
+        "--no-confirm",
     )
 
     rows = [json.loads(line) for line in (folder / "out/run.jsonl").read_text().splitlines()]
@@ -154,17 +173,39 @@ def test_a_store_that_hangs_fails_its_cases_and_the_run_goes_on(folder: Path) ->
 
 def test_nothing_verified_is_no_success(folder: Path) -> None:
     done = command(
-        folder, "run", "--store", "mine.py:open_store", "--declare", "no-vectors", "--rule", "V4",
-        "--out", "out",
+        folder,
+        "run",
+        "--store",
+        "mine.py:open_store",
+        "--declare",
+        "no-vectors",
+        "--rule",
+        "V4",
+        "--out",
+        "out",
     )
 
     assert done.returncode == 3
-    assert "nothing could be verified" in (folder / "out/run.jsonl").read_text() or done.returncode == 3
+    assert (
+        "nothing could be verified" in (folder / "out/run.jsonl").read_text()
+        or done.returncode == 3
+    )
 
 
 def test_an_interrupted_run_is_readable_and_leaves_nothing_running(folder: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "conformance.cli", "run", "-b", "sqlite", "--group", "E", "--out", "out"],
+        [
+            sys.executable,
+            "-m",
+            "conformance.cli",
+            "run",
+            "-b",
+            "sqlite",
+            "--group",
+            "E",
+            "--out",
+            "out",
+        ],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

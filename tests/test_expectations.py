@@ -46,7 +46,9 @@ def one(folder: Path, **keys: str) -> Expectation:
     return found
 
 
-def row(verdict: str, *, case: str = "timestamps::kept", rule_id: str = "K4", mode: str = "sync") -> Row:
+def row(
+    verdict: str, *, case: str = "timestamps::kept", rule_id: str = "K4", mode: str = "sync"
+) -> Row:
     return Row("some", rule_id, "MUST", case, mode, verdict, "created_at after an overwrite")
 
 
@@ -146,7 +148,10 @@ def test_one_that_passes_sometimes_does_not(tmp_path: Path) -> None:
 
 
 def test_one_that_matches_nothing_fails_the_gate(tmp_path: Path) -> None:
-    for known in (one(tmp_path, case='"timestamp::*"'), one(tmp_path, case='"x"', sometimes="true")):
+    for known in (
+        one(tmp_path, case='"timestamp::*"'),
+        one(tmp_path, case='"x"', sometimes="true"),
+    ):
         code, reasons = gate([row("fail"), row("pass", rule_id="K1")], known, one(tmp_path))
         assert code == 1
         assert "matches no case that ran" in reasons[0]
@@ -186,10 +191,14 @@ def test_the_shipped_files_are_good(backend: str) -> None:
     for known in found:
         assert known.backend == backend
         assert known.versions, f"{known.text}: for which versions?"
-        rows = [Row(backend, r, "MUST", c, known.mode or "sync", "fail", "") for c, r in cases.items()]
+        rows = [
+            Row(backend, r, "MUST", c, known.mode or "sync", "fail", "") for c, r in cases.items()
+        ]
         assert any(known.matches(r) for r in rows), f"matches no case: {known.text}"
         assert set(known.steer) <= set(FEATURES)
-        assert known.upstream is None or known.upstream.startswith("https://github.com/langchain-ai/")
+        assert known.upstream is None or known.upstream.startswith(
+            "https://github.com/langchain-ai/"
+        )
 
 
 def test_every_feature_of_histories_is_mapped_to_a_rule() -> None:
@@ -208,7 +217,9 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_the_command_gates_by_them(tmp_path: Path) -> None:
     assert command(tmp_path).returncode == 0, "InMemoryStore breaks X6, which is known"
     path = tmp_path / "more.toml"
-    path.write_text('backend = "memory"\n[[expect]]\nrule = "X6"\ncase = "none::*"\nwhy = "no"', "utf-8")
+    path.write_text(
+        'backend = "memory"\n[[expect]]\nrule = "X6"\ncase = "none::*"\nwhy = "no"', "utf-8"
+    )
     unmatched = command(tmp_path, "--expectations", str(path))
     assert unmatched.returncode == 1
     assert "matches no case that ran" in unmatched.stdout

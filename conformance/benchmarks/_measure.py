@@ -256,7 +256,14 @@ def _measure(backend: Backend, mode: Mode, settings: Settings) -> Measured:
     per_item = (full - empty) / settings.items if full is not None and empty is not None else None
     disk = {"n_items": settings.items, "bytes": full, "bytes_empty": empty}
     return Measured(
-        backend.name, mode, settings.items, samples.by_operation, samples.rounds, facts, per_item, disk
+        backend.name,
+        mode,
+        settings.items,
+        samples.by_operation,
+        samples.rounds,
+        facts,
+        per_item,
+        disk,
     )
 
 
@@ -300,7 +307,9 @@ def _check_filled(store: Subject, workload: Workload) -> None:
     """The figures are about a store with items in it, not about an empty one."""
     for number in (0, workload.items - 1):
         if store.get(workload.namespace(number), f"memory-{number}") is None:
-            raise UnverifiedError(f"memory-{number} of {workload.items} is not in the store after filling")
+            raise UnverifiedError(
+                f"memory-{number} of {workload.items} is not in the store after filling"
+            )
 
 
 @lru_cache(maxsize=4)

@@ -19,7 +19,10 @@ from conformance.outcome import StoreRaisedError, brief
 from conformance.plugin import carry, session_of
 from conformance.results import Measurement, redact_text
 
-_MODES: tuple[tuple[Mode, Capability], ...] = (("sync", Capability.SYNC), ("async", Capability.ASYNC))
+_MODES: tuple[tuple[Mode, Capability], ...] = (
+    ("sync", Capability.SYNC),
+    ("async", Capability.ASYNC),
+)
 _DONE = pytest.StashKey[dict[tuple[str, Mode], "Measured | str"]]()
 
 

@@ -27,7 +27,12 @@ def page() -> str:
     """The whole page."""
     lines = [HEAD]
     for group in groups():
-        lines += [f"## {group.id}  {group.title}", "", "| id | level | promise | source |", "|---|---|---|---|"]
+        lines += [
+            f"## {group.id}  {group.title}",
+            "",
+            "| id | level | promise | source |",
+            "|---|---|---|---|",
+        ]
         for r in rules():
             if r.group == group.id:
                 since = f" (since {r.since})" if r.since else ""

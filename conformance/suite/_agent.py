@@ -75,7 +75,9 @@ def parts_of(lab: Lab) -> Any:
         return _parts()
     except ImportError as error:
         hint = "pip install 'langgraph-store-conformance[scenarios]'"
-        raise UnverifiedError(f"the agent needs langgraph and langmem: {error}. Hint: {hint}") from None
+        raise UnverifiedError(
+            f"the agent needs langgraph and langmem: {error}. Hint: {hint}"
+        ) from None
 
 
 def _scripted_model(kinds: Any) -> Any:
@@ -98,7 +100,9 @@ def _scripted_model(kinds: Any) -> Any:
             last = messages[-1]
             if isinstance(last, kinds.HumanMessage):
                 calls = json.loads(str(last.content))
-                numbered = [{**c, "id": f"call-{n}", "type": "tool_call"} for n, c in enumerate(calls)]
+                numbered = [
+                    {**c, "id": f"call-{n}", "type": "tool_call"} for n, c in enumerate(calls)
+                ]
                 reply = kinds.AIMessage(content="", tool_calls=numbered)
             else:
                 reply = kinds.AIMessage(content=f"Done: {last.content}")
@@ -157,7 +161,10 @@ class Agent:
         answer = self._store.timed(f"agent of {user}, thread {thread}: {label}", work)
         told = [m for m in answer["messages"] if isinstance(m, self._parts.messages.ToolMessage)]
         for message in told:
-            if getattr(message, "status", "success") == "error" or "Error" in str(message.content)[:20]:
+            if (
+                getattr(message, "status", "success") == "error"
+                or "Error" in str(message.content)[:20]
+            ):
                 raise CheckFailedError(f"a memory tool failed in the graph: {message.content}")
         if len(told) != len(calls):
             raise CheckFailedError(f"{len(calls)} tool calls got {len(told)} answers", got=told)
@@ -188,7 +195,9 @@ def key_of(answer: str) -> str:
     """The memory's id in what the manage tool says (``created memory <uuid>``)."""
     found = _ID.search(answer)
     if found is None:
-        raise CheckFailedError("the manage tool names no memory", expected="created memory ID", got=answer)
+        raise CheckFailedError(
+            "the manage tool names no memory", expected="created memory ID", got=answer
+        )
     return found.group()
 
 

@@ -30,7 +30,11 @@ def memory(kind: str, user: str, number: int) -> Entry:
     if kind == "semantic":
         email = {"author": f"{user}@example.com", "subject": f"About {word}", "thread": text}
         label = ("respond", "notify", "ignore")[number % 3]
-        return namespace_of(kind, user), f"example_{number}", {"email": email, "label": label, "text": text}
+        return (
+            namespace_of(kind, user),
+            f"example_{number}",
+            {"email": email, "label": label, "text": text},
+        )
     return namespace_of(kind, user), f"memory-{number}", {"content": text, "text": text}
 
 

@@ -90,7 +90,9 @@ class Asker:
         strays = [(i.namespace, i.key) for i in items if tuple(i.namespace) != ask.namespace]
         lab.equal(strays, [], f"rows of somebody else for {label}")
         others = [k for k in answer.keys if k not in ask.among]
-        lab.equal(others, [], f"rows that were not asked for, with filter {ask.filter}, for {label}")
+        lab.equal(
+            others, [], f"rows that were not asked for, with filter {ask.filter}, for {label}"
+        )
         lab.equal(len(set(answer.keys)), len(answer.keys), f"distinct rows for {label}")
         lab.equal(
             len(answer.keys),

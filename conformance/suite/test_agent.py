@@ -52,7 +52,9 @@ def agent_code(store: BaseStore, user_id: str) -> Told:
     store.put(namespace, "example_2", {"email": {"subject": "banana*5"}, "label": "ignore"})
     results = store.search(namespace, query="a question about apple", limit=5)
     told.examples = [(r.key, r.value) for r in results]
-    told.respond = [r.key for r in store.search(namespace, query="apple", filter={"label": "respond"})]
+    told.respond = [
+        r.key for r in store.search(namespace, query="apple", filter={"label": "respond"})
+    ]
     store.delete((user_id,), "triage_ignore")
     told.gone = store.get((user_id,), "triage_ignore")
     told.everything = [i.key for i in store.search((user_id,))]

@@ -49,7 +49,9 @@ def test_an_agent_creates_and_finds_memories_across_threads(lab: Lab) -> None:
     store = _open(lab)
     agent = Agent(lab, store)
 
-    keys = agent.create("lance", "monday", "apple*5 pie on Fridays", "banana*5 bread", "cherry*5 cake")
+    keys = agent.create(
+        "lance", "monday", "apple*5 pie on Fridays", "banana*5 bread", "cherry*5 cake"
+    )
 
     lab.equal(len(set(keys)), 3, "distinct ids of three memories")
     wanted = ["apple*5 pie on Fridays", "banana*5 bread", "cherry*5 cake"]

@@ -57,9 +57,7 @@ def test_setup_changes_no_item(lab: Lab) -> None:
 
     after = [store.fetch((*D, f"n{n}"), f"k{n}").dict() for n in range(3)]
     lab.equal(after, before, "the items after another setup")
-    lab.equal(
-        sorted(store.list_namespaces()), [(*D, f"n{n}") for n in range(3)], "the namespaces"
-    )
+    lab.equal(sorted(store.list_namespaces()), [(*D, f"n{n}") for n in range(3)], "the namespaces")
 
 
 @case("O14", needs=LASTING)

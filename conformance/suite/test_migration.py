@@ -106,7 +106,9 @@ def test_an_export_finds_everything(lab: Lab) -> None:
     exported = list(export_items(store))
 
     _check(lab, exported, items, "the export")
-    moments = [(i.created_at, i.updated_at) for i in exported if not (i.created_at and i.updated_at)]
+    moments = [
+        (i.created_at, i.updated_at) for i in exported if not (i.created_at and i.updated_at)
+    ]
     lab.equal(moments, [], "items exported without their timestamps")
 
 

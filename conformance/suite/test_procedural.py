@@ -24,7 +24,7 @@ Prompts = dict[tuple[str, str], str]
 
 AWKWARD = {
     "percent": "Ignore 100 % discounts, %s, %(name)s, 50%_off and LIKE '%free%'.",
-    "quotes": "Say \"no\" to 'urgent'; don't quote `code`; „Grüße“, «merci», \\\"escaped\\\".",
+    "quotes": 'Say "no" to \'urgent\'; don\'t quote `code`; „Grüße“, «merci», \\"escaped\\".',
     "emoji": "Reply with 👩‍👩‍👧 or 🏳️‍🌈, never 🚀; flag 🇵🇱, zażółć gęślą jaźń, 你好, e\u0301 and é.",
     "newlines": "\n\n1. first\r\n2. second\n\t- nested\n\n  3. indented\u2028last line  \n",
     "templates": "Dear {name}, {{literal}} ${VALUE} $1 :param ?1 <prompt>&amp;</prompt> [[x]] #{y}",

@@ -140,7 +140,11 @@ def test_a_process_sees_changes_and_deletes_of_another(lab: Lab) -> None:
     other.call("put", namespace, changed, {"prompt": "new", "turn": 2})
     other.call("delete", namespace, entries[2][1])
 
-    lab.same(store.value(namespace, changed), {"prompt": "new", "turn": 2}, "the value that another process overwrote")
+    lab.same(
+        store.value(namespace, changed),
+        {"prompt": "new", "turn": 2},
+        "the value that another process overwrote",
+    )
     lab.equal(store.get(namespace, entries[2][1]), None, "the item that another process deleted")
     lab.equal(
         store.keys(namespace),
@@ -149,7 +153,9 @@ def test_a_process_sees_changes_and_deletes_of_another(lab: Lab) -> None:
     )
     store.put(namespace, changed, {"prompt": "mine", "turn": 3})
     seen = other.call("get", namespace, changed)
-    lab.equal(seen and seen["value"], {"prompt": "mine", "turn": 3}, "what the other process reads back")
+    lab.equal(
+        seen and seen["value"], {"prompt": "mine", "turn": 3}, "what the other process reads back"
+    )
 
 
 @case("E6", needs=SHARES, serial=True, seconds=180)

@@ -49,7 +49,9 @@ def check_entries(lab: Lab, store: Subject, entries: list[Entry], after: str) ->
     for namespace in sorted({e[0] for e in entries}):
         wanted = sorted(k for n, k, _ in entries if n == namespace)
         found = store.keys(namespace, limit=len(wanted) + 1000)
-        lab.equal([k for k in wanted if k not in found], [], f"keys missing in search after {after}")
+        lab.equal(
+            [k for k in wanted if k not in found], [], f"keys missing in search after {after}"
+        )
         listed = store.list_namespaces(prefix=namespace, limit=1000)
         lab.true(namespace in listed, f"{namespace!r} is not listed after {after}", got=listed)
     if lab.offers(Capability.VECTORS):
@@ -93,7 +95,11 @@ def test_a_new_store_object_finds_everything(lab: Lab, kind: str) -> None:
     check_entries(lab, again, entries, "a new store object")
     for namespace, key, _ in entries:
         item = again.fetch(namespace, key)
-        lab.equal((item.created_at, item.updated_at), stamps[key], f"timestamps of {key!r} after reopening")
+        lab.equal(
+            (item.created_at, item.updated_at),
+            stamps[key],
+            f"timestamps of {key!r} after reopening",
+        )
     lab.observe("restart.object", "survived", memory=kind, writes_covered=len(entries))
 
 
@@ -116,10 +122,14 @@ def test_deletes_and_overwrites_survive_a_new_store_object(lab: Lab, kind: str) 
     again = lab.reopen(store)
 
     for gone_namespace, gone_key, _ in entries[:3]:
-        lab.equal(again.get(gone_namespace, gone_key), None, f"the deleted {gone_key!r} after reopening")
+        lab.equal(
+            again.get(gone_namespace, gone_key), None, f"the deleted {gone_key!r} after reopening"
+        )
     again.put(namespace, key, {**changed, "edited": False})
     lab.same(again.value(namespace, key), {**changed, "edited": False}, "the overwritten value")
-    lab.equal(again.fetch(namespace, key).created_at, created, "created_at, kept across the reopening")
+    lab.equal(
+        again.fetch(namespace, key).created_at, created, "created_at, kept across the reopening"
+    )
     rest = [*entries[3:4], *entries[5:]]
     check_entries(lab, again, rest, "a new store object")
 
@@ -275,7 +285,11 @@ def test_acknowledged_deletes_and_batches_survive_a_kill(lab: Lab) -> None:
     store = lab.open(at=at, index=_index(lab))
 
     lab.equal(store.get(namespace, gone), None, "the item deleted before the kill")
-    lab.same(store.value(namespace, kept), {"text": "lemon", "turn": 2}, "the value overwritten before the kill")
+    lab.same(
+        store.value(namespace, kept),
+        {"text": "lemon", "turn": 2},
+        "the value overwritten before the kill",
+    )
     check_entries(lab, store, [entries[1], *entries[3:]], "the client was killed after a batch")
     lab.true(gone not in store.keys(namespace), "the deleted item is in search after the kill")
 
@@ -316,7 +330,17 @@ def test_namespaces_survive_with_every_character(lab: Lab) -> None:
     """
     Namespaces and keys with unusual characters are the same after a restart.
     """
-    odd = ("a/b", "100%", "under_score", "sp ace", "Füße", "emoji-🚀", "quote'\"", "back\\slash", "*?[x]")
+    odd = (
+        "a/b",
+        "100%",
+        "under_score",
+        "sp ace",
+        "Füße",
+        "emoji-🚀",
+        "quote'\"",
+        "back\\slash",
+        "*?[x]",
+    )
     store = lab.open()
     for number, label in enumerate(odd):
         store.put(("odd", label), f"key {label}", {"n": number, "label": label})
@@ -329,7 +353,11 @@ def test_namespaces_survive_with_every_character(lab: Lab) -> None:
         "the namespaces after a restart",
     )
     for number, label in enumerate(odd):
-        lab.same(again.value(("odd", label), f"key {label}"), {"n": number, "label": label}, f"under {label!r}")
+        lab.same(
+            again.value(("odd", label), f"key {label}"),
+            {"n": number, "label": label},
+            f"under {label!r}",
+        )
 
 
 @case("E4", modes=("sync", "async"))

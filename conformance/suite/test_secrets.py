@@ -104,7 +104,9 @@ def texts_of(error: BaseException) -> Iterator[str]:
         waiting += [e for e in getattr(one, "exceptions", ()) if isinstance(e, BaseException)]
 
 
-def _check(lab: Lab, what: str, error: BaseException | None, ears: _Ears, hidden: list[str]) -> None:
+def _check(
+    lab: Lab, what: str, error: BaseException | None, ears: _Ears, hidden: list[str]
+) -> None:
     """None of ``hidden`` is in the error or the log; the finding names them without repeating them."""
     shown = list(texts_of(error)) if error is not None else []
     for where, texts in (("the error", shown), ("the log", ears.heard)):

@@ -230,7 +230,15 @@ def test_questions_find_the_memories_that_answer_them(lab: Lab) -> None:
     questions = lab.rng.sample(questions, min(most, len(questions)))
     queries = asked(lab, [q.text for q in questions])
     asks = [
-        Ask(q.user, _memories(q.user), q.text, queries[q.text], q.answers, None, frozenset(keys[q.user]))
+        Ask(
+            q.user,
+            _memories(q.user),
+            q.text,
+            queries[q.text],
+            q.answers,
+            None,
+            frozenset(keys[q.user]),
+        )
         for q in questions
     ]
     asker = Asker(lab, keys)
@@ -243,7 +251,9 @@ def test_questions_find_the_memories_that_answer_them(lab: Lab) -> None:
     report(lab, answers, stored=len(corpus.memories), **facts)
     _observe_evidence(lab, answers, facts)
     if lab.offers(Capability.PERSISTENCE):
-        found_alike(lab, answers[:AGAIN], asker.ask(lab.reopen(store), asks[:AGAIN], "after a restart"))
+        found_alike(
+            lab, answers[:AGAIN], asker.ask(lab.reopen(store), asks[:AGAIN], "after a restart")
+        )
 
 
 def _memories(user: str) -> tuple[str, ...]:

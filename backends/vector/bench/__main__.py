@@ -119,7 +119,7 @@ def _others(engine: str, backend: VectorBackend, items: Items) -> Iterator[dict[
 
     from backends.vector.qdrant import connected
 
-    client = connected(backend.url, backend.key)
+    client = connected(backend.url, backend.key, timeout=120)
     name = backend.location().name
     try:
         other = QdrantStore(client, collection_name=name, index=index_config(items))

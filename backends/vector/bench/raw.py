@@ -152,7 +152,9 @@ class RawWeaviate:
         from backends.vector.weaviate_rows import to_object
 
         objects = [
-            DataObject(uuid=record.id, properties=to_object(record), vector=list(record.vector or ()))
+            DataObject(
+                uuid=record.id, properties=to_object(record), vector=list(record.vector or ())
+            )
             for record in map(_with_body, prepared)
         ]
         return self._collection.data.insert_many(objects)

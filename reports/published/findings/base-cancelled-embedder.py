@@ -4,18 +4,31 @@ An embedder that raises CancelledError leaves the caller waiting for ever.
 Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-sqlite 3.1.2.
 Exits 1 on the bug and 0 when it is fixed.
 """
+
 import sys
+
 try:
     from pysqlite3.dbapi2 import connect  # a Python whose sqlite3 cannot load extensions
 except ImportError:
     from sqlite3 import connect
-import asyncio, aiosqlite
+import asyncio
+
+import aiosqlite
 from langchain_core.embeddings import Embeddings
 from langgraph.store.sqlite.aio import AsyncSqliteStore
+
+
 class Cancelled(Embeddings):
-    def embed_documents(self, texts): return [[1.0, 2.0] for _ in texts]
-    def embed_query(self, text): return [1.0, 2.0]
-    async def aembed_documents(self, texts): raise asyncio.CancelledError
+    def embed_documents(self, texts):
+        return [[1.0, 2.0] for _ in texts]
+
+    def embed_query(self, text):
+        return [1.0, 2.0]
+
+    async def aembed_documents(self, texts):
+        raise asyncio.CancelledError
+
+
 async def main():
     async with aiosqlite.Connection(lambda: connect(":memory:", isolation_level=None), 64) as conn:
         store = AsyncSqliteStore(conn, index={"dims": 2, "embed": Cancelled()})
@@ -23,6 +36,8 @@ async def main():
         call = asyncio.ensure_future(store.aput(("a",), "k", {"t": "x"}))
         done, _ = await asyncio.wait([call], timeout=3)
         return "answered" if done else "no answer within 3 s"
+
+
 got, promised = asyncio.run(main()), "answered"
 print("got:     ", got)
 print("promised:", promised)

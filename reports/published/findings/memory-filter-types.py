@@ -4,16 +4,23 @@ InMemoryStore filters: True matches 1, ranges round integers, an unknown operato
 Seen with langgraph-checkpoint 4.3.2.
 Exits 1 on the bug and 0 when it is fixed.
 """
+
 import sys
+
 from langgraph.store.memory import InMemoryStore
+
 store = InMemoryStore()
 for key, value in {"one": 1, "true": True, "big": 2**53 + 1}.items():
     store.put(("a",), key, {"f": value})
+
+
 def found(wanted):
     try:
         return sorted(i.key for i in store.search(("a",), filter={"f": wanted}))
     except ValueError:
         return "ValueError"
+
+
 got = [found(True), found({"$gt": 2**53}), found({"$gt": 2**60, "$unknown": 1})]
 promised = [["true"], ["big"], "ValueError"]
 print("got:     ", got)

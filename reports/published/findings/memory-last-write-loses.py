@@ -4,20 +4,34 @@ InMemoryStore: of two concurrent aput() of one key the slower embedding wins, no
 Seen with langgraph-checkpoint 4.3.2.
 Exits 1 on the bug and 0 when it is fixed.
 """
-import sys
+
 import asyncio
+import sys
+
 from langchain_core.embeddings import Embeddings
 from langgraph.store.memory import InMemoryStore
+
+
 class Slow(Embeddings):
-    def embed_documents(self, texts): return [[1.0, 2.0] for _ in texts]
-    def embed_query(self, text): return [1.0, 2.0]
+    def embed_documents(self, texts):
+        return [[1.0, 2.0] for _ in texts]
+
+    def embed_query(self, text):
+        return [1.0, 2.0]
+
     async def aembed_documents(self, texts):
         await asyncio.sleep(0.2 if "old" in texts[0] else 0)
         return self.embed_documents(texts)
+
+
 async def main():
     store = InMemoryStore(index={"dims": 2, "embed": Slow()})
-    await asyncio.gather(store.aput(("a",), "k", {"t": "old"}), store.aput(("a",), "k", {"t": "new"}))
+    await asyncio.gather(
+        store.aput(("a",), "k", {"t": "old"}), store.aput(("a",), "k", {"t": "new"})
+    )
     return (await store.aget(("a",), "k")).value
+
+
 got, promised = asyncio.run(main()), {"t": "new"}
 print("got:     ", got)
 print("promised:", promised)

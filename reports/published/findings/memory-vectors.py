@@ -4,11 +4,17 @@ InMemoryStore takes vectors of any size, and a zero query vector scores NaN.
 Seen with langgraph-checkpoint 4.3.2.
 Exits 1 on the bug and 0 when it is fixed.
 """
-import sys
+
 import math
+import sys
+
 from langgraph.store.memory import InMemoryStore
+
+
 def embed(texts):
     return [[0.0, 0.0] if t == "zero" else [1.0, 2.0] for t in texts]
+
+
 store = InMemoryStore(index={"dims": 2, "embed": embed, "fields": ["t"]})
 store.put(("a",), "k", {"t": "apple"})
 score = store.search(("a",), query="zero")[0].score

@@ -5,10 +5,13 @@ Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-postgres 3.2.0.
 Needs the environment variable POSTGRES_CONNECTION_STRING: a database that may be written to.
 Exits 1 on the bug and 0 when it is fixed.
 """
-import sys
+
 import os
+import sys
+
 from langgraph.store.base import PutOp
 from langgraph.store.postgres import PostgresStore
+
 with PostgresStore.from_conn_string(os.environ["POSTGRES_CONNECTION_STRING"]) as store:
     store.setup()
     try:

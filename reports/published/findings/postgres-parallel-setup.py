@@ -5,11 +5,16 @@ Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-postgres 3.2.0.
 Needs the environment variable POSTGRES_CONNECTION_STRING: a database that may be written to.
 Exits 1 on the bug and 0 when it is fixed.
 """
-import sys
+
 import os
-from langgraph.store.postgres import PostgresStore
+import sys
 import threading
+
+from langgraph.store.postgres import PostgresStore
+
 got, barrier = [], threading.Barrier(4)
+
+
 def work():
     with PostgresStore.from_conn_string(os.environ["POSTGRES_CONNECTION_STRING"]) as store:
         barrier.wait()
@@ -17,6 +22,8 @@ def work():
             store.setup()
         except Exception as error:
             got.append(type(error).__name__)
+
+
 threads = [threading.Thread(target=work) for _ in range(4)]
 [t.start() for t in threads]
 [t.join() for t in threads]

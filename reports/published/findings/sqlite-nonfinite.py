@@ -4,8 +4,11 @@ SqliteStore turns NaN, infinities and datetimes into null and text without a wor
 Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-sqlite 3.1.2.
 Exits 1 on the bug and 0 when it is fixed.
 """
+
 import sys
+
 from langgraph.store.sqlite import SqliteStore
+
 with SqliteStore.from_conn_string(":memory:") as store:
     store.setup()
     try:

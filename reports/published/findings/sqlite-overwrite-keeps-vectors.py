@@ -4,15 +4,24 @@ SqliteStore keeps the vectors of the old value when an item is overwritten with 
 Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-sqlite 3.1.2.
 Exits 1 on the bug and 0 when it is fixed.
 """
+
 import sys
+
 try:
     from pysqlite3.dbapi2 import connect  # a Python whose sqlite3 cannot load extensions
 except ImportError:
     from sqlite3 import connect
 from langgraph.store.sqlite import SqliteStore
+
+
 def embed(texts):
     return [[float(t.count(w)) for w in ("apple", "banana")] for t in texts]
-store = SqliteStore(connect(":memory:", check_same_thread=False, isolation_level=None), index={"dims": 2, "embed": embed})
+
+
+store = SqliteStore(
+    connect(":memory:", check_same_thread=False, isolation_level=None),
+    index={"dims": 2, "embed": embed},
+)
 store.setup()
 store.put(("a",), "k", {"text": "apple"})
 store.put(("a",), "k", {"text": "nothing"}, index=False)

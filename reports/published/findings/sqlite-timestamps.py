@@ -4,9 +4,12 @@ SqliteStore loses created_at on overwrite and gives naive timestamps of whole se
 Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-sqlite 3.1.2.
 Exits 1 on the bug and 0 when it is fixed.
 """
+
 import sys
 import time
+
 from langgraph.store.sqlite import SqliteStore
+
 with SqliteStore.from_conn_string(":memory:") as store:
     store.setup()
     store.put(("a",), "k", {"n": 1})

@@ -4,20 +4,29 @@ SqliteStore stores vectors of any size, whatever dims says.
 Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-sqlite 3.1.2.
 Exits 1 on the bug and 0 when it is fixed.
 """
+
 import sys
+
 try:
     from pysqlite3.dbapi2 import connect  # a Python whose sqlite3 cannot load extensions
 except ImportError:
     from sqlite3 import connect
 from langgraph.store.sqlite import SqliteStore
+
+
 def embed(texts):
     return [[1.0, 2.0, 3.0] for t in texts]  # three numbers where dims is 2
-store = SqliteStore(connect(":memory:", check_same_thread=False, isolation_level=None), index={"dims": 2, "embed": embed})
+
+
+store = SqliteStore(
+    connect(":memory:", check_same_thread=False, isolation_level=None),
+    index={"dims": 2, "embed": embed},
+)
 store.setup()
 try:
     store.put(("a",), "k", {"text": "apple"})
     got = "stored"
-except Exception as error:
+except Exception:
     got = "refused"
 promised = "refused"
 print("got:     ", got)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from conformance import commands
-from conformance.running import EXIT_DATA, EXIT_UNVERIFIED, EXIT_USAGE
+from conformance.running import EXIT_DATA, EXIT_FAILED, EXIT_UNVERIFIED, EXIT_USAGE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,6 +28,7 @@ def _explain(func: F) -> F:
     @wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         from backends.base import BackendError, EngineUnavailableError
+        from conformance.outcome import HarnessError
         from conformance.results import MergeError, RunFileError, redact_text
 
         try:
@@ -41,6 +42,9 @@ def _explain(func: F) -> F:
         except EngineUnavailableError as error:
             click.echo(f"error: {redact_text(str(error))}", err=True)
             sys.exit(EXIT_UNVERIFIED)
+        except HarnessError as error:
+            click.echo(f"error of the harness: {redact_text(str(error))}", err=True)
+            sys.exit(EXIT_FAILED)
         except (BackendError, MergeError, ValueError, OSError) as error:
             if isinstance(error, (BackendError, MergeError)) or _ours(error):
                 click.echo(f"error: {redact_text(str(error))}", err=True)

@@ -39,6 +39,10 @@ class ProgressPlugin:
         self.counts: Counter[str] = Counter()
         self.total = 0
         self.done = 0
+        self.interrupted = False
+        """Whether it was the user who ended the run."""
+        self.trouble = ""
+        """Why the cases could not be collected or run."""
         self._last = time.monotonic()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -100,6 +104,16 @@ class ProgressPlugin:
             self._last = time.monotonic()
             where = f", at {row.backend} {row.rule}" if row else ""
             self.console.print(f"{self.done}/{self.total}: {text}{where}")
+
+    def pytest_keyboard_interrupt(self) -> None:
+        self.interrupted = True
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed and not self.trouble:
+            self.trouble = str(report.longrepr).strip()[-300:]
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        self.trouble = str(excrepr).strip()[-300:]
 
     def pytest_sessionfinish(self) -> None:
         if self._bar is not None:

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from conformance.contract import Verdict
 from conformance.expectations import stale
+from conformance.outcome import HarnessError
 from conformance.plugin import Handover
 from conformance.progress import ProgressPlugin, own_stdout
 from conformance.results import Run, read_run
@@ -87,7 +88,15 @@ def _pytest(session: RunSession, progress: ProgressPlugin, arguments: list[str])
     plugins = [word for name in _PLUGINS for word in ("-p", name)]
     quiet = ["-q", "-p", "no:cacheprovider", "--no-header", "-c", os.devnull, "--rootdir", "."]
     arguments = [*plugins, *quiet, *arguments]
-    return int(pytest.main(arguments, plugins=[Handover(session), progress]))
+    code = int(pytest.main(arguments, plugins=[Handover(session), progress]))
+    if progress.interrupted:
+        raise KeyboardInterrupt
+    if code in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
+        # pytest has one code for Ctrl-C and for modules that cannot be imported.
+        raise HarnessError(
+            f"the suite could not be run: {progress.trouble or f'pytest says {code}'}"
+        )
+    return code
 
 
 def execute(
@@ -112,21 +121,18 @@ def execute(
             session.start(lambda text: console.print(text))
             session.open_file(str(run_file))
             console.print(f"engines up in {time.perf_counter() - begin:.1f} s")
-            code = 0
             if cases:
                 parallel = ["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else []
-                code = _pytest(
+                _pytest(
                     session, ProgressPlugin(stream), ["--pyargs", "conformance.suite", *parallel]
                 )
-            if bench and code not in (2, 3, 4):
+            if bench:
                 console.print("latency")
-                code = _pytest(
+                _pytest(
                     session,
                     ProgressPlugin(stream),
                     ["--pyargs", "conformance.benchmarks", "--benchmark-quiet"],
                 )
-            if code == pytest.ExitCode.INTERRUPTED:
-                raise KeyboardInterrupt
             interrupted = False
     finally:
         session.close_file(interrupted=interrupted)

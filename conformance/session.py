@@ -162,6 +162,7 @@ class RunSession:
             },
             "selection": self.selection.to_dict(),
             "settings": self.settings.to_dict(),
+            "expectations": [dataclasses.asdict(e) for e in self.expectations],
             "facts": self.facts,
         }
 
@@ -455,12 +456,14 @@ def session_from_spec(spec: dict[str, Any]) -> RunSession:
         backend = from_spec(data)
         backend.capabilities = frozenset(Capability(c) for c in spec["capabilities"][name])
         backends[name] = backend
-    expectations = [e for name in backends for e in shipped_expectations(name)]
+    expectations = tuple(
+        Expectation(**{**data, "steer": tuple(data["steer"])}) for data in spec["expectations"]
+    )
     return RunSession(
         backends,
         Selection(**{k: tuple(v) for k, v in spec["selection"].items()}),
         Settings.from_dict(spec["settings"]),
-        tuple(expectations),
+        expectations,
         owner=False,
         facts=spec["facts"],
     )

@@ -16,6 +16,7 @@ from typing import Any
 from conformance.case import case
 from conformance.compat import GetOp, PutOp
 from conformance.contract import Capability, Location
+from conformance.embedding.exact import ExactEmbeddings
 from conformance.lab import Lab
 from conformance.subject import Subject
 from conformance.suite._ranking import matches
@@ -131,6 +132,20 @@ def test_eight_threads_share_a_store(lab: Lab) -> None:
     lab.equal(store.keys(("shared",)), shared, "the items that all threads wrote")
 
 
+def _wrong_scores(found: list[Any], query: str) -> list[str]:
+    """
+    Items whose score is another text's, as it is when threads mix up their vectors.
+
+    Which items come first is not asked: an approximate index may miss some while it grows.
+    """
+    cosine = ExactEmbeddings().cosine
+    return [
+        f"{i.key}: {i.score}"
+        for i in found
+        if i.score is not None and abs(i.score - cosine(query, i.value["text"])) > 1e-3
+    ]
+
+
 @case("O12", needs=(Capability.THREADS, Capability.VECTORS), modes=("sync",), seconds=110)
 def test_threads_put_and_query_an_index(lab: Lab) -> None:
     """
@@ -145,9 +160,9 @@ def test_threads_put_and_query_an_index(lab: Lab) -> None:
         for n in _in_time(rounds, made, me):
             store.raw.put(("d", f"t{me}"), f"k{n}", {"text": f"banana*{n + 1} cherry*{me + 1}"})
             store.raw.search(D, query="banana", limit=20)
-            found = store.raw.search(D, query="apple", limit=1)
-            if [i.key for i in found] != ["first"]:
-                raise AssertionError(f"thread {me} finds {found!r} for the query 'apple'")
+            wrong = _wrong_scores(store.raw.search(D, query="apple", limit=1), "apple")
+            if wrong:
+                raise AssertionError(f"thread {me} gets wrong scores for the query 'apple': {wrong}")
             store.raw.put(("shared",), "k", {"text": f"fig grape*{n}"})
 
     with _eager_threads():
@@ -156,7 +171,8 @@ def test_threads_put_and_query_an_index(lab: Lab) -> None:
 
     lab.equal([repr(r) for r in raised[:3]], [], "what the threads raised")
     lab.equal(len(store.search(D, limit=1000)), sum(made) + 1, "the items that the threads wrote")
-    lab.equal(store.ranked(D, "apple", limit=1), ["first"], "the item that no thread touched")
+    found = store.search(D, query="apple", limit=1000)
+    lab.equal(_wrong_scores(found, "apple"), [], "items whose score is not their own text's")
 
 
 @case("O12", needs=(Capability.ASYNC,), modes=("async",), seconds=110)
@@ -230,7 +246,8 @@ def test_two_store_objects_see_each_others_writes(lab: Lab) -> None:
         found = (two, one)[n % 2].search(("e",), limit=100)
         lab.equal(len(found), n + 1, f"the items that the other finds after put {n}")
 
-    lab.equal(one.list_namespaces(), two.list_namespaces(), "the namespaces seen by both")
+    seen = [sorted(store.list_namespaces()) for store in (one, two)]
+    lab.equal(seen[0], seen[1], "the namespaces seen by both")
     one.delete(D, "k")
     lab.equal(two.get(D, "k"), None, "a delete by the first, read by the second")
     lab.equal(two.keys(D), [], "a search by the second after it")

@@ -143,7 +143,6 @@ def test_deleting_what_is_missing_does_nothing(lab: Lab, delete: Callable[..., A
     delete(store, NS, "twice")
     for ns, key in (
         (NS, "none"),
-        (NS, ""),
         (NS[:1], "k"),
         ((*NS, "sub"), "k"),
         (("x",), "k"),

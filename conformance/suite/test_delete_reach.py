@@ -198,8 +198,8 @@ def test_ancestors_without_items_are_not_listed(lab: Lab) -> None:
 
 
 READS: dict[str, Callable[[Subject], Any]] = {
-    "get": lambda s: [s.get(("ghost", "x"), "k"), s.get(("ghost",), "")],
-    "get in a batch": lambda s: s.batch([GetOp(("ghost", "x"), "k"), GetOp(("ghost",), "")]),
+    "get": lambda s: [s.get(("ghost", "x"), "k"), s.get(("ghost",), "other")],
+    "get in a batch": lambda s: s.batch([GetOp(("ghost", "x"), "k"), GetOp(("ghost",), "other")]),
     "search": lambda s: [
         s.search(("ghost",)),
         s.search(("ghost", "x"), filter={"a": 1}, offset=3),
@@ -211,9 +211,9 @@ READS: dict[str, Callable[[Subject], Any]] = {
         s.list_namespaces(suffix=("ghost",), max_depth=1),
         s.batch([ListNamespacesOp()]),
     ],
-    "delete": lambda s: [s.delete(("ghost", "x"), "k"), s.delete(("ghost",), "")],
+    "delete": lambda s: [s.delete(("ghost", "x"), "k"), s.delete(("ghost",), "other")],
     "delete in a batch": lambda s: s.batch(
-        [PutOp(("ghost",), "k", None), PutOp(("ghost", "x"), "", None)]
+        [PutOp(("ghost",), "k", None), PutOp(("ghost", "x"), "other", None)]
     ),
 }
 

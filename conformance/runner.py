@@ -22,6 +22,7 @@ from conformance.contract import Capability, Level, Verdict
 from conformance.contract import rule as contract_rule
 from conformance.lab import Lab
 from conformance.lanes import BodyExitedError, HungError, TooSlowError, run_bounded
+from conformance.migration import MigrationError
 from conformance.outcome import (
     CheckFailedError,
     HarnessError,
@@ -186,6 +187,8 @@ def judge(error: BaseException, spec: CaseSpec) -> tuple[Verdict, str]:
     later = operation_came_later(error)
     if later:
         return Verdict.UNSUPPORTED, later
+    if isinstance(error, MigrationError):  # what the store would not hold or give back
+        return failed, brief(str(error))
     where = _innermost(error)
     text = f"{type(error).__name__}: {brief(str(error), 300)} ({where})"
     if isinstance(error, AssertionError):

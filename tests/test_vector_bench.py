@@ -36,6 +36,9 @@ class RawDict:
     def get(self, id: str) -> object:
         return self._driver.rows[id]
 
+    def settle(self) -> None:
+        return
+
     def search(self, vector: list[float], where: Where, limit: int) -> object:
         return self._driver.query(vector, where, limit)
 

@@ -9,6 +9,7 @@ below a prefix.  It does not look at what was there before.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -20,6 +21,9 @@ from backends.vector.bench.data import Items
 from backends.vector.driver import NEVER, Record, Where
 from backends.vector.planning import plan
 from backends.vector.store import VectorStore
+
+_PATIENCE = 300.0
+"""Seconds to wait at most for an engine to finish its work in the background."""
 
 Prepared = tuple[Record, dict[str, Any]]
 """A row whose index fields were worked out before the clock started, and the value."""
@@ -33,6 +37,9 @@ class Raw(Protocol):
     def get(self, id: str) -> object: ...
 
     def search(self, vector: list[float], where: Where, limit: int) -> object: ...
+
+    def settle(self) -> None:
+        """Wait until the engine has done in the background what a bulk load has left to do."""
 
 
 def prepared(items: Items, n: int, version: int = 0) -> Prepared:
@@ -108,8 +115,27 @@ class RawQdrant:
         )  # fmt: skip
         return [json.loads((point.payload or {})["body"]) for point in found.points]
 
+    def settle(self) -> None:
+        from qdrant_client import models
 
-class RawChroma:
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            if (
+                self._client.get_collection(self._collection).status
+                == models.CollectionStatus.GREEN
+            ):
+                return
+            time.sleep(1)
+
+
+class _Settled:
+    """An engine that does not say whether it is still busy."""
+
+    def settle(self) -> None:
+        return
+
+
+class RawChroma(_Settled):
     """``chromadb`` over HTTP."""
 
     def __init__(self, collection: Any) -> None:
@@ -140,7 +166,7 @@ class RawChroma:
         return list(map(json.loads, found["documents"][0]))
 
 
-class RawWeaviate:
+class RawWeaviate(_Settled):
     """``weaviate-client``; an upsert is its ``insert_many``."""
 
     def __init__(self, collection: Any) -> None:
@@ -177,7 +203,7 @@ class RawWeaviate:
         return [json.loads(one.properties["body"]) for one in found.objects]
 
 
-class RawPinecone:
+class RawPinecone(_Settled):
     """``pinecone``; it does not wait until a write can be seen."""
 
     def __init__(self, index: Any, namespace: str) -> None:

@@ -219,6 +219,7 @@ def measure(
             if lane == OURS:
                 figures.loading[count] = took
         loaded = count
+        lanes.raw.settle()
         tell(f"measuring at {count:,} items")
         figures.ratios[count] = ratios(lanes, count, spare, rounds)
         figures.growth[count] = growth(lanes, count, max(10, rounds // 6))

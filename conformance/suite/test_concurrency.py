@@ -162,7 +162,9 @@ def test_threads_put_and_query_an_index(lab: Lab) -> None:
             store.raw.search(D, query="banana", limit=20)
             wrong = _wrong_scores(store.raw.search(D, query="apple", limit=1), "apple")
             if wrong:
-                raise AssertionError(f"thread {me} gets wrong scores for the query 'apple': {wrong}")
+                raise AssertionError(
+                    f"thread {me} gets wrong scores for the query 'apple': {wrong}"
+                )
             store.raw.put(("shared",), "k", {"text": f"fig grape*{n}"})
 
     with _eager_threads():

@@ -104,17 +104,20 @@ def test_the_index_argument_chooses_what_is_embedded(lab: Lab) -> None:
 @case("V3", needs=VECTORS)
 def test_the_index_argument_may_name_the_whole_value(lab: Lab) -> None:
     """
-    ``put(index=["$"])`` embeds the whole JSON document, alone and beside other paths.
+    What ``put(index=["$"])`` embeds is recorded: the paths that are promised do not include it.
+
+    ``"$"`` is documented for the configuration's ``fields`` only, and upstream has an open issue about it.
     """
     store = lab.indexed("text")
-    value = {"title": "apple", "inner": {"list": [{"n": "banana"}], "count": 3}}
-    store.put(D, "whole", value, index=["$"])
-    store.put(D, "both", value, index=["$", "title"])
+    store.put(D, "whole", {"title": "apple", "inner": {"n": "banana"}}, index=["$"])
+    store.put(D, "path", {"title": "apple"}, index=["title"])
 
-    for key in ("whole", "both"):
-        score = hits(lab, store, D, "banana").get(key)
-        scores_like(lab, score, 2**-0.5, f"a word deep in the value of {key!r}, put with '$'")
-    scores_like(lab, hits(lab, store, D, "apple").get("both"), 1.0, "the path beside '$'")
+    found = hits(lab, store, D, "banana")
+    embedded = (found.get("whole") or 0.0) > 0.5
+    lab.observe("portability.index_dollar", "the whole value" if embedded else "nothing")
+    scores_like(
+        lab, hits(lab, store, D, "apple").get("path"), 1.0, "the item put with a plain path"
+    )
 
 
 WHOLE: dict[str, dict[str, Any]] = {

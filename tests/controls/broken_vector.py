@@ -325,20 +325,6 @@ class StarPathsBelowStarsFindNothing(Paths):
         return [] if "[*]." in path else super().texts_at(value, path)
 
 
-class WholeValuePathIsAField(Paths):
-    """``put(index=["$"])`` looks for a field called ``$``."""
-
-    breaks = "V3"
-
-    def fields(self, op: PutOp) -> list[str]:
-        return (
-            super().fields(op) if op.index is None else [f for f in super().fields(op) if f != "$"]
-        )
-
-
-# V4
-
-
 class WorstFirst(ReferenceStore):
     """The worst hit comes first."""
 

@@ -61,6 +61,7 @@ class PutsGiveTheirKey(Answers):
     """A put in a batch gives its key."""
 
     breaks = "O1"
+    also = (*Answers.also, "X2")
 
     def answer(self, plan: Plan, results: list[Any]) -> Any:
         return [op.key if isinstance(op, PutOp) else x for x, op in zip(results, plan.ops)]

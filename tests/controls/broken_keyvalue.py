@@ -509,7 +509,7 @@ class QuotesAreDoubled(Alters):
     """A single quote comes back twice."""
 
     breaks = "K6"
-    also = (*Alters.also, "F14", "E2", "E3")
+    also = (*(*Alters.also, "F14", "E2", "E3"), "E4", "F1", "F2", "F9", "K11", "N5", "N7", "X7")
 
     def alter(self, part: Any) -> Any:
         return part.replace("'", "''") if isinstance(part, str) else part

@@ -193,7 +193,7 @@ class ParentsAreListed(ReferenceStore):
     """The namespaces above one that has items are listed too."""
 
     breaks = "L1"
-    also = (*LISTS, "E1", "E3")
+    also = (*(*LISTS, "E1", "E3"), "E5", "K10", "K3", "N2", "O1", "O14", "O16")
 
     def sort_namespaces(self, namespaces: list[Names]) -> list[Names]:
         every = {name[: depth + 1] for name in namespaces for depth in range(len(name))}

@@ -155,7 +155,7 @@ class OnlyTheFirstLabelIsChecked(LaxPut):
     """``put`` checks the first label only."""
 
     breaks = "N1"
-    also = ("N3", "N7", "O7", "K7")
+    also = (*("N3", "N7", "O7", "K7"), "O4", "O10")
 
     def lax(self, namespace: Any) -> bool:
         first = namespace[:1]
@@ -602,7 +602,7 @@ class BackslashesInLabelsAreEaten(Renames):
     """A backslash in a label is lost."""
 
     breaks = "N5"
-    also = LABELS
+    also = (*LABELS, "E4")
 
     def label(self, label: str) -> str:
         return label.replace("\\", "")
@@ -780,7 +780,7 @@ class FoldedNamespaces(ReferenceStore):
     """Namespaces that differ in case are one."""
 
     breaks = "N7"
-    also = (*LABELS, "X7")
+    also = (*(*LABELS, "X7"), "E1", "K2")
 
     def find(self, address: Address) -> Row | None:
         found = self.connection.execute(

@@ -92,7 +92,7 @@ class PrefixMatchesAnywhere(ReferenceStore):
     """A prefix finds namespaces that hold it anywhere."""
 
     breaks = "S1"
-    also = SCOPES
+    also = (*SCOPES, "F1", "N2", "S3")
 
     def matches_prefix(self, namespace: Names, prefix: Names) -> bool:
         starts = range(len(namespace) - len(prefix) + 1)

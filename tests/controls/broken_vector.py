@@ -222,7 +222,7 @@ class IndexFalseHidesTheItem(ReferenceStore):
     """An item with ``index=False`` is missing from a plain search."""
 
     breaks = "V3"
-    also = VECTORS
+    also = (*VECTORS, "S7")
 
     def wanted(self, row: Row, op: SearchOp) -> bool:
         unindexed = "_unindexed" in self.decode_value(

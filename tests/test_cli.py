@@ -192,6 +192,11 @@ def test_nothing_verified_is_no_success(folder: Path) -> None:
     )
 
 
+def _heed_interrupts() -> None:
+    """A job in the background is started with Ctrl-C ignored, and its children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_an_interrupted_run_is_readable_and_leaves_nothing_running(folder: Path) -> None:
     process = subprocess.Popen(
         [
@@ -211,6 +216,7 @@ def test_an_interrupted_run_is_readable_and_leaves_nothing_running(folder: Path)
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=_heed_interrupts,
     )
     deadline = time.monotonic() + 60
     run_file = folder / "out/run.jsonl"

@@ -5,9 +5,8 @@ Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-sqlite 3.1.2.
 Exits 1 on the bug and 0 when it is fixed.
 """
 
-import asyncio
 import sys
-
+import asyncio
 from langgraph.store.sqlite.aio import AsyncSqliteStore
 
 

@@ -11,9 +11,7 @@ try:
     from pysqlite3.dbapi2 import connect  # a Python whose sqlite3 cannot load extensions
 except ImportError:
     from sqlite3 import connect
-import asyncio
-
-import aiosqlite
+import asyncio, aiosqlite
 from langchain_core.embeddings import Embeddings
 from langgraph.store.sqlite.aio import AsyncSqliteStore
 

@@ -6,7 +6,6 @@ Exits 1 on the bug and 0 when it is fixed.
 """
 
 import sys
-
 from langgraph.store.memory import InMemoryStore
 
 store = InMemoryStore()

@@ -5,9 +5,8 @@ Seen with langgraph-checkpoint 4.3.2.
 Exits 1 on the bug and 0 when it is fixed.
 """
 
-import asyncio
 import sys
-
+import asyncio
 from langchain_core.embeddings import Embeddings
 from langgraph.store.memory import InMemoryStore
 

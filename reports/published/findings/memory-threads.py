@@ -6,9 +6,7 @@ Exits 1 on the bug and 0 when it is fixed.
 """
 
 import sys
-import threading
-import time
-
+import threading, time
 from langgraph.store.memory import InMemoryStore
 
 store, got, end = InMemoryStore(), [], time.monotonic() + 10

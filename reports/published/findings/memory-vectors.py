@@ -5,9 +5,8 @@ Seen with langgraph-checkpoint 4.3.2.
 Exits 1 on the bug and 0 when it is fixed.
 """
 
-import math
 import sys
-
+import math
 from langgraph.store.memory import InMemoryStore
 
 

@@ -6,9 +6,8 @@ Needs the environment variable POSTGRES_CONNECTION_STRING: a database that may b
 Exits 1 on the bug and 0 when it is fixed.
 """
 
-import os
 import sys
-
+import os
 from langgraph.store.base import PutOp
 from langgraph.store.postgres import PostgresStore
 

@@ -6,11 +6,10 @@ Needs the environment variable POSTGRES_CONNECTION_STRING: a database that may b
 Exits 1 on the bug and 0 when it is fixed.
 """
 
-import os
 import sys
-import threading
-
+import os
 from langgraph.store.postgres import PostgresStore
+import threading
 
 got, barrier = [], threading.Barrier(4)
 

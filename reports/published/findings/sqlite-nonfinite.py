@@ -6,7 +6,6 @@ Exits 1 on the bug and 0 when it is fixed.
 """
 
 import sys
-
 from langgraph.store.sqlite import SqliteStore
 
 with SqliteStore.from_conn_string(":memory:") as store:

@@ -7,7 +7,6 @@ Exits 1 on the bug and 0 when it is fixed.
 
 import sys
 import time
-
 from langgraph.store.sqlite import SqliteStore
 
 with SqliteStore.from_conn_string(":memory:") as store:

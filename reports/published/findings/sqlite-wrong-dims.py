@@ -26,7 +26,7 @@ store.setup()
 try:
     store.put(("a",), "k", {"text": "apple"})
     got = "stored"
-except Exception:
+except Exception as error:
     got = "refused"
 promised = "refused"
 print("got:     ", got)

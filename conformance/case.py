@@ -42,6 +42,8 @@ class CaseSpec:
     """Kills engines or loads the machine: never beside another such case."""
     seconds: float | None
     """A time-out of its own, for cases that are long by nature; ``None``: the run's."""
+    waits: bool
+    """Sleeps for most of its time, so that it may do so beside other such cases."""
 
     @property
     def rule(self) -> Rule:
@@ -69,6 +71,7 @@ def case(
     scenario: str | None = None,
     serial: bool = False,
     seconds: float | None = None,
+    waits: bool = False,
 ) -> Callable[[F], F]:
     """
     Mark a function as the case of one rule; an unknown rule id raises at import.
@@ -87,6 +90,7 @@ def case(
             scenario=scenario,
             serial=serial,
             seconds=seconds,
+            waits=waits,
         )
         func.__conformance_case__ = spec  # type: ignore[attr-defined]
         return func

@@ -148,7 +148,7 @@ class Lab:
 
     @property
     def lane(self) -> LoopLane:
-        """The case's event loop, started when first asked for."""
+        """The case's event loop."""
         if self._lane is None:
             self._lane = LoopLane()
         return self._lane
@@ -228,7 +228,13 @@ class Lab:
                 return time.monotonic() - begin
             if late:
                 raise CheckFailedError(f"{message} within {seconds:g} s")
-            time.sleep(every)
+            self.sleep(every)
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, where the rule is about time; negative is no time."""
+        begin = time.monotonic()
+        time.sleep(max(0.0, seconds))
+        self.journal.waited += time.monotonic() - begin
 
     def observe(self, name: str, value: Any, **facts: Any) -> None:
         """Record something that is neither right nor wrong: a figure, an IMPL choice."""

@@ -70,18 +70,31 @@ class BodyExitedError(Exception):
 
 
 class LoopLane:
-    """An event loop in a daemon thread; coroutines are handed in from other threads."""
+    """
+    An event loop in a daemon thread, started by the first use; coroutines come from other threads.
+    """
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.leftovers: list[str] = []
-        """Tasks that were pending when the lane closed, by their representation."""
-        self._thread = threading.Thread(target=self._serve, name="case-loop", daemon=True)
-        self._thread.start()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
 
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop; most cases of a sync store never ask for it."""
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=self._serve, args=(self._loop,), name="case-loop", daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+    @staticmethod
+    def _serve(loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_forever()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run one coroutine to its end and return or raise what it does."""
@@ -107,7 +120,8 @@ class LoopLane:
 
     def close(self) -> None:
         """Cancel what is pending, stop the loop and its thread."""
-        if not self._thread.is_alive():
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None or not thread.is_alive():
             return
 
         async def drain() -> None:
@@ -116,13 +130,13 @@ class LoopLane:
             for task in tasks:
                 task.cancel()
             await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 2)
-            await self.loop.shutdown_asyncgens()
+            await loop.shutdown_asyncgens()
 
         try:
-            asyncio.run_coroutine_threadsafe(drain(), self.loop).result(timeout=5)
+            asyncio.run_coroutine_threadsafe(drain(), loop).result(timeout=5)
         except Exception:  # noqa: BLE001 - a loop that cannot be drained is abandoned with its thread
             pass
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(timeout=2)
-        if not self._thread.is_alive():
-            self.loop.close()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=2)
+        if not thread.is_alive():
+            loop.close()

@@ -94,6 +94,8 @@ class Journal:
     count: int = 0
     seconds: float = 0.0
     """Wall-clock seconds spent inside the store's calls."""
+    waited: float = 0.0
+    """Wall-clock seconds that the case let pass between calls, because its rule is about time."""
     busy_since: float | None = None
     """When (``time.monotonic``) the call under way began; ``None`` between calls."""
 

@@ -20,6 +20,7 @@ from conformance.contract import Verdict
 from conformance.results import Measurement, Row
 from conformance.runner import run_case
 from conformance.session import RunSession, Selection, session_from_options, session_from_spec
+from conformance.waiting import Job
 
 _SESSION = pytest.StashKey[RunSession]()
 _DATA = "conformance_entries"
@@ -87,6 +88,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_SESSION] = handed.session
         return
     options = config.option
+    if getattr(options, "dist", "no") == "load":
+        options.dist = "loadgroup"  # what kills an engine must not run beside its like
     worker = getattr(config, "workerinput", None)
     if worker is not None and "conformance" in worker:
         config.stash[_SESSION] = session_from_spec(json.loads(worker["conformance"]))
@@ -131,7 +134,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (kept if not isinstance(spec, CaseSpec) or selection.takes(spec) else dropped).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-        items[:] = kept
+    # What waits comes first: its waits overlap, and no worker ends with them.
+    items[:] = sorted(kept, key=lambda item: not _waits(item))
+    session.expect(item.job for item in items if isinstance(item, CaseItem) and _waits(item))
+
+
+def _waits(item: pytest.Item) -> bool:
+    return isinstance(item, CaseItem) and item.spec.waits
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -185,8 +194,14 @@ class CaseItem(pytest.Item):
         self.mode: Mode = mode
         self.param = param
         self.obj = spec.func
-        if spec.serial:
-            self.add_marker(pytest.mark.xdist_group(f"serial-{backend}"))
+        # Groups stay together: a worker that runs one of its cases runs them all.
+        if spec.serial or spec.waits:
+            kind = "serial" if spec.serial else "waiting"
+            self.add_marker(pytest.mark.xdist_group(f"{kind}-{backend}"))
+
+    @property
+    def job(self) -> Job:
+        return Job(self.spec, self.backend, self.mode, self.param)
 
     def runtest(self) -> None:
         session = _session(self.config)
@@ -207,6 +222,9 @@ class CaseItem(pytest.Item):
             raise CaseFailedError(found)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+        if isinstance(excinfo.value, pytest.xfail.Exception):
+            # Known, and told in the run: pytest would parse whole modules to show where it was raised.
+            return str(excinfo.value)
         if not isinstance(excinfo.value, CaseFailedError):
             return str(super().repr_failure(excinfo))
         row = excinfo.value.row

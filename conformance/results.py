@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from importlib import resources
@@ -49,6 +49,8 @@ class Row:
     """Wall clock of the case."""
     in_store: float = 0.0
     """Seconds of it inside the store's calls."""
+    waited: float = 0.0
+    """Seconds of it that the case let pass between calls, because its rule is about time."""
     calls: int = 0
     expected: str | None = None
     got: str | None = None
@@ -154,7 +156,8 @@ class RunWriter:
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
         self.path = path
         self.counts: Counter[str] = Counter()
-        self._in_store: Counter[str] = Counter()
+        self._in_store: defaultdict[str, float] = defaultdict(float)
+        self._waited: defaultdict[str, float] = defaultdict(float)
         self._file: TextIO = path.open("w", encoding="utf-8")
         self._write({"kind": "header", "schema": SCHEMA_VERSION, **header})
 
@@ -166,12 +169,17 @@ class RunWriter:
     def add(self, entry: Row | Measurement) -> None:
         if isinstance(entry, Row):
             self.counts[entry.verdict] += 1
-            self._in_store[entry.backend] += entry.in_store  # type: ignore[assignment]
+            self._in_store[entry.backend] += entry.in_store
+            self._waited[entry.backend] += entry.waited
         self._write(entry.to_dict())
 
     def close(self, *, seconds: float, by_backend: dict[str, float], interrupted: bool) -> None:
-        """Write the footer: counts, seconds in total and inside the store, a backend and overall."""
-        in_store = {k: round(float(v), 4) for k, v in self._in_store.items()}
+        """
+        Write the footer: counts, and seconds.
+
+        ``seconds`` is the wall clock of the run; the seconds a backend are its cases' added up, which is
+        more where cases ran side by side.
+        """
         self._write(
             {
                 "kind": "footer",
@@ -179,9 +187,14 @@ class RunWriter:
                 "rows": sum(self.counts.values()),
                 "seconds": {
                     "total": round(seconds, 3),
-                    "in_store": round(sum(in_store.values()), 3),
+                    "in_store": round(sum(self._in_store.values()), 3),
+                    "waited": round(sum(self._waited.values()), 3),
                     "by_backend": {
-                        name: {"total": round(total, 3), "in_store": in_store.get(name, 0.0)}
+                        name: {
+                            "total": round(total, 3),
+                            "in_store": round(self._in_store[name], 3),
+                            "waited": round(self._waited[name], 3),
+                        }
                         for name, total in by_backend.items()
                     },
                 },

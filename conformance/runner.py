@@ -138,6 +138,7 @@ def _others(row: Row, lab: Lab) -> tuple[Row, ...]:
             history=f.history,
             seconds=0.0,
             in_store=0.0,
+            waited=0.0,
             calls=0,
         )
         for f in lab.findings
@@ -223,6 +224,7 @@ def _row(
         message=brief(message),
         seconds=round(seconds, 5),
         in_store=round(min(lab.journal.seconds, seconds) if seconds else 0.0, 5),
+        waited=round(min(lab.journal.waited, seconds), 5),
         calls=lab.journal.count,
         expected=expected,
         got=got,

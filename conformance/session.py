@@ -6,6 +6,7 @@ It knows neither pytest's items nor the command line; `conformance.plugin` drive
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import platform
@@ -27,6 +28,7 @@ from conformance.lanes import HungError
 from conformance.results import Measurement, Row, RunWriter
 from conformance.runner import Outcome, run_case
 from conformance.settings import Settings
+from conformance.waiting import Job, WaitingCases
 
 if TYPE_CHECKING:
     from backends.base import Backend
@@ -116,9 +118,14 @@ class RunSession:
     tried: set[str] = field(default_factory=set)
     """Cases whose reproducer was run: one confirmation a case is enough."""
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    waiting: WaitingCases = field(init=False)
+    _held: dict[str, tuple[Expectation, ...]] = field(default_factory=dict)
     _writer: RunWriter | None = None
     _begin: float = 0.0
     _spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def __post_init__(self) -> None:
+        self.expect(())
 
     def names(self) -> list[str]:
         return list(self.backends)
@@ -170,15 +177,8 @@ class RunSession:
 
     def run(self, spec: CaseSpec, backend: str, mode: Mode, param: str | None) -> Outcome:
         """Run one case and mark a failure that was expected."""
-        outcome = run_case(
-            self.backends[backend],
-            spec,
-            mode,
-            param,
-            self.settings,
-            avoid=self._avoid(backend),
-            patience=self._patience(backend),
-        )
+        job = Job(spec, backend, mode, param)
+        outcome = self.waiting.take(job) if spec.waits else self._outcome(job)
         self.hung[backend] += isinstance(outcome.failure, HungError)
         row = self._marked(self._scripted(outcome))
         others = tuple(self._marked(r) for r in outcome.others)
@@ -186,6 +186,36 @@ class RunSession:
             # The case failed by these divergences alone, and each is known.
             row = dataclasses.replace(row, expectation=others[0].expectation)
         return dataclasses.replace(outcome, row=row, others=others)
+
+    def expect(self, jobs: Iterable[Job]) -> None:
+        """Tell which waiting cases this process is going to run, so that it may run them at once."""
+        self.waiting = WaitingCases(self._outcome, self._touch, self._surprises, jobs)
+
+    def _touch(self, backend: str) -> None:
+        """Bring up what a backend attaches to when it is first used: threads must not all begin that."""
+        from backends.base import BackendError
+
+        with contextlib.suppress(BackendError):  # the cases will meet it and say so
+            owner = self.backends[backend]
+            owner.discard(owner.location())
+
+    def _surprises(self, outcome: Outcome) -> bool:
+        """Whether this is neither a pass nor a failure that was expected; a hang takes too long to repeat."""
+        row = outcome.row
+        if row.verdict in (Verdict.PASS, Verdict.UNSUPPORTED):
+            return False
+        return not isinstance(outcome.failure, HungError) and self.expected(row) is None
+
+    def _outcome(self, job: Job) -> Outcome:
+        return run_case(
+            self.backends[job.backend],
+            job.spec,
+            job.mode,
+            job.param,
+            self.settings,
+            avoid=self._avoid(job.backend),
+            patience=self._patience(job.backend),
+        )
 
     def _scripted(self, outcome: Outcome) -> Row:
         """A failed row with its reproducer, run in a clean process if that was asked for."""
@@ -233,15 +263,20 @@ class RunSession:
 
     def _avoid(self, backend: str) -> frozenset[str]:
         """What random histories steer around, because an expectation says so."""
-        packages = self.facts.get(backend, {}).get("packages", {})
-        known = (*self.expectations, *self.inherited)
-        holding = [e for e in known if e.backend == backend and e.holds_for(packages)]
-        return frozenset(feature for e in holding for feature in e.steered())
+        return frozenset(feature for e in self._holding(backend) for feature in e.steered())
 
     def expected(self, row: Row) -> Expectation | None:
-        packages = self.facts.get(row.backend, {}).get("packages", {})
-        known = (*self.expectations, *self.inherited)
-        return next((e for e in known if e.matches(row) and e.holds_for(packages)), None)
+        return next((e for e in self._holding(row.backend) if e.matches(row)), None)
+
+    def _holding(self, backend: str) -> tuple[Expectation, ...]:
+        """The expectations that hold for the versions of this backend; they do not change in a run."""
+        if backend not in self._held:
+            packages = self.facts.get(backend, {}).get("packages", {})
+            known = (*self.expectations, *self.inherited)
+            self._held[backend] = tuple(
+                e for e in known if e.backend == backend and e.holds_for(packages)
+            )
+        return self._held[backend]
 
     @cached_property
     def inherited(self) -> tuple[Expectation, ...]:

@@ -104,11 +104,12 @@ def survival_rows(report: Report) -> list[tuple[str, str, dict[str, Survival]]]:
 
 
 def share(view: BackendView) -> str:
-    """Which part of the backend's seconds were spent outside its store."""
+    """Which part of the seconds that no case waited for was spent outside the store."""
     total, inside = view.seconds.get("total"), view.seconds.get("in_store")
-    if not total or inside is None:
+    busy = (total or 0.0) - view.seconds.get("waited", 0.0)
+    if busy <= 0 or inside is None:
         return "–"
-    return f"{max(0.0, 1 - inside / total):.0%}"
+    return f"{max(0.0, 1 - inside / busy):.0%}"
 
 
 def details(derived: Derived, slug: str, view: BackendView) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ class BackendView:
     survival: tuple[Survival, ...]
     latencies: tuple[Latency, ...]
     seconds: dict[str, float]
-    """``total`` and ``in_store`` of the footer; empty where the footer has none."""
+    """``total``, ``in_store`` and ``waited`` of the footer; empty where the footer has none."""
 
     @property
     def emulated(self) -> bool:

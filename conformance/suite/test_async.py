@@ -274,7 +274,7 @@ def test_sync_calls_from_other_threads_work(lab: Lab) -> None:
     lab.equal(store.keys(("e",)), [f"t{n}" for n in range(4)], "the writes in batches")
 
 
-@case("O18", needs=(Capability.ASYNC,), modes=("async",))
+@case("O18", needs=(Capability.ASYNC,), modes=("async",), waits=True)
 def test_closing_leaves_no_pending_task(lab: Lab) -> None:
     """
     When the async context is left no task of the store is pending in the loop.
@@ -296,7 +296,7 @@ def test_closing_leaves_no_pending_task(lab: Lab) -> None:
     lab.equal(left, [], "the tasks that are pending after the store was closed")
 
 
-@case("O18", needs=(Capability.ASYNC, Capability.TTL), modes=("async",))
+@case("O18", needs=(Capability.ASYNC, Capability.TTL), modes=("async",), waits=True)
 def test_closing_ends_the_sweeper(lab: Lab) -> None:
     """
     A sweeper that still runs is ended by leaving the context.
@@ -339,4 +339,4 @@ def _left(lab: Lab, before: set[str]) -> list[str]:
         left = [t for t in lab.lane.pending() if _name(t) not in known]
         if not left or late:
             return left
-        time.sleep(0.02)
+        lab.sleep(0.02)

@@ -209,7 +209,7 @@ def test_many_cancelled_calls_leave_the_others_their_answers(lab: Lab) -> None:
     _works(lab, store, "many cancelled calls")
 
 
-@case("O9", needs=ASYNC_VECTORS, modes=("async",), seconds=60)
+@case("O9", needs=ASYNC_VECTORS, modes=("async",), seconds=60, waits=True)
 def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
     """
     A cancellation that comes out of the embedder ends the call that needed it, and only that.

@@ -23,7 +23,7 @@ NS = ("users", "u1")
 # -- K4, K5: timestamps ---------------------------------------------------------------------------
 
 
-@case("K4")
+@case("K4", waits=True)
 def test_created_at_is_kept_by_every_overwrite(lab: Lab) -> None:
     """
     The time of creation stays what it was, however the item is overwritten.
@@ -33,7 +33,7 @@ def test_created_at_is_kept_by_every_overwrite(lab: Lab) -> None:
     store = lab.open()
     store.put(NS, "k", {"n": 0})
     created = _moment(lab, store.fetch(NS, "k").created_at, "created_at")
-    _let_the_clock_move(created)
+    _let_the_clock_move(lab, created)
 
     writes: list[Callable[[], Any]] = [
         lambda: store.put(NS, "k", {"n": 1}),
@@ -93,7 +93,7 @@ def test_updated_at_grows_when_the_value_stays_equal(lab: Lab) -> None:
         updated = now
 
 
-@case("K4")
+@case("K4", waits=True)
 def test_reads_change_no_timestamp(lab: Lab) -> None:
     """
     Gets, searches, filters and listings leave created_at and updated_at as they were.
@@ -104,7 +104,7 @@ def test_reads_change_no_timestamp(lab: Lab) -> None:
     _check_reads_change_no_timestamp(lab, store)
 
 
-@case("K4", needs=(Capability.TTL,))
+@case("K4", needs=(Capability.TTL,), waits=True)
 def test_a_refreshed_ttl_changes_no_timestamp(lab: Lab) -> None:
     """
     A read that extends an item's life leaves created_at and updated_at as they were.
@@ -115,7 +115,7 @@ def test_a_refreshed_ttl_changes_no_timestamp(lab: Lab) -> None:
     _check_reads_change_no_timestamp(lab, store)
 
 
-@case("K4")
+@case("K4", waits=True)
 def test_a_write_beside_it_changes_no_timestamp(lab: Lab) -> None:
     """
     Puts and deletes of other items leave an item's timestamps as they were.
@@ -125,7 +125,7 @@ def test_a_write_beside_it_changes_no_timestamp(lab: Lab) -> None:
     store = lab.open()
     store.put(NS, "k", {"n": 1})
     before = _times(lab, store, NS, "k")
-    _let_the_clock_move(before[0])
+    _let_the_clock_move(lab, before[0])
     store.put(NS, "k2", {"n": 1})
     store.put((*NS, "sub"), "k", {"n": 1})
     store.put(NS[:1], "k", {"n": 1})
@@ -135,7 +135,7 @@ def test_a_write_beside_it_changes_no_timestamp(lab: Lab) -> None:
     lab.equal(_times(lab, store, NS, "k"), before, "created_at and updated_at of an untouched item")
 
 
-@case("K4")
+@case("K4", waits=True)
 def test_a_delete_ends_the_item(lab: Lab) -> None:
     """
     A put after a delete creates the item anew, with a new created_at.
@@ -147,7 +147,7 @@ def test_a_delete_ends_the_item(lab: Lab) -> None:
     first = {i.key: _moment(lab, i.created_at, "created_at") for i in store.search(NS)}
     lab.equal(len(first), 3, "the number of items")
     # A full second where the store counts seconds: its clock need not tick with ours.
-    time.sleep(0.03 if any(m.microsecond for m in first.values()) else 1.05)
+    lab.sleep(0.03 if any(m.microsecond for m in first.values()) else 1.05)
     store.delete(NS, "by method")
     store.batch([PutOp(NS, "by batch", None)])
     store.put(NS, "by put", None)
@@ -183,7 +183,7 @@ def test_timestamps_are_in_order_and_of_today(lab: Lab) -> None:
                      expected=f"within a day of {now.isoformat()}", got=moment.isoformat())  # fmt: skip
 
 
-@case("K4")
+@case("K4", waits=True)
 def test_search_and_batch_show_the_timestamps_of_get(lab: Lab) -> None:
     """
     Search and batch give the same created_at and updated_at as get.
@@ -192,7 +192,7 @@ def test_search_and_batch_show_the_timestamps_of_get(lab: Lab) -> None:
     """
     store = lab.open()
     store.put(NS, "k", {"n": 1})
-    _let_the_clock_move(_moment(lab, store.fetch(NS, "k").created_at, "created_at"))
+    _let_the_clock_move(lab, _moment(lab, store.fetch(NS, "k").created_at, "created_at"))
     store.put(NS, "k", {"n": 2})
 
     expected = _times(lab, store, NS, "k")
@@ -251,7 +251,7 @@ def test_an_aware_timestamp_is_the_moment_of_the_put(lab: Lab) -> None:
                      expected=f"about {now.isoformat()}", got=moment.isoformat())  # fmt: skip
 
 
-@case("K5")
+@case("K5", waits=True)
 def test_timestamps_tell_moments_within_a_second_apart(lab: Lab) -> None:
     """
     Items put 30 ms apart have different times, and the times have a part below the second.
@@ -263,7 +263,7 @@ def test_timestamps_tell_moments_within_a_second_apart(lab: Lab) -> None:
     for n in range(6):
         store.put(NS, f"k{n}", {"n": n})
         items.append(store.fetch(NS, f"k{n}"))
-        time.sleep(0.03)
+        lab.sleep(0.03)
 
     for name in ("created_at", "updated_at"):
         moments = [_moment(lab, getattr(i, name), name) for i in items]
@@ -289,17 +289,17 @@ def _times(lab: Lab, store: Subject, ns: tuple[str, ...], key: str) -> tuple[dat
     return tuple(_moment(lab, t, "a timestamp") for t in (item.created_at, item.updated_at))
 
 
-def _let_the_clock_move(moment: datetime) -> None:
+def _let_the_clock_move(lab: Lab, moment: datetime) -> None:
     """
     Wait until a write would show: until the next second where the store seems to count seconds.
     """
-    time.sleep(0.015 if moment.microsecond else 1.03 - time.time() % 1)
+    lab.sleep(0.015 if moment.microsecond else 1.03 - time.time() % 1)
 
 
 def _check_reads_change_no_timestamp(lab: Lab, store: Subject) -> None:
     store.put(NS, "k", {"n": 1})
     before = _times(lab, store, NS, "k")
-    _let_the_clock_move(before[0])
+    _let_the_clock_move(lab, before[0])
     store.search(NS)
     store.search((), filter={"n": {"$gte": 1}}, limit=5)
     store.search(NS[:1], query="anything")

@@ -13,8 +13,8 @@ from conformance.lab import Lab
 from conformance.suite._expiry import GRACE, SOON, TTL, D, expiring, sweep, there
 
 
-def _after(begin: float, seconds: float) -> None:
-    time.sleep(max(0.0, begin + seconds - time.monotonic()))
+def _after(lab: Lab, begin: float, seconds: float) -> None:
+    lab.sleep(begin + seconds - time.monotonic())
 
 
 @case("T1")
@@ -56,7 +56,7 @@ def test_a_store_without_ttl_refuses_or_ignores_one_in_a_batch(lab: Lab) -> None
     lab.observe("ttl.in_batch", f"refused: {refused!r}" if refused else "ignored")
 
 
-@case("T2", needs=TTL)
+@case("T2", needs=TTL, waits=True)
 def test_a_ttl_is_in_minutes_and_may_be_a_fraction(lab: Lab) -> None:
     """
     An item with ttl=0.03 is gone after two to three seconds; one with ttl=1.0 is not.
@@ -84,7 +84,7 @@ def test_a_ttl_is_in_minutes_and_may_be_a_fraction(lab: Lab) -> None:
     lab.until(gone, 5.5, "the item with ttl=0.03 (1.8 s) has not expired", every=0.15)
     took = time.monotonic() - begin
     lab.true(took > 0.75, "the item with ttl=0.03 lives for 1.8 s", got=took)
-    _after(begin, 2.3)
+    _after(lab, begin, 2.3)
     sweep(store)
     lab.equal(there(store, D, longer), longer, "longer-lived items after a few seconds")
     lab.equal(store.keys(D, refresh_ttl=False), sorted(longer), "a search after a few seconds")
@@ -96,7 +96,7 @@ def test_a_ttl_is_in_minutes_and_may_be_a_fraction(lab: Lab) -> None:
         lab.equal(left, ["renewed"], "a ttl counts from the put that gives it")
 
 
-@case("T2", needs=TTL)
+@case("T2", needs=TTL, waits=True)
 def test_a_refresh_gives_a_fraction_of_a_minute_its_time_again(lab: Lab) -> None:
     """
     An item with ttl=0.4 lives on after it was read: a refresh counts in the same minutes.
@@ -110,7 +110,7 @@ def test_a_refresh_gives_a_fraction_of_a_minute_its_time_again(lab: Lab) -> None
     store.get(("r", "get"), "get", refresh_ttl=True)
     store.search(("r", "search"), refresh_ttl=True)
     store.batch([GetOp(("r", "op"), "op", refresh_ttl=True)])
-    time.sleep(0.05)
+    lab.sleep(0.05)
     sweep(store)
 
     for key in keys:
@@ -119,7 +119,7 @@ def test_a_refresh_gives_a_fraction_of_a_minute_its_time_again(lab: Lab) -> None
         )
 
 
-@case("T3", needs=TTL)
+@case("T3", needs=TTL, waits=True)
 def test_the_default_ttl_applies_unless_one_is_given(lab: Lab) -> None:
     """
     With ``default_ttl`` a put without ttl expires; ``ttl=None`` and a ``PutOp`` without ttl do not.
@@ -136,7 +136,7 @@ def test_the_default_ttl_applies_unless_one_is_given(lab: Lab) -> None:
     store.put(D, "freed", {"n": 10}, ttl=None)
     store.put(D, "shorter", {"n": 11}, ttl=10)
     store.put(D, "shorter", {"n": 12})
-    time.sleep(GRACE)
+    lab.sleep(GRACE)
     sweep(store)
 
     stays = ["none", "long", "op none", "op long", "freed"]
@@ -145,7 +145,7 @@ def test_the_default_ttl_applies_unless_one_is_given(lab: Lab) -> None:
     lab.equal(there(store, D, goes), [], "items put with the default, or last put with it")
 
 
-@case("T3", needs=TTL)
+@case("T3", needs=TTL, waits=True)
 def test_an_overwrite_decides_about_the_ttl_anew(lab: Lab) -> None:
     """
     Without a default an overwrite without ttl makes the item live on; the last put decides.
@@ -166,7 +166,7 @@ def test_an_overwrite_decides_about_the_ttl_anew(lab: Lab) -> None:
     store.put(D, "shortened", {"n": 2}, ttl=SOON)
     store.batch([PutOp(D, "won", {"n": 1}, None, SOON), PutOp(D, "won", {"n": 2})])
     store.batch([PutOp(D, "lost", {"n": 1}), PutOp(D, "lost", {"n": 2}, None, SOON)])
-    time.sleep(GRACE)
+    lab.sleep(GRACE)
     sweep(store)
 
     stays = ["plain", "none", "batched", "deleted", "won"]
@@ -176,7 +176,7 @@ def test_an_overwrite_decides_about_the_ttl_anew(lab: Lab) -> None:
     lab.equal(there(store, D, goes), [], "items whose last put had a short ttl")
 
 
-@case("T5", needs=TTL)
+@case("T5", needs=TTL, waits=True)
 def test_omit_expired_hides_what_has_expired(lab: Lab) -> None:
     """
     With ``omit_expired`` expired items are in no answer, before any sweep.
@@ -189,7 +189,7 @@ def test_omit_expired_hides_what_has_expired(lab: Lab) -> None:
         store.put(D, f"k{n}", {"n": n, "odd": n % 2}, ttl=ttl)
     store.put(("dead", "only"), "k", {"n": 1}, ttl=SOON)
     store.put(("live",), "k", {"n": 2})
-    time.sleep(GRACE)
+    lab.sleep(GRACE)
 
     live = ["k0", "k2", "k4"]
     lab.equal(store.keys(D), live, "a search")
@@ -208,7 +208,7 @@ def test_omit_expired_hides_what_has_expired(lab: Lab) -> None:
     lab.equal(there(store, D, live), live, "gets of living items")
 
 
-@case("T5", needs=TTL)
+@case("T5", needs=TTL, waits=True)
 def test_a_refresh_does_not_revive_what_is_omitted(lab: Lab) -> None:
     """
     Reading an expired item, with ``refresh_ttl=True`` too, does not bring it back.
@@ -219,7 +219,7 @@ def test_a_refresh_does_not_revive_what_is_omitted(lab: Lab) -> None:
     store.put(D, "live", {"n": 0})
     for key in ("a", "b", "c"):
         store.put(D, key, {"n": 1}, ttl=SOON)
-    time.sleep(GRACE)
+    lab.sleep(GRACE)
     store.get(D, "a", refresh_ttl=True)
     store.get(D, "a")
     store.search(D, refresh_ttl=True)
@@ -234,7 +234,7 @@ def test_a_refresh_does_not_revive_what_is_omitted(lab: Lab) -> None:
     lab.equal(store.keys(D), ["c", "live"], "a search after a sweep")
 
 
-@case("T5", needs=(Capability.TTL, Capability.VECTORS))
+@case("T5", needs=(Capability.TTL, Capability.VECTORS), waits=True)
 def test_omit_expired_hides_from_semantic_search_too(lab: Lab) -> None:
     """
     Expired items are not ranked, and do not take the place of living ones.
@@ -243,7 +243,7 @@ def test_omit_expired_hides_from_semantic_search_too(lab: Lab) -> None:
     store.put(D, "dead", {"text": "apple"}, ttl=SOON)
     store.put(D, "live", {"text": "apple banana"})
     store.put(D, "other", {"text": "apple cherry*3"})
-    time.sleep(GRACE)
+    lab.sleep(GRACE)
 
     lab.equal(store.ranked(D, "apple"), ["live", "other"], "the ranking")
     lab.equal(store.ranked(D, "apple", limit=1), ["live"], "the best one")
@@ -252,14 +252,14 @@ def test_omit_expired_hides_from_semantic_search_too(lab: Lab) -> None:
     )
 
 
-@case("T6", needs=TTL)
+@case("T6", needs=TTL, waits=True)
 def test_what_is_seen_of_expired_items_before_the_sweep(lab: Lab) -> None:
     """
     Without ``omit_expired`` it is the store's choice whether expired items are seen, and revived.
     """
     store = expiring(lab)
     store.put(D, "k", {"n": 1}, ttl=SOON)
-    time.sleep(GRACE)
+    lab.sleep(GRACE)
 
     seen = bool(there(store, D, ["k"]))
     lab.observe("ttl.expired_visible", seen)

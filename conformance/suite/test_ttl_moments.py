@@ -17,7 +17,7 @@ NEAR = 0.05
 """Seconds by which clocks may be rounded."""
 
 
-@case("T7", needs=TTL)
+@case("T7", needs=TTL, waits=True)
 def test_the_expired_wait_for_a_sweep(lab: Lab) -> None:
     """
     Where sweeps delete what has expired, nothing else does while no sweeper was started.
@@ -35,19 +35,19 @@ def test_the_expired_wait_for_a_sweep(lab: Lab) -> None:
     begin = time.monotonic()
     while time.monotonic() - begin < GRACE:
         counted += sweep(store)
-        time.sleep(0.02)
+        lab.sleep(0.02)
     if not counted:
         lab.unsupported("sweeps find nothing to delete: the engine expires by itself")
 
     for n in range(3):
         store.put(D, f"later{n}", {"n": n}, ttl=SOON)
-    time.sleep(GRACE + 0.2)
+    lab.sleep(GRACE + 0.2)
     store.put(("e",), "other", {"n": 0})
 
     lab.equal(sweep(store), 3, "the count of the first sweep after three items expired")
 
 
-@case("T7", needs=TTL)
+@case("T7", needs=TTL, waits=True)
 def test_the_sweeper_sweeps_time_after_time(lab: Lab) -> None:
     """
     A sweeper that was started once deletes what expires in its first rounds and what expires later.
@@ -66,7 +66,7 @@ def test_the_sweeper_sweeps_time_after_time(lab: Lab) -> None:
     lab.equal(store.maintenance("stop_ttl_sweeper", 5), True, "a stop of the sweeper")
 
 
-@case("T7", needs=(Capability.TTL, Capability.VECTORS))
+@case("T7", needs=(Capability.TTL, Capability.VECTORS), waits=True)
 def test_a_sweep_counts_items_and_not_their_vectors(lab: Lab) -> None:
     """
     Items with several vectors, with one and with none count as one each.
@@ -79,7 +79,7 @@ def test_a_sweep_counts_items_and_not_their_vectors(lab: Lab) -> None:
     store.put(D, "five", {"text": "fig", "more": "kiwi", "list": ["a", "b", "c"]}, ttl=SOON)
     store.put(D, "none", {"text": "apple"}, index=False, ttl=SOON)
     store.put(D, "live", {"text": "apple", "more": "kiwi"})
-    time.sleep(GRACE)
+    lab.sleep(GRACE)
     seen = len(there(store, D, ["one", "five", "none"]))
 
     count = sweep(store)
@@ -93,7 +93,7 @@ def test_a_sweep_counts_items_and_not_their_vectors(lab: Lab) -> None:
     lab.equal(store.keys(D), ["live"], "the items after the sweep")
 
 
-@case("T8", needs=TTL)
+@case("T8", needs=TTL, waits=True)
 def test_no_item_goes_a_moment_early(lab: Lab) -> None:
     """
     An item is there to the last tenth of its time, whatever fraction of a second it was put at.
@@ -105,7 +105,7 @@ def test_no_item_goes_a_moment_early(lab: Lab) -> None:
     for n in range(5):
         put_at[f"k{n}"] = time.monotonic()
         store.put(D, f"k{n}", {"n": n}, ttl=LIFE / 60)
-        time.sleep(0.2)
+        lab.sleep(0.2)
 
     while put_at:
         sweep(store)
@@ -118,4 +118,4 @@ def test_no_item_goes_a_moment_early(lab: Lab) -> None:
             )
             if age > LIFE - NEAR:
                 del put_at[key]
-        time.sleep(0.1)
+        lab.sleep(0.1)

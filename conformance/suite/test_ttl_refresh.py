@@ -14,8 +14,8 @@ from conformance.subject import Subject
 from conformance.suite._expiry import TTL, D, expiring, sweep, there
 
 
-def _after(begin: float, seconds: float) -> None:
-    time.sleep(max(0.0, begin + seconds - time.monotonic()))
+def _after(lab: Lab, begin: float, seconds: float) -> None:
+    lab.sleep(begin + seconds - time.monotonic())
 
 
 LIFE = 5.0
@@ -42,14 +42,14 @@ class _Timeline:
 
     def reads(self) -> None:
         """Wait for the moment of the reads."""
-        _after(self.begin, READ_AT)
+        _after(self.lab, self.begin, READ_AT)
         self.read_first = time.monotonic()
 
     def look(self) -> None:
         """Check who lives; cannot tell on a machine that was too slow for the margins."""
         if time.monotonic() - self.begin > LIFE - 1.05:
             self.lab.unverified("the reads took so long that items expired before they were read")
-        _after(self.written, LIFE + 1.1)
+        _after(self.lab, self.written, LIFE + 1.1)
         for store in {id(s): s for s, *_ in self.kept + self.lost}.values():
             sweep(store)
         kept = [(what, bool(there(s, at, [key]))) for s, at, key, what in self.kept]
@@ -65,7 +65,7 @@ class _Timeline:
             self.lab.true(alive, f"refreshed, so it lives on: {what}", got="it is gone")
 
 
-@case("T4", needs=TTL)
+@case("T4", needs=TTL, waits=True)
 def test_what_refreshes_an_item_and_what_does_not(lab: Lab) -> None:
     """
     Reads refresh unless the configuration or the call says otherwise, and only what they return.

@@ -13,7 +13,7 @@ from conformance.suite._expiry import GRACE, SOON, TTL, D, expiring, start, swee
 from conformance.suite._ranking import does_not_match, matches, unscored
 
 
-@case("T7", needs=TTL)
+@case("T7", needs=TTL, waits=True)
 def test_a_sweep_deletes_exactly_the_expired_and_counts_them(lab: Lab) -> None:
     """
     ``sweep_ttl`` deletes what has expired, nothing else, and says how many those were.
@@ -28,7 +28,7 @@ def test_a_sweep_deletes_exactly_the_expired_and_counts_them(lab: Lab) -> None:
     store.put(D, "long", {"n": 1}, ttl=10)
     store.put(D, "never", {"n": 2})
     store.put(("d", "n1"), "never", {"n": 3})
-    time.sleep(GRACE)
+    lab.sleep(GRACE)
     seen = len(store.search(D, limit=100, refresh_ttl=False)) - 3
 
     if lab.offers(Capability.PERSISTENCE):
@@ -50,7 +50,7 @@ def test_a_sweep_deletes_exactly_the_expired_and_counts_them(lab: Lab) -> None:
     lab.equal(sweep(store), 0, "the count of a second sweep")
 
 
-@case("T7", needs=(Capability.TTL, Capability.VECTORS))
+@case("T7", needs=(Capability.TTL, Capability.VECTORS), waits=True)
 def test_a_sweep_removes_the_vectors(lab: Lab) -> None:
     """
     A key that is used again after it was swept is not found by the old text.
@@ -59,7 +59,7 @@ def test_a_sweep_removes_the_vectors(lab: Lab) -> None:
     for key in ("k", "l"):
         store.put(D, key, {"text": "apple"}, ttl=SOON)
     store.put(D, "live", {"text": "apple banana"})
-    time.sleep(GRACE)
+    lab.sleep(GRACE)
     sweep(store)
 
     lab.equal(store.ranked(D, "apple"), ["live"], "the ranking after the sweep")
@@ -70,7 +70,7 @@ def test_a_sweep_removes_the_vectors(lab: Lab) -> None:
     does_not_match(lab, store, D, "apple", "l", "the old text was swept")
 
 
-@case("T7", needs=TTL, seconds=60)
+@case("T7", needs=TTL, seconds=60, waits=True)
 def test_the_sweeper_runs_between_start_and_stop_only(lab: Lab) -> None:
     """
     Nothing is swept before ``start_ttl_sweeper``, expired items are after it, none after the stop.
@@ -84,7 +84,7 @@ def test_the_sweeper_runs_between_start_and_stop_only(lab: Lab) -> None:
     lab.equal(store.maintenance("stop_ttl_sweeper", 1), True, "a stop when none was started")
     store.put(D, "first", {"n": 1}, ttl=SOON)
     store.put(D, "live", {"n": 2}, ttl=10)
-    time.sleep(GRACE + 0.2)
+    lab.sleep(GRACE + 0.2)
     shown = there(store, D, ["first"]) == ["first"]
     # A store that hides the expired by itself leaves nothing to see; a count then tells.
     if not shown:
@@ -95,7 +95,7 @@ def test_the_sweeper_runs_between_start_and_stop_only(lab: Lab) -> None:
     start(lab, store, 0.005)
     lab.equal(store.maintenance("stop_ttl_sweeper", 5), True, "a stop of the sweeper")
     store.put(D, "second", {"n": 3}, ttl=SOON)
-    time.sleep(GRACE + 0.2)
+    lab.sleep(GRACE + 0.2)
     if shown:
         lab.equal(there(store, D, ["second"]), ["second"], "an expired item after the stop")
     lab.equal(store.maintenance("stop_ttl_sweeper"), True, "a second stop")
@@ -109,7 +109,7 @@ def test_the_sweeper_runs_between_start_and_stop_only(lab: Lab) -> None:
     store.maintenance("stop_ttl_sweeper", 5)
 
 
-@case("T8", needs=TTL)
+@case("T8", needs=TTL, waits=True)
 def test_nothing_is_swept_early_and_nothing_of_zero_lasts(lab: Lab) -> None:
     """
     Sweeps before the time delete nothing; a ttl of zero or below means expired already, or is
@@ -136,5 +136,5 @@ def test_nothing_is_swept_early_and_nothing_of_zero_lasts(lab: Lab) -> None:
             )
         if spent > 1.4 and (not left or spent > 3):
             break
-        time.sleep(0.2)
+        lab.sleep(0.2)
     lab.equal(left, [], "items with a ttl of zero or below, a second later")

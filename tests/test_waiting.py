@@ -1,0 +1,144 @@
+"""
+Cases that wait run side by side, each of them once, and alone where their verdict surprises.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import pytest
+
+from backends.memory import MemoryBackend
+from conformance.case import CaseSpec, all_cases
+from conformance.contract import Verdict
+from conformance.lab import Lab
+from conformance.results import Row
+from conformance.runner import Outcome
+from conformance.session import RunSession, Selection, shipped_expectations
+from conformance.settings import Settings
+from conformance.waiting import AT_ONCE, Job, WaitingCases
+
+
+def waiting() -> list[CaseSpec]:
+    return [spec for spec in all_cases() if spec.waits and not spec.params]
+
+
+def jobs(count: int) -> list[Job]:
+    return [Job(spec, "memory", "sync", None) for spec in waiting()[:count]]
+
+
+def outcome(job: Job, verdict: Verdict = Verdict.PASS) -> Outcome:
+    row = Row(
+        job.backend, job.spec.rule_id, "MUST", job.spec.case_id(None), job.mode, str(verdict), ""
+    )
+    return Outcome(row, (), Lab(MemoryBackend(), job.spec, job.mode, None, Settings()), None)
+
+
+class Runs:
+    """Runs jobs and counts them; ``verdicts`` are given one after the other, then passes."""
+
+    def __init__(self, *verdicts: Verdict, together: int = 1) -> None:
+        self.verdicts = list(verdicts)
+        self.count: Counter[str] = Counter()
+        self.prepared: list[str] = []
+        self.gate = threading.Barrier(together, timeout=20)
+
+    def __call__(self, job: Job) -> Outcome:
+        self.count[job.spec.id] += 1
+        self.gate.wait()
+        return outcome(job, self.verdicts.pop(0) if self.verdicts else Verdict.PASS)
+
+    def cases(self, given: list[Job]) -> WaitingCases:
+        return WaitingCases(self, self.prepared.append, self.surprises, given)
+
+    @staticmethod
+    def surprises(what: Outcome) -> bool:
+        return what.row.verdict == Verdict.FAIL
+
+
+def test_they_run_at_the_same_time_and_once_each() -> None:
+    given = jobs(8)
+    run = Runs(together=8)  # none ends before all eight have begun
+    cases = run.cases(given)
+
+    taken = [cases.take(job).row.case for job in given]
+
+    assert taken == [job.spec.id for job in given]
+    assert run.count == Counter(job.spec.id for job in given)
+    assert run.prepared == ["memory"]
+
+
+def test_no_more_than_the_limit_run_at_once() -> None:
+    given = jobs(AT_ONCE + 4)
+    running, most, lock = 0, 0, threading.Lock()
+    free = threading.Event()
+
+    def run(job: Job) -> Outcome:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+            if running == AT_ONCE:
+                free.set()
+        assert free.wait(20)
+        with lock:
+            running -= 1
+        return outcome(job)
+
+    cases = WaitingCases(run, lambda name: None, lambda what: False, given)
+    for job in given:
+        cases.take(job)
+
+    assert most == AT_ONCE
+
+
+def test_a_surprise_is_run_again_alone() -> None:
+    given = jobs(2)
+    run = Runs(Verdict.FAIL, Verdict.FAIL)
+    cases = run.cases(given)
+
+    assert [cases.take(job).row.verdict for job in given] == [Verdict.PASS] * 2
+    assert run.count == Counter({job.spec.id: 2 for job in given})
+
+
+def test_a_case_that_was_not_announced_runs_where_it_is_asked_for() -> None:
+    run = Runs()
+    cases = run.cases([])
+
+    assert cases.take(jobs(1)[0]).row.verdict == Verdict.PASS
+    assert run.prepared == []
+
+
+def test_what_breaks_in_the_thread_is_raised_where_it_is_taken() -> None:
+    def broken(job: Job) -> Outcome:
+        raise RuntimeError("ours")
+
+    given = jobs(2)
+    cases = WaitingCases(broken, lambda name: None, lambda what: False, given)
+    for job in given:
+        with pytest.raises(RuntimeError, match="ours"):
+            cases.take(job)
+
+
+def test_a_session_runs_what_waits_and_keeps_its_verdicts() -> None:
+    backend = MemoryBackend()
+    known = shipped_expectations("memory")
+    session = RunSession({"memory": backend}, Selection(), Settings(), known)
+    session.start()
+    try:
+        given = [
+            Job(spec, "memory", mode, None)
+            for spec in all_cases()
+            if spec.waits and spec.rule_id == "K4"
+            for mode in spec.modes
+        ]
+        assert len(given) > 4
+        session.expect(given)
+        rows = [session.run(j.spec, j.backend, j.mode, j.param).row for j in given]
+        unexpected = [r for r in rows if r.verdict == Verdict.FAIL and r.expectation is None]
+        assert unexpected == []
+        assert any(r.verdict == Verdict.PASS for r in rows)
+        assert any(r.waited > 0 for r in rows)
+    finally:
+        session.stop()

@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from conformance.case import CaseSpec, Mode, all_cases
-from conformance.contract import Capability, Verdict, declared, rule
+from conformance.contract import Verdict, declared, rule
 from conformance.results import Row
 from conformance.runner import run_case
 from conformance.settings import Settings
@@ -164,10 +164,10 @@ class _Run:
         self.rows.extend([outcome.row, *(outcome.others if self._breaks is None else ())])
 
     def every(self, jobs: Iterable[Job]) -> None:
-        """All of them; those that wait for items to expire wait together."""
+        """All of them; those that wait do it side by side."""
         waiting = []
         for job in jobs:
-            if Capability.TTL in job[0].needs:
+            if job[0].waits:
                 waiting.append(job)
             else:
                 self._one(job)

@@ -66,6 +66,32 @@ def test_the_sweeper_sweeps_time_after_time(lab: Lab) -> None:
     lab.equal(store.maintenance("stop_ttl_sweeper", 5), True, "a stop of the sweeper")
 
 
+@case("T7", needs=TTL, waits=True)
+def test_the_sweeper_and_the_calls_beside_it_leave_each_other_alone(lab: Lab) -> None:
+    """
+    While the sweeper sweeps every few milliseconds puts and gets work as ever, and so does the sweeper.
+
+    If this fails, look at a connection that the sweeper's thread uses without the lock of the calls.
+    """
+    store = expiring(lab, refresh_on_read=False)
+    if not hasattr(store.raw, "start_ttl_sweeper"):
+        lab.unsupported("has no sweeper: the engine expires by itself")
+    start(lab, store, 0.0005)
+    begin = time.monotonic()
+    count = 0
+    while count < 20 or time.monotonic() - begin < 1:
+        store.put(D, f"k{count % 10}", {"n": count})
+        lab.equal(store.value(D, f"k{count % 10}"), {"n": count}, "the value just put")
+        count += 1
+
+    lab.equal(len(store.keys(D)), 10, "the number of items put beside the sweeper")
+    store.put(D, "soon", {"n": 1}, ttl=SOON)
+    lab.until(
+        lambda: not there(store, D, ["soon"]), 6, "the sweeper that ran beside calls sweeps no more"
+    )
+    lab.equal(store.maintenance("stop_ttl_sweeper", 5), True, "a stop of the sweeper")
+
+
 @case("T7", needs=(Capability.TTL, Capability.VECTORS), waits=True)
 def test_a_sweep_counts_items_and_not_their_vectors(lab: Lab) -> None:
     """

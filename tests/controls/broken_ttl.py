@@ -5,6 +5,7 @@ Stores that break the rules of the time to live (T1 to T8).
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -854,6 +855,38 @@ class SweeperCannotStartAgain(ReferenceStore):
 
     def start_ttl_sweeper(self, sweep_interval_minutes: float | None = None) -> Any:
         return self.sweeper or super().start_ttl_sweeper(sweep_interval_minutes)
+
+
+class SweeperLosesTheConnection(ReferenceStore):
+    """Once the sweeper has met a call under way, every call raises."""
+
+    breaks = "T7"
+    also = LIVES
+    rounds = 0
+
+    def sweep(self) -> int:
+        if self.sweeper is not None:
+            self.rounds += 1
+        return super().sweep()
+
+    def batch(self, ops: Iterable[Op]) -> list[Any]:
+        if self.rounds > 5:
+            raise RuntimeError("another command is already in progress")
+        return super().batch(ops)
+
+
+class SweeperDiesOfACall(ReferenceStore):
+    """A put while the sweeper runs ends the sweeper."""
+
+    breaks = "T7"
+    also = LIVES
+
+    def batch(self, ops: Iterable[Op]) -> list[Any]:
+        given = list(ops)
+        written = any(isinstance(op, PutOp) and op.ttl is None for op in given)
+        if written and self.sweeper is not None:
+            self.sweeper_stop.set()
+        return super().batch(given)
 
 
 # T8

@@ -1,0 +1,23 @@
+"""
+PostgresStore changes keys of a value that are no text, without a word.
+
+Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-postgres 3.2.0.
+Needs the environment variable POSTGRES_CONNECTION_STRING: a fresh database with pgvector.
+Exits 1 on the bug and 0 when it is fixed.
+"""
+
+import sys
+import os
+from langgraph.store.postgres import PostgresStore
+
+with PostgresStore.from_conn_string(os.environ["POSTGRES_CONNECTION_STRING"]) as store:
+    store.setup()
+    try:
+        store.put(("a",), "k", {"counts": {1: "one", None: "none"}})
+        got = store.get(("a",), "k").value["counts"]
+    except TypeError:
+        got = "refused"
+promised = "refused"
+print("got:     ", got)
+print("promised:", promised)
+sys.exit(got != promised)

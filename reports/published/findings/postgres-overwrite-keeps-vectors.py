@@ -1,0 +1,24 @@
+"""
+PostgresStore keeps the vectors of the old value when an item is overwritten with index=False or other paths.
+
+Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-postgres 3.2.0.
+Needs the environment variable POSTGRES_CONNECTION_STRING: a fresh database with pgvector.
+Exits 1 on the bug and 0 when it is fixed.
+"""
+
+import sys
+import os
+from langgraph.store.postgres import PostgresStore
+
+VECTORS = {"old": [1.0, 0.0], "new": [0.0, 1.0]}
+index = {"dims": 2, "embed": lambda texts: [VECTORS[t] for t in texts], "fields": ["text"]}
+with PostgresStore.from_conn_string(os.environ["POSTGRES_CONNECTION_STRING"], index=index) as store:
+    store.setup()
+    store.put(("a",), "k", {"text": "old"})
+    store.put(("a",), "k", {"text": "new"}, index=False)
+    got = [(i.key, i.value["text"], i.score) for i in store.search(("a",), query="old")]
+    got = [g for g in got if g[2]]
+promised = []
+print("got:     ", got)
+print("promised:", promised)
+sys.exit(got != promised)

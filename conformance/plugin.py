@@ -9,6 +9,7 @@ controller writes.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,17 +86,24 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "conformance(rule, backend, mode): a conformance case")
     handed = next((p for p in config.pluginmanager.get_plugins() if isinstance(p, Handover)), None)
     if handed is not None:
-        config.stash[_SESSION] = handed.session
+        _adopt(config, handed.session)
         return
     options = config.option
     if getattr(options, "dist", "no") == "load":
         options.dist = "loadgroup"  # what kills an engine must not run beside its like
     worker = getattr(config, "workerinput", None)
     if worker is not None and "conformance" in worker:
-        config.stash[_SESSION] = session_from_spec(json.loads(worker["conformance"]))
-        config.add_cleanup(config.stash[_SESSION].stop)
+        session = session_from_spec(json.loads(worker["conformance"]))
+        config.add_cleanup(session.stop)
+        _adopt(config, session)
     elif options.backend or options.store:
         _start_own(config)
+
+
+def _adopt(config: pytest.Config, session: RunSession) -> None:
+    config.stash[_SESSION] = session
+    # What stores log is not our output; the verdicts say what went wrong.
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 def _start_own(config: pytest.Config) -> None:
@@ -110,7 +118,7 @@ def _start_own(config: pytest.Config) -> None:
             session.open_file(config.option.run_file)
     except (BackendError, ValueError) as error:
         raise pytest.UsageError(str(error)) from None
-    config.stash[_SESSION] = session
+    _adopt(config, session)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -86,7 +86,18 @@ def _pytest(session: RunSession, progress: ProgressPlugin, arguments: list[str])
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
     plugins = [word for name in _PLUGINS for word in ("-p", name)]
-    quiet = ["-q", "-p", "no:cacheprovider", "--no-header", "-c", os.devnull, "--rootdir", "."]
+    quiet = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:logging",
+        "--no-header",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        ".",
+    ]
     arguments = [*plugins, *quiet, *arguments]
     code = int(pytest.main(arguments, plugins=[Handover(session), progress]))
     if progress.interrupted:

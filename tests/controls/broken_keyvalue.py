@@ -18,7 +18,7 @@ from typing import Any
 if (folder := str(Path(__file__).resolve().parents[1])) not in sys.path:
     sys.path.insert(0, folder)  # the file is also loaded by its path, from any directory
 
-from langgraph.store.base import GetOp, Item, Op, PutOp, SearchItem, SearchOp
+from langgraph.store.base import GetOp, Item, ListNamespacesOp, Op, PutOp, SearchItem, SearchOp
 
 from controls.groups import ALL, DELETES, REPLACES, TIMES
 from controls.reference import Address, Embedded, ReferenceStore, Row, Write
@@ -733,6 +733,29 @@ class LongTextIsCut(Alters):
 
     def alter(self, part: Any) -> Any:
         return part[:65535] if isinstance(part, str) else part
+
+
+class WindowOfTenThousand(ReferenceStore):
+    """A search reaches the first 10,000 items, whatever limit and offset are."""
+
+    breaks = "K13"
+    also = ("S4", "S5")
+
+    def page(self, found: list[Any], limit: int, offset: int) -> list[Any]:
+        return super().page(found[:10_000], limit, offset)
+
+
+class NamespacesOfTheFirstTenThousand(ReferenceStore):
+    """The namespaces are taken from the first 10,000 items."""
+
+    breaks = "K13"
+    also = ("L6",)
+
+    def read_namespaces(self, op: ListNamespacesOp) -> list[tuple[str, ...]]:
+        late = {row.namespace_text for row in self.visible()[10_000:]}
+        late -= {row.namespace_text for row in self.visible()[:10_000]}
+        hidden = {self.decode_namespace(text) for text in late}
+        return [name for name in super().read_namespaces(op) if name not in hidden]
 
 
 # K7

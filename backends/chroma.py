@@ -22,7 +22,7 @@ from backends.engines.http_server import HttpContainer, HttpServer
 from backends.engines.ports import LOOPBACK
 from backends.packages import megabytes, versions
 from backends.vector.backend import VectorBackend
-from backends.vector.chroma import OLDEST_SERVER, ChromaStore
+from backends.vector.chroma import OLDEST_SERVER, ChromaStore, close_client
 from backends.vector.store import VectorStore
 from backends.vector.versions import require
 from conformance.contract import Location
@@ -94,7 +94,7 @@ class ChromaBackend(VectorBackend):
                 with contextlib.suppress(NotFoundError):
                     client.delete_collection(one)
         finally:
-            client.close()
+            close_client(client)
 
     def engine_version(self) -> str:
         if self.deployment is Deployment.EMBEDDED:
@@ -107,7 +107,7 @@ class ChromaBackend(VectorBackend):
                 return f"Chroma {metadata.version('chromadb')}"
             return f"Chroma (its API says {version})"
         finally:
-            client.close()
+            close_client(client)
 
     def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
         if self.url is None:

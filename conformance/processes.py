@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-import select
+import selectors
 import signal
 import socket
 import subprocess
@@ -46,8 +46,10 @@ class Spawned:
             return True
         if self._pidfd is None:
             return True
-        ready, _, _ = select.select([self._pidfd], [], [], seconds)
-        return bool(ready)
+        # Not select(), which takes no descriptor beyond 1023: a store may hold very many.
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self._pidfd, selectors.EVENT_READ)
+            return bool(waiting.select(seconds))
 
     def signal(self, number: int) -> None:
         """Send a signal to the whole group; one that has ended is fine."""

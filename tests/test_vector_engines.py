@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import os
 import re
 import threading
 import uuid
@@ -311,6 +312,25 @@ def test_the_size_of_a_row_is_no_less_than_its_json() -> None:
     record = Record("i", "item", "i", "s", ("p",), ("t",), {}, 1, "h", body)
 
     assert size_of(record) >= len(json.dumps(body, ensure_ascii=False).encode())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors in /proc")
+def test_stores_that_were_closed_hold_no_connection(kind: str) -> None:
+    backend = _shared(kind)
+
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    counts = []
+    for _ in range(12):
+        at = backend.location()
+        with backend.open(at, INDEX, None, "sync") as store:
+            store.put(("a",), "k", {"text": "alpha"})
+        backend.discard(at)
+        counts.append(descriptors())
+
+    # The first stores may leave what all later ones share.
+    assert counts[-1] <= counts[3] + 2, counts
 
 
 # -- an engine that goes away ---------------------------------------------------------------------

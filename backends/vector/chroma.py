@@ -54,6 +54,15 @@ _ROWS = ["metadatas", "documents"]
 _COPIED_AT_ONCE = 500
 
 
+def close_client(client: ClientAPI) -> None:
+    """Close a client and its connections, which its own ``close`` leaves open for as long as we live."""
+    session = getattr(getattr(client, "_server", None), "_session", None)
+    with suppress(Exception):
+        client.close()
+    if session is not None:
+        session.close()
+
+
 class ChromaDriver:
     """Rows as records: body in the document, everything else in flat metadata."""
 
@@ -83,8 +92,7 @@ class ChromaDriver:
     def close(self) -> None:
         with self._lock:
             if self._client is not None:
-                with suppress(Exception):
-                    self._client.close()
+                close_client(self._client)
                 self._client = self._opened = None
 
     # Schema

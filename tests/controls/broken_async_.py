@@ -28,7 +28,7 @@ class AsyncDefaultLimitDiffers(ReferenceStore):
     """Without a limit ``asearch`` gives 20."""
 
     breaks = "S4"
-    also = ("O7", "S5")
+    also = ("O7", "S5", "S2", "S8", "V1", "V4")
     modes = ("async",)
 
     async def asearch(self, prefix: Any, /, **kwargs: Any) -> list[SearchItem]:
@@ -39,7 +39,7 @@ class AsyncIgnoresTheFilter(ReferenceStore):
     """``asearch`` ignores its filter."""
 
     breaks = "O7"
-    also = FILTERS
+    also = (*FILTERS, "O10")
 
     async def asearch(self, prefix: Any, /, **kwargs: Any) -> list[SearchItem]:
         return await super().asearch(prefix, **{**kwargs, "filter": None})
@@ -162,7 +162,7 @@ class AsyncTakesAnyNamespace(ReferenceStore):
     """``aput`` replaces what is wrong in a namespace."""
 
     breaks = "O7"
-    also = ("N1", "N6")
+    also = ("N1", "N6", "O10")
 
     async def aput(self, namespace: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> None:
         clean = tuple(str(label).replace(".", "_") or "_" for label in namespace) or ("_",)
@@ -187,7 +187,7 @@ class AsyncSearchIsNotImplemented(ReferenceStore):
     """``alist_namespaces`` is not implemented, although async calls are offered."""
 
     breaks = "O7"
-    also = LISTS
+    also = (*LISTS, "O10", "O9")
 
     async def alist_namespaces(self, **kwargs: Any) -> list[tuple[str, ...]]:
         raise NotImplementedError
@@ -534,7 +534,7 @@ class BusyStoresRefuse(ReferenceStore):
     """A call while another thread is at work is refused."""
 
     breaks = "O12"
-    also = ("O7", "O13", "E5", "E3", "E6", "O11")
+    also = ("O7", "O13", "E5", "E3", "E6", "O11", "E1", "O8")
 
     def execute(self, plan: Plan, embedded: Embedded, turn: int) -> list[Result]:
         gate = self.__dict__.setdefault("gate", threading.Lock())
@@ -567,7 +567,7 @@ class ConcurrentPutsAreLost(ReferenceStore):
     """A put that comes while another thread is at work is acknowledged and lost."""
 
     breaks = "O12"
-    also = ("O7", "O13", "E5", "E3", "E6", "O11")
+    also = ("O7", "O13", "E5", "E3", "E6", "O11", "E1", "O8")
 
     def execute(self, plan: Plan, embedded: Embedded, turn: int) -> list[Result]:
         gate = self.__dict__.setdefault("gate", threading.Lock())
@@ -603,7 +603,7 @@ class EachStoreCachesItsReads(ReferenceStore):
     """A store answers ``get`` from a cache that other connections do not clear."""
 
     breaks = "O13"
-    also = ("E6", "E4", "T2", "T5", "T7", "K4", "O14", "O16", "O17", "X1", "V11")
+    also = ("E6", "E4", "T2", "T5", "T7", "K4", "O14", "O16", "O17", "X1", "V11", "K10", "T4")
 
     def read_item(self, op: GetOp) -> Item | None:
         cache: dict[Any, Any] = self.__dict__.setdefault("cache", {})

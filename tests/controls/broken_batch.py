@@ -71,6 +71,7 @@ class MissingItemsGiveNoResult(Answers):
     """A get of a missing item in a batch has no place in the results."""
 
     breaks = "O1"
+    also = (*Answers.also, "K1", "K2", "N5", "N7", "T5", "X1", "X7")
 
     def answer(self, plan: Plan, results: list[Any]) -> Any:
         if len(results) == 1:
@@ -83,6 +84,27 @@ class ResultsAreReversed(Answers):
     """The results of a batch come in reverse order."""
 
     breaks = "O1"
+    also = (
+        *Answers.also,
+        "F1",
+        "F13",
+        "F14",
+        "K1",
+        "K11",
+        "K12",
+        "K2",
+        "K3",
+        "K4",
+        "K5",
+        "L1",
+        "N2",
+        "N4",
+        "N5",
+        "N7",
+        "S4",
+        "X1",
+        "X7",
+    )
 
     def answer(self, plan: Plan, results: list[Any]) -> Any:
         return results[::-1]
@@ -146,6 +168,7 @@ class GetsOfOneNamespaceAreMixedUp(Answers):
     """Several gets in one namespace are answered in the order of their keys."""
 
     breaks = "O1"
+    also = (*Answers.also, "K1", "K11", "K2", "N7", "X7")
 
     def answer(self, plan: Plan, results: list[Any]) -> Any:
         places = [i for i, op in enumerate(plan.ops) if isinstance(op, GetOp)]
@@ -160,6 +183,7 @@ class SearchesOfABatchShareTheFirstAnswer(Answers):
     """Every search of a batch gives what the first one found."""
 
     breaks = "O1"
+    also = (*Answers.also, "F1", "S4")
 
     def answer(self, plan: Plan, results: list[Any]) -> Any:
         first = [x for x, op in zip(results, plan.ops) if isinstance(op, SearchOp)]
@@ -302,6 +326,7 @@ class DuplicateGetsAreAnsweredOnce(Answers):
     """Of two gets of one key in a batch the second gives None."""
 
     breaks = "O3"
+    also = (*Answers.also, "K1")
 
     def answer(self, plan: Plan, results: list[Any]) -> Any:
         seen: set[Any] = set()
@@ -382,7 +407,7 @@ class DeletesStayWhenABatchFails(ReferenceStore):
     """When a batch fails, its deletes have been done."""
 
     breaks = "O4"
-    also = (*BATCHES, "V13", "V14")
+    also = (*BATCHES, "V13", "V14", "N6")
 
     def undo(self, ops: list[Op]) -> None:
         with self.transaction():

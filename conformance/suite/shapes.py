@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from conformance.compat import GetOp, PutOp
+from conformance.lab import Lab
 from conformance.subject import Subject
 
 Namespace = tuple[str, ...]
@@ -274,6 +275,22 @@ def fill(store: Subject, items: Iterable[tuple[Namespace, str, Any]], *, chunk: 
     ops = [PutOp(namespace, key, value) for namespace, key, value in items]
     for start in range(0, len(ops), chunk):
         store.batch(ops[start : start + chunk])
+
+
+LARGE = 16_384
+"""Characters of a value's JSON from which on an engine may have a limit, and must name it."""
+LIMIT_WORDS = ("size", "limit", "large", "exceed", "too big", "too long", "maximum", "max")
+
+
+def put_large(lab: Lab, store: Subject, at: Namespace, key: str, value: Any, what: str) -> None:
+    """Put a large value; where it is refused by name and not stored, the case ends as unsupported."""
+    error = lab.attempt(lambda: store.put(at, key, value))
+    if error is None:
+        return
+    named = any(word in str(error).lower() for word in LIMIT_WORDS)
+    lab.true(named, f"{what} is stored, or refused by an error that names the limit", got=error)
+    lab.equal(store.get(at, key), None, f"get after the put of {what} was refused")
+    lab.unsupported(f"{what} is refused: {str(error)[:160]}")
 
 
 def values_of(store: Subject, addresses: Iterable[tuple[Namespace, str]]) -> list[Any]:

@@ -4,6 +4,7 @@ Group K, the values: a JSON value comes back as it was.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import OrderedDict, UserDict
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from uuid import UUID
 from conformance.case import case
 from conformance.compat import GetOp, PutOp
 from conformance.lab import Lab
-from conformance.suite.shapes import LOOKALIKES, every_lookalike
+from conformance.suite.shapes import LARGE, LOOKALIKES, every_lookalike, put_large
 
 NS = ("values",)
 
@@ -246,7 +247,11 @@ def test_a_json_value_comes_back_as_it_was(lab: Lab, value: Any) -> None:
     If this fails, look at the encoder and decoder of values, and at the column's type.
     """
     store = lab.open()
-    store.put(NS, "k", value)
+    size = len(json.dumps(value))
+    if size > LARGE:
+        put_large(lab, store, NS, "k", value, f"a value of {size} characters")
+    else:
+        store.put(NS, "k", value)
     lab.same(store.value(NS, "k"), value, "the value in get")
     store.batch([PutOp(NS, "k", {"other": 1})])
     store.batch([PutOp(NS, "k", value), PutOp(NS, "beside", {"n": 1})])

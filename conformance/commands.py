@@ -63,7 +63,7 @@ def make_session(settings: Settings, **options: Any) -> RunSession:
     if not named:
         session.optional = frozenset(DEFAULT_BACKENDS)
     embedder_from_name(settings.embed)
-    from conformance.session import corpus_facts
+    from conformance.facts import corpus_facts
 
     corpus_facts(settings)
     for backend in session.backends.values():

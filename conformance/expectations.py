@@ -64,11 +64,11 @@ class Expectation:
     sometimes: bool = False
     """Whether the failure depends on timing, so that passing does not make it stale."""
     steer: tuple[str, ...] = ()
-    """Features of random histories (`conformance.histories.FEATURES`) to leave out because of it."""
+    """Features of random histories (`conformance.comparison.FEATURES`) to leave out because of it."""
 
     def steered(self) -> frozenset[str]:
         """What random histories leave out: ``steer``, or all of the rule if all its cases are expected."""
-        from conformance.histories import FEATURES
+        from conformance.comparison import FEATURES
 
         whole = [name for name, rule_id in FEATURES.items() if rule_id == self.rule]
         return frozenset(self.steer or (whole if self.case == "*" else ()))
@@ -133,7 +133,7 @@ def _entry(data: Any, backend: str, where: str) -> Expectation:
 
 
 def _steer(names: Any, where: str) -> tuple[str, ...]:
-    from conformance.histories import FEATURES
+    from conformance.comparison import FEATURES
 
     if isinstance(names, str) or not all(isinstance(n, str) for n in names):
         raise ExpectationsError(f'{where}: steer: write a list of features, such as ["created"]')

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conformance.case import all_cases
+from conformance.comparison import FEATURES
 from conformance.contract import rule
 from conformance.expectations import (
     Expectation,
@@ -19,7 +20,6 @@ from conformance.expectations import (
     read_expectations,
     stale,
 )
-from conformance.histories import FEATURES
 from conformance.results import Row, Run
 from conformance.running import judge_run
 from conformance.session import RunSession, Selection, shipped_expectations

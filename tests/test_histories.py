@@ -16,8 +16,9 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from backends.factory import FactoryBackend
 from conformance import histories
 from conformance.case import CaseSpec, Mode, all_cases
+from conformance.comparison import FEATURES, Divergence
 from conformance.contract import declared
-from conformance.histories import FEATURES, Divergence, explore
+from conformance.histories import explore
 from conformance.lab import Lab
 from conformance.outcome import Call, Journal
 from conformance.runner import Outcome, run_case

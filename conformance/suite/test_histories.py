@@ -11,8 +11,9 @@ from pathlib import Path
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 from conformance.case import case
+from conformance.comparison import FEATURES, Divergence, text_of
 from conformance.contract import Capability
-from conformance.histories import FEATURES, Divergence, explore, text_of
+from conformance.histories import explore
 from conformance.lab import Lab
 
 BUDGET_SECONDS = 14.0

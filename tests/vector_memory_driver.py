@@ -89,7 +89,7 @@ class MemoryDriver:
         self._note("scan")
         assert 0 < limit <= self.limits.rows_per_page
         assert not skip or self.abilities.offset
-        found = sorted(i for i, r in self.rows.items() if self._matches(r, where))
+        found = sorted(i for i, r in list(self.rows.items()) if self._matches(r, where))
         start = skip if cursor is None else cursor
         page = [_row(self.rows[id]) for id in found[start : start + limit]]
         return Page(page, start + limit if len(found) > start + limit else None)

@@ -600,6 +600,7 @@ class SmallestIntIsClipped(Alters):
     """The integer -2**63 comes back one larger."""
 
     breaks = "K6"
+    also = ("F12",)
 
     def alter(self, part: Any) -> Any:
         return part + 1 if type(part) is int and part == -(2**63) else part

@@ -148,6 +148,10 @@ def cost(view: BackendView) -> Derived:
         return not_measured(
             "The backend states neither licence nor host.", disk, figures=tuple(figures)
         )
+    if view.emulated:
+        return not_measured(
+            "An emulator says nothing about what the service costs.", *notes, figures=tuple(figures)
+        )
     if view.fact("hosted"):
         value, because = "Hosted service", "The backend says that its provider runs and bills it."
     elif view.deployment == "factory" and not known:

@@ -29,7 +29,7 @@ SETUP_HOW = (
 COST_HOW = (
     "“Hosted service” if the backend says so, “Self-hosted” if it needs a service, else “In the "
     "application's process”, with the licence as the backend states it and the bytes that one memory "
-    "takes on disk as measured."
+    "takes on disk as measured. An emulator says nothing about what its service costs."
 )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -148,4 +149,6 @@ def execute(
     finally:
         session.close_file(interrupted=interrupted)
         session.stop()
+        if stream is not sys.stdout:
+            stream.close()
     return read_run(run_file)

@@ -281,12 +281,22 @@ def _tried(store: Writable, items: list[Exported]) -> list[Refusal]:
     return found
 
 
+def _beside(item: Exported, aside: str) -> tuple[str, ...]:
+    """
+    A namespace of nobody's, beside the item's own: as long and with the same labels before the last.
+
+    A store over several others may route by either, and what is tried must meet the same one.
+    """
+    *above, last = item.namespace
+    return (*above, f"{last} {aside}")
+
+
 def _tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refusal]:
     try:
         store.batch(
-            [PutOp((aside, *item.namespace), item.key, item.value, index=False) for item in part]
+            [PutOp(_beside(item, aside), item.key, item.value, index=False) for item in part]
         )
-        back = store.batch([GetOp((aside, *item.namespace), item.key) for item in part])
+        back = store.batch([GetOp(_beside(item, aside), item.key) for item in part])
     except Exception as error:  # noqa: BLE001 - whatever the store raises is its refusal
         if len(part) == 1:
             return [Refusal(*part[0].address, _said(error))]
@@ -309,7 +319,7 @@ def _said(error: Exception) -> str:
 
 def _take_away(store: Writable, aside: str, part: list[Exported]) -> None:
     """Delete what was put aside; keys that the store cannot even name were never put."""
-    deletes = [PutOp((aside, *item.namespace), item.key, None) for item in part]
+    deletes = [PutOp(_beside(item, aside), item.key, None) for item in part]
     try:
         store.batch(deletes)
     except Exception:  # noqa: BLE001 - one by one then, so that one bad key keeps no other

@@ -319,18 +319,20 @@ def test_stores_that_were_closed_hold_no_connection(kind: str) -> None:
     backend = _shared(kind)
 
     def descriptors() -> int:
+        gc.collect()
         return len(os.listdir("/proc/self/fd"))
 
     counts = []
-    for _ in range(12):
+    for _ in range(30):
         at = backend.location()
         with backend.open(at, INDEX, None, "sync") as store:
             store.put(("a",), "k", {"text": "alpha"})
         backend.discard(at)
         counts.append(descriptors())
 
-    # The first stores may leave what all later ones share.
-    assert counts[-1] <= counts[3] + 2, counts
+    # The first stores may leave what all later ones share, and other threads come and go; twenty
+    # stores that leave a connection each are more than that.
+    assert min(counts[-5:]) < min(counts[5:10]) + 12, counts
 
 
 # -- an engine that goes away ---------------------------------------------------------------------

@@ -602,3 +602,29 @@ def test_a_broken_hybrid_is_caught(
 
     with pytest.raises((AssertionError, AttributeError)):
         check(by_depth(first, InMemoryStore(index=INDEX), broken))
+
+
+def test_an_error_of_one_store_cuts_off_no_other() -> None:
+    ended: list[str] = []
+
+    class Refusing(InMemoryStore):
+        async def abatch(self, ops: Any) -> Any:
+            raise ValueError("a query vector of wrong size")
+
+    class Slow(InMemoryStore):
+        async def abatch(self, ops: Any) -> Any:
+            try:
+                await asyncio.sleep(0.05)
+            except asyncio.CancelledError:
+                ended.append("cut off")
+                raise
+            ended.append("to its end")
+            return await super().abatch(ops)
+
+    async def use() -> None:
+        store = HybridStore([Route(prefix=("u",), store=Refusing())], default=Slow())
+        with pytest.raises(ValueError, match="wrong size"):
+            await store.asearch(())
+
+    asyncio.run(use())
+    assert ended == ["to its end"]

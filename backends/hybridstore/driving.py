@@ -40,11 +40,16 @@ async def _aread(step: Step) -> Answers:
         return [await _answer(step.calls[0])]
     tasks = [asyncio.ensure_future(_answer(call)) for call in step.calls]
     try:
-        return list(await asyncio.gather(*tasks))
+        # An error of one store cuts off no other: a read that is cancelled may cost it its connection.
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return [answer for answer in answers if not isinstance(answer, BaseException)]
 
 
 async def _awrite(step: Step) -> Answers:

@@ -624,7 +624,7 @@ def test_an_error_of_one_store_cuts_off_no_other() -> None:
     async def use() -> None:
         store = HybridStore([Route(prefix=("u",), store=Refusing())], default=Slow())
         with pytest.raises(ValueError, match="wrong size"):
-            await store.asearch(())
+            await store.abatch([GetOp(("u",), "k"), GetOp(("other",), "k")])
 
     asyncio.run(use())
     assert ended == ["to its end"]

@@ -378,9 +378,7 @@ def test_an_engine_gone_in_the_middle_of_a_call_leaves_no_half_item(kind: str, m
             assert turns <= {acknowledged, acknowledged + 1}
             ranked = store.search(("a",), query="gamma", limit=items + 1)
             assert len(ranked) == items
-            if kind != "weaviate":
-                # A kill inside a batch can cost Weaviate vectors of that batch, never acknowledged ones.
-                assert {round(item.score, 3) for item in ranked} == {1.0}
+            assert {round(item.score, 3) for item in ranked} == {1.0}
             store.put(("a",), "k1", {"text": "delta"})
             assert store.search(("a",), query="delta", limit=1)[0].key == "k1"
     finally:

@@ -57,6 +57,8 @@ _REACH = 10_000
 """QUERY_MAXIMUM_RESULTS as it comes: how far limit and offset may go."""
 _USABLE_SECONDS = 10.0
 _SLICE = 2_500
+_SETTLED_AT_ONCE = 50
+_LONGER = 1.0 + 2**-9
 _NOBODY = "00000000-0000-5000-8000-000000000000"
 """An id that no row has."""
 _UNREACHABLE = re.compile("UNAVAILABLE|(?i:refused|failed to connect|health check)")
@@ -90,6 +92,8 @@ class WeaviateDriver:
         self._secret = secret
         self._lock = threading.Lock()
         self._made: WeaviateClient | None = None
+        self._unsure: set[str] = set()
+        self._settling = threading.Lock()
 
     @property
     def _client(self) -> WeaviateClient:
@@ -100,7 +104,33 @@ class WeaviateDriver:
 
     @property
     def _collection(self) -> Collection[Any, Any]:
-        return self._client.collections.use(self._name)
+        collection = self._client.collections.use(self._name)
+        if self._unsure:
+            self._settle(collection)
+        return collection
+
+    def _settle(self, collection: Collection[Any, Any]) -> None:
+        """
+        Give rows back to the vector index whose write did not come to its end.
+
+        A server killed within a batch comes back with objects that have their vectors, of which the
+        index knows nothing.  An update with the same vector changes nothing, so it gets another length;
+        the cosine stays.  Nothing but the vector is written: a row deleted in the meantime stays deleted.
+        """
+        with self._settling:
+            unsure = sorted(self._unsure)
+            for begin in range(0, len(unsure), _SETTLED_AT_ONCE):
+                ids = unsure[begin : begin + _SETTLED_AT_ONCE]
+                found = collection.query.fetch_objects_by_ids(
+                    ids, limit=len(ids), return_properties=[], include_vector=True
+                )
+                for one in found.objects:
+                    vector: Any = one.vector.get("default")
+                    if vector:
+                        _update(collection, str(one.uuid), vector=[x * _LONGER for x in vector])
+            if unsure:
+                _flush(collection)
+            self._unsure.difference_update(unsure)
 
     def close(self) -> None:
         """
@@ -189,8 +219,20 @@ class WeaviateDriver:
             )
             for record in records
         ]
+        vectors = {record.id for record in records if record.vector is not None}
         with self._asking("write"):
-            answer = self._collection.data.insert_many(objects)
+            collection = self._collection
+            try:
+                self._insert(collection, objects)
+                if vectors:
+                    _flush(collection)
+            except Exception:
+                with self._settling:
+                    self._unsure |= vectors
+                raise
+
+    def _insert(self, collection: Collection[Any, Any], objects: list[Any]) -> None:
+        answer = collection.data.insert_many(objects)
         if answer.has_errors:
             first = next(iter(answer.errors.values()))
             raise EngineError(
@@ -199,20 +241,6 @@ class WeaviateDriver:
                 f"{clean(first.message, self._secret)}",
                 "see the server's log",
             )
-        if any(record.vector is not None for record in records):
-            self._flush()
-
-    def _flush(self) -> None:
-        """
-        Have the server write out the vectors it has acknowledged.
-
-        It keeps the last ones in its own memory until the next batch ends, and loses them when it is
-        killed.  A batch that deletes nothing is the cheapest that ends.
-        """
-        from weaviate.classes.query import Filter
-
-        with self._asking("write"):
-            self._collection.data.delete_many(where=Filter.by_id().contains_any([_NOBODY]))
 
     def heads(self, ids: Sequence[str]) -> dict[str, Head]:
         found = self._by_id(ids, ["head", "expires"])
@@ -247,8 +275,6 @@ class WeaviateDriver:
             )
 
     def touch(self, touches: Sequence[Touch]) -> None:
-        from weaviate.exceptions import UnexpectedStatusCodeError
-
         # There is no conditional update; what was written anew is left out as far as one can see.
         heads = self.heads([touch.id for touch in touches])
         for touch in touches:
@@ -256,11 +282,7 @@ class WeaviateDriver:
             if head is None or head.head != touch.head or head.expires_at == touch.expires_at:
                 continue
             with self._asking("refresh"):
-                try:
-                    self._collection.data.update(touch.id, properties={"expires": touch.expires_at})
-                except UnexpectedStatusCodeError as error:
-                    if error.status_code != 404:  # gone in the meantime
-                        raise
+                _update(self._collection, touch.id, properties={"expires": touch.expires_at})
 
     def scan(self, where: Where, limit: int, cursor: Any = None, skip: int = 0) -> Page:
         chosen = to_filter(where)
@@ -347,6 +369,29 @@ class WeaviateDriver:
                 hint = "see whether the server runs and is reachable, then try again"
             cause = clean(said, self._secret) or type(error).__name__
             raise EngineError(self.engine, f"could not {what}: {cause}", hint) from None
+
+
+def _update(collection: Collection[Any, Any], id: str, **what: Any) -> None:
+    """Change an object in part, if it is still there."""
+    from weaviate.exceptions import UnexpectedStatusCodeError
+
+    try:
+        collection.data.update(id, **what)
+    except UnexpectedStatusCodeError as error:
+        if error.status_code != 404:
+            raise
+
+
+def _flush(collection: Collection[Any, Any]) -> None:
+    """
+    Have the server write out the vectors it has acknowledged.
+
+    It keeps the last ones in its own memory until the next batch ends, and loses them when it is
+    killed.  A batch that deletes nothing is the cheapest that ends.
+    """
+    from weaviate.classes.query import Filter
+
+    collection.data.delete_many(where=Filter.by_id().contains_any([_NOBODY]))
 
 
 class WeaviateStore(VectorStore):

@@ -37,10 +37,15 @@ from backends.base import (
     Opened,
     Snippet,
 )
+from backends.packages import installed_with
 from backends.references import Reference, one_line
 from conformance.contract import ALL, Capability, Location
 
 CHECK_SECONDS = 30.0
+
+
+URL_VARIABLE = "STORE_URL"
+"""Where a reproducer finds the URL, which may hold a password."""
 
 
 class FactoryBackend(Backend):
@@ -79,6 +84,8 @@ class FactoryBackend(Backend):
                 )
             self._arguments = Arguments.plan(self.name, found, self._options)
         self._is_async = self._inner is None and _runs_in_a_loop(found)
+        self._classes: set[type] = set()
+        self._given: type | None = None  # what the function gave the last time
         inner = self._inner.capabilities if self._inner is not None else ALL
         self.capabilities = capabilities if capabilities is not None else inner
 
@@ -97,8 +104,9 @@ class FactoryBackend(Backend):
         """What the function gives: a store, a coroutine, or a context manager not yet entered."""
         assert self._arguments is not None
         made = self._arguments.call(at, index, ttl)
-        kinds = (BaseStore, AbstractContextManager, AbstractAsyncContextManager)
+        kinds = (AbstractContextManager, AbstractAsyncContextManager, BaseStore)
         if isinstance(made, kinds) or inspect.isawaitable(made):
+            self._given = next((kind for kind in kinds if isinstance(made, kind)), None)
             return made
         hint = SHAPE
         if inspect.isgenerator(made) or inspect.isasyncgen(made):
@@ -110,6 +118,7 @@ class FactoryBackend(Backend):
         """``store`` if it is one; raises ``BackendError`` otherwise."""
         if not isinstance(store, BaseStore):
             raise BackendError(self.name, f"{_returned(self._reference, store)}.", SHAPE)
+        self._classes.add(type(store))
         return store
 
     # -- the preflight -----------------------------------------------------------------------------
@@ -220,31 +229,38 @@ class FactoryBackend(Backend):
         return self._inner.private() if self._inner is not None else None
 
     def facts(self) -> Facts:
-        return self._inner.facts() if self._inner is not None else Facts(store=str(self._reference))
+        """What can be told of a function: of what has been opened, and of its module."""
+        if self._inner is not None:
+            return self._inner.facts()
+        function = inspect.unwrap(self._arguments.function) if self._arguments is not None else None
+        names = getattr(function, "__globals__", {})
+        return Facts(store=str(self._reference), packages=installed_with(self._classes, names))
 
     def snippet(self, at: Location, mode: Mode) -> Snippet | None:
         if self._inner is not None:
             return self._inner.snippet(at, mode)
-        function = inspect.unwrap(self._arguments.function) if self._arguments is not None else None
-        asynchronous = inspect.isasyncgenfunction(function)
-        if self._arguments is None or not (asynchronous or inspect.isgeneratorfunction(function)):
+        if self._arguments is None or self._given is None:
             return None
         place = Path(self._reference.place)
-        head: tuple[str, ...] = ()
+        head: tuple[str, ...] = ("import os, pathlib, tempfile, types, uuid",)
         module = self._reference.place
         if self._reference.is_file:
-            head, module = ("import sys", f"sys.path.insert(0, {str(place.parent)!r})"), place.stem
+            head, module = (*head, f"sys.path.insert(0, {str(place.parent)!r})"), place.stem
+        opening = f"{self._reference.name}({self._arguments.source('AT', '{INDEX}', '{TTL}')})"
+        if self._given is BaseStore:
+            head, opening = (*head, "from contextlib import nullcontext"), f"nullcontext({opening})"
+        url = "None" if self._url is None else f"os.environ[{URL_VARIABLE!r}]"
         return Snippet(
             (
                 *head,
-                "import pathlib, tempfile, types",
                 f"from {module} import {self._reference.name.split('.')[0]}",
                 "AT = types.SimpleNamespace(path=pathlib.Path(tempfile.mkdtemp()),"
-                f" url=None, name='repro', options={dict(self._options)!r})",
+                f" url={url}, name='repro_' + uuid.uuid4().hex[:8], options={dict(self._options)!r})",
             ),
-            f"{self._reference.name}({self._arguments.source('AT', '{INDEX}', '{TTL}')})",
+            opening,
             setup=False,
-            awaits=asynchronous,
+            awaits=self._given is AbstractAsyncContextManager,
+            environment={} if self._url is None else {URL_VARIABLE: self._url},
         )
 
     def bytes_on_disk(self, at: Location) -> int | None:

@@ -5,8 +5,11 @@ What is installed, for the facts of a report.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from conformance.contract import Capability
@@ -21,6 +24,38 @@ def versions(distributions: Iterable[str]) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def installed_with(classes: Iterable[type], names: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Versions of the distributions that define the classes, their bases, and what ``names`` refer to.
+
+    ``names`` is the namespace of the module that uses them.  What lies in no installed distribution, such as
+    the standard library or a file of the user's own, is left out.
+    """
+    of = metadata.packages_distributions()
+    modules = {c.__module__ for given in classes for c in given.__mro__}
+    for value in names.values():
+        module = (
+            value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
+        )
+        modules.add(module if isinstance(module, str) else "")
+    found = set()
+    for module in modules:
+        candidates = set(of.get(module.partition(".")[0], ()))
+        if len(candidates) > 1:  # a namespace package, of which each distribution has a part
+            candidates = {name for name in candidates if _holds(name, module)}
+        found |= candidates
+    return versions(sorted(found))
+
+
+def _holds(distribution: str, module: str) -> bool:
+    place = getattr(sys.modules.get(module), "__file__", None)
+    return place is not None and any(
+        Path(str(file.locate())) == Path(place)
+        for file in metadata.files(distribution) or ()
+        if file.name == Path(place).name
+    )
 
 
 def unknown_to(opening: Callable[..., Any]) -> frozenset[Capability]:

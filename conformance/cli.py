@@ -66,56 +66,97 @@ def main() -> None:
     """Check LangGraph memory stores against the store contract, on their real engines."""
 
 
+def _listed(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> tuple[str, ...]:
+    """What was repeated or given with commas, as one list."""
+    return tuple(part.strip() for text in given for part in text.split(","))
+
+
+def _targets(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which stores, on which engines, and where the results go."""
+    options = (
+        click.option(
+            "-b",
+            "--backend",
+            multiple=True,
+            callback=_listed,
+            help="A backend (see `backends`); repeatable, or with commas. "
+            "Default: memory, sqlite and postgres.",
+        ),
+        click.option(
+            "--store",
+            multiple=True,
+            metavar="REF",
+            help="A store of yours: FILE.py:FUNCTION or package.module:FUNCTION.",
+        ),
+        click.option("--name", help="The name of the --store in the report."),
+        click.option(
+            "--declare",
+            default="",
+            metavar="CAP,...",
+            help="What the --store does not offer: "
+            "no-vectors, no-ttl, no-sync, no-async, no-persistence, no-processes, no-threads.",
+        ),
+        click.option(
+            "--option",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Passed to the store's function or backend; repeatable.",
+        ),
+        click.option(
+            "--deployment", help="Where the engine comes from: embedded, process, container or url."
+        ),
+        click.option("--url", help="The address of an engine of your own."),
+        click.option(
+            "--items",
+            type=click.IntRange(min=10),
+            default=1000,
+            show_default=True,
+            help="Items of the latency measurements.",
+        ),
+        click.option(
+            "--embed",
+            default="real",
+            show_default=True,
+            help="Embedder of scenarios and latencies: "
+            "real, minilm, exact or a LangChain provider string.",
+        ),
+        click.option(
+            "--out",
+            default="conformance-run",
+            show_default=True,
+            type=click.Path(path_type=Path),
+            help="Folder of the run file and the reports.",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 @main.command()
+@_targets
 @click.option(
-    "-b",
-    "--backend",
+    "--rule",
+    "rules",
     multiple=True,
-    help="A backend to check (see `backends`); repeatable. Default: memory, sqlite and postgres.",
+    callback=_listed,
+    help="Only this rule; repeatable, or with commas.",
 )
-@click.option(
-    "--store",
-    multiple=True,
-    metavar="REF",
-    help="A store of yours: FILE.py:FUNCTION or package.module:FUNCTION.",
-)
-@click.option("--name", help="The name of the --store in the report.")
-@click.option(
-    "--declare",
-    default="",
-    metavar="CAP,...",
-    help="What the --store does not offer: "
-    "no-vectors, no-ttl, no-sync, no-async, no-persistence, no-processes, no-threads.",
-)
-@click.option(
-    "--option",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Passed to the store's function or backend; repeatable.",
-)
-@click.option(
-    "--deployment", help="Where the engine comes from: embedded, process, container or url."
-)
-@click.option("--url", help="The address of an engine of your own.")
-@click.option("--rule", "rules", multiple=True, help="Only this rule; repeatable.")
 @click.option(
     "--group",
     "groups",
     multiple=True,
-    help="Only this group of rules (K, X, N, S, ...); repeatable.",
+    callback=_listed,
+    help="Only this group of rules (K, X, N, S, ...); repeatable, or with commas.",
 )
 @click.option(
     "--scenario",
     "scenarios",
     multiple=True,
+    callback=_listed,
     help="Only this scenario: procedural, semantic or episodic.",
-)
-@click.option(
-    "--out",
-    default="conformance-run",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Folder of the run file and the reports.",
 )
 @click.option(
     "--timeout",
@@ -128,12 +169,6 @@ def main() -> None:
     "-n", "--workers", type=click.IntRange(min=0), default=0, help="Run in this many processes."
 )
 @click.option(
-    "--embed",
-    default="real",
-    show_default=True,
-    help="Embedder of the scenarios: real, minilm, exact or a LangChain provider string.",
-)
-@click.option(
     "--data",
     multiple=True,
     type=click.Path(),
@@ -141,13 +176,6 @@ def main() -> None:
 )
 @click.option(
     "--seed", type=int, default=20_260, show_default=True, help="Seed of everything random."
-)
-@click.option(
-    "--items",
-    type=click.IntRange(min=10),
-    default=1000,
-    show_default=True,
-    help="Items of the latency measurements.",
 )
 @click.option(
     "--steps",
@@ -188,45 +216,7 @@ def run(schema: bool, **options: Any) -> None:
 
 
 @main.command()
-@click.option(
-    "-b",
-    "--backend",
-    multiple=True,
-    help="A backend to measure; repeatable. Default: memory, sqlite and postgres.",
-)
-@click.option(
-    "--store",
-    multiple=True,
-    metavar="REF",
-    help="A store of yours: FILE.py:FUNCTION or package.module:FUNCTION.",
-)
-@click.option("--name", help="The name of the --store in the report.")
-@click.option("--declare", default="", metavar="CAP,...", help="What the --store does not offer.")
-@click.option(
-    "--option",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Passed to the store's function or backend.",
-)
-@click.option(
-    "--deployment", help="Where the engine comes from: embedded, process, container or url."
-)
-@click.option("--url", help="The address of an engine of your own.")
-@click.option(
-    "--items",
-    type=click.IntRange(min=10),
-    default=1000,
-    show_default=True,
-    help="Items in the store.",
-)
-@click.option("--embed", default="real", show_default=True, help="Embedder of the measurements.")
-@click.option(
-    "--out",
-    default="conformance-run",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Folder of the run file and the reports.",
-)
+@_targets
 @_explain
 def bench(**options: Any) -> None:
     """Measure latencies only."""

@@ -129,6 +129,8 @@ def reproducer(outcome: Outcome, backend: Backend, versions: dict[str, str]) -> 
         return None
     if any(c.name == "open" and _foreign_embedder(c) for c in calls):
         return None
+    if len(lab._locations) > 1:  # a script has one
+        return None
     at = lab._locations[0][1] if lab._locations else None
     snippet = backend.snippet(at, lab.mode) if at is not None else None
     if snippet is None or (lab.mode == "sync" and snippet.awaits):
@@ -207,22 +209,26 @@ def _body(
     managers: set[int] = set()
     for at, call in enumerate(calls[: number + 1]):
         if call.name == "open":
-            lines += _opening(call, snippet, managers, asynchronous)
+            lines += _opening(call, snippet, managers, asynchronous, fails=at == number)
             continue
-        if call.name not in (*_READS, "put", "delete"):
+        if call.name not in (*_READS, "put", "delete", "setup"):
             return None
         source = _call_source(call)
         if source is None:
             return None
-        expression = f"{wait}s{call.store}.{twin}{source}"
-        if at == number and telling[0] in ("raises", "refused"):
-            lines += _raising(expression, telling[0])
-        elif call.name in _READS:
-            lines.append(f"r{at} = {expression}")
-        elif call.raised is not None:
-            lines += ["try:", f"    {expression}", "except Exception: pass"]
+        if call.name == "setup":  # it has no twin: a store has it async or not
+            steps = [f"x = s{call.store}.{source}"]
+            steps += ["if hasattr(x, '__await__'): await x"] if asynchronous else []
         else:
-            lines.append(expression)
+            steps = [f"{wait}s{call.store}.{twin}{source}"]
+        if at == number and telling[0] in ("raises", "refused"):
+            lines += _raising(steps, telling[0])
+        elif call.name in _READS:
+            lines.append(f"r{at} = {steps[0]}")
+        elif call.raised is not None:
+            lines += ["try:", *(f"    {step}" for step in steps), "except Exception: pass"]
+        else:
+            lines += steps
     if telling[0] not in ("raises", "refused"):
         lines += [
             *telling,
@@ -237,7 +243,10 @@ def _body(
     return f"{imported}{keyword} main():\n{inner}\n    return bug\nsys.exit(1 if {run} else 0)"
 
 
-def _opening(call: Call, snippet: Snippet, managers: set[int], asynchronous: bool) -> list[str]:
+def _opening(
+    call: Call, snippet: Snippet, managers: set[int], asynchronous: bool, *, fails: bool
+) -> list[str]:
+    """The lines that open a store, after the one before it is closed; ``fails``: here the bug shows."""
     text = _filled(snippet.opening, call.kwargs)
     store = f"s{call.store}"
     enter, leave = ("await m.__aenter__()", "await m.__aexit__(None, None, None)")
@@ -245,10 +254,10 @@ def _opening(call: Call, snippet: Snippet, managers: set[int], asynchronous: boo
         enter, leave = "m.__enter__()", "m.__exit__(None, None, None)"
     lines = [leave] if managers else []
     managers.add(call.store)
-    lines += [f"m = {text}", f"{store} = {enter}"]
+    steps = [f"m = {text}", f"{store} = {enter}"]
     if snippet.setup:
-        lines.append(f"{'await ' if asynchronous else ''}{store}.setup()")
-    return lines
+        steps.append(f"{'await ' if asynchronous else ''}{store}.setup()")
+    return [*lines, *(_raising(steps, "raises") if fails else steps)]
 
 
 def _filled(opening: str, given: dict[str, Any]) -> str:
@@ -265,12 +274,13 @@ def _filled(opening: str, given: dict[str, Any]) -> str:
     return filled.replace("{INDEX}", values["index"]).replace("{TTL}", values["ttl"])
 
 
-def _raising(expression: str, kind: str) -> list[str]:
+def _raising(steps: list[str], kind: str) -> list[str]:
+    """The steps, where it is the bug that they raise, or (of one call) that they do not."""
     if kind == "raises":
         return [
             "bug = False",
             "try:",
-            f"    {expression}",
+            *(f"    {step}" for step in steps),
             "except Exception as error:",
             '    print("got:      raised", type(error).__name__, str(error)[:200])',
             '    print("promised: no exception")',
@@ -279,7 +289,7 @@ def _raising(expression: str, kind: str) -> list[str]:
     return [
         "bug = False",
         "try:",
-        f"    print('got:      ', {expression})",
+        f"    print('got:      ', {steps[0]})",
         "    print('promised: a refusal')",
         "    bug = True",
         "except Exception as error:",

@@ -84,6 +84,59 @@ def test_an_async_finding_makes_an_async_script() -> None:
     assert confirm(made.text, made.environment).confirmed
 
 
+ONCE_ONLY = """
+import json
+from contextlib import contextmanager
+from langgraph.store.memory import InMemoryStore
+
+@contextmanager
+def open_store(at, index=None, ttl=None):
+    (at.path / "made").mkdir()
+    yield InMemoryStore()
+
+def plain(at):
+    return InMemoryStore()
+"""
+
+
+def test_a_store_that_opens_once_only_is_shown_by_opening_it_twice(tmp_path: Path) -> None:
+    (tmp_path / "once_only.py").write_text(ONCE_ONLY)
+    backend = FactoryBackend(f"{tmp_path}/once_only.py:open_store")
+    case = "lifecycle::what_was_acknowledged_survives_close_and_reopen"
+
+    outcome = failed(backend, case)
+    made = reproducer(outcome, backend, backend.facts().packages)
+
+    assert made is not None
+    assert "langgraph-checkpoint " in made.text
+    done = confirm(made.text, made.environment)
+    assert done.confirmed, done.output
+    assert "FileExistsError" in done.output
+
+
+def test_a_function_that_gives_a_store_has_scripts_too(tmp_path: Path) -> None:
+    (tmp_path / "plain_store.py").write_text(ONCE_ONLY)
+    backend = FactoryBackend(f"{tmp_path}/plain_store.py:plain")
+
+    made = reproducer(failed(backend, SIMPLE[0]), backend, backend.facts().packages)
+
+    assert made is not None
+    assert confirm(made.text, made.environment).confirmed
+
+
+def test_the_url_of_a_store_is_not_written_into_its_script(tmp_path: Path) -> None:
+    (tmp_path / "plain_url.py").write_text(ONCE_ONLY)
+    url = "http://user:planted-s3cret@127.0.0.1:9"
+    backend = FactoryBackend(f"{tmp_path}/plain_url.py:plain", url=url)
+
+    made = reproducer(failed(backend, SIMPLE[0]), backend, {})
+
+    assert made is not None
+    assert "planted-s3cret" not in made.text
+    assert made.environment == {"STORE_URL": url}
+    assert confirm(made.text, made.environment).confirmed
+
+
 def test_a_script_for_a_broken_control_shows_it() -> None:
     reference = ROOT / "tests" / "controls" / "broken_keyvalue.py"
     backend = FactoryBackend(

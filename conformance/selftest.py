@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from backends.base import Backend
 
 TIMEOUT = 60.0
-WAITING_AT_ONCE = 6
+WAITING_AT_ONCE = 12
 """Cases of items that expire mostly wait, so several wait together."""
 LONG_SECONDS = 100.0
 """A case with a time-out of its own above this is left out of a quick look."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 import random
 import string
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from typing import Any
 
 from conformance.compat import GetOp, PutOp
 from conformance.lab import Lab
+from conformance.outcome import StoreRaisedError
 from conformance.subject import Subject
 
 Namespace = tuple[str, ...]
@@ -280,6 +282,24 @@ def fill(store: Subject, items: Iterable[tuple[Namespace, str, Any]], *, chunk: 
 LARGE = 16_384
 """Characters of a value's JSON from which on an engine may have a limit, and must name it."""
 LIMIT_WORDS = ("size", "limit", "large", "exceed", "too big", "too long", "maximum", "max")
+
+
+def keys_taken(lab: Lab, keys: Iterable[str]) -> list[str]:
+    """
+    The keys without those that the store refuses by name: whether it may is for K11 to say.
+
+    Letters and digits are never left out.
+    """
+    with closing(lab.open()) as store:
+        return [key for key in dict.fromkeys(keys) if key.isalnum() or _is_taken(store, key)]
+
+
+def _is_taken(store: Subject, key: str) -> bool:
+    try:
+        store.put(("keys",), key, {"n": 1})
+    except StoreRaisedError:
+        return False
+    return True
 
 
 def put_large(lab: Lab, store: Subject, at: Namespace, key: str, value: Any, what: str) -> None:

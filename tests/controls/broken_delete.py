@@ -135,7 +135,7 @@ class DeleteOfMissingRaises(ReferenceStore):
     """``delete`` of a missing item raises KeyError."""
 
     breaks = "X2"
-    also = DELETES
+    also = (*DELETES, "N2", "X6")
 
     def remove_item(self, address: Address) -> None:
         if self.find(address) is None:
@@ -147,7 +147,7 @@ class SecondDeleteRaises(ReferenceStore):
     """``delete`` of an item that was deleted before raises."""
 
     breaks = "X2"
-    also = DELETES
+    also = (*DELETES, "X6")
 
     def remove_item(self, address: Address) -> None:
         gone: set[Address] = self.__dict__.setdefault("gone", set())
@@ -161,7 +161,7 @@ class DeleteSaysWhetherItDid(ReferenceStore):
     """``delete`` gives a bool."""
 
     breaks = "X2"
-    also = ("O1", "O7", "X1")
+    also = ("O1", "O7", "X1", "N2")
 
     def delete(self, namespace: tuple[str, ...], key: str) -> Any:
         found = self.get(namespace, key)
@@ -178,7 +178,7 @@ class DeleteInUnknownNamespaceRaises(ReferenceStore):
     """``delete`` raises when the namespace holds no item at all."""
 
     breaks = "X2"
-    also = DELETES
+    also = (*DELETES, "N2", "X6")
 
     def remove_item(self, address: Address) -> None:
         sql = "SELECT 1 FROM items WHERE namespace = ?"
@@ -194,7 +194,7 @@ class PutOfNoneStoresNothing(ReferenceStore):
     """A put of None is ignored."""
 
     breaks = "X3"
-    also = ("O3", "O1", "O7", "K4")
+    also = ("O3", "O1", "O7", "K4", "V11", "X2", "X4", "X5", "X7")
 
     def put(self, namespace: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> None:
         if value is not None:
@@ -209,7 +209,7 @@ class PutOfNoneStoresAnEmptyValue(ReferenceStore):
     """A put of None stores an empty value."""
 
     breaks = "X3"
-    also = ("O3", "O1", "O7", "K4")
+    also = ("O3", "O1", "O7", "K4", "X2", "X5", "X7")
 
     def put(self, namespace: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> None:
         super().put(namespace, key, {} if value is None else value, *args, **kwargs)
@@ -222,7 +222,7 @@ class PutOfNoneIsRefused(ReferenceStore):
     """A put of None is refused."""
 
     breaks = "X3"
-    also = ("O3", "O1", "O7", "K4")
+    also = ("O3", "O1", "O7", "K4", "V11", "X2", "X4", "X5", "X7")
 
     def put(self, namespace: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> None:
         if value is None:
@@ -320,7 +320,7 @@ class NamespacesStayListed(ReferenceStore):
     """A namespace stays listed when its last item is deleted."""
 
     breaks = "X5"
-    also = (*LISTS, "T7")
+    also = (*LISTS, "T7", "X4")
 
     def write_item(self, write: Write, old: Row | None) -> None:
         super().write_item(write, old)
@@ -401,7 +401,7 @@ class SearchCreatesNamespace(CreatesNamespaces):
     """``search`` makes its namespace appear in the list."""
 
     breaks = "X6"
-    also = LISTS
+    also = (*LISTS, "O16")
 
     def read_search(self, op: SearchOp, query: Any) -> list[SearchItem]:
         if op.namespace_prefix:
@@ -455,7 +455,7 @@ class DeleteTakesTheNamespace(ReferenceStore):
     """``delete`` removes every item of the namespace."""
 
     breaks = "X7"
-    also = DELETES
+    also = (*DELETES, "T5", "X6")
 
     def remove_item(self, address: Address) -> None:
         self.connection.execute("DELETE FROM items WHERE namespace = ?", address[:1])
@@ -465,7 +465,7 @@ class DeleteTakesTheKeyEverywhere(ReferenceStore):
     """``delete`` removes the key from every namespace."""
 
     breaks = "X7"
-    also = DELETES
+    also = (*DELETES, "N2", "X6")
 
     def remove_item(self, address: Address) -> None:
         self.connection.execute("DELETE FROM items WHERE key = ?", address[1:])
@@ -475,7 +475,7 @@ class DeleteTakesDescendants(ReferenceStore):
     """``delete`` removes the key from the namespaces below too."""
 
     breaks = "X7"
-    also = DELETES
+    also = (*DELETES, "N2")
 
     def remove_item(self, address: Address) -> None:
         namespace = self.decode_namespace(address[0])

@@ -300,7 +300,7 @@ class AddingAnIndexHidesOldItems(ReferenceStore):
     """With an index only indexed items are found by a plain search."""
 
     breaks = "O17"
-    also = (*REOPENED, "V2", "V3", "V8")
+    also = (*REOPENED, "V2", "V3", "V8", "S10", "S7", "V13", "V14")
 
     def wanted(self, row: Row, op: SearchOp) -> bool:
         sql = "SELECT 1 FROM vectors WHERE namespace = ? AND key = ?"
@@ -425,7 +425,7 @@ class LastWriteWaits(ReferenceStore):
     """A put is written to the file with the next call or at closing."""
 
     breaks = "E4"
-    also = (*REOPENED_TOO, "O12")
+    also = (*REOPENED_TOO, "O12", "O11")
 
     def execute(self, plan: Any, embedded: Embedded, turn: int) -> Any:
         self.flush()
@@ -531,7 +531,7 @@ class OtherProcessesAreInvisible(ReferenceStore):
     """What another process wrote is not seen while that process lives."""
 
     breaks = "E6"
-    also = ("E4", "O13")
+    also = ("E4", "O13", "X4")
 
     def write_item(self, write: Write, old: Row | None) -> None:
         super().write_item(write, old)
@@ -613,7 +613,7 @@ class SecondProcessOverwritesTheFirst(ReferenceStore):
     """A process that writes for the first time drops what others wrote since it opened."""
 
     breaks = "E6"
-    also = ("E4",)
+    also = ("E4", "X4")
 
     def setup(self) -> None:
         super().setup()

@@ -28,7 +28,22 @@ class FilterIsIgnored(ReferenceStore):
     """A filter is ignored."""
 
     breaks = "F1"
-    also = FILTERS
+    also = (
+        *FILTERS,
+        "K3",
+        "O1",
+        "O10",
+        "O17",
+        "O3",
+        "S2",
+        "S5",
+        "S7",
+        "T4",
+        "T5",
+        "V1",
+        "V3",
+        "V9",
+    )
 
     def matches_filter(self, value: dict[str, Any], wanted: dict[str, Any]) -> bool:
         return True
@@ -104,7 +119,7 @@ class ValuesAreComparedAsText(ReferenceStore):
     """Values are compared as text, so 1 is not 1.0 and is "1"."""
 
     breaks = "F1"
-    also = EQUALS
+    also = (*EQUALS, "F8")
 
     def equal(self, left: Any, right: Any) -> bool:
         return left is not MISSING and str(left) == str(right)
@@ -124,7 +139,7 @@ class MissingFieldsMatch(ReferenceStore):
     """An item without the field matches everything."""
 
     breaks = "F1"
-    also = FILTERS
+    also = (*FILTERS, "K3", "O10", "S7")
 
     def matches_field(self, actual: Any, wanted: Any) -> bool:
         return actual is MISSING or super().matches_field(actual, wanted)
@@ -174,7 +189,7 @@ class FloatsMatchRoughly(ReferenceStore):
     """Floats that differ by less than 0.001 are equal."""
 
     breaks = "F1"
-    also = EQUALS
+    also = (*EQUALS, "F3")
 
     def equal(self, left: Any, right: Any) -> bool:
         if isinstance(left, float) and isinstance(right, float):
@@ -186,7 +201,7 @@ class FloatsNeverMatch(ReferenceStore):
     """A float that is no whole number matches nothing."""
 
     breaks = "F1"
-    also = EQUALS
+    also = (*EQUALS, "F3")
 
     def equal(self, left: Any, right: Any) -> bool:
         split = isinstance(right, float) and not right.is_integer()
@@ -197,7 +212,7 @@ class BoolsNeverMatch(ReferenceStore):
     """``{"k": True}`` matches nothing."""
 
     breaks = "F1"
-    also = (*EQUALS, "S8", "V10")
+    also = (*EQUALS, "S8", "V10", "S2", "S5", "V1")
 
     def equal(self, left: Any, right: Any) -> bool:
         return not isinstance(right, bool) and super().equal(left, right)
@@ -302,7 +317,7 @@ class RangesCompareText(ReferenceStore):
     """Numbers are compared as text, so 10 is before 9."""
 
     breaks = "F3"
-    also = RANGED
+    also = (*RANGED, "F10")
 
     def compare(self, operator: str, actual: Any, operand: Any) -> bool:
         return super().compare(operator, actual, operand) and RANGES[operator](
@@ -338,7 +353,7 @@ class NumbersEqualInSinglePrecision(ReferenceStore):
     """Numbers are equal where they are in single precision."""
 
     breaks = "F3"
-    also = ("F1", "F2", "F12")
+    also = ("F1", "F2", "F12", "F6")
 
     def equal(self, left: Any, right: Any) -> bool:
         if self.kind(left) == self.kind(right) == "number":
@@ -373,7 +388,7 @@ class GtIsGte(ReferenceStore):
     """``$gt`` matches the limit itself."""
 
     breaks = "F3"
-    also = RANGED
+    also = (*RANGED, "F13")
 
     def compare(self, operator: str, actual: Any, operand: Any) -> bool:
         return super().compare("$gte" if operator == "$gt" else operator, actual, operand)
@@ -383,7 +398,7 @@ class LteIsLt(ReferenceStore):
     """``$lte`` does not match the limit itself."""
 
     breaks = "F3"
-    also = RANGED
+    also = (*RANGED, "F13")
 
     def compare(self, operator: str, actual: Any, operand: Any) -> bool:
         return super().compare("$lt" if operator == "$lte" else operator, actual, operand)
@@ -393,7 +408,7 @@ class LtIsGt(ReferenceStore):
     """``$lt`` matches what is greater."""
 
     breaks = "F3"
-    also = RANGED
+    also = (*RANGED, "F10", "S8", "V10")
 
     def compare(self, operator: str, actual: Any, operand: Any) -> bool:
         return super().compare("$gt" if operator == "$lt" else operator, actual, operand)
@@ -550,7 +565,7 @@ class NeMatchesNothing(ReferenceStore):
     """``$ne`` matches nothing."""
 
     breaks = "F6"
-    also = FILTERS
+    also = (*FILTERS, "S7")
 
     def operate(self, operator: str, actual: Any, operand: Any) -> bool:
         return operator != "$ne" and super().operate(operator, actual, operand)

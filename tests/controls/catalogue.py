@@ -17,8 +17,8 @@ if str(HERE.parent) not in sys.path:
     sys.path.insert(0, str(HERE.parent))  # the file is also loaded by its path, from any directory
 
 
-HISTORY = ("E9",)
-"""Rules that compare whole histories with the model, so that any sin may trip them."""
+EVERYTHING = ("E1", "E2", "E3", "E4", "E5", "E7", "E9")
+"""Rules whose cases use a store as a whole (scenarios, restarts, moving, histories): any sin may trip them."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _facts(store: type[Any]) -> dict[str, Any]:
         "reference": f"{file}.py:{store.__name__}.open_store",
         "breaks": own,
         "also": tuple(
-            r for r in dict.fromkeys((*getattr(store, "also", ()), *HISTORY)) if r != own
+            r for r in dict.fromkeys((*getattr(store, "also", ()), *EVERYTHING)) if r != own
         ),
         "declares": tuple(store.declares),
         "modes": tuple(store.modes),

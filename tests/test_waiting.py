@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from backends.factory import FactoryBackend
 from backends.memory import MemoryBackend
 from conformance.case import CaseSpec, all_cases
 from conformance.contract import Verdict
 from conformance.lab import Lab
 from conformance.results import Row
-from conformance.runner import Outcome
+from conformance.runner import Outcome, run_case
 from conformance.session import RunSession, Selection, shipped_expectations
 from conformance.settings import Settings
 from conformance.waiting import AT_ONCE, Job, WaitingCases
@@ -142,3 +144,36 @@ def test_a_session_runs_what_waits_and_keeps_its_verdicts() -> None:
         assert any(r.waited > 0 for r in rows)
     finally:
         session.stop()
+
+
+SLOW = """
+import sys, time
+sys.path.insert(0, {root!r})
+from tests.controls.reference import ReferenceStore
+
+class Slow(ReferenceStore):
+    def execute(self, plan, embedded, turn):
+        time.sleep(0.08)
+        return super().execute(plan, embedded, turn)
+
+def open_store(at, index, ttl):
+    return Slow.open_store(at, index, ttl)
+"""
+
+
+def test_a_slow_store_is_given_items_that_live_longer(tmp_path: Path) -> None:
+    """Within five seconds it cannot do all the reads; that is no reason to know nothing of it."""
+    file = tmp_path / "slow_store.py"
+    file.write_text(SLOW.format(root=str(Path(__file__).resolve().parent.parent)))
+    backend = FactoryBackend(f"{file}:open_store")
+    spec = next(
+        s for s in all_cases() if s.id == "ttl_refresh::what_refreshes_an_item_and_what_does_not"
+    )
+    backend.start()
+    try:
+        done = run_case(backend, spec, "sync", None, Settings(embed="exact"))
+    finally:
+        backend.stop()
+
+    assert done.row.verdict == Verdict.PASS, done.row.message
+    assert done.row.seconds > 7, "the first, short lives were enough"

@@ -10,14 +10,14 @@ from __future__ import annotations
 import inspect
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from conformance.compat import GetOp, PutOp
+from conformance.compat import GetOp, Item, PutOp
 from conformance.lab import type_difference
-from conformance.outcome import StoreRaisedError, brief
+from conformance.outcome import CheckFailedError, StoreRaisedError, brief
 
 PAGE = 500
 MOST_PAGES = 100_000
@@ -43,6 +43,16 @@ class Writable(Protocol):
 
 class MigrationError(ValueError):
     """Nothing was exported or imported; the message says why and what to do."""
+
+
+class WrongAnswerError(MigrationError, CheckFailedError):
+    """The store gave something that is no answer to what it was asked."""
+
+    def __init__(self, call: str, expected: str, got: Any) -> None:
+        what = f"{call} gave {brief(repr(got), 80)}, not {expected}"
+        CheckFailedError.__init__(
+            self, f"{what}. Hint: the store is broken; check it", expected=expected, got=got
+        )
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,9 @@ def _namespaces(store: Readable) -> list[tuple[str, ...]]:
     found: dict[tuple[str, ...], None] = {}
     for number in range(MOST_PAGES):
         page = store.list_namespaces(limit=PAGE, offset=number * PAGE)
+        for answer in page:
+            if not isinstance(answer, (tuple, list)):
+                raise WrongAnswerError("list_namespaces", "a list of tuples", answer)
         fresh = [tuple(n) for n in page if tuple(n) not in found]
         found.update(dict.fromkeys(fresh))
         if len(page) < PAGE or not fresh:
@@ -154,7 +167,22 @@ def _search(store: Readable, prefix: tuple[str, ...], *, limit: int, offset: int
     raw = getattr(store, "raw", store)
     if getattr(raw, "supports_ttl", False) and "refresh_ttl" in _parameters(type(raw).search):
         more["refresh_ttl"] = False  # reading for an export is no use of a memory
-    return list(store.search(prefix, limit=limit, offset=offset, **more))
+    page = list(store.search(prefix, limit=limit, offset=offset, **more))
+    for answer in page:
+        if not isinstance(answer, Item):
+            raise WrongAnswerError("search", "a list of items", answer)
+    return page
+
+
+def _held(store: Writable, places: Sequence[Address]) -> list[Item | None]:
+    """What the store holds at each of the places."""
+    answers = store.batch([GetOp(namespace, key) for namespace, key in places])
+    if not isinstance(answers, list) or len(answers) != len(places):
+        raise WrongAnswerError("batch", f"a list of {len(places)} answers", answers)
+    for answer in answers:
+        if answer is not None and not isinstance(answer, Item):
+            raise WrongAnswerError("a GetOp in a batch", "an Item or None", answer)
+    return answers
 
 
 def _parameters(function: Any) -> Mapping[str, Any]:
@@ -262,8 +290,8 @@ def _twice(items: list[Exported]) -> list[Refusal]:
 def _taken(store: Writable, items: list[Exported]) -> list[Refusal]:
     found = []
     for part in _parts(items):
-        there = store.batch([GetOp(item.namespace, item.key) for item in part])
-        for item, old in zip(part, there):
+        there = _held(store, [item.address for item in part])
+        for item, old in zip(part, there, strict=True):
             if old is not None and type_difference(old.value, item.value):
                 found.append(Refusal(*item.address, "the store holds another value there"))
     return found
@@ -296,7 +324,9 @@ def _tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refus
         store.batch(
             [PutOp(_beside(item, aside), item.key, item.value, index=False) for item in part]
         )
-        back = store.batch([GetOp(_beside(item, aside), item.key) for item in part])
+        back = _held(store, [(_beside(item, aside), item.key) for item in part])
+    except WrongAnswerError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever the store raises is its refusal
         if len(part) == 1:
             return [Refusal(*part[0].address, _said(error))]
@@ -304,9 +334,12 @@ def _tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refus
         _take_away(store, aside, part)
         return _tried_part(store, aside, part[:half]) + _tried_part(store, aside, part[half:])
     found = []
-    for item, other in zip(part, back):
-        difference = "it is not there after a put" if other is None else None
-        difference = difference or type_difference(other.value, item.value)
+    for item, other in zip(part, back, strict=True):
+        difference = (
+            "it is not there after a put"
+            if other is None
+            else type_difference(other.value, item.value)
+        )
         if difference:
             found.append(Refusal(*item.address, f"the store would alter it: {difference}"))
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from conformance import answers
 from conformance.drawing import filter_feature
 from conformance.embedding.exact import ExactEmbeddings
 from conformance.lab import type_difference
@@ -99,6 +100,7 @@ class Comparison:
         self.born: dict[Any, tuple[Any, Any]] = {}
 
     def item(self, got: Any, want: ModelItem, feature: str) -> None:
+        answers.item(got, "a read")
         place = (tuple(got.namespace), got.key)
         if place != want.place:
             raise DivergenceError(feature, "another item came back", expected=want.place, got=place)
@@ -130,7 +132,7 @@ class Comparison:
 
     def found(self, got: list[Any], certain: Any, free: Any, feature: str, what: str) -> None:
         """A full listing: each certain match once, others only where they are free."""
-        places = [(tuple(i.namespace), i.key) for i in got]
+        places = [(tuple(i.namespace), i.key) for i in answers.items(got, what)]
         if len(set(places)) != len(places):
             raise DivergenceError(
                 feature, f"{what} gives an item twice", expected="each once", got=places
@@ -167,7 +169,7 @@ class Comparison:
             self._page(page, full[offset : offset + limit], f"{what} limit {limit} offset {offset}")
 
     def _page(self, page: list[Any], want: list[Any], what: str) -> None:
-        got = [(tuple(i.namespace), i.key) for i in page]
+        got = [(tuple(i.namespace), i.key) for i in answers.items(page, what)]
         wanted = [(tuple(i.namespace), i.key) for i in want]
         if got != wanted:
             raise DivergenceError(
@@ -182,7 +184,7 @@ class Comparison:
         given: dict[str, Any] = {"filter": conditions} if conditions else {}
         full = self.store.search(prefix, query=text, limit=EVERYTHING, **given)
         what = f"search({prefix!r}, query={text!r}, filter={conditions!r})"
-        scored = [i for i in full if i.score is not None]
+        scored = [i for i in answers.items(full, what) if i.score is not None]
         certain = [i for i in want.certain if i.texts]
         rest = [i for i in want.certain if not i.texts]
         feature = "query" if not conditions else filter_feature(conditions)
@@ -207,7 +209,7 @@ class Comparison:
                     "score", f"{what} scores {item.key!r} wrongly", expected=right, got=item.score
                 )
         if "page" in self.on:
-            top = self.store.search(prefix, query=text, limit=limit, **given)
+            top = answers.items(self.store.search(prefix, query=text, limit=limit, **given), what)
             best = [round(s, 3) for s in given_scores[:limit]]
             if [round(i.score, 3) for i in top if i.score is not None] != best:
                 raise DivergenceError(
@@ -219,7 +221,7 @@ class Comparison:
 
     def listing(self, limit: int, offset: int, **conditions: Any) -> None:
         want = self.model.namespaces(**conditions)
-        full = self.store.list_namespaces(limit=EVERYTHING, **conditions)
+        full = answers.namespaces(self.store.list_namespaces(limit=EVERYTHING, **conditions))
         feature = "depth" if conditions.get("max_depth") else "listing"
         what = f"list_namespaces({conditions!r})"
         extra = sorted(set(full) - want)
@@ -235,7 +237,9 @@ class Comparison:
             )
         if len(set(full)) != len(full) or set(full) != want:
             raise DivergenceError(feature, what, expected=sorted(want), got=sorted(full))
-        page = self.store.list_namespaces(limit=limit, offset=offset, **conditions)
+        page = answers.namespaces(
+            self.store.list_namespaces(limit=limit, offset=offset, **conditions)
+        )
         if page != full[offset : offset + limit]:
             raise DivergenceError(
                 feature,

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from conformance import answers
 from conformance.comparison import EVERYTHING, FEATURES, Comparison, Divergence, DivergenceError
 from conformance.compat import GetOp, PutOp, SearchOp
 from conformance.drawing import (
@@ -224,9 +225,10 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
 
         def _batch(self, ops: Any) -> None:
             before = self.model.search(())
-            results = self.store.batch(list(ops))
-            for op, result in zip(ops, results):
+            results = answers.results(self.store.batch(list(ops)), len(ops))
+            for op, result in zip(ops, results, strict=True):
                 if isinstance(op, GetOp):
+                    answers.item(result, "a GetOp in a batch")
                     want = self.model.get(op.namespace, op.key)
                     if (result is None) != (want is None):
                         raise DivergenceError(

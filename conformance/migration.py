@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from conformance import answers
 from conformance.compat import GetOp, Item, PutOp
 from conformance.lab import type_difference
-from conformance.outcome import CheckFailedError, StoreRaisedError, brief
+from conformance.outcome import StoreRaisedError, brief
 
 PAGE = 500
 MOST_PAGES = 100_000
@@ -43,16 +44,6 @@ class Writable(Protocol):
 
 class MigrationError(ValueError):
     """Nothing was exported or imported; the message says why and what to do."""
-
-
-class WrongAnswerError(MigrationError, CheckFailedError):
-    """The store gave something that is no answer to what it was asked."""
-
-    def __init__(self, call: str, expected: str, got: Any) -> None:
-        what = f"{call} gave {brief(repr(got), 80)}, not {expected}"
-        CheckFailedError.__init__(
-            self, f"{what}. Hint: the store is broken; check it", expected=expected, got=got
-        )
 
 
 @dataclass(frozen=True)
@@ -117,10 +108,7 @@ def export_items(store: Readable) -> Iterator[Exported]:
 def _namespaces(store: Readable) -> list[tuple[str, ...]]:
     found: dict[tuple[str, ...], None] = {}
     for number in range(MOST_PAGES):
-        page = store.list_namespaces(limit=PAGE, offset=number * PAGE)
-        for answer in page:
-            if not isinstance(answer, (tuple, list)):
-                raise WrongAnswerError("list_namespaces", "a list of tuples", answer)
+        page = answers.namespaces(store.list_namespaces(limit=PAGE, offset=number * PAGE))
         fresh = [tuple(n) for n in page if tuple(n) not in found]
         found.update(dict.fromkeys(fresh))
         if len(page) < PAGE or not fresh:
@@ -167,22 +155,13 @@ def _search(store: Readable, prefix: tuple[str, ...], *, limit: int, offset: int
     raw = getattr(store, "raw", store)
     if getattr(raw, "supports_ttl", False) and "refresh_ttl" in _parameters(type(raw).search):
         more["refresh_ttl"] = False  # reading for an export is no use of a memory
-    page = list(store.search(prefix, limit=limit, offset=offset, **more))
-    for answer in page:
-        if not isinstance(answer, Item):
-            raise WrongAnswerError("search", "a list of items", answer)
-    return page
+    return answers.items(store.search(prefix, limit=limit, offset=offset, **more), "search")
 
 
 def _held(store: Writable, places: Sequence[Address]) -> list[Item | None]:
     """What the store holds at each of the places."""
-    answers = store.batch([GetOp(namespace, key) for namespace, key in places])
-    if not isinstance(answers, list) or len(answers) != len(places):
-        raise WrongAnswerError("batch", f"a list of {len(places)} answers", answers)
-    for answer in answers:
-        if answer is not None and not isinstance(answer, Item):
-            raise WrongAnswerError("a GetOp in a batch", "an Item or None", answer)
-    return answers
+    found = store.batch([GetOp(namespace, key) for namespace, key in places])
+    return [answers.item(one, "a GetOp in a batch") for one in answers.results(found, len(places))]
 
 
 def _parameters(function: Any) -> Mapping[str, Any]:
@@ -325,7 +304,7 @@ def _tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refus
             [PutOp(_beside(item, aside), item.key, item.value, index=False) for item in part]
         )
         back = _held(store, [(_beside(item, aside), item.key) for item in part])
-    except WrongAnswerError:
+    except answers.WrongAnswerError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the store raises is its refusal
         if len(part) == 1:

@@ -1,0 +1,48 @@
+"""
+A store that answers nonsense is a finding, never an error of the harness.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from nonsense_stores import KINDS
+
+from backends.factory import FactoryBackend
+from conformance.case import all_cases
+from conformance.contract import Verdict, declared
+from conformance.runner import run_case
+from conformance.settings import Settings
+
+FILE = Path(__file__).with_name("nonsense_stores.py")
+RULES = ("E7", "E9", "K1", "O1")
+"""Those that go through whole stores, and some that look into single answers."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nonsense_is_a_finding_and_no_error_of_ours(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONFORMANCE_HISTORIES", str(tmp_path))
+    backend = FactoryBackend(
+        f"{FILE}:open_store",
+        name="nonsense",
+        capabilities=declared(("no-persistence", "no-processes", "no-ttl")),
+        options={"kind": kind},
+    )
+    settings = Settings(embed="exact", histories=1, steps=15)
+    backend.start()
+    try:
+        rows = [
+            run_case(backend, spec, mode, param, settings).row
+            for spec in all_cases()
+            if spec.rule_id in RULES and not spec.serial
+            for mode in spec.modes[:1]
+            for param in spec.expand()
+        ]
+    finally:
+        backend.stop()
+
+    assert [r for r in rows if r.verdict == Verdict.ERROR] == []
+    assert [r for r in rows if r.verdict == Verdict.FAIL]

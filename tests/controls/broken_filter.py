@@ -804,7 +804,7 @@ class ListsNeverMatch(ReferenceStore):
     """A list in a filter matches nothing."""
 
     breaks = "F9"
-    also = EQUALS
+    also = (*EQUALS, "S8")
 
     def equal(self, left: Any, right: Any) -> bool:
         return not isinstance(right, (list, tuple)) and super().equal(left, right)
@@ -901,7 +901,7 @@ class TrueIsOne(ReferenceStore):
     """True matches 1 and False matches 0."""
 
     breaks = "F11"
-    also = EQUALS
+    also = (*EQUALS, "F5")
 
     def kind(self, value: Any) -> str:
         return "number" if isinstance(value, (bool, int, float)) else type(value).__name__
@@ -966,7 +966,7 @@ class IntsBeyond32BitsNeverMatch(ReferenceStore):
     """An integer beyond 32 bits matches nothing."""
 
     breaks = "F12"
-    also = EQUALS
+    also = (*EQUALS, "F3")
 
     def equal(self, left: Any, right: Any) -> bool:
         big = type(right) is int and abs(right) >= 2**31

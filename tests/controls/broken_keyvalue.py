@@ -188,7 +188,7 @@ class FirstValueWins(ReferenceStore):
     """A put on an existing key is acknowledged and ignored."""
 
     breaks = "K3"
-    also = REPLACES
+    also = (*REPLACES, "K13", "K7", "K9", "N7", "T5", "T7", "X3")
 
     def write_item(self, write: Write, old: Row | None) -> None:
         if old is None:
@@ -199,7 +199,7 @@ class OverwriteMerges(ReferenceStore):
     """A put on an existing key keeps the fields of the old value that the new one does not name."""
 
     breaks = "K3"
-    also = REPLACES
+    also = (*REPLACES, "K13", "K6", "K7", "N7")
 
     def write_item(self, write: Write, old: Row | None) -> None:
         if old is not None and write.text is not None:
@@ -228,7 +228,7 @@ class OverwrittenItemsAreFoundTwice(ReferenceStore):
     """An item that was overwritten appears twice in a search."""
 
     breaks = "K3"
-    also = (*REPLACES, "S4", "S5", "V4", "V7", "V9")
+    also = (*REPLACES, "S4", "S5", "V4", "V7", "V9", "O17", "O8", "T7")
 
     def order(self, rows: list[Row]) -> list[Row]:
         twice = [row for row in rows if row.updated_at > row.created_at]
@@ -239,7 +239,7 @@ class ThirdValueIsLost(ReferenceStore):
     """An item can be overwritten once only."""
 
     breaks = "K3"
-    also = REPLACES
+    also = (*REPLACES, "K6", "T7")
 
     def write_item(self, write: Write, old: Row | None) -> None:
         if old is None or old.created_at == old.updated_at:
@@ -250,7 +250,7 @@ class SmallerValueDoesNotReplace(ReferenceStore):
     """A shorter value does not replace a longer one."""
 
     breaks = "K3"
-    also = REPLACES
+    also = (*REPLACES, "K13", "K6", "K7", "N7")
 
     def write_item(self, write: Write, old: Row | None) -> None:
         text = json.dumps(self.load_value(old)) if old else ""
@@ -262,7 +262,7 @@ class EmptyValueDoesNotReplace(ReferenceStore):
     """An empty value is taken for nothing to do."""
 
     breaks = "K3"
-    also = (*REPLACES, "K6", "K1")
+    also = (*REPLACES, "K6", "K1", "F10", "V2")
 
     def write_item(self, write: Write, old: Row | None) -> None:
         if write.text != "{}":
@@ -320,7 +320,7 @@ class GetTouchesUpdatedAt(ReferenceStore):
     """``get`` moves updated_at."""
 
     breaks = "K4"
-    also = (*TIMES, "X6", "K10", "O2", "O12", "O13", "E6")
+    also = (*TIMES, "X6", "K10", "O2", "O12", "O13", "E6", "O14")
 
     def read_item(self, op: GetOp) -> Item | None:
         address = self.address(op.namespace, op.key)
@@ -471,6 +471,17 @@ class TextIsTrimmed(Alters):
     """White space around a text is lost."""
 
     breaks = "K6"
+    also = (
+        "F1",
+        "F14",
+        "F2",
+        "F6",
+        "K11",
+        "N4",
+        "N5",
+        "N7",
+        "X7",
+    )
 
     def alter(self, part: Any) -> Any:
         return part.strip() if isinstance(part, str) else part
@@ -480,6 +491,15 @@ class TextIsNormalised(Alters):
     """Text comes back in normal form C."""
 
     breaks = "K6"
+    also = (
+        "F1",
+        "F2",
+        "F6",
+        "K11",
+        "N5",
+        "N7",
+        "X7",
+    )
 
     def alter(self, part: Any) -> Any:
         return unicodedata.normalize("NFC", part) if isinstance(part, str) else part
@@ -489,7 +509,7 @@ class EmojiAreReplaced(Alters):
     """Characters beyond the basic plane become question marks."""
 
     breaks = "K6"
-    also = (*Alters.also, "F1", "F14", "V16", "E2")
+    also = (*Alters.also, "F1", "F14", "V16", "E2", "F2", "F9", "K11", "N5", "N7", "O16", "X7")
 
     def alter(self, part: Any) -> Any:
         return re.sub(r"[\U00010000-\U0010ffff]", "?", part) if isinstance(part, str) else part
@@ -499,7 +519,7 @@ class BackslashesAreEaten(Alters):
     """One backslash of each is eaten."""
 
     breaks = "K6"
-    also = (*Alters.also, "F14")
+    also = (*Alters.also, "F14", "K11", "N5", "N7", "V16", "X7")
 
     def alter(self, part: Any) -> Any:
         return part.replace("\\", "") if isinstance(part, str) else part
@@ -519,7 +539,7 @@ class PercentIsEscaped(Alters):
     """A percent sign comes back twice."""
 
     breaks = "K6"
-    also = (*Alters.also, "F14")
+    also = (*Alters.also, "F14", "K11", "N5", "N7", "X7")
 
     def alter(self, part: Any) -> Any:
         return part.replace("%", "%%") if isinstance(part, str) else part
@@ -529,6 +549,14 @@ class CarriageReturnsAreLost(Alters):
     """Line ends come back as newline only."""
 
     breaks = "K6"
+    also = (
+        "F1",
+        "F14",
+        "K11",
+        "N5",
+        "N7",
+        "X7",
+    )
 
     def alter(self, part: Any) -> Any:
         return part.replace("\r\n", "\n").replace("\r", "\n") if isinstance(part, str) else part
@@ -538,7 +566,7 @@ class EmptyTextIsNull(Alters):
     """An empty text comes back as null."""
 
     breaks = "K6"
-    also = (*Alters.also, "F1")
+    also = (*Alters.also, "F1", "F2", "F6", "F9", "K11", "N7", "V2", "X7")
 
     def alter(self, part: Any) -> Any:
         return None if part == "" else part
@@ -548,7 +576,23 @@ class NumbersInTextBecomeNumbers(Alters):
     """A text of digits comes back as a number."""
 
     breaks = "K6"
-    also = (*Alters.also, "F1", "F4", "F5")
+    also = (
+        *Alters.also,
+        "F1",
+        "F4",
+        "F5",
+        "F10",
+        "F11",
+        "F2",
+        "F6",
+        "F8",
+        "F9",
+        "K11",
+        "N3",
+        "N5",
+        "N7",
+        "X7",
+    )
 
     def alter(self, part: Any) -> Any:
         return int(part) if isinstance(part, str) and part.isdecimal() and part.isascii() else part
@@ -558,7 +602,7 @@ class FloatsAreRounded(Alters):
     """Floats keep 15 digits."""
 
     breaks = "K6"
-    also = (*Alters.also, "K8")
+    also = (*Alters.also, "K8", "F1", "F2", "F3", "F6")
 
     def alter(self, part: Any) -> Any:
         fine = isinstance(part, float) and math.isfinite(part)
@@ -569,7 +613,7 @@ class FloatsAreSingle(Alters):
     """Floats keep six digits."""
 
     breaks = "K6"
-    also = (*Alters.also, "K8", "F1", "F3")
+    also = (*Alters.also, "K8", "F1", "F3", "F2", "F6")
 
     def alter(self, part: Any) -> Any:
         fine = isinstance(part, float) and math.isfinite(part)
@@ -610,7 +654,7 @@ class BoolsBecomeInts(Alters):
     """True and false come back as 1 and 0."""
 
     breaks = "K6"
-    also = (*Alters.also, "F1", "F11")
+    also = (*Alters.also, "F1", "F11", "F2", "F5", "F6", "K3", "O16", "S2", "S5", "S8", "V1", "V10")
 
     def alter(self, part: Any) -> Any:
         return int(part) if isinstance(part, bool) else part
@@ -620,7 +664,7 @@ class NullFieldsAreDropped(Alters):
     """A field that is null is lost."""
 
     breaks = "K6"
-    also = (*Alters.also, "F1", "F7", "F10")
+    also = (*Alters.also, "F1", "F7", "F10", "F13", "F2", "K3", "V11", "V2", "V3")
 
     def alter(self, part: Any) -> Any:
         return {k: v for k, v in part.items() if v is not None} if isinstance(part, dict) else part
@@ -630,7 +674,7 @@ class NullsInListsAreDropped(Alters):
     """A null inside a list is lost."""
 
     breaks = "K6"
-    also = (*Alters.also, "F9")
+    also = (*Alters.also, "F9", "F2", "O16", "V2")
 
     def alter(self, part: Any) -> Any:
         return [v for v in part if v is not None] if isinstance(part, list) else part
@@ -640,7 +684,7 @@ class EmptyDictsAreDropped(Alters):
     """A field that holds an empty dict is lost."""
 
     breaks = "K6"
-    also = (*Alters.also, "F10")
+    also = (*Alters.also, "F10", "O16")
 
     def alter(self, part: Any) -> Any:
         return {k: v for k, v in part.items() if v != {}} if isinstance(part, dict) else part
@@ -650,7 +694,7 @@ class EmptyListsAreNull(Alters):
     """An empty list comes back as null."""
 
     breaks = "K6"
-    also = (*Alters.also, "F9")
+    also = (*Alters.also, "F9", "F1", "F2", "V11", "V2")
 
     def alter(self, part: Any) -> Any:
         return None if part == [] else part
@@ -660,7 +704,34 @@ class ListsOfOneAreUnwrapped(Alters):
     """A list of one element comes back as the element."""
 
     breaks = "K6"
-    also = (*Alters.also, "F9", "V3", "E2")
+    also = (
+        *Alters.also,
+        "F9",
+        "V3",
+        "E2",
+        "F1",
+        "F10",
+        "F11",
+        "F13",
+        "F14",
+        "F2",
+        "F5",
+        "K10",
+        "K12",
+        "K3",
+        "K8",
+        "N3",
+        "N4",
+        "N5",
+        "N7",
+        "V1",
+        "V11",
+        "V2",
+        "V6",
+        "V7",
+        "X4",
+        "X7",
+    )
 
     def alter(self, part: Any) -> Any:
         return part[0] if isinstance(part, list) and len(part) == 1 else part
@@ -699,7 +770,7 @@ class FieldNamesAreLowered(Alters):
     """The names of fields come back in small letters."""
 
     breaks = "K6"
-    also = (*Alters.also, "F13", "V2", "E2", "E3")
+    also = (*Alters.also, "F13", "V2", "E2", "E3", "F10", "K8")
 
     def alter(self, part: Any) -> Any:
         return {k.lower(): v for k, v in part.items()} if isinstance(part, dict) else part
@@ -709,7 +780,7 @@ class EmptyFieldNameIsLost(Alters):
     """A field whose name is empty is lost."""
 
     breaks = "K6"
-    also = (*Alters.also, "F13")
+    also = (*Alters.also, "F13", "K8")
 
     def alter(self, part: Any) -> Any:
         return {k: v for k, v in part.items() if k} if isinstance(part, dict) else part
@@ -954,7 +1025,7 @@ class ReadersShareOneObject(ReferenceStore):
     """All readers of an item get the same object."""
 
     breaks = "K10"
-    also = ("O7", "E1")
+    also = ("O7", "E1", "K12")
 
     def decode_value(self, text: str) -> dict[str, Any]:
         return _decode_once(text)
@@ -964,7 +1035,7 @@ class ReadersShareNestedObjects(ReferenceStore):
     """All readers of an item share the lists and dicts inside."""
 
     breaks = "K10"
-    also = ("O7", "E1")
+    also = ("O7", "E1", "K12")
 
     def decode_value(self, text: str) -> dict[str, Any]:
         return dict(_decode_once(text))
@@ -994,7 +1065,7 @@ class SearchResultsAreShared(ReferenceStore):
     """All searches give the same objects."""
 
     breaks = "K10"
-    also = ("O7", "S7")
+    also = ("O7", "S7", "K12")
 
     def read_search(self, op: SearchOp, query: Any) -> list[SearchItem]:
         found = super().read_search(op, query)
@@ -1038,6 +1109,7 @@ class KeysAreTrimmed(KeyChanged):
     """White space around a key is lost."""
 
     breaks = "K11"
+    also = ("K2",)
 
     def alter(self, key: str) -> str:
         return key.strip()
@@ -1047,7 +1119,7 @@ class KeysLoseTrailingSpace(KeyChanged):
     """A space at the end of a key is lost, as in a CHAR column."""
 
     breaks = "X7"
-    also = ("K1", "K11", "E7")
+    also = ("K1", "K11", "E7", "K2", "N7")
 
     def alter(self, key: str) -> str:
         return key.rstrip(" ")
@@ -1067,7 +1139,7 @@ class KeysAreComparedWithoutCase(ReferenceStore):
     """Keys that differ in case are one item, which keeps its first spelling."""
 
     breaks = "X7"
-    also = ("K1", "K11", "E7")
+    also = ("K1", "K11", "E7", "K2", "X2")
 
     def find(self, address: Address) -> Row | None:
         found = self.connection.execute(
@@ -1135,6 +1207,10 @@ class SlashInKeysIsRefused(KeyChanged):
     """A key with a slash is refused."""
 
     breaks = "K11"
+    also = (
+        "K9",
+        "S1",
+    )
 
     def alter(self, key: str) -> str:
         if "/" in key:
@@ -1167,6 +1243,7 @@ class QuotesInKeysAreEscaped(KeyChanged):
     """A quote in a key comes back twice."""
 
     breaks = "K11"
+    also = ("K9",)
 
     def alter(self, key: str) -> str:
         return key.replace("'", "''").replace('"', '""')
@@ -1176,6 +1253,7 @@ class EmojiInKeysAreReplaced(KeyChanged):
     """What is not ASCII in a key becomes a question mark."""
 
     breaks = "K11"
+    also = ("K7",)
 
     def alter(self, key: str) -> str:
         return key.encode("ascii", "replace").decode()
@@ -1263,7 +1341,7 @@ class BigValuesRaiseNonsense(ReferenceStore):
     """A value above 64 kB fails with an error that names no limit."""
 
     breaks = "K13"
-    also = ("E7",)
+    also = ("E7", "K6")
 
     def encode_value(self, value: Mapping[str, Any]) -> str:
         text = super().encode_value(value)
@@ -1293,7 +1371,7 @@ class SearchSeesTheFirstThousand(ReferenceStore):
     """A search looks at the first thousand items of the table."""
 
     breaks = "K13"
-    also = ("S4", "S5", "S8", "O5", "V9", "V10", "V18")
+    also = ("S4", "S5", "S8", "O5", "V9", "V10", "V18", "L6")
 
     def scan(self) -> list[Row]:
         return super().scan()[:1000]

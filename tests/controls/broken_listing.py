@@ -204,7 +204,7 @@ class NamespacesRepeat(ReferenceStore):
     """A namespace is listed once per item."""
 
     breaks = "L1"
-    also = LISTS
+    also = (*LISTS, "K3", "O1", "O16", "T7", "V3")
 
     def sort_namespaces(self, namespaces: list[Names]) -> list[Names]:
         every = [self.decode_namespace(row.namespace_text) for row in self.visible()]
@@ -248,7 +248,7 @@ class EmptyPathListsNothing(ReferenceStore):
     """An empty prefix or suffix lists nothing."""
 
     breaks = "L1"
-    also = LISTS
+    also = (*LISTS, "N2")
 
     def list_namespaces(self, **kwargs: Any) -> list[Names]:
         empty = () in (kwargs.get("prefix"), kwargs.get("suffix"))

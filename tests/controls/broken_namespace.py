@@ -105,7 +105,7 @@ class EmptyLabelIsAccepted(LaxPut):
     """``put`` takes an empty label."""
 
     breaks = "N1"
-    also = ("N3", "O7")
+    also = ("N3", "O7", "N6")
 
     def lax(self, namespace: Any) -> bool:
         return "" in namespace
@@ -125,7 +125,7 @@ class DotsAreAccepted(LaxPut):
     """``put`` takes a label with a dot."""
 
     breaks = "N1"
-    also = ("N3", "N7", "O7")
+    also = ("N3", "N7", "O7", "O10", "O4")
 
     def lax(self, namespace: Any) -> bool:
         return any(isinstance(label, str) and "." in label for label in namespace)
@@ -167,7 +167,7 @@ class AsyncPutChecksNothing(LaxPut):
     """``aput`` takes every namespace."""
 
     breaks = "N1"
-    also = ("N3", "N6", "N7", "O7")
+    also = ("N3", "N6", "N7", "O7", "O10", "O4")
     modes = ("async",)
     accepts_sync = False
 
@@ -414,7 +414,7 @@ class BatchChecksReadsOnly(Joined):
     """``batch`` joins the labels by dots and checks those of reads only."""
 
     breaks = "N3"
-    also = ("N6", "N7", "O7")
+    also = ("N6", "N7", "O7", "O4")
 
     def validate_namespaces(self, op: Op) -> None:
         if not isinstance(op, PutOp):
@@ -425,7 +425,7 @@ class BatchChecksTheFirstOpOnly(Joined):
     """``batch`` joins the labels by dots and checks its first operation only."""
 
     breaks = "N3"
-    also = ("N6", "N7", "O7")
+    also = ("N6", "N7", "O7", "O4")
 
     def plan(self, ops: Any) -> Any:
         self.first = True
@@ -441,7 +441,7 @@ class BatchDoesNotCheckListConditions(Joined):
     """``batch`` does not check the labels in the conditions of a list."""
 
     breaks = "N3"
-    also = ("N6", "O7")
+    also = ("N6", "O7", "L1")
 
     def validate_namespaces(self, op: Op) -> None:
         if not isinstance(op, ListNamespacesOp):
@@ -505,7 +505,7 @@ class LanggraphIsNotListed(ReferenceStore):
     """A namespace that holds the label ``langgraph`` is not listed."""
 
     breaks = "N4"
-    also = ("L1",)
+    also = ("L1", "N2")
 
     def sort_namespaces(self, namespaces: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
         return [name for name in super().sort_namespaces(namespaces) if "langgraph" not in name]
@@ -533,7 +533,7 @@ class LabelsAreLikePatternsInSearch(ReferenceStore):
     """``search`` takes its prefix for a LIKE pattern."""
 
     breaks = "N5"
-    also = ("S1", "N7")
+    also = ("S1", "N7", "V18")
 
     def matches_prefix(self, namespace: tuple[str, ...], prefix: tuple[str, ...]) -> bool:
         return len(namespace) >= len(prefix) and all(
@@ -592,7 +592,7 @@ class LabelsAreLowered(Renames):
     """Labels are in small letters."""
 
     breaks = "N5"
-    also = (*LABELS, "E2", "E3")
+    also = (*LABELS, "E2", "E3", "K2", "V18")
 
     def label(self, label: str) -> str:
         return label.lower()

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from langgraph.store.memory import InMemoryStore
+
 from conformance.compat import BaseStore
 from conformance.contract import Capability
 from conformance.lab import Lab
@@ -45,7 +47,7 @@ def find(query: str, **args: Any) -> Tool:
 
 @lru_cache(maxsize=1)
 def _parts() -> Any:
-    """The modules that the agent is made of; raises ``ImportError`` where one is missing."""
+    """The modules that the agent is made of; raises what their import raises."""
 
     @dataclass(frozen=True)
     class Parts:
@@ -72,12 +74,41 @@ def parts_of(lab: Lab) -> Any:
     if lab.mode == "sync" and not lab.offers(Capability.THREADS):
         lab.unsupported("declared: no threads, and LangGraph runs sync tools in threads")
     try:
-        return _parts()
+        parts = _parts()
     except ImportError as error:
         hint = "pip install 'langgraph-store-conformance[scenarios]'"
         raise UnverifiedError(
             f"the agent needs langgraph and langmem: {error}. Hint: {hint}"
         ) from None
+    except Exception as error:  # noqa: BLE001 - whatever their modules raise, it is not the store's
+        # LangMem uses typing.NotRequired, so it cannot be imported by Python 3.10.
+        raise UnverifiedError(
+            "the agent needs langgraph and langmem, which this Python"
+            f" ({sys.version.split()[0]}) cannot import: {type(error).__name__}: {error}"
+        ) from None
+    trouble = _rehearsal()
+    if trouble:
+        raise UnverifiedError(f"the agent does not run here on InMemoryStore either: {trouble}")
+    return parts
+
+
+@lru_cache(maxsize=1)
+def _rehearsal() -> str:
+    """
+    What goes wrong with the agent on LangGraph's own simplest store; empty where nothing does.
+
+    Releases of LangGraph and LangMem that do not fit each other must not be a store's fault.
+    """
+    try:
+        parts = _parts()
+        message = parts.messages.HumanMessage(content=json.dumps([create("a"), find("a")]))
+        config = {"configurable": {"langgraph_user_id": "someone", "thread_id": "one"}}
+        with importlib.import_module("langsmith").tracing_context(enabled=False):
+            answer = compile_agent(parts, InMemoryStore()).invoke({"messages": [message]}, config)
+        told = [m for m in answer["messages"] if isinstance(m, parts.messages.ToolMessage)]
+        return "" if len(told) == 2 else f"two tool calls got {len(told)} answers"
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the environment's
+        return f"{type(error).__name__}: {error}"
 
 
 def _scripted_model(kinds: Any) -> Any:

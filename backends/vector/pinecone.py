@@ -40,7 +40,6 @@ from backends.vector.errors import (
 )
 from backends.vector.pinecone_rows import all_of, to_filter, to_json, to_metadata, to_row
 from backends.vector.store import VectorStore
-from backends.vector.ties import settled
 
 if TYPE_CHECKING:
     from pinecone import Index, Pinecone
@@ -347,9 +346,8 @@ class PineconeDriver:
 
     def query(self, vector: Sequence[float], where: Where, limit: int) -> list[Hit]:
         chosen = to_filter(where, {"v": {"$eq": True}})
-        most = self.limits.rows_per_query or limit
         with self._asking("search"):
-            return settled(lambda count: self._nearest(list(vector), chosen, count), limit, most)
+            return self._nearest(list(vector), chosen, limit)
 
     def _nearest(self, vector: list[float], chosen: dict[str, Any], limit: int) -> list[Hit]:
         whole = limit <= _WITH_METADATA

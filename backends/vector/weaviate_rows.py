@@ -83,7 +83,9 @@ def _property(name: str) -> Any:
 def to_filter(where: Where) -> Any:
     from weaviate.classes.query import Filter
 
-    parts: list[Any] = [_property("kind").contains_any(sorted(where.kinds))]
+    parts: list[Any] = []
+    if where.kinds:
+        parts.append(_property("kind").contains_any(sorted(where.kinds)))
     if where.prefix is not None:
         parts.append(_property("prefixes").contains_any([where.prefix]))
     if where.spaces:

@@ -57,6 +57,7 @@ class PromptsAreFormatted(Texts):
     """Double braces come back single."""
 
     breaks = "E1"
+    also = ("F14",)
 
     def alter(self, text: str) -> str:
         return text.replace("{{", "{").replace("}}", "}")
@@ -84,7 +85,7 @@ class ManyOverwritesAreLost(ReferenceStore):
     """An item takes ten overwrites and no more."""
 
     breaks = "E1"
-    also = ("K3", "K4", "O11", "O12", "O13", "E5", "E6", "E4")
+    also = ("K3", "K4", "O11", "O12", "O13", "E5", "E6", "E4", "T7", "X4")
 
     def write_item(self, write: Write, old: Row | None) -> None:
         name = "count:" + "".join(write.address)
@@ -179,7 +180,7 @@ class ExamplesOfThreeLabelsAreNotIndexed(ReferenceStore):
     """Items in a namespace of three labels get no vector."""
 
     breaks = "E2"
-    also = ("V18", "V9", "V10", "E3", "E4", "E5", "S1")
+    also = ("V18", "V9", "V10", "E3", "E4", "E5", "S1", "V4")
 
     def fields(self, op: PutOp) -> list[str]:
         return [] if len(op.namespace) == 3 else super().fields(op)
@@ -192,7 +193,7 @@ class MemoriesCannotBeUpdated(ReferenceStore):
     """An item whose key is a UUID is never overwritten."""
 
     breaks = "E3"
-    also = ("K3", "K11", "E5")
+    also = ("K3", "K11", "E5", "K9")
 
     def write_item(self, write: Write, old: Row | None) -> None:
         if old is None or not re.fullmatch(r'"[0-9a-f]{8}(-[0-9a-f]{4}){3}-.*"', write.address[1]):
@@ -203,7 +204,7 @@ class MemoriesCannotBeDeleted(ReferenceStore):
     """An item whose key is a UUID is never deleted."""
 
     breaks = "E3"
-    also = ("X1", "K11", "E5")
+    also = ("X1", "K11", "E5", "K9")
 
     def remove_item(self, address: Address) -> None:
         if not re.fullmatch(r'"[0-9a-f]{8}(-[0-9a-f]{4}){3}-.*"', address[1]):
@@ -214,7 +215,7 @@ class DashesInKeysAreLost(ReferenceStore):
     """The dashes of a UUID in a key are lost."""
 
     breaks = "E3"
-    also = ("K1", "K11", "E5", "E7")
+    also = ("K1", "K11", "E5", "E7", "K9")
 
     def encode_key(self, key: str) -> str:
         plain = re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", str(key))
@@ -315,7 +316,7 @@ class BatchedPutsLoseNulls(ReferenceStore):
     """A put among several loses its fields that are null."""
 
     breaks = "E7"
-    also = ("K6", "O1", "O5", "F1", "F7", "O3")
+    also = ("K6", "O1", "O5", "F1", "F7", "O3", "F13", "F2")
 
     def plan(self, ops: Any) -> Plan:
         ops = list(ops)

@@ -28,7 +28,7 @@ class PrefixIsCompletedText(ReferenceStore):
     """("a",) finds ("ab",), because joined text is compared."""
 
     breaks = "S1"
-    also = (*SCOPES, *PLAIN)
+    also = (*SCOPES, *PLAIN, "F1")
 
     def matches_prefix(self, namespace: Names, prefix: Names) -> bool:
         return ".".join(namespace).startswith(".".join(prefix))
@@ -38,7 +38,7 @@ class LastLabelIsCompleted(ReferenceStore):
     """The last label of a prefix of two or more finds those that start with it."""
 
     breaks = "S1"
-    also = SCOPES
+    also = (*SCOPES, "T4")
 
     def matches_prefix(self, namespace: Names, prefix: Names) -> bool:
         if len(prefix) < 2:
@@ -50,7 +50,7 @@ class DescendantsAreNotFound(ReferenceStore):
     """A prefix finds its own namespace only."""
 
     breaks = "S1"
-    also = (*SCOPES, *PLAIN)
+    also = (*SCOPES, *PLAIN, "F1", "K1", "N4", "O1", "O16", "V1", "V15", "V4", "V9")
 
     def matches_prefix(self, namespace: Names, prefix: Names) -> bool:
         return not prefix or namespace == tuple(prefix)
@@ -70,7 +70,7 @@ class GrandchildrenAreNotFound(ReferenceStore):
     """A prefix finds one level below and no more."""
 
     breaks = "S1"
-    also = (*SCOPES, *PLAIN)
+    also = (*SCOPES, *PLAIN, "V4")
 
     def matches_prefix(self, namespace: Names, prefix: Names) -> bool:
         near = not prefix or len(namespace) <= len(prefix) + 1
@@ -103,7 +103,7 @@ class PrefixMatchesInAnyOrder(ReferenceStore):
     """A prefix finds namespaces that hold all its labels."""
 
     breaks = "S1"
-    also = SCOPES
+    also = (*SCOPES, "F1", "N2", "N4", "S3")
 
     def matches_prefix(self, namespace: Names, prefix: Names) -> bool:
         return set(prefix) <= set(namespace)
@@ -113,7 +113,23 @@ class OnlyTheFirstLabelCounts(ReferenceStore):
     """A prefix of several labels is compared by its first."""
 
     breaks = "S1"
-    also = (*SCOPES, *PLAIN, "T4")
+    also = (
+        *SCOPES,
+        *PLAIN,
+        "T4",
+        "F1",
+        "K9",
+        "N4",
+        "O1",
+        "O10",
+        "O11",
+        "O3",
+        "O4",
+        "V11",
+        "V5",
+        "V7",
+        "V9",
+    )
 
     def matches_prefix(self, namespace: Names, prefix: Names) -> bool:
         return super().matches_prefix(namespace, prefix[:1])
@@ -133,7 +149,7 @@ class ShortNamespacesMatchLongPrefixes(ReferenceStore):
     """("a",) is found by the prefix ("a", "b")."""
 
     breaks = "S1"
-    also = (*SCOPES, *PLAIN)
+    also = (*SCOPES, *PLAIN, "F1")
 
     def matches_prefix(self, namespace: Names, prefix: Names) -> bool:
         return all(label == wanted for label, wanted in zip(namespace, prefix))
@@ -143,7 +159,7 @@ class FoundItemsCarryThePrefix(ReferenceStore):
     """An item found below a prefix says that it is in the prefix."""
 
     breaks = "S1"
-    also = (*SCOPES, *PLAIN, "S7", "K1")
+    also = (*SCOPES, *PLAIN, "S7", "K1", "V4")
 
     def read_search(self, op: SearchOp, query: Any) -> list[SearchItem]:
         found = super().read_search(op, query)
@@ -195,7 +211,7 @@ class StarIsAWildcardInSearch(ReferenceStore):
     """A star in a prefix finds any label."""
 
     breaks = "S3"
-    also = ("S1", "N5")
+    also = ("S1", "N5", "N7")
 
     def matches_prefix(self, namespace: Names, prefix: Names) -> bool:
         return len(namespace) >= len(prefix) and all(map(self.matches_label, namespace, prefix))
@@ -218,7 +234,7 @@ class DefaultLimitIsTwenty(ReferenceStore):
     """Without a limit a search gives 20."""
 
     breaks = "S4"
-    also = ("S5",)
+    also = ("S5", "S2", "S8", "V1", "V4")
 
     def search(self, prefix: Any, /, **kwargs: Any) -> list[SearchItem]:
         return super().search(prefix, **{"limit": 20, **kwargs})
@@ -293,6 +309,7 @@ class LimitZeroRaises(Pages):
     """``limit=0`` raises."""
 
     breaks = "S4"
+    also = ("X6",)
 
     def cut(self, found: list[Any], limit: int, offset: int) -> list[Any]:
         if not limit:
@@ -304,6 +321,7 @@ class OffsetIsRoundedToPages(Pages):
     """An offset within a page gives the whole page."""
 
     breaks = "S4"
+    also = ("O1",)
 
     def cut(self, found: list[Any], limit: int, offset: int) -> list[Any]:
         return super().cut(found, limit, offset // limit * limit if limit else offset)
@@ -343,6 +361,10 @@ class LimitIsOneMore(Pages):
     """A page has one item more than asked for."""
 
     breaks = "S4"
+    also = (
+        "O1",
+        "X7",
+    )
 
     def cut(self, found: list[Any], limit: int, offset: int) -> list[Any]:
         return super().cut(found, limit + 1, offset)
@@ -352,6 +374,10 @@ class LimitIsPerNamespace(Pages):
     """Each namespace gives up to ``limit`` items."""
 
     breaks = "S4"
+    also = (
+        "O1",
+        "X7",
+    )
 
     def cut(self, found: list[Any], limit: int, offset: int) -> list[Any]:
         names = dict.fromkeys(row.namespace_text for row, _ in found)
@@ -373,6 +399,7 @@ class OffsetOfOneIsIgnored(Pages):
     """An offset smaller than the limit is ignored."""
 
     breaks = "S4"
+    also = ("O1",)
 
     def cut(self, found: list[Any], limit: int, offset: int) -> list[Any]:
         return super().cut(found, limit, offset if offset >= limit else 0)
@@ -395,6 +422,7 @@ class PagesOverlap(Pages):
     """Each page but the first starts with the last item of the one before."""
 
     breaks = "S5"
+    also = ("O1",)
 
     def cut(self, found: list[Any], limit: int, offset: int) -> list[Any]:
         return super().cut(found, limit, max(offset - 1, 0))
@@ -404,6 +432,7 @@ class PagesSkipAnItem(Pages):
     """Each page but the first leaves one item out."""
 
     breaks = "S5"
+    also = ("O1",)
 
     def cut(self, found: list[Any], limit: int, offset: int) -> list[Any]:
         return super().cut(found, limit, offset + bool(offset))
@@ -433,7 +462,7 @@ class ReadItemsMoveToTheEnd(ReferenceStore):
     """What a search has given moves behind the rest."""
 
     breaks = "S5"
-    also = (*PLAIN, "O2")
+    also = (*PLAIN, "O2", "V9")
 
     def order(self, rows: list[Row]) -> list[Row]:
         seen: dict[int, int] = self.__dict__.get("seen", {})
@@ -464,7 +493,7 @@ class PlainSearchScoresZero(ReferenceStore):
     """Without a query the score is 0.0."""
 
     breaks = "S7"
-    also = (*PLAIN, "S10", "V1", "V8")
+    also = (*PLAIN, "S10", "V1", "V8", "V15", "V17", "V4")
 
     def read_search(self, op: SearchOp, query: Any) -> list[SearchItem]:
         found = super().read_search(op, query)
@@ -477,7 +506,7 @@ class PlainSearchScoresOne(ReferenceStore):
     """Without a query the score is 1.0."""
 
     breaks = "S7"
-    also = (*PLAIN, "S10", "V1", "V8")
+    also = (*PLAIN, "S10", "V1", "V8", "V15", "V17", "V4")
 
     def read_search(self, op: SearchOp, query: Any) -> list[SearchItem]:
         found = super().read_search(op, query)
@@ -550,7 +579,7 @@ class FilterAfterThePage(ReferenceStore):
     """The filter is applied to the page."""
 
     breaks = "S8"
-    also = FILTERS
+    also = (*FILTERS, "S5", "T4", "V9")
 
     def read_search(self, op: SearchOp, query: Any) -> list[SearchItem]:
         found = super().read_search(op._replace(filter=None), query)
@@ -561,7 +590,7 @@ class FilterAfterTheOffset(ReferenceStore):
     """The filter is applied after the offset."""
 
     breaks = "S8"
-    also = FILTERS
+    also = (*FILTERS, "S5", "T4", "V9")
 
     def read_search(self, op: SearchOp, query: Any) -> list[SearchItem]:
         every = op._replace(filter=None, limit=10**9)
@@ -573,7 +602,7 @@ class FilterSeesTheFirstHundred(ReferenceStore):
     """The filter looks at the first 100 items."""
 
     breaks = "S8"
-    also = (*FILTERS, *PLAIN)
+    also = (*FILTERS, *PLAIN, "V9")
 
     def candidates(self, op: SearchOp) -> list[Row]:
         rows = super().candidates(op._replace(filter=None))
@@ -585,7 +614,7 @@ class FilterSeesTwicePage(ReferenceStore):
     """The filter looks at twice as many items as the page has."""
 
     breaks = "S8"
-    also = FILTERS
+    also = (*FILTERS, "S5", "V9")
 
     def candidates(self, op: SearchOp) -> list[Row]:
         rows = super().candidates(op._replace(filter=None))
@@ -600,7 +629,7 @@ class EmptyQueryIsEmbedded(ReferenceStore):
     """``query=""`` is a semantic search."""
 
     breaks = "S10"
-    also = ("V1", "S7")
+    also = ("V1", "S7", "V15", "V4")
 
     def plan(self, ops: Any) -> Plan:
         plan = super().plan(ops)
@@ -614,7 +643,7 @@ class EmptyQueryFindsNothing(ReferenceStore):
     """``query=""`` finds nothing."""
 
     breaks = "S10"
-    also = ("V1", "S7")
+    also = ("V1", "S7", "V15", "V4")
 
     def candidates(self, op: SearchOp) -> list[Row]:
         return [] if op.query == "" else super().candidates(op)
@@ -624,7 +653,7 @@ class EmptyQueryIsRefused(ReferenceStore):
     """``query=""`` is refused."""
 
     breaks = "S10"
-    also = ("V1", "S7")
+    also = ("V1", "S7", "V15", "V4")
 
     def validate(self, op: Any) -> None:
         super().validate(op)

@@ -42,7 +42,7 @@ class QueryWithoutIndexIsRefused(ReferenceStore):
     """Without an index a query is refused."""
 
     breaks = "V1"
-    also = ("S7", "S10", "V17", "O17", "E3", "E5")
+    also = ("S7", "S10", "V17", "O17", "E3", "E5", "K4", "X6")
 
     def validate(self, op: Any) -> None:
         super().validate(op)
@@ -80,7 +80,7 @@ class IndexArgumentWithoutIndexIsRefused(ReferenceStore):
     """Without an index the argument ``index`` of put is refused."""
 
     breaks = "V1"
-    also = ("V3", "V11", "V17", "O17")
+    also = ("V3", "V11", "V17", "O17", "S10")
 
     def validate(self, op: Any) -> None:
         super().validate(op)
@@ -145,7 +145,7 @@ class MissingFieldsRaise(ReferenceStore):
     """A value without one of the ``fields`` is refused."""
 
     breaks = "V2"
-    also = VECTORS
+    also = (*VECTORS, "O10")
 
     def texts_at(self, value: dict[str, Any], path: str) -> list[str]:
         if not (texts := super().texts_at(value, path)):
@@ -301,6 +301,7 @@ class StarPathsFindTheFirst(Paths):
     """The path ``a[*]`` embeds the first element only."""
 
     breaks = "V3"
+    also = ("V6",)
 
     def path(self, path: str) -> str:
         return path.replace("[*]", "[0]")
@@ -310,6 +311,7 @@ class StarPathsAreJoined(Paths):
     """The path ``a[*].b`` embeds all elements as one text."""
 
     breaks = "V3"
+    also = ("V6",)
 
     def texts_at(self, value: dict[str, Any], path: str) -> list[str]:
         texts = super().texts_at(value, path)
@@ -329,7 +331,7 @@ class WorstFirst(ReferenceStore):
     """The worst hit comes first."""
 
     breaks = "V4"
-    also = VECTORS
+    also = (*VECTORS, "O14", "O2", "X7")
 
     def rank(self, scored: Scored) -> Hits:
         return super().rank(scored)[::-1]
@@ -339,7 +341,7 @@ class HitsAreNotSorted(ReferenceStore):
     """Hits come in the order of their creation."""
 
     breaks = "V4"
-    also = VECTORS
+    also = (*VECTORS, "O2")
 
     def rank(self, scored: Scored) -> Hits:
         return sorted(super().rank(scored))
@@ -349,7 +351,7 @@ class PagesAreSortedByKey(ReferenceStore):
     """The best hits are given, but in the order of their creation."""
 
     breaks = "V4"
-    also = VECTORS
+    also = (*VECTORS, "O2")
 
     def page(self, found: list[Any], limit: int, offset: int) -> list[Any]:
         page = super().page(found, limit, offset)
@@ -371,7 +373,7 @@ class ScoresAreLeftOut(ReferenceStore):
     """Hits have the score None."""
 
     breaks = "V4"
-    also = VECTORS
+    also = (*VECTORS, "O13", "O14", "O2", "O4", "X7")
 
     def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
         found = super().read_search(op, query)
@@ -397,7 +399,7 @@ class ScoreIsTheDistance(ReferenceStore):
     """The score is the distance, so the best has the lowest."""
 
     breaks = "V4"
-    also = VECTORS
+    also = (*VECTORS, "O13", "O14", "O2", "O4")
 
     def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
         found = super().read_search(op, query)
@@ -410,7 +412,7 @@ class ScoresAreText(ReferenceStore):
     """The score is text."""
 
     breaks = "V4"
-    also = VECTORS
+    also = (*VECTORS, "O13", "O14", "O2", "O4")
 
     def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
         found = super().read_search(op, query)
@@ -423,7 +425,7 @@ class UnrelatedHitsAreDropped(ReferenceStore):
     """Hits with a score of zero or less are dropped."""
 
     breaks = "V9"
-    also = VECTORS
+    also = (*VECTORS, "O13", "O14", "O2")
 
     def rank(self, scored: Scored) -> Hits:
         return [hit for hit in super().rank(scored) if (hit[1] or 0) > 0]
@@ -448,6 +450,11 @@ class ScoresAreHundredfold(Scores):
     """The score goes up to 100."""
 
     breaks = "V5"
+    also = (
+        "O13",
+        "O14",
+        "O4",
+    )
 
     def alter(self, score: float) -> float:
         return score * 100
@@ -457,6 +464,7 @@ class ScoresAreHalved(Scores):
     """The score is scaled to 0..1."""
 
     breaks = "V5"
+    also = ("O4",)
 
     def alter(self, score: float) -> float:
         return (1 + score) / 2
@@ -466,6 +474,7 @@ class ScoresAreSquared(Scores):
     """The score is 1 / (1 + distance)."""
 
     breaks = "V5"
+    also = ("O4",)
 
     def alter(self, score: float) -> float:
         return 1 / (2 - score)
@@ -1123,7 +1132,7 @@ class IdenticalTextsRaise(ReferenceStore):
     """Two items with the same text in one batch are refused."""
 
     breaks = "V15"
-    also = (*VECTORS, "O5")
+    also = (*VECTORS, "O5", "T4")
 
     def plan(self, ops: Any) -> Plan:
         plan = super().plan(ops)
@@ -1246,7 +1255,7 @@ class VectorsAreInMemory(ReferenceStore):
     """Vectors are gone when the store is opened again."""
 
     breaks = "V17"
-    also = ("E2", "E4", "E6", "O13", "O16", "O17", "V11", "X4", "E7")
+    also = ("E2", "E4", "E6", "O13", "O16", "O17", "V11", "X4", "E7", "O14", "O15")
 
     def setup(self) -> None:
         super().setup()
@@ -1300,7 +1309,7 @@ class NearestBeforeNamespace(ReferenceStore):
     """The nearest of all namespaces are taken, and then those of the prefix."""
 
     breaks = "V18"
-    also = ("V9", "V10", "S1", "E2", "E3", "T5", "E5")
+    also = ("V9", "V10", "S1", "E2", "E3", "T5", "E5", "T4", "V15")
     times = 1
 
     def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
@@ -1317,6 +1326,7 @@ class TwiceNearestBeforeNamespace(NearestBeforeNamespace):
     """The nearest of all namespaces, twice the page, are taken, and then those of the prefix."""
 
     breaks = "V18"
+    also = ("T4",)
     times = 2
 
 
@@ -1324,6 +1334,7 @@ class TenTimesNearestBeforeNamespace(NearestBeforeNamespace):
     """The nearest of all namespaces, ten times the page, are taken, then those of the prefix."""
 
     breaks = "V18"
+    also = ("T4",)
     times = 10
 
 
@@ -1346,7 +1357,7 @@ class QueryIgnoresThePrefix(ReferenceStore):
     """A query finds items of every namespace."""
 
     breaks = "V18"
-    also = ("S1", "E2", "E3", "E5", "V9", "V10")
+    also = ("S1", "E2", "E3", "E5", "V9", "V10", "O11", "O3", "T4", "V11", "V15", "V4", "V5", "V7")
 
     def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
         return super().read_search(op._replace(namespace_prefix=()) if query else op, query)
@@ -1356,7 +1367,7 @@ class QueryFindsTheNamespaceOnly(ReferenceStore):
     """A query finds items of the namespace itself, not those below."""
 
     breaks = "V18"
-    also = ("S1", "S2", "E2", "E3", "E5", "V9", "V10", "T5")
+    also = ("S1", "S2", "E2", "E3", "E5", "V9", "V10", "T5", "V4", "X7")
 
     def ranked(self, rows: list[Row], query: Vector) -> Hits:
         shallow = min((len(self.decode_namespace(row.namespace_text)) for row in rows), default=0)

@@ -35,11 +35,7 @@ def installed_with(classes: Iterable[type], names: Mapping[str, Any]) -> dict[st
     """
     of = metadata.packages_distributions()
     modules = {c.__module__ for given in classes for c in given.__mro__}
-    for value in names.values():
-        module = (
-            value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
-        )
-        modules.add(module if isinstance(module, str) else "")
+    modules.update(map(_module_of, names.values()))
     found = set()
     for module in modules:
         candidates = set(of.get(module.partition(".")[0], ()))
@@ -47,6 +43,15 @@ def installed_with(classes: Iterable[type], names: Mapping[str, Any]) -> dict[st
             candidates = {name for name in candidates if _holds(name, module)}
         found |= candidates
     return versions(sorted(found))
+
+
+def _module_of(value: Any) -> str:
+    """The module that defines it; a lazy object may raise anything when it is looked at."""
+    try:
+        name = value.__name__ if isinstance(value, ModuleType) else value.__module__
+    except Exception:  # noqa: BLE001
+        return ""
+    return name if isinstance(name, str) else ""
 
 
 def _holds(distribution: str, module: str) -> bool:

@@ -24,11 +24,11 @@ class WrongAnswerError(CheckFailedError):
 
 
 def _is_place(namespace: Any, key: Any) -> bool:
-    return _is_namespace(namespace) and type(key) is str
+    return _is_namespace(namespace) and isinstance(key, str)
 
 
 def _is_namespace(found: Any) -> bool:
-    return isinstance(found, (tuple, list)) and all(type(label) is str for label in found)
+    return isinstance(found, (tuple, list)) and all(isinstance(label, str) for label in found)
 
 
 def item(found: Any, call: str) -> Item | None:
@@ -63,7 +63,7 @@ def namespaces(found: Any, call: str = "list_namespaces") -> list[tuple[str, ...
 
 
 def results(found: Any, count: int) -> list[Any]:
-    """The answers of a batch of ``count`` operations."""
-    if not isinstance(found, list) or len(found) != count:
+    """The answers of a batch of ``count`` operations; that they are a list is O1's."""
+    if not isinstance(found, (list, tuple)) or len(found) != count:
         raise WrongAnswerError("batch", f"a list of {count} answers", found)
-    return found
+    return list(found)

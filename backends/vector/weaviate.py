@@ -58,7 +58,7 @@ _REACH = 10_000
 _USABLE_SECONDS = 10.0
 _SLICE = 2_500
 _SETTLED_AT_ONCE = 50
-_LONGER = 1.0 + 2**-9
+_TRIES = 5
 _NOBODY = "00000000-0000-5000-8000-000000000000"
 """An id that no row has."""
 _UNREACHABLE = re.compile("UNAVAILABLE|(?i:refused|failed to connect|health check)")
@@ -120,14 +120,7 @@ class WeaviateDriver:
         with self._settling:
             unsure = sorted(self._unsure)
             for begin in range(0, len(unsure), _SETTLED_AT_ONCE):
-                ids = unsure[begin : begin + _SETTLED_AT_ONCE]
-                found = collection.query.fetch_objects_by_ids(
-                    ids, limit=len(ids), return_properties=[], include_vector=True
-                )
-                for one in found.objects:
-                    vector: Any = one.vector.get("default")
-                    if vector:
-                        _update(collection, str(one.uuid), vector=[x * _LONGER for x in vector])
+                _give_back(collection, unsure[begin : begin + _SETTLED_AT_ONCE])
             if unsure:
                 _flush(collection)
             self._unsure.difference_update(unsure)
@@ -382,6 +375,28 @@ def _update(collection: Collection[Any, Any], id: str, **what: Any) -> None:
     except UnexpectedStatusCodeError as error:
         if error.status_code != 404:
             raise
+
+
+def _give_back(collection: Collection[Any, Any], ids: Sequence[str]) -> None:
+    """Write the vectors of these objects again until the index knows all of them."""
+    from weaviate.classes.query import Filter
+
+    found = collection.query.fetch_objects_by_ids(
+        ids, limit=len(ids), return_properties=[], include_vector=True
+    )
+    left: dict[str, Any] = {str(one.uuid): one.vector.get("default") for one in found.objects}
+    left = {id: vector for id, vector in left.items() if vector}
+    for longer in range(1, _TRIES + 1):
+        for id, vector in left.items():
+            _update(collection, id, vector=[x * (1.0 + longer / 512) for x in vector])
+        if not left:
+            return
+        known = collection.query.near_vector(
+            next(iter(left.values())), limit=len(left), return_properties=[],
+            filters=Filter.by_id().contains_any(list(left)),
+        )  # fmt: skip
+        for one in known.objects:
+            left.pop(str(one.uuid), None)
 
 
 def _flush(collection: Collection[Any, Any]) -> None:

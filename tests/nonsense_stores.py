@@ -5,15 +5,11 @@ Stores whose answers are no answers, as factories by kind; data for ``test_nonse
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 from langgraph.store.base import GetOp, ListNamespacesOp, Op, SearchOp
 from langgraph.store.memory import InMemoryStore
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 
 class Hostile:

@@ -77,5 +77,5 @@ def test_an_agent_that_runs_on_no_store_is_no_fault_of_the_store(
     rows = agent_rows()
 
     assert [row.verdict for row in rows] == [Verdict.UNVERIFIED]
-    assert "InMemoryStore" in rows[0].message
+    assert "a plain dict" in rows[0].message
     assert "ToolNode" in rows[0].message

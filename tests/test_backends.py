@@ -16,14 +16,6 @@ from backends.base import Backend, BackendError
 from conformance.contract import Location
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Backend]:
-    backend = registry.create("postgres", deployment="embedded")
-    backend.start()
-    yield backend
-    backend.stop()
-
-
 @pytest.fixture(
     params=[
         "memory",

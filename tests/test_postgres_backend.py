@@ -13,7 +13,6 @@ import stat
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +23,6 @@ from backends import environment, registry
 from backends.base import Backend, BackendError, Deployment
 from backends.engines.processes import descendants, runs
 from conformance.contract import Location
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Backend]:
-    backend = registry.create("postgres", deployment="embedded")
-    backend.start()
-    yield backend
-    backend.stop()
-
 
 # -- postgres ----------------------------------------------------------------------------------------
 

@@ -85,7 +85,6 @@ def test_an_async_finding_makes_an_async_script() -> None:
 
 
 ONCE_ONLY = """
-import json
 from contextlib import contextmanager
 from langgraph.store.memory import InMemoryStore
 

@@ -11,14 +11,13 @@ import importlib
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
 
-from langgraph.store.memory import InMemoryStore
-
-from conformance.compat import BaseStore
+from conformance.compat import BaseStore, PutOp, SearchItem, SearchOp
 from conformance.contract import Capability
 from conformance.lab import Lab
 from conformance.outcome import CheckFailedError, UnverifiedError
@@ -88,23 +87,49 @@ def parts_of(lab: Lab) -> Any:
         ) from None
     trouble = _rehearsal()
     if trouble:
-        raise UnverifiedError(f"the agent does not run here on InMemoryStore either: {trouble}")
+        raise UnverifiedError(f"the agent does not run here on a plain dict either: {trouble}")
     return parts
+
+
+class _DictStore(BaseStore):
+    """As much of a store as one turn of the agent needs."""
+
+    def __init__(self) -> None:
+        self.items: dict[Any, Any] = {}
+
+    def batch(self, ops: Iterable[Any]) -> list[Any]:
+        answers: list[Any] = []
+        now = datetime.now(timezone.utc)
+        for op in ops:
+            found = None
+            if isinstance(op, PutOp):
+                self.items[op.namespace, op.key] = op.value
+            elif isinstance(op, SearchOp):
+                found = [
+                    SearchItem(namespace=n, key=k, value=value, created_at=now, updated_at=now)
+                    for (n, k), value in self.items.items()
+                ]
+            answers.append(found)
+        return answers
+
+    async def abatch(self, ops: Iterable[Any]) -> list[Any]:
+        return self.batch(ops)
 
 
 @lru_cache(maxsize=1)
 def _rehearsal() -> str:
     """
-    What goes wrong with the agent on LangGraph's own simplest store; empty where nothing does.
+    What goes wrong with the agent on a dict; empty where nothing does.
 
-    Releases of LangGraph and LangMem that do not fit each other must not be a store's fault.
+    Releases of LangGraph and LangMem that do not fit each other must not be a store's fault, and
+    InMemoryStore is itself one of those that are checked.
     """
     try:
         parts = _parts()
         message = parts.messages.HumanMessage(content=json.dumps([create("a"), find("a")]))
         config = {"configurable": {"langgraph_user_id": "someone", "thread_id": "one"}}
         with importlib.import_module("langsmith").tracing_context(enabled=False):
-            answer = compile_agent(parts, InMemoryStore()).invoke({"messages": [message]}, config)
+            answer = compile_agent(parts, _DictStore()).invoke({"messages": [message]}, config)
         told = [m for m in answer["messages"] if isinstance(m, parts.messages.ToolMessage)]
         return "" if len(told) == 2 else f"two tool calls got {len(told)} answers"
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the environment's

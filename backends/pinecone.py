@@ -27,7 +27,8 @@ from backends.environment import setting
 from backends.packages import megabytes, versions
 from backends.vector.backend import PREFIX, VectorBackend
 from backends.vector.errors import VectorStoreError
-from backends.vector.pinecone import METADATA_BYTES, PineconeStore, connected, drop, indexes_of
+from backends.vector.pinecone import METADATA_BYTES, PineconeStore
+from backends.vector.pinecone_indexes import connected, drop, indexes_of
 from backends.vector.store import VectorStore
 from conformance.contract import Location
 

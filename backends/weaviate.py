@@ -110,7 +110,7 @@ class WeaviateBackend(VectorBackend):
             install_megabytes=megabytes(_PACKAGES),
             settings={
                 "index": "HNSW, cosine; up to 40,000 vectors that the filter leaves are compared one by one",
-                "writes": "each is followed by an empty batch, so that its vectors outlive a kill",
+                "writes": "a batch is followed by an empty one, so that its vectors outlive a kill",
             },
             limits={"item": "64 MB", "offset + limit of a semantic search": "10,000"},
         )

@@ -32,7 +32,8 @@ from backends.vector.errors import (  # noqa: E402
     ForeignCollectionError,
     LimitExceededError,
 )
-from backends.vector.pinecone import PineconeStore, connected, drop  # noqa: E402
+from backends.vector.pinecone import PineconeStore  # noqa: E402
+from backends.vector.pinecone_indexes import connected, drop  # noqa: E402
 
 HERE = Path(__file__).parent
 

@@ -54,7 +54,6 @@ def points(request: pytest.FixtureRequest, server: Any) -> Iterator[Points]:
         patch = pytest.MonkeyPatch()
         if request.param != "rest":
             patch.setattr(rest, "has_orjson", lambda: False)
-            patch.setattr(qdrant_points, "has_orjson", lambda: False)
             rest._json.cache_clear()
         direct = RestPoints(server.url, server.key, 30, at.name, VECTOR)
         yield direct

@@ -15,7 +15,7 @@ from backends.vector.bench import __main__ as command
 from backends.vector.bench import scenario
 from backends.vector.bench.clock import interleaved, summary
 from backends.vector.bench.data import Items
-from backends.vector.bench.raw import Prepared, _with_body
+from backends.vector.bench.raw import Prepared, _BulkOfOne, _with_body
 from backends.vector.bench.report import section
 from backends.vector.bench.scenario import OURS, RAW, Figures, Lanes, index_config, measure, spares
 from backends.vector.driver import Where
@@ -23,7 +23,7 @@ from backends.vector.store import VectorStore
 from tests.vector_memory_driver import MemoryDriver
 
 
-class RawDict:
+class RawDict(_BulkOfOne):
     """The dict without the store."""
 
     def __init__(self, driver: MemoryDriver) -> None:

@@ -376,13 +376,10 @@ def test_an_engine_gone_in_the_middle_of_a_call_leaves_no_half_item(kind: str, m
             assert len(found) == items
             turns = {item.value["turn"] for item in found}
             assert turns <= {acknowledged, acknowledged + 1}
-            ranked = store.search(("a",), query="gamma", limit=items + 1)
-            assert len(ranked) == items
-            if kind != "weaviate":
-                # Its batches are cut off between rows: an item may be new and its further vectors old.
+            for word in ("alpha", "gamma"):
+                ranked = store.search(("a",), query=word, limit=items + 1)
+                assert len(ranked) == items
                 assert {round(item.score, 3) for item in ranked} == {1.0}
-            first = store.search(("a",), query="alpha", limit=items + 1)
-            assert {round(item.score, 3) for item in first} == {1.0}
             store.put(("a",), "k1", {"text": "delta"})
             assert store.search(("a",), query="delta", limit=1)[0].key == "k1"
     finally:

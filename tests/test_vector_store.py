@@ -607,6 +607,25 @@ def test_a_foreign_chroma_collection_is_left_alone(tmp_path: Path) -> None:
         _chroma(tmp_path)().__enter__()
 
 
+@_needs("chromadb")
+def test_a_chroma_collection_of_an_older_layout_is_left_alone(tmp_path: Path) -> None:
+    import chromadb
+    from chromadb.config import Settings
+
+    client = chromadb.PersistentClient(
+        str(tmp_path / "chroma"), settings=Settings(anonymized_telemetry=False)
+    )
+    client.create_collection(
+        "langgraph_store",
+        metadata={"made_by": "langgraph-vector-store", "layout": 1, "dims": 0},
+        embedding_function=None,
+    )
+    client.close()
+
+    with pytest.raises(ForeignCollectionError, match="layout 1, not 2"):
+        _chroma(tmp_path)().__enter__()
+
+
 @_needs("qdrant_client")
 def test_an_absent_server_is_told_without_the_key() -> None:
     from backends.vector.qdrant import QdrantStore

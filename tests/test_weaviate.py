@@ -20,7 +20,8 @@ pytest.importorskip("weaviate", reason="weaviate-client is not installed")
 from backends.engines.ports import free_port
 from backends.engines.weaviate import WeaviateServer, binary
 from backends.vector import weaviate as driver
-from backends.vector.driver import Where
+from backends.vector import weaviate_objects as objects
+from backends.vector.driver import NEVER, Head, Record, Where
 from backends.vector.errors import EngineError, ForeignCollectionError
 from backends.vector.weaviate import WeaviateStore, connected
 
@@ -50,12 +51,48 @@ def opener(server: WeaviateServer, name: str, **options: Any) -> driver_checks.O
     return open
 
 
+@pytest.fixture(params=["rest", "client"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Single objects straight over REST, or through the client as behind a proxy."""
+    if request.param == "client":
+        monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
+        monkeypatch.setenv("no_proxy", "")
+        assert objects.rest_of("http://127.0.0.1:1", None, 1) is None
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.setattr(driver, "rest_of", lambda url, api_key, timeout: None)
+    return str(request.param)
+
+
 @pytest.mark.parametrize("check", driver_checks.ALL, ids=lambda check: check.__name__)
-def test_store(server: WeaviateServer, name: str, check: Callable[[Any], None]) -> None:
+def test_store(server: WeaviateServer, name: str, way: str, check: Callable[[Any], None]) -> None:
     check(opener(server, name))
 
 
-def test_survives_kill(tmp_path: Path, name: str) -> None:
+def _record(id: str, revision: str, vector: tuple[float, ...] | None) -> Record:
+    return Record(
+        id=id, kind="item", parent=id, space="s0", prefixes=("p0",), tokens=(), numbers={},
+        expires_at=NEVER, head=revision, body="{}", vector=vector,
+    )  # fmt: skip
+
+
+def test_who_is_overtaken_by_another_process_writes_all_the_same(
+    server: WeaviateServer, name: str
+) -> None:
+    with opener(server, name)(index=INDEX) as store:
+        rows = store._driver
+        id, vector = str(uuid.uuid5(uuid.NAMESPACE_OID, "a")), (1.0,) * INDEX["dims"]
+        rows.upsert([_record(id, "1", vector)], {})
+        rows.upsert([_record(id, "2", vector)], {})  # was not there when its head was read
+        assert rows.heads([id])[id].head == "2"
+        rows.delete([id])
+        rows.upsert([_record(id, "3", vector)], {id: Head("2", NEVER)})  # was there
+        assert rows.heads([id])[id].head == "3"
+        assert [hit.row.id for hit in rows.query(vector, Where(prefix="p0"), 5)] == [id]
+        rows.upsert([_record(id, "4", None)], rows.heads([id]))
+        assert rows.query(vector, Where(prefix="p0"), 5) == []
+
+
+def test_survives_kill(tmp_path: Path, name: str, way: str) -> None:
     server = WeaviateServer(tmp_path)
     server.start()
     try:

@@ -8,7 +8,6 @@ names that a row no longer has are set to None.
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,10 +16,9 @@ from urllib.parse import urlsplit
 
 from langgraph.store.base import IndexConfig, TTLConfig
 
+from backends.vector.chroma_rows import cosine, made_up, score, to_filter, to_metadata, to_rows
 from backends.vector.driver import (
-    OVERFLOW,
     Abilities,
-    Condition,
     HasToken,
     Head,
     Hit,
@@ -42,7 +40,7 @@ if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
 MADE_BY = "langgraph-vector-store"
-LAYOUT = 1
+LAYOUT = 2
 UNRANKED_DIMS = 8
 """The size of the made-up vectors of a collection without an index."""
 
@@ -133,6 +131,12 @@ class ChromaDriver:
         metadata = collection.metadata or {}
         if metadata.get("made_by") != MADE_BY:
             raise ForeignCollectionError(self.engine, self._name, "it lacks our marker")
+        if metadata.get("layout") != LAYOUT:
+            raise ForeignCollectionError(
+                self.engine,
+                self._name,
+                f"its rows have layout {metadata.get('layout')}, not {LAYOUT}",
+            )
         return int(metadata.get("dims", 0))
 
     def _with_vectors(self, old: Collection, dims: int) -> Collection:
@@ -151,7 +155,7 @@ class ChromaDriver:
             got = old.get(limit=_COPIED_AT_ONCE, offset=offset, include=_ROWS)
             if not got["ids"]:
                 break
-            vectors = [_made_up(id, dims) for id in got["ids"]]
+            vectors = [made_up(id, dims) for id in got["ids"]]
             new.upsert(got["ids"], vectors, got["metadatas"], got["documents"])
             offset += len(got["ids"])
         old.modify(name=f"{self._name}--old")
@@ -170,12 +174,12 @@ class ChromaDriver:
     def upsert(self, records: Sequence[Record], heads: Mapping[str, Head]) -> None:
         if not records:
             return
-        vectors = [list(r.vector) if r.vector else _made_up(r.id, self._dims) for r in records]
+        vectors = [list(r.vector) if r.vector else made_up(r.id, self._dims) for r in records]
         with self._asking("write"):
             self._collection.upsert(
                 ids=[record.id for record in records],
                 embeddings=vectors,
-                metadatas=[_metadata(record, heads.get(record.id)) for record in records],
+                metadatas=[to_metadata(record, heads.get(record.id)) for record in records],
                 documents=[record.body for record in records],
             )
 
@@ -192,7 +196,7 @@ class ChromaDriver:
             return {}
         with self._asking("read by id"):
             got = self._collection.get(ids=list(ids), include=_ROWS)
-        return {row.id: row for row in _rows(got)}
+        return {row.id: row for row in to_rows(got)}
 
     def delete(self, ids: Sequence[str]) -> None:
         if ids:
@@ -216,13 +220,13 @@ class ChromaDriver:
         offset = skip if cursor is None else int(cursor)
         with self._asking("scan"):
             got = self._collection.get(
-                where=_where(where), limit=limit, offset=offset, include=_ROWS
+                where=to_filter(where), limit=limit, offset=offset, include=_ROWS
             )
-        rows = _rows(got)
+        rows = to_rows(got)
         return Page(rows, offset + limit if len(rows) == limit else None)
 
     def query(self, vector: Sequence[float], where: Where, limit: int) -> list[Hit]:
-        ranked = _where(where, {"ranked": True})
+        ranked = to_filter(where, ranked=True)
         with self._asking("search"):
             got = self._collection.query(
                 query_embeddings=[list(vector)],
@@ -230,9 +234,9 @@ class ChromaDriver:
                 where=ranked,
                 include=[*_ROWS, "distances"],
             )
-        rows = _rows({name: (got.get(name) or [[]])[0] for name in ("ids", *_ROWS)})
+        rows = to_rows({name: (got.get(name) or [[]])[0] for name in ("ids", *_ROWS)})
         distances = (got["distances"] or [[]])[0]
-        hits = [Hit(row, _score(d)) for row, d in zip(rows, distances, strict=True)]
+        hits = [Hit(row, score(d)) for row, d in zip(rows, distances, strict=True)]
         if len(hits) < limit:
             hits += self._overlooked(vector, ranked, {hit.row.id for hit in hits})
         return sorted(hits, key=lambda hit: -hit.score)
@@ -247,8 +251,8 @@ class ChromaDriver:
             got = self._collection.get(ids=missing, include=[*_ROWS, "embeddings"])
         vectors = got["embeddings"]
         assert vectors is not None
-        pairs = zip(_rows(got), vectors, strict=True)
-        return [Hit(row, _cosine(vector, other)) for row, other in pairs]
+        pairs = zip(to_rows(got), vectors, strict=True)
+        return [Hit(row, cosine(vector, other)) for row, other in pairs]
 
     def namespaces(self, where: Where) -> list[str]:
         raise NotImplementedError("Chroma cannot list the values of a field")
@@ -335,71 +339,3 @@ class ChromaStore(VectorStore):
             )
 
         return cls(ChromaDriver(connect, collection), collection=collection, index=index, ttl=ttl)
-
-
-def _metadata(record: Record, head: Head | None) -> dict[str, Any]:
-    new: dict[str, Any] = {
-        "kind": record.kind,
-        "parent": record.parent,
-        "space": record.space,
-        "prefixes": list(record.prefixes),
-        "expires": record.expires_at,
-        "head": record.head,
-        "ranked": record.vector is not None,
-        **record.numbers,
-    }
-    if record.tokens:  # a list must not be empty
-        new["tokens"] = list(record.tokens)
-    stale = (head.extra or frozenset()) - new.keys() if head is not None else ()
-    return {**dict.fromkeys(stale), **new}
-
-
-def _rows(got: Any) -> list[Row]:
-    triples = zip(got["ids"], got["metadatas"] or [], got["documents"] or [], strict=True)
-    return [
-        Row(id, m["kind"], m["parent"], m["head"], body or "", int(m["expires"]))
-        for id, m, body in triples
-    ]
-
-
-def _made_up(id: str, dims: int) -> list[float]:
-    """Some vector of a row that has none; a different one for each, which the index likes better."""
-    source = random.Random(id)
-    return [source.uniform(-1, 1) for _ in range(dims)]
-
-
-def _score(distance: float) -> float:
-    return min(1.0, max(-1.0, 1.0 - distance))
-
-
-def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
-    product = sum(a * float(b) for a, b in zip(one, other, strict=True))
-    norms = sum(a * a for a in one) * sum(float(b) ** 2 for b in other)
-    return _score(1.0 - product / norms**0.5) if norms else 0.0
-
-
-def _where(where: Where, *more: dict[str, Any]) -> Any:
-    parts: list[dict[str, Any]] = list(more)
-    if where.kinds != {"item", "vector"} or not more:
-        parts.append({"kind": {"$in": sorted(where.kinds)}})
-    if where.prefix is not None:
-        parts.append({"prefixes": {"$contains": where.prefix}})
-    if where.spaces:
-        parts.append({"space": {"$in": list(where.spaces)}})
-    if where.alive_at is not None:
-        parts.append({"expires": {"$gt": where.alive_at}})
-    if where.expired_at is not None:
-        parts.append({"expires": {"$lte": where.expired_at}})
-    parts += map(_condition, where.conditions)
-    return parts[0] if len(parts) == 1 else {"$and": parts}
-
-
-def _condition(condition: Condition) -> dict[str, Any]:
-    if isinstance(condition, LacksToken):
-        return {"tokens": {"$not_contains": condition.token}}
-    overflow = {"tokens": {"$contains": OVERFLOW}}
-    if isinstance(condition, HasToken):
-        return {"$or": [{"tokens": {"$contains": condition.token}}, overflow]}
-    if condition.low is not None:
-        return {"$or": [{condition.name: {"$gte": condition.low}}, overflow]}
-    return {"$or": [{condition.name: {"$lte": condition.high}}, overflow]}

@@ -49,7 +49,7 @@ class Record:
     """Numeric fields for ranges: names match ``n[0-9a-f]{16}``, values are finite."""
     expires_at: int
     head: str
-    """A short text the store reads back before an overwrite."""
+    """A short text the store reads back: before an overwrite, or of a ``namespace`` row an item's id."""
     body: str
     """The truth: namespace, key and value as one text."""
     vector: tuple[float, ...] | None = None

@@ -9,7 +9,6 @@ reached the write's log sequence number, which is waited for, up to a limit.
 
 from __future__ import annotations
 
-import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,6 +37,7 @@ from backends.vector.errors import (
     VectorStoreError,
     clean,
 )
+from backends.vector.pinecone_indexes import connected, dense_dimension, described
 from backends.vector.pinecone_rows import all_of, to_filter, to_json, to_metadata, to_row
 from backends.vector.store import VectorStore
 
@@ -53,7 +53,6 @@ _WRITE_ROWS = 1000
 _WRITE_BYTES = 1_900_000  # of 2 MB
 _WITH_METADATA = 100
 """Hits that fit into the 4 MB of one answer even if each has all the metadata it may have."""
-_FIELD = "_values"
 _META, _CLOCK = "meta", "clock"
 """Ids and kinds of two records of our own; a row's id is a UUID."""
 _NO_VECTORS = 2
@@ -132,35 +131,18 @@ class PineconeDriver:
 
     def _open(self, name: str, dims: int | None) -> None:
         """Use the index of this name, made if it is not there."""
-        from pinecone import NotFoundError
-
         assert self._client is not None
-        try:
-            model = self._client.indexes.describe(name)
-        except NotFoundError:
-            model = self._create(name, dims or _NO_VECTORS)
-        fields = [f for f in model.schema.fields.values() if hasattr(f, "dimension")]
-        if len(fields) != 1 or fields[0].metric != "cosine":
+        model = described(self._client, name, dims or _NO_VECTORS, self._deployment)
+        dimension = dense_dimension(model)
+        if dimension is None:
             raise ForeignCollectionError(
                 self.engine, name, "it has no single dense vector field with the cosine metric"
             )
         if self._opened is not None:
             self._opened.close()
-        self._dimension = int(fields[0].dimension)
+        self._dimension = dimension
         self._opened = self._client.index(host=model.host)
         self._reached = -1
-
-    def _create(self, name: str, dims: int) -> Any:
-        from pinecone import ConflictError
-
-        assert self._client is not None
-        field = {"type": "dense_vector", "dimension": dims, "metric": "cosine"}
-        try:
-            return self._client.indexes.create(
-                name=name, schema={"fields": {_FIELD: field}}, deployment=self._deployment
-            )
-        except ConflictError:  # another process was quicker
-            return self._client.indexes.describe(name)
 
     def _facts(self) -> dict[str, Any]:
         """What the namespace says of itself; a new one is marked as ours, a foreign one refused."""
@@ -424,26 +406,3 @@ class PineconeStore(VectorStore):
         )  # fmt: skip
         collection = f"{name}/{namespace}" if namespace else name
         return cls(driver, collection=collection, index=index, ttl=ttl)
-
-
-def connected(api_key: str | None, host: str | None, timeout: float = 30.0) -> Pinecone:
-    """A client that gives up on an unreachable service within seconds."""
-    from pinecone import Pinecone, RetryConfig
-
-    return Pinecone(
-        api_key=api_key, host=host, timeout=timeout,
-        retry_config=RetryConfig(max_retries=2, backoff_factor=0.1, max_wait=2.0),
-    )  # fmt: skip
-
-
-def indexes_of(client: Pinecone, name: str) -> list[str]:
-    """The index of a store, if it is there, and those it moved to when it was given vectors."""
-    moved = re.compile(re.escape(name[:38]) + r"-\d+")
-    found = [model.name for model in client.indexes.list()]
-    return [one for one in found if one == name or moved.fullmatch(one)]
-
-
-def drop(client: Pinecone, name: str) -> None:
-    """Delete all indexes of a store."""
-    for one in indexes_of(client, name):
-        client.indexes.delete(one)

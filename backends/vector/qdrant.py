@@ -18,13 +18,10 @@ from urllib.parse import urlsplit
 from langgraph.store.base import IndexConfig, TTLConfig
 
 from backends.vector.driver import (
-    OVERFLOW,
     Abilities,
-    Condition,
     HasToken,
     Head,
     Hit,
-    Kind,
     LacksToken,
     Limits,
     NumberIn,
@@ -35,7 +32,16 @@ from backends.vector.driver import (
     Where,
 )
 from backends.vector.errors import EngineError, ForeignCollectionError, clean
-from backends.vector.qdrant_points import Filter, Point, Points, points_of, to_model
+from backends.vector.qdrant_points import Point, Points, points_of, to_model
+from backends.vector.qdrant_rows import (
+    FIELDS,
+    any_of,
+    cosine_of,
+    payload_indexes,
+    to_filter,
+    to_payload,
+    to_row,
+)
 from backends.vector.store import VectorStore
 
 if TYPE_CHECKING:
@@ -46,9 +52,7 @@ MARKER = {"made_by": "langgraph-vector-store", "layout": 1}
 OLDEST_SERVER = (1, 16)
 """The first that keeps metadata of a collection, by which we know our own."""
 
-_ROW = ["kind", "parent", "head", "body", "expires"]
 _FACETS = 1_000
-_RANKED: frozenset[Kind] = frozenset({"item", "vector"})
 
 
 class QdrantDriver:
@@ -133,7 +137,7 @@ class QdrantDriver:
             )
 
     def _create(self, dims: int | None) -> None:
-        vectors = {} if dims is None else {VECTOR: _cosine(dims)}
+        vectors = {} if dims is None else {VECTOR: cosine_of(dims)}
         try:
             self._client.create_collection(
                 self._collection, vectors_config=vectors, metadata=dict(MARKER)
@@ -149,7 +153,7 @@ class QdrantDriver:
         if (info.config.metadata or {}).get("made_by") != MARKER["made_by"]:
             raise ForeignCollectionError(self.engine, self._collection, "it lacks our marker")
         if not _is_local(self._client):
-            for name, schema in _payload_indexes().items():
+            for name, schema in payload_indexes().items():
                 if name not in info.payload_schema:
                     self._client.create_payload_index(self._collection, name, schema, wait=True)
         vectors = info.config.params.vectors
@@ -170,7 +174,7 @@ class QdrantDriver:
     def upsert(self, records: Sequence[Record], heads: Mapping[str, Head]) -> None:
         del heads  # an upsert replaces the whole point
         if records:
-            points = [Point(record.id, _payload(record), record.vector) for record in records]
+            points = [Point(record.id, to_payload(record), record.vector) for record in records]
             with self._asking("write"):
                 self._points.upsert(points)
 
@@ -179,7 +183,7 @@ class QdrantDriver:
         return {p.id: Head(p.payload["head"], p.payload["expires"]) for p in points}
 
     def fetch(self, ids: Sequence[str]) -> dict[str, Row]:
-        return {point.id: _row(point) for point in self._retrieve(ids, _ROW)}
+        return {point.id: to_row(point) for point in self._retrieve(ids, FIELDS)}
 
     def _retrieve(self, ids: Sequence[str], fields: list[str]) -> list[Point]:
         if not ids:
@@ -201,7 +205,7 @@ class QdrantDriver:
         for expires_at, group in alike.items():
             # A filter, not ids: those that are gone or were written anew must stay as they are.
             ids = {"has_id": [touch.id for touch in group]}
-            same = to_model({"must": [ids, _any("head", [touch.head for touch in group])]})
+            same = to_model({"must": [ids, any_of("head", [touch.head for touch in group])]})
             with self._asking("refresh"):
                 self._client.set_payload(
                     self._collection, {"expires": expires_at}, models.FilterSelector(filter=same)
@@ -210,16 +214,16 @@ class QdrantDriver:
     def scan(self, where: Where, limit: int, cursor: Any = None, skip: int = 0) -> Page:
         with self._asking("scan"):
             if skip and cursor is None:
-                found = self._points.query(None, _filter(where), limit + 1, skip, _ROW)
+                found = self._points.query(None, to_filter(where), limit + 1, skip, FIELDS)
                 following = found[limit].id if len(found) > limit else None
-                return Page([_row(point) for point in found[:limit]], following)
-            points, following = self._points.scroll(_filter(where), limit, cursor, _ROW)
-        return Page([_row(point) for point in points], following)
+                return Page([to_row(point) for point in found[:limit]], following)
+            points, following = self._points.scroll(to_filter(where), limit, cursor, FIELDS)
+        return Page([to_row(point) for point in points], following)
 
     def query(self, vector: Sequence[float], where: Where, limit: int) -> list[Hit]:
         with self._asking("search"):
-            points = self._points.query(vector, _filter(where), limit, 0, _ROW)
-        return [Hit(_row(point), min(1.0, max(-1.0, point.score))) for point in points]
+            points = self._points.query(vector, to_filter(where), limit, 0, FIELDS)
+        return [Hit(to_row(point), min(1.0, max(-1.0, point.score))) for point in points]
 
     def namespaces(self, where: Where) -> list[str]:
         # Without any condition the server answers from the counts of its index, in which deleted rows
@@ -228,7 +232,7 @@ class QdrantDriver:
         while True:
             with self._asking("list namespaces"):
                 hits = self._client.facet(
-                    self._collection, "space", to_model(_filter(where)), limit=limit, exact=True
+                    self._collection, "space", to_model(to_filter(where)), limit=limit, exact=True
                 ).hits
             if len(hits) < limit:
                 return [str(hit.value) for hit in hits]
@@ -328,85 +332,6 @@ def _is_local(client: QdrantClient) -> bool:
     from qdrant_client.local.qdrant_local import QdrantLocal
 
     return isinstance(client._client, QdrantLocal)
-
-
-def _cosine(dims: int) -> Any:
-    from qdrant_client import models
-
-    return models.VectorParams(size=dims, distance=models.Distance.COSINE)
-
-
-def _payload_indexes() -> dict[str, Any]:
-    """The fields that a server must index; the graph of vectors follows namespaces only."""
-    from qdrant_client import models
-
-    def keyword(*, graph: bool) -> Any:
-        return models.KeywordIndexParams(
-            type=models.KeywordIndexType.KEYWORD, enable_hnsw=None if graph else False
-        )
-
-    flat = {name: keyword(graph=False) for name in ("space", "kind", "tokens")}
-    expires = models.PayloadSchemaType.INTEGER
-    return {"prefixes": keyword(graph=True), **flat, "expires": expires}
-
-
-def _payload(record: Record) -> dict[str, Any]:
-    return {
-        "kind": record.kind,
-        "parent": record.parent,
-        **({"space": record.space} if record.kind == "item" else {}),
-        "prefixes": list(record.prefixes),
-        "tokens": list(record.tokens),
-        "numbers": dict(record.numbers),
-        "expires": record.expires_at,
-        "head": record.head,
-        "body": record.body,
-    }
-
-
-def _row(point: Point) -> Row:
-    found = point.payload
-    return Row(
-        point.id, found["kind"], found["parent"], found["head"], found["body"], found["expires"]
-    )
-
-
-def _match(field: str, value: str) -> Filter:
-    return {"key": field, "match": {"value": value}}
-
-
-def _any(field: str, values: list[str]) -> Filter:
-    return {"key": field, "match": {"any": values}}
-
-
-def _range(field: str, **bounds: float | None) -> Filter:
-    return {"key": field, "range": {name: b for name, b in bounds.items() if b is not None}}
-
-
-def _filter(where: Where) -> Filter:
-    must: list[Filter] = []
-    if where.prefix is not None:
-        must.append(_match("prefixes", where.prefix))
-    if where.spaces:
-        must.append(_any("space", list(where.spaces)))
-    if where.kinds != _RANKED:  # there are no rows of the third kind here
-        must.append(_any("kind", sorted(where.kinds)))
-    if where.alive_at is not None:
-        must.append(_range("expires", gt=where.alive_at))
-    if where.expired_at is not None:
-        must.append(_range("expires", lte=where.expired_at))
-    lacking = [_match("tokens", c.token) for c in where.conditions if isinstance(c, LacksToken)]
-    must += [_condition(c) for c in where.conditions if not isinstance(c, LacksToken)]
-    parts = {"must": must, "must_not": lacking}
-    return {name: conditions for name, conditions in parts.items() if conditions}
-
-
-def _condition(condition: Condition) -> Filter:
-    if isinstance(condition, HasToken):
-        return _any("tokens", [condition.token, OVERFLOW])
-    assert isinstance(condition, NumberIn)
-    inside = _range(f"numbers.{condition.name}", gte=condition.low, lte=condition.high)
-    return {"should": [inside, _match("tokens", OVERFLOW)]}
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import quote
 
-from backends.vector.rest import Rest, behind_proxy, has_orjson
+from backends.vector.rest import Rest, behind_proxy, singles
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -118,7 +118,7 @@ class RestPoints:
         self._name = vector_name
 
     def upsert(self, points: Sequence[Point]) -> None:
-        vectors = _singles([point.vector for point in points if point.vector is not None])
+        vectors = singles([point.vector for point in points if point.vector is not None])
         structs = [
             {
                 "id": point.id,
@@ -152,7 +152,7 @@ class RestPoints:
     ) -> list[Point]:  # fmt: skip
         wanted: dict[str, Any] = {"filter": filter, "limit": limit, "with_payload": fields}
         if vector is not None:
-            wanted |= {"query": next(_singles([vector])), "using": self._name}
+            wanted |= {"query": next(singles([vector])), "using": self._name}
         if offset:
             wanted["offset"] = offset
         found = self._ask("POST", "/query", wanted)["points"]
@@ -180,18 +180,3 @@ def to_model(filter: Filter) -> Any:
     from qdrant_client import models
 
     return models.Filter(**filter) if filter else None
-
-
-def _singles(vectors: Sequence[Sequence[float]]) -> Any:
-    """
-    The vectors in the precision Qdrant keeps, which needs half the digits, one after the other.
-
-    Numbers too big for it are left to the server to refuse.
-    """
-    import numpy as np
-
-    if not vectors or not has_orjson():
-        return iter(vectors)
-    with np.errstate(over="ignore"):
-        singles = np.array(vectors, dtype=np.float32)
-    return iter(singles if np.isfinite(singles).all() else vectors)

@@ -5,18 +5,18 @@ Gets, searches and listings over a driver: exact pages out of whatever the engin
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from langgraph.store.base import Item, ListNamespacesOp, MatchCondition, SearchItem
+from langgraph.store.base import Item, SearchItem
 
 from backends.vector import encoding
 from backends.vector.driver import NEVER, Driver, Hit, Kind, Row, Touch, Where
 from backends.vector.errors import LimitExceededError
 from backends.vector.filters import Filter
-from backends.vector.planning import Get, Listing, Search
+from backends.vector.planning import Get, Search
 from backends.vector.ties import settled
 
 _ITEMS: frozenset[Kind] = frozenset({"item"})
@@ -168,83 +168,6 @@ class Reader:
             if filter.matches(found.value):
                 kept.append(replace(found, score=hit.score))
         return kept
-
-    def listing(self, listing: Listing) -> list[tuple[str, ...]]:
-        """Sorted namespaces; without reading the items where the engine can tell them."""
-        op = listing.op
-        stop = op.offset + op.limit
-        names = dict.fromkeys(self._names(op, stop))
-        return sorted(names)[op.offset : stop] if op.limit else []
-
-    def _names(self, op: ListNamespacesOp, stop: int) -> Iterator[tuple[str, ...]]:
-        conditions = tuple(op.match_conditions or ())
-        where = Where(prefix=_literal_prefix(conditions), alive_at=self._alive_at)
-        if self._driver.abilities.namespaces:
-            spaces = self._driver.namespaces(where)
-        else:
-            registry = replace(where, kinds=frozenset({"namespace"}), alive_at=None)
-            page = self._driver.limits.rows_per_page
-            spaces = [row.parent for row in scan_all(self._driver, registry, page)]
-        namespaces = sorted(map(encoding.from_space, spaces))
-        fitting = [name for name in namespaces if all(matches(c, name) for c in conditions)]
-        if not self._driver.abilities.namespaces:
-            # Names come in order, so those of the page asked for are known before the last is.
-            fitting = self._inhabited(fitting, sys.maxsize if op.max_depth is not None else stop)
-        yield from (name if op.max_depth is None else name[: op.max_depth] for name in fitting)
-
-    def _inhabited(
-        self, namespaces: Sequence[tuple[str, ...]], enough: int
-    ) -> list[tuple[str, ...]]:
-        """Those of the namespaces that have an item, in their order; no more than ``enough``."""
-        kept: list[tuple[str, ...]] = []
-        for start in range(0, len(namespaces), _SPACES_AT_ONCE):
-            if len(kept) >= enough:
-                break
-            some = namespaces[start : start + _SPACES_AT_ONCE]
-            inhabited = self._spaces_in_use(map(encoding.to_space, some))
-            kept += [name for name in some if encoding.to_space(name) in inhabited]
-        return kept
-
-    def _spaces_in_use(self, spaces: Iterable[str]) -> set[str]:
-        """
-        Which of these have an item, in as few requests as rows allow.
-
-        A big namespace may fill the answer alone; the others are asked for again without it.
-        """
-        left = dict.fromkeys(spaces)
-        used: set[str] = set()
-        while left:
-            where = Where(spaces=tuple(left), alive_at=self._alive_at)
-            size = min(2 * len(left), self._driver.limits.rows_per_page)
-            rows = self._driver.scan(where, size).rows
-            seen = {encoding.to_space(Found.from_row(row).namespace) for row in rows}
-            used |= seen
-            if len(rows) < size:
-                return used
-            for space in seen:
-                left.pop(space, None)
-        return used
-
-
-def _literal_prefix(conditions: Sequence[MatchCondition]) -> str | None:
-    """The longest prefix without a wildcard that all namespaces asked for begin with."""
-    longest: tuple[str, ...] = ()
-    for condition in conditions:
-        if condition.match_type == "prefix":
-            path = tuple(condition.path)
-            literal = path[: path.index("*")] if "*" in path else path
-            longest = max(longest, literal, key=len)
-    return encoding.prefix_token(longest) if longest else None
-
-
-def matches(condition: MatchCondition, namespace: tuple[str, ...]) -> bool:
-    """Whole labels from the front or the back; ``*`` stands for exactly one."""
-    path = tuple(condition.path)
-    if len(namespace) < len(path):
-        return False
-    front = condition.match_type == "prefix"
-    part = namespace[: len(path)] if front else namespace[len(namespace) - len(path) :]
-    return all(wanted in ("*", label) for wanted, label in zip(path, part, strict=True))
 
 
 def fetch_all(driver: Driver, ids: Sequence[str]) -> dict[str, Row]:

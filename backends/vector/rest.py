@@ -12,7 +12,7 @@ import json
 import os
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from importlib.util import find_spec
@@ -136,8 +136,12 @@ def loads(text: bytes) -> Any:
 
 @cache
 def has_orjson() -> bool:
-    """Whether numpy arrays can be part of what is sent, in single precision."""
     return find_spec("orjson") is not None
+
+
+@cache
+def _has_numpy() -> bool:
+    return find_spec("numpy") is not None
 
 
 @cache
@@ -147,6 +151,21 @@ def _json() -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
     import orjson
 
     return lambda data: orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY), orjson.loads
+
+
+def singles(vectors: Sequence[Sequence[float]]) -> Iterator[Any]:
+    """
+    Vectors in single precision, which engines keep and which needs half the digits, one after the other.
+
+    Only with ``orjson`` and ``numpy``.  Numbers too big for it are left to the server to refuse.
+    """
+    if not vectors or not has_orjson() or not _has_numpy():
+        return iter(vectors)
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        singles = np.array(vectors, dtype=np.float32)
+    return iter(singles if np.isfinite(singles).all() else vectors)
 
 
 def _tls() -> ssl.SSLContext:

@@ -28,6 +28,7 @@ from langgraph.store.base import (
 
 from backends.vector.driver import Driver, Touch
 from backends.vector.errors import DimensionMismatchError, EngineError
+from backends.vector.listing import listed
 from backends.vector.ordering import Clock, Order
 from backends.vector.planning import Embedded, Plan, plan
 from backends.vector.reading import Found, Reader
@@ -177,7 +178,8 @@ class VectorStore(BaseStore):
         self._check_dims(planned)
         results: list[Result] = [None] * planned.size
         now = Clock.now()
-        reader = Reader(self._driver, now if self._omits else None)
+        hidden = now if self._omits else None
+        reader = Reader(self._driver, hidden)
         touches: dict[str, Touch | None] = {}
         if planned.gets:
             found = reader.gets(planned.gets)
@@ -193,7 +195,7 @@ class VectorStore(BaseStore):
             results[search.position] = [one.search_item() for one in page]
             _note(touches, page if search.refresh else [], now)
         for listing in planned.listings:
-            results[listing.position] = reader.listing(listing)
+            results[listing.position] = listed(self._driver, hidden, listing)
         self._touch([touch for touch in touches.values() if touch is not None])
         if planned.writes:
             self._writer.write(list(planned.writes.values()), embedded.texts, number)

@@ -1,5 +1,5 @@
 """
-Weaviate: one collection of a server, reads and batches over gRPC, the rest over REST.
+Weaviate: one collection of a server; searches and batches over gRPC, the rest over REST.
 
 One object is one row (``weaviate_rows``).  An offset reaches 10,000 objects only, so a longer scan goes
 through slices of the ids, each short enough.
@@ -7,7 +7,6 @@ through slices of the ids, each short enough.
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
@@ -32,19 +31,13 @@ from backends.vector.driver import (
     Touch,
     Where,
 )
-from backends.vector.errors import EngineError, ForeignCollectionError, VectorStoreError, clean
+from backends.vector.errors import EngineError, VectorStoreError, clean
+from backends.vector.rest import Rest
 from backends.vector.store import VectorStore
 from backends.vector.versions import require
-from backends.vector.weaviate_rows import (
-    FIELDS,
-    MARKER,
-    description,
-    properties,
-    sliced,
-    to_filter,
-    to_object,
-    to_row,
-)
+from backends.vector.weaviate_objects import Objects, rest_of, update
+from backends.vector.weaviate_rows import FIELDS, sliced, to_filter, to_row
+from backends.vector.weaviate_schema import create, description, known_dims
 
 if TYPE_CHECKING:
     from weaviate import WeaviateClient
@@ -57,10 +50,6 @@ _REACH = 10_000
 """QUERY_MAXIMUM_RESULTS as it comes: how far limit and offset may go."""
 _USABLE_SECONDS = 10.0
 _SLICE = 2_500
-_SETTLED_AT_ONCE = 50
-_TRIES = 5
-_NOBODY = "00000000-0000-5000-8000-000000000000"
-"""An id that no row has."""
 _UNREACHABLE = re.compile("UNAVAILABLE|(?i:refused|failed to connect|health check)")
 _NAME = re.compile(r"[A-Za-z][0-9A-Za-z_]*")
 
@@ -80,7 +69,12 @@ class WeaviateDriver:
     abilities = Abilities(offset=True, zero_vectors=False, pushes=frozenset({HasToken, NumberIn}))
 
     def __init__(
-        self, connect: Callable[[], WeaviateClient], collection: str, *, secret: str | None = None
+        self,
+        connect: Callable[[], WeaviateClient],
+        collection: str,
+        *,
+        rest: Rest | None = None,
+        secret: str | None = None,
     ) -> None:
         if not _NAME.fullmatch(collection):
             raise ValueError(
@@ -92,8 +86,7 @@ class WeaviateDriver:
         self._secret = secret
         self._lock = threading.Lock()
         self._made: WeaviateClient | None = None
-        self._unsure: set[str] = set()
-        self._settling = threading.Lock()
+        self._objects = Objects(self._name, rest)
 
     @property
     def _client(self) -> WeaviateClient:
@@ -105,25 +98,8 @@ class WeaviateDriver:
     @property
     def _collection(self) -> Collection[Any, Any]:
         collection = self._client.collections.use(self._name)
-        if self._unsure:
-            self._settle(collection)
+        self._objects.settle(collection)
         return collection
-
-    def _settle(self, collection: Collection[Any, Any]) -> None:
-        """
-        Give rows back to the vector index whose write did not come to its end.
-
-        A server killed within a batch comes back with objects that have their vectors, of which the
-        index knows nothing.  An update with the same vector changes nothing, so it gets another length;
-        the cosine stays.  Nothing but the vector is written: a row deleted in the meantime stays deleted.
-        """
-        with self._settling:
-            unsure = sorted(self._unsure)
-            for begin in range(0, len(unsure), _SETTLED_AT_ONCE):
-                _give_back(collection, unsure[begin : begin + _SETTLED_AT_ONCE])
-            if unsure:
-                _flush(collection)
-            self._unsure.difference_update(unsure)
 
     def close(self) -> None:
         """
@@ -134,6 +110,7 @@ class WeaviateDriver:
         """
         with self._lock:
             made, self._made = self._made, None
+            self._objects.close()
             if made is not None:
                 with suppress(Exception):  # there is nobody left to tell
                     made.close()
@@ -144,35 +121,15 @@ class WeaviateDriver:
         with self._asking("open the collection"):
             require(self.engine, str(self._client.get_meta().get("version", "")), OLDEST_SERVER)
             if not self._client.collections.exists(self._name):
-                self._create(dims)
-            known = self._facts().get("dims")
+                create(self._client, self._name, dims)
+            described = self._collection.config.get(simple=True).description
+            known = known_dims(self.engine, self._name, described)
             self._wait_until_usable()
             if known is None and dims is not None:
                 # Vectors need no schema, only their size has to be remembered.
                 self._collection.config.update(description=description(dims))
                 known = dims
             return known
-
-    def _create(self, dims: int | None) -> None:
-        from weaviate.classes.config import Configure, StopwordsPreset, VectorDistances
-
-        vectors = Configure.Vectors.self_provided(
-            vector_index_config=Configure.VectorIndex.hnsw(distance_metric=VectorDistances.COSINE)
-        )
-        try:
-            self._client.collections.create(
-                self._name,
-                description=description(dims),
-                properties=properties(),
-                vector_config=vectors,
-                inverted_index_config=Configure.inverted_index(
-                    stopwords_preset=StopwordsPreset.NONE
-                ),
-            )
-        except Exception:
-            # Another process may have been quicker; if it was not, the error is a real one.
-            if not self._client.collections.exists(self._name):
-                raise
 
     def _wait_until_usable(self) -> None:
         """A collection just made by another process is in the schema before it can be read."""
@@ -187,53 +144,12 @@ class WeaviateDriver:
             else:
                 return
 
-    def _facts(self) -> dict[str, Any]:
-        text = self._collection.config.get(simple=True).description or ""
-        try:
-            facts = json.loads(text)
-        except ValueError:
-            facts = None
-        if not isinstance(facts, dict) or facts.get("made_by") != MARKER["made_by"]:
-            raise ForeignCollectionError(self.engine, self._name, "it lacks our marker")
-        return facts
-
     # Rows
 
     def upsert(self, records: Sequence[Record], heads: Mapping[str, Head]) -> None:
-        from weaviate.classes.data import DataObject
-
-        if not records:
-            return
-        objects = [
-            DataObject(
-                uuid=record.id,
-                properties=to_object(record),
-                vector=list(record.vector) if record.vector is not None else None,
-            )
-            for record in records
-        ]
-        vectors = {record.id for record in records if record.vector is not None}
-        with self._asking("write"):
-            collection = self._collection
-            try:
-                self._insert(collection, objects)
-                if vectors:
-                    _flush(collection)
-            except Exception:
-                with self._settling:
-                    self._unsure |= vectors
-                raise
-
-    def _insert(self, collection: Collection[Any, Any], objects: list[Any]) -> None:
-        answer = collection.data.insert_many(objects)
-        if answer.has_errors:
-            first = next(iter(answer.errors.values()))
-            raise EngineError(
-                self.engine,
-                f"could not write {len(answer.errors)} of {len(objects)} rows: "
-                f"{clean(first.message, self._secret)}",
-                "see the server's log",
-            )
+        if records:
+            with self._asking("write"):
+                self._objects.write(self._collection, records, heads)
 
     def heads(self, ids: Sequence[str]) -> dict[str, Head]:
         found = self._by_id(ids, ["head", "expires"])
@@ -246,14 +162,13 @@ class WeaviateDriver:
         if not ids:
             return []
         with self._asking("read by id"):
-            if len(ids) == 1:
-                one = self._collection.query.fetch_object_by_id(ids[0], return_properties=fields)
-                objects = [one] if one is not None else []
-            else:
-                objects = self._collection.query.fetch_objects_by_ids(
-                    ids, limit=len(ids), return_properties=fields
-                ).objects
-        return [(str(one.uuid), dict(one.properties)) for one in objects]
+            if self._objects.direct and len(ids) == 1:
+                one = self._objects.get(ids[0])
+                return [] if one is None else [(ids[0], one)]
+            found = self._collection.query.fetch_objects_by_ids(
+                ids, limit=len(ids), return_properties=fields
+            )
+        return [(str(one.uuid), dict(one.properties)) for one in found.objects]
 
     def delete(self, ids: Sequence[str]) -> None:
         from weaviate.classes.query import Filter
@@ -275,7 +190,7 @@ class WeaviateDriver:
             if head is None or head.head != touch.head or head.expires_at == touch.expires_at:
                 continue
             with self._asking("refresh"):
-                _update(self._collection, touch.id, properties={"expires": touch.expires_at})
+                update(self._collection, touch.id, properties={"expires": touch.expires_at})
 
     def scan(self, where: Where, limit: int, cursor: Any = None, skip: int = 0) -> Page:
         chosen = to_filter(where)
@@ -366,51 +281,6 @@ class WeaviateDriver:
             raise EngineError(self.engine, f"could not {what}: {cause}", hint) from None
 
 
-def _update(collection: Collection[Any, Any], id: str, **what: Any) -> None:
-    """Change an object in part, if it is still there."""
-    from weaviate.exceptions import UnexpectedStatusCodeError
-
-    try:
-        collection.data.update(id, **what)
-    except UnexpectedStatusCodeError as error:
-        if error.status_code != 404:
-            raise
-
-
-def _give_back(collection: Collection[Any, Any], ids: Sequence[str]) -> None:
-    """Write the vectors of these objects again until the index knows all of them."""
-    from weaviate.classes.query import Filter
-
-    found = collection.query.fetch_objects_by_ids(
-        ids, limit=len(ids), return_properties=[], include_vector=True
-    )
-    left: dict[str, Any] = {str(one.uuid): one.vector.get("default") for one in found.objects}
-    left = {id: vector for id, vector in left.items() if vector}
-    for longer in range(1, _TRIES + 1):
-        for id, vector in left.items():
-            _update(collection, id, vector=[x * (1.0 + longer / 512) for x in vector])
-        if not left:
-            return
-        known = collection.query.near_vector(
-            next(iter(left.values())), limit=len(left), return_properties=[],
-            filters=Filter.by_id().contains_any(list(left)),
-        )  # fmt: skip
-        for one in known.objects:
-            left.pop(str(one.uuid), None)
-
-
-def _flush(collection: Collection[Any, Any]) -> None:
-    """
-    Have the server write out the vectors it has acknowledged.
-
-    It keeps the last ones in its own memory until the next batch ends, and loses them when it is
-    killed.  A batch that deletes nothing is the cheapest that ends.
-    """
-    from weaviate.classes.query import Filter
-
-    collection.data.delete_many(where=Filter.by_id().contains_any([_NOBODY]))
-
-
 class WeaviateStore(VectorStore):
     """
     A LangGraph store in a Weaviate collection.
@@ -442,7 +312,8 @@ class WeaviateStore(VectorStore):
         def connect() -> WeaviateClient:
             return connected(url, grpc, api_key, timeout)
 
-        driver = WeaviateDriver(connect, collection, secret=api_key)
+        rest = rest_of(url, api_key, timeout)
+        driver = WeaviateDriver(connect, collection, rest=rest, secret=api_key)
         return cls(driver, collection=collection, index=index, ttl=ttl)
 
 

@@ -1,5 +1,5 @@
 """
-Rows as Weaviate's objects: their schema, their properties and the filters over them.
+Rows as Weaviate's objects: their properties and the filters over them.
 
 Property names must be identifiers, so a row's numbers go into a few shared columns by a hash of their
 names; a range then finds too much, never too little.
@@ -7,47 +7,21 @@ names; a range then finds too much, never too little.
 
 from __future__ import annotations
 
-import json
 import math
 import zlib
 from typing import Any
 
 from backends.vector.driver import OVERFLOW, Condition, HasToken, NumberIn, Record, Row, Where
+from backends.vector.weaviate_schema import COLUMNS
 
-MARKER = {"made_by": "langgraph-vector-store", "layout": 1}
 FIELDS = ["kind", "parent", "head", "body", "expires"]
 """What is read of an object to make a row."""
 
 _SLOTS = 2**32
-_COLUMNS = 16
-
-
-def description(dims: int | None) -> str:
-    return json.dumps({**MARKER, "dims": dims})
-
-
-def properties() -> list[Any]:
-    from weaviate.classes.config import DataType, Property, Tokenization
-
-    exact = {"tokenization": Tokenization.FIELD, "index_searchable": False}
-    kept = {"index_filterable": False, "index_searchable": False}
-    texts = [Property(name=n, data_type=DataType.TEXT, **exact) for n in ("kind", "space")]
-    lists = [
-        Property(name=n, data_type=DataType.TEXT_ARRAY, **exact) for n in ("prefixes", "tokens")
-    ]
-    plain = [Property(name=n, data_type=DataType.TEXT, **kept) for n in ("parent", "head", "body")]
-    ranges = [
-        Property(name=n, data_type=DataType.INT, index_filterable=False, index_range_filters=True)
-        for n in ("expires", "slot")
-    ]
-    numbers = [
-        Property(name=f"numbers{n}", data_type=DataType.NUMBER_ARRAY) for n in range(_COLUMNS)
-    ]
-    return [*texts, *lists, *plain, *ranges, *numbers]
 
 
 def _column(name: str) -> str:
-    return f"numbers{zlib.crc32(name.encode()) % _COLUMNS}"
+    return f"numbers{zlib.crc32(name.encode()) % COLUMNS}"
 
 
 def to_object(record: Record) -> dict[str, Any]:
@@ -69,7 +43,7 @@ def to_object(record: Record) -> dict[str, Any]:
 
 def to_row(id: str, found: dict[str, Any]) -> Row:
     return Row(
-        id, found["kind"], found["parent"], found["head"] or "", found["body"] or "",
+        id, found["kind"], found["parent"], found.get("head") or "", found.get("body") or "",
         int(found["expires"]),
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ the engine breaks off between two requests may be written in part, never an item
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from backends.vector import encoding
@@ -31,8 +31,8 @@ class Writer:
         self._omit_expired = omit_expired
         self._locks = KeyLocks()
         self._clock = Clock()
-        self._spaces: set[str] = set()
-        self._spaces_lock = threading.Lock()
+        self._witnesses: dict[str, str] = {}
+        self._lock = threading.Lock()
 
     def write(
         self, batch: Sequence[Write], vectors: Sequence[Sequence[float]], number: int
@@ -56,10 +56,12 @@ class Writer:
                     stale += self._parts(write.id, head)
                 if write.body is not None:
                     records += self._records(write, head, vectors)
-            spaces = self._unregistered(writes)
-            self._upsert([*map(_registration, spaces), *records], heads)
+            fresh = self._unregistered(writes)
+            self._upsert([*map(_registration, fresh.values()), *records], heads)
             self._delete([*gone, *stale])
-            self._remember(spaces)
+            self._remember(fresh)
+            if gone:
+                self._forget(set(gone), [encoding.to_space(w.namespace) for w in writes])
             self._order.written([write.id for write in writes], number)
 
     def sweep(self, now: int) -> int:
@@ -76,6 +78,7 @@ class Writer:
                 heads = {i: h for i, h in self._heads(ids).items() if h.expires_at <= now}
                 parts = [part for id, head in heads.items() for part in self._parts(id, head)]
                 self._delete([*heads, *parts])
+                self._forget(heads)
                 swept += len(heads)
         return swept
 
@@ -121,18 +124,30 @@ class Writer:
             vector=own[0] if own else None, expires_at=expiry(now, write.ttl), **shared,
         )  # fmt: skip
 
-    def _unregistered(self, writes: Sequence[Write]) -> list[tuple[str, ...]]:
+    def _unregistered(self, writes: Sequence[Write]) -> dict[str, Write]:
+        """The first put into each namespace whose witness is not known."""
         if self._driver.abilities.namespaces:
-            return []
-        named = dict.fromkeys(write.namespace for write in writes if write.body is not None)
-        with self._spaces_lock:
-            return [name for name in named if encoding.to_space(name) not in self._spaces]
+            return {}
+        first: dict[tuple[str, ...], Write] = {}
+        for write in writes:
+            if write.body is not None:
+                first.setdefault(write.namespace, write)
+        named = {encoding.to_space(name): write for name, write in first.items()}
+        with self._lock:
+            return {space: put for space, put in named.items() if space not in self._witnesses}
 
-    def _remember(self, namespaces: Sequence[tuple[str, ...]]) -> None:
-        with self._spaces_lock:
-            if len(self._spaces) > _KNOWN_SPACES:
-                self._spaces.clear()
-            self._spaces.update(map(encoding.to_space, namespaces))
+    def _remember(self, fresh: Mapping[str, Write]) -> None:
+        with self._lock:
+            if len(self._witnesses) > _KNOWN_SPACES:
+                self._witnesses.clear()
+            self._witnesses.update((space, put.id) for space, put in fresh.items())
+
+    def _forget(self, gone: Collection[str], spaces: Sequence[str] | None = None) -> None:
+        """The next put into a namespace (of these, of any) whose witness is gone will be its witness."""
+        with self._lock:
+            among = list(self._witnesses) if spaces is None else spaces
+            for space in [s for s in among if self._witnesses.get(s) in gone]:
+                self._witnesses.pop(space, None)
 
     def _upsert(self, records: Sequence[Record], heads: Mapping[str, Head]) -> None:
         limits = self._driver.limits
@@ -157,11 +172,11 @@ class Writer:
             self._driver.delete(ids[start : start + self._driver.limits.ids_per_fetch])
 
 
-def _registration(namespace: tuple[str, ...]) -> Record:
-    """The entry by which a namespace is found where the engine cannot list them."""
-    space = encoding.to_space(namespace)
+def _registration(first: Write) -> Record:
+    """The entry by which a namespace is found where the engine cannot list them, with its witness."""
+    space = encoding.to_space(first.namespace)
     return Record(
         id=encoding.space_id(space), kind="namespace", parent=space, space=space,
-        prefixes=encoding.prefix_tokens(namespace), tokens=(), numbers={},
-        expires_at=NEVER, head="", body="",
+        prefixes=encoding.prefix_tokens(first.namespace), tokens=(), numbers={},
+        expires_at=NEVER, head=first.id, body="",
     )  # fmt: skip

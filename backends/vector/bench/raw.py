@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -29,10 +29,22 @@ Prepared = tuple[Record, dict[str, Any]]
 """A row whose index fields were worked out before the clock started, and the value."""
 
 
+Single = Callable[[Prepared, bool], object]
+"""Writes one row, of which is known whether it was there before."""
+
+
 class Raw(Protocol):
     """One database's client, called with as little as possible around it."""
 
-    def put(self, prepared: Sequence[Prepared]) -> object: ...
+    def put(self, prepared: Sequence[Prepared]) -> object:
+        """Rows in bulk requests."""
+
+    def singles(self) -> Mapping[str, Single]:
+        """
+        How a row alone is written, by what there is to say of the way.
+
+        What there is nothing to say of outlives a kill of the engine as the store's writes do.
+        """
 
     def get(self, id: str) -> object: ...
 
@@ -73,7 +85,17 @@ def raw_of(engine: str, store: VectorStore, url: str | None, key: str | None) ->
     return RawPinecone(driver._index, driver._namespace)
 
 
-class RawQdrant:
+class _BulkOfOne:
+    """An engine whose bulk write of one row is as safe as any."""
+
+    def put(self, prepared: Sequence[Prepared]) -> object:
+        raise NotImplementedError
+
+    def singles(self) -> Mapping[str, Single]:
+        return {"": lambda one, existing: self.put([one])}
+
+
+class RawQdrant(_BulkOfOne):
     """``qdrant-client`` over REST, which is its default."""
 
     def __init__(self, collection: str, url: str | None, key: str | None) -> None:
@@ -85,33 +107,35 @@ class RawQdrant:
     def put(self, prepared: Sequence[Prepared]) -> object:
         from qdrant_client import models
 
-        from backends.vector.qdrant import VECTOR, _payload
+        from backends.vector.qdrant import VECTOR
+        from backends.vector.qdrant_rows import to_payload
 
         points = [
             models.PointStruct(
-                id=record.id, payload=_payload(record), vector={VECTOR: list(record.vector or ())}
+                id=record.id, payload=to_payload(record), vector={VECTOR: list(record.vector or ())}
             )
             for record in map(_with_body, prepared)
         ]
         return self._client.upsert(self._collection, points, wait=True)
 
     def get(self, id: str) -> object:
-        from backends.vector.qdrant import _ROW
+        from backends.vector.qdrant_rows import FIELDS
 
-        points = self._client.retrieve(self._collection, [id], with_payload=_ROW)
+        points = self._client.retrieve(self._collection, [id], with_payload=FIELDS)
         return [json.loads((point.payload or {})["body"]) for point in points]
 
     def search(self, vector: list[float], where: Where, limit: int) -> object:
         from qdrant_client import models
 
-        from backends.vector.qdrant import _ROW, VECTOR
+        from backends.vector.qdrant import VECTOR
+        from backends.vector.qdrant_rows import FIELDS
 
         below = models.FieldCondition(
             key="prefixes", match=models.MatchValue(value=str(where.prefix))
         )
         found = self._client.query_points(
             self._collection, vector, using=VECTOR, query_filter=models.Filter(must=[below]),
-            limit=limit, with_payload=_ROW,
+            limit=limit, with_payload=FIELDS,
         )  # fmt: skip
         return [json.loads((point.payload or {})["body"]) for point in found.points]
 
@@ -135,20 +159,20 @@ class _Settled:
         return
 
 
-class RawChroma(_Settled):
+class RawChroma(_BulkOfOne, _Settled):
     """``chromadb`` over HTTP."""
 
     def __init__(self, collection: Any) -> None:
         self._collection = collection
 
     def put(self, prepared: Sequence[Prepared]) -> object:
-        from backends.vector.chroma import _metadata
+        from backends.vector.chroma_rows import to_metadata
 
         records = list(map(_with_body, prepared))
         return self._collection.upsert(
             ids=[record.id for record in records],
             embeddings=[list(record.vector or ()) for record in records],
-            metadatas=[_metadata(record, None) for record in records],
+            metadatas=[to_metadata(record, None) for record in records],
             documents=[record.body for record in records],
         )
 
@@ -157,17 +181,17 @@ class RawChroma(_Settled):
         return list(map(json.loads, found["documents"]))
 
     def search(self, vector: list[float], where: Where, limit: int) -> object:
-        from backends.vector.chroma import _where
+        from backends.vector.chroma_rows import to_filter
 
         found = self._collection.query(
-            query_embeddings=[vector], n_results=limit, where=_where(where, {"ranked": True}),
+            query_embeddings=[vector], n_results=limit, where=to_filter(where, ranked=True),
             include=["metadatas", "documents", "distances"],
         )  # fmt: skip
         return list(map(json.loads, found["documents"][0]))
 
 
 class RawWeaviate(_Settled):
-    """``weaviate-client``; an upsert is its ``insert_many``."""
+    """``weaviate-client``; rows in bulk are its ``insert_many``."""
 
     def __init__(self, collection: Any) -> None:
         self._collection = collection
@@ -184,6 +208,20 @@ class RawWeaviate(_Settled):
             for record in map(_with_body, prepared)
         ]
         return self._collection.data.insert_many(objects)
+
+    def singles(self) -> Mapping[str, Single]:
+        return {
+            "": self._alone,
+            " (raw: `insert_many`, lost by a kill)": lambda one, existing: self.put([one]),
+        }
+
+    def _alone(self, one: Prepared, existing: bool) -> object:
+        from backends.vector.weaviate_rows import to_object
+
+        record = _with_body(one)
+        write = self._collection.data.replace if existing else self._collection.data.insert
+        vector = list(record.vector or ())
+        return write(uuid=record.id, properties=to_object(record), vector=vector)
 
     def get(self, id: str) -> object:
         from backends.vector.weaviate_rows import FIELDS
@@ -203,7 +241,7 @@ class RawWeaviate(_Settled):
         return [json.loads(one.properties["body"]) for one in found.objects]
 
 
-class RawPinecone(_Settled):
+class RawPinecone(_BulkOfOne, _Settled):
     """``pinecone``; it does not wait until a write can be seen."""
 
     def __init__(self, index: Any, namespace: str) -> None:

@@ -19,7 +19,7 @@ from langgraph.store.base import BaseStore, PutOp
 from backends.vector import encoding
 from backends.vector.bench.clock import Times, interleaved, seconds, summary
 from backends.vector.bench.data import DIMS, PER_NAMESPACE, Items
-from backends.vector.bench.raw import Prepared, Raw, prepared
+from backends.vector.bench.raw import Prepared, Raw, Single, prepared
 from backends.vector.driver import Where
 
 OURS = "store"
@@ -77,13 +77,19 @@ def ratios(lanes: Lanes, count: int, spare: Iterator[int], rounds: int) -> dict[
     def at(lane: str, number: int) -> int:
         return (number * 3 * step + places[lane] * step) % count
 
-    ready = {n: [prepared(items, at(RAW, n), 1)] for n in range(rounds + 10)}
-    fresh = {n: [prepared(items, next(spare))] for n in range(rounds + 10)}
+    ready = {n: prepared(items, at(RAW, n), 1) for n in range(rounds + 10)}
     below = {n: _below(items, at(RAW, n)) for n in range(rounds + 10)}
-    own = {lane: [next(spare) for _ in range(rounds + 10)] for lane in lanes.stores}
 
     def put_new(lane: str, store: BaseStore) -> Callable[[int], object]:
-        return lambda n: _put(store, items, own[lane][n])
+        own = list(itertools.islice(spare, rounds + 10))
+        return lambda n: _put(store, items, own[n])
+
+    def insert(single: Single) -> Callable[[int], object]:
+        fresh = [prepared(items, n) for n in itertools.islice(spare, rounds + 10)]
+        return lambda n: single(fresh[n], False)
+
+    def replace(single: Single) -> Callable[[int], object]:
+        return lambda n: single(ready[n], True)
 
     def overwrite(lane: str, store: BaseStore) -> Callable[[int], object]:
         return lambda n: _put(store, items, at(lane, n), 1)
@@ -94,10 +100,11 @@ def ratios(lanes: Lanes, count: int, spare: Iterator[int], rounds: int) -> dict[
     def search(lane: str, store: BaseStore) -> Callable[[int], object]:
         return lambda n: _search(store, items, at(lane, n))
 
+    singles = lanes.raw.singles()
     calls: dict[str, tuple[Any, Callable[[int], object]]] = {
-        "put, new key": (put_new, lambda n: lanes.raw.put(fresh[n])),
-        "put, existing key": (overwrite, lambda n: lanes.raw.put(ready[n])),
-        "get": (get, lambda n: lanes.raw.get(ready[n][0][0].id)),
+        **{f"put, new key{way}": (put_new, insert(one)) for way, one in singles.items()},
+        **{f"put, existing key{way}": (overwrite, replace(one)) for way, one in singles.items()},
+        "get": (get, lambda n: lanes.raw.get(ready[n][0].id)),
         "semantic search": (
             search,
             lambda n: lanes.raw.search(items.vector(at(RAW, n)), below[n], _LIMIT),
@@ -153,8 +160,9 @@ def bulk(lanes: Lanes, spare: Iterator[int], times: int = 5) -> dict[str, dict[s
             _put(store, items, n)
 
     def rawly(ready: list[Prepared]) -> None:
+        single = lanes.raw.singles()[""]
         for one in ready:
-            lanes.raw.put([one])
+            single(one, False)
 
     for _ in range(times):
         for lane, store in lanes.stores.items():

@@ -13,19 +13,22 @@ from backends.vector.driver import (
     Condition,
     HasToken,
     Head,
+    Kind,
     LacksToken,
     Record,
     Row,
     Where,
 )
 
-_GROUPS = {
+_GROUPS: dict[tuple[Kind, bool], str] = {
     ("item", False): "i",
     ("item", True): "r",
     ("vector", True): "v",
     ("namespace", False): "n",
 }
 """By kind and whether a row has a vector of its own: the letter that its prefixes and its space begin with."""
+
+_KINDS: dict[str, Kind] = {group: kind for (kind, _), group in _GROUPS.items()}
 
 
 def to_metadata(record: Record, head: Head | None) -> dict[str, Any]:
@@ -37,8 +40,6 @@ def to_metadata(record: Record, head: Head | None) -> dict[str, Any]:
     """
     group = _GROUPS[record.kind, record.vector is not None]
     new: dict[str, Any] = {
-        "kind": record.kind,
-        "parent": record.parent,
         "space": group + record.space,
         "prefixes": [group, *(group + token for token in record.prefixes)],
         "expires": record.expires_at,
@@ -47,6 +48,8 @@ def to_metadata(record: Record, head: Head | None) -> dict[str, Any]:
     }
     if record.tokens:  # a list must not be empty
         new["tokens"] = list(record.tokens)
+    if record.parent != record.id:
+        new["parent"] = record.parent
     stale = (head.extra or frozenset()) - new.keys() if head is not None else ()
     return {**dict.fromkeys(stale), **new}
 
@@ -54,9 +57,12 @@ def to_metadata(record: Record, head: Head | None) -> dict[str, Any]:
 def to_rows(got: Any) -> list[Row]:
     triples = zip(got["ids"], got["metadatas"] or [], got["documents"] or [], strict=True)
     return [
-        Row(id, m["kind"], m["parent"], m["head"], body or "", int(m["expires"]))
+        Row(
+            id, _KINDS[m["space"][0]], m.get("parent") or id, m["head"], body or "",
+            int(m["expires"]),
+        )
         for id, m, body in triples
-    ]
+    ]  # fmt: skip
 
 
 def made_up(id: str, dims: int) -> list[float]:

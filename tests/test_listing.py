@@ -76,6 +76,21 @@ def test_a_namespace_whose_witness_is_gone_is_looked_into(driver: MemoryDriver) 
         assert driver.calls == ["scan", "heads"]
 
 
+def test_many_empty_namespaces_below_one_name_are_looked_into_in_few_requests(
+    driver: MemoryDriver,
+) -> None:
+    with _filled(driver, users=400, each=1) as store:
+        for user in range(399):
+            store.delete(("users", f"{user:03}", "facts"), "k0")
+        driver.calls.clear()
+        assert store.list_namespaces(max_depth=1) == [("users",)]
+        assert driver.calls == ["scan", "heads", "heads"]  # the last one's witness is there
+        store.delete(("users", "399", "facts"), "k0")
+        driver.calls.clear()
+        assert store.list_namespaces(max_depth=1) == []
+        assert driver.calls.count("scan") == 1 + 400 // 50
+
+
 def test_what_only_has_expired_items_is_not_listed_when_they_are_hidden(
     driver: MemoryDriver,
 ) -> None:

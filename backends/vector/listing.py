@@ -85,11 +85,15 @@ class _Register:
 
     def _look_into(self, doubtful: Sequence[Sequence[str]], used: set[str]) -> None:
         """Add to ``used`` what is found in these groups, of which one space each is enough."""
-        left = [(space, group) for group in doubtful for space in group]
+        group_of = {space: n for n, group in enumerate(doubtful) for space in group}
+        left = list(group_of)
         while left:
             some, left = left[:_LOOKED_INTO_AT_ONCE], left[_LOOKED_INTO_AT_ONCE:]
-            used |= self._in_use(space for space, _ in some)
-            left = [one for one in left if used.isdisjoint(one[1])]
+            found = self._in_use(some)
+            used |= found
+            decided = {group_of[space] for space in found}
+            if decided:
+                left = [space for space in left if group_of[space] not in decided]
 
     def _in_use(self, spaces: Iterable[str]) -> set[str]:
         """

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backends.vector.chroma_rows import cosine
+from backends.vector.chroma_rows import cosines
 from backends.vector.driver import (
     OVERFLOW,
     Abilities,
@@ -97,7 +97,7 @@ class MemoryDriver:
     def query(self, vector: Sequence[float], where: Where, limit: int) -> list[Hit]:
         self._note("query")
         found = [r for r in list(self.rows.values()) if r.vector and self._matches(r, where)]
-        hits = [Hit(_row(r), cosine(vector, r.vector or ())) for r in found]
+        hits = [Hit(_row(r), cosines(vector, [r.vector])[0]) for r in found]
         return sorted(hits, key=lambda hit: (-hit.score, hit.row.id))[:limit]
 
     def namespaces(self, where: Where) -> list[str]:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from langgraph.store.base import IndexConfig, TTLConfig
 
-from backends.vector.chroma_rows import cosine, made_up, score, to_filter, to_metadata, to_rows
+from backends.vector.chroma_rows import cosines, made_up, score, to_filter, to_metadata, to_rows
 from backends.vector.driver import (
     Abilities,
     HasToken,
@@ -50,6 +50,17 @@ OLDEST_SERVER = (1, 0)
 _HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
 _ROWS = ["metadatas", "documents"]
 _COPIED_AT_ONCE = 500
+_FEW = 200
+_MANY = 20_000
+"""
+From so many rows on, what a prefix leaves is compared one by one if it is few.
+
+A filtered search of the index takes the longer the bigger the collection and the fewer rows pass: with
+100,000 rows of which a hundred are let through, several times as long as reading those.
+"""
+_COUNTED_EVERY = 100
+_KNOWN = 10_000
+"""Prefixes remembered to have more."""
 
 
 def close_client(client: ClientAPI) -> None:
@@ -86,6 +97,8 @@ class ChromaDriver:
         self._client: ClientAPI | None = None
         self._opened: Collection | None = None
         self._dims = UNRANKED_DIMS
+        self._crowded: set[str] = set()
+        self._searches = self._rows = 0
 
     def close(self) -> None:
         with self._lock:
@@ -228,31 +241,51 @@ class ChromaDriver:
     def query(self, vector: Sequence[float], where: Where, limit: int) -> list[Hit]:
         ranked = to_filter(where, ranked=True)
         with self._asking("search"):
+            if where.prefix is not None and self._worth_looking(where.prefix):
+                few = self._collection.get(where=ranked, limit=_FEW + 1, include=["embeddings"])
+                if len(few["ids"]) <= _FEW:
+                    return self._nearest_of(vector, few["ids"], few["embeddings"], limit)
+                self._crowd(where.prefix)
             got = self._collection.query(
                 query_embeddings=[list(vector)],
                 n_results=limit,
                 where=ranked,
                 include=[*_ROWS, "distances"],
             )
-        rows = to_rows({name: (got.get(name) or [[]])[0] for name in ("ids", *_ROWS)})
-        distances = (got["distances"] or [[]])[0]
-        hits = [Hit(row, score(d)) for row, d in zip(rows, distances, strict=True)]
-        if len(hits) < limit:
-            hits += self._overlooked(vector, ranked, {hit.row.id for hit in hits})
+            rows = to_rows({name: (got.get(name) or [[]])[0] for name in ("ids", *_ROWS)})
+            distances = (got["distances"] or [[]])[0]
+            hits = [Hit(row, score(1.0 - d)) for row, d in zip(rows, distances, strict=True)]
+            if len(hits) < limit:
+                # The approximate index says that there is no more; whether it is so has to be seen.
+                seen = {hit.row.id for hit in hits}
+                ids = self._collection.get(where=ranked, include=[])["ids"]
+                missing = [id for id in ids if id not in seen]
+                if missing:
+                    got = self._collection.get(ids=missing, include=["embeddings"])
+                    hits += self._nearest_of(vector, got["ids"], got["embeddings"], limit)
         return sorted(hits, key=lambda hit: -hit.score)
 
-    def _overlooked(self, vector: Sequence[float], where: Any, found: set[str]) -> list[Hit]:
-        """What the approximate index should have returned: it said that there is no more."""
-        with self._asking("search"):
-            ids = self._collection.get(where=where, include=[])["ids"]
-            missing = [id for id in ids if id not in found]
-            if not missing:
-                return []
-            got = self._collection.get(ids=missing, include=[*_ROWS, "embeddings"])
-        vectors = got["embeddings"]
-        assert vectors is not None
-        pairs = zip(to_rows(got), vectors, strict=True)
-        return [Hit(row, cosine(vector, other)) for row, other in pairs]
+    def _nearest_of(
+        self, vector: Sequence[float], ids: Sequence[str], vectors: Any, limit: int
+    ) -> list[Hit]:
+        """The nearest of these, compared one by one."""
+        scores = dict(zip(ids, cosines(vector, vectors), strict=True))
+        nearest = sorted(ids, key=lambda id: (-scores[id], id))[:limit]
+        rows = self.fetch(nearest)
+        return [Hit(rows[id], scores[id]) for id in nearest if id in rows]
+
+    def _worth_looking(self, prefix: str) -> bool:
+        """The collection is big, and this prefix is not known to have many rows."""
+        if self._searches % _COUNTED_EVERY == 0:
+            self._rows = self._collection.count()
+        self._searches += 1  # a lost one does not matter
+        return self._rows >= _MANY and prefix not in self._crowded
+
+    def _crowd(self, prefix: str) -> None:
+        with self._lock:
+            if len(self._crowded) >= _KNOWN:
+                self._crowded.clear()
+            self._crowded.add(prefix)
 
     def namespaces(self, where: Where) -> list[str]:
         raise NotImplementedError("Chroma cannot list the values of a field")

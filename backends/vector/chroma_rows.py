@@ -71,14 +71,21 @@ def made_up(id: str, dims: int) -> list[float]:
     return [source.uniform(-1, 1) for _ in range(dims)]
 
 
-def score(distance: float) -> float:
-    return min(1.0, max(-1.0, 1.0 - distance))
+def score(cosine: float) -> float:
+    return min(1.0, max(-1.0, cosine))
 
 
-def cosine(one: Sequence[float], other: Sequence[float]) -> float:
-    product = sum(a * float(b) for a, b in zip(one, other, strict=True))
-    norms = sum(a * a for a in one) * sum(float(b) ** 2 for b in other)
-    return score(1.0 - product / norms**0.5) if norms else 0.0
+def cosines(vector: Sequence[float], others: Any) -> list[float]:
+    """The cosine similarity of a vector (dims,) to each of others (n, dims); 0 beside a vector of zeros."""
+    import numpy as np
+
+    one = np.asarray(vector, dtype=np.float64)
+    rows = np.asarray(others, dtype=np.float64).reshape(-1, one.size)
+    # Row by row, not as a product of matrices: equal rows must have equal scores wherever they stand.
+    products = (rows * one).sum(axis=1)
+    norms = np.sqrt((rows * rows).sum(axis=1) * (one * one).sum())
+    found = np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
+    return [score(float(each)) for each in found]
 
 
 def to_filter(where: Where, *, ranked: bool = False) -> Any:

@@ -1,12 +1,13 @@
 """
 ``QdrantStore``: a Qdrant server at a URL, from a binary on PATH or in a container, or the client's
-local mode.
+local mode; ``QdrantEdgeStore``: Qdrant's engine in this process.
 
 Local mode is an imitation in Python; the facts say which it was.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import secrets
 import shutil
@@ -15,22 +16,25 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
-from backends.base import Deployment, Facts
+from backends.base import Availability, BackendError, Deployment, Facts
 from backends.engines.http_server import HttpContainer, HttpServer
 from backends.engines.ports import LOOPBACK
 from backends.packages import megabytes, versions
 from backends.vector.backend import VectorBackend
 from backends.vector.qdrant import OLDEST_SERVER, QdrantStore, connected
+from backends.vector.qdrant_edge import QdrantEdgeStore
 from backends.vector.store import VectorStore
 from backends.vector.versions import require
 from conformance.contract import Location
 
 BINARY = "qdrant"
 _PACKAGES = ("qdrant-client",)
+EMBEDDED, LOCAL, EDGE = "embedded", "local", "edge"
+EDGE_MODULE, EDGE_PACKAGE = "qdrant_edge", "qdrant-edge-py"
 
 
 class QdrantBackend(VectorBackend):
-    """One collection a location."""
+    """One collection a location; embedded, a folder of the client's local mode or of Qdrant Edge."""
 
     name: ClassVar[str] = "qdrant"
     MODULE = "qdrant_client"
@@ -42,14 +46,49 @@ class QdrantBackend(VectorBackend):
     URL_VARIABLE = "QDRANT_URL"
     KEY_VARIABLE = "QDRANT_API_KEY"
 
+    OPTIONS: ClassVar = {EMBEDDED: "what runs in the process: local (mode of the client) or edge"}
+
+    def __init__(
+        self,
+        *,
+        deployment: Deployment | None = None,
+        url: str | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        self._options = dict(options or {})
+        chosen = self._options.get(EMBEDDED, LOCAL)
+        if chosen not in (LOCAL, EDGE):
+            raise BackendError(self.name, f"{EMBEDDED}={chosen} is unknown.", f"{LOCAL} or {EDGE}")
+        if EMBEDDED in self._options and url is None and deployment is None:
+            deployment = Deployment.EMBEDDED
+        super().__init__(deployment=deployment, url=url)
+        if EMBEDDED in self._options and self.deployment is not Deployment.EMBEDDED:
+            raise BackendError(
+                self.name, f"{EMBEDDED}={chosen} goes with the embedded deployment only.",
+                "leave the option, the URL or the deployment out",
+            )  # fmt: skip
+        self._edge = chosen == EDGE
+
+    def availability(self) -> Availability:
+        if not self._edge:
+            return super().availability()
+        if importlib.util.find_spec(EDGE_MODULE) is None:
+            return self._not(f"{EDGE_MODULE} is not installed", f"pip install {EDGE_PACKAGE}")
+        return Availability(True, self.deployment, self.described())
+
     def server_problem(self) -> str | None:
         return None if shutil.which(BINARY) else f"there is no {BINARY} on PATH"
 
     def described(self) -> str:
-        client = f"qdrant-client {metadata.version('qdrant-client')}"
         if self.deployment is Deployment.PROCESS:
+            client = f"qdrant-client {metadata.version('qdrant-client')}"
             return f"{shutil.which(BINARY)} with {client}"
-        return f"local mode of {client}"
+        return self._embedded_version()
+
+    def _embedded_version(self) -> str:
+        if self._edge:
+            return f"Qdrant Edge {metadata.version(EDGE_PACKAGE)}"
+        return f"local mode of qdrant-client {metadata.version('qdrant-client')}"
 
     def new_server(self) -> HttpServer:
         self._key = secrets.token_urlsafe(18)
@@ -92,7 +131,7 @@ class QdrantBackend(VectorBackend):
 
     def engine_version(self) -> str:
         if self.deployment is Deployment.EMBEDDED:
-            return f"local mode of qdrant-client {metadata.version('qdrant-client')}"
+            return self._embedded_version()
         client = self._client()
         try:
             version = client.info().version
@@ -104,28 +143,37 @@ class QdrantBackend(VectorBackend):
 
     def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
         if self.url is None:
-            return QdrantStore.from_path(
-                str(at.path / "qdrant"), collection=at.name, index=index, ttl=ttl
-            )
+            kind = QdrantEdgeStore if self._edge else QdrantStore
+            return kind.from_path(str(at.path / "qdrant"), collection=at.name, index=index, ttl=ttl)
         return QdrantStore.from_url(
             self.url, api_key=self.key, collection=at.name, index=index, ttl=ttl
         )
 
+    def spec(self) -> dict[str, Any]:
+        return {**super().spec(), "options": self._options}
+
+    def attach(self, spec: dict[str, Any]) -> None:
+        super().attach(spec)
+        self._options = dict(spec["options"])
+        self._edge = self._options.get(EMBEDDED) == EDGE
+
     def facts(self) -> Facts:
+        packages = (EDGE_PACKAGE,) if self._edge else _PACKAGES
+        kind = "qdrant_edge.QdrantEdgeStore" if self._edge else "qdrant.QdrantStore"
         embedded = self.deployment is Deployment.EMBEDDED
         steps = () if embedded else ("run a Qdrant server",)
         return Facts(
-            store="backends.vector.qdrant.QdrantStore",
-            packages=versions(_PACKAGES),
+            store=f"backends.vector.{kind}",
+            packages=versions(packages),
             engine=self.engine_version(),
             licence="MIT; Qdrant and its client: Apache-2.0",
             services=0 if embedded else 1,
-            setup_steps=(self.GET_CLIENT, *steps),
-            install_megabytes=megabytes(_PACKAGES),
+            setup_steps=(f"pip install {packages[0]}", *steps),
+            install_megabytes=megabytes(packages),
             settings={"writes": "acknowledged when applied (wait)", "vectors": "cosine"},
             limits={
                 "item": "30 MB (a request is at most 32 MiB)",
-                **({"processes": "one: local mode locks its folder"} if embedded else {}),
+                **({"processes": "one: its folder is locked"} if embedded else {}),
             },
         )
 

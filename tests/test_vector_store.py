@@ -86,6 +86,12 @@ def _chroma(path: Path) -> Open:
     return lambda **config: ChromaStore.from_path(str(path / "chroma"), **config)
 
 
+def _edge(path: Path) -> Open:
+    from backends.vector.qdrant_edge import QdrantEdgeStore
+
+    return lambda **config: QdrantEdgeStore.from_path(str(path / "edge"), **config)
+
+
 def _server(kind: str) -> Callable[[Path], Open]:
     """A collection of its own on a server that all tests of this process share."""
 
@@ -131,6 +137,7 @@ ENGINES = [
     pytest.param(_dict_store(), id="dict"),
     pytest.param(_dict_store(abilities=WEAK, limits=TIGHT), id="weak-dict"),
     pytest.param(_qdrant, id="qdrant-local", marks=_needs("qdrant_client")),
+    pytest.param(_edge, id="qdrant-edge", marks=_needs("qdrant_edge")),
     pytest.param(_chroma, id="chroma-embedded", marks=_needs("chromadb")),
     pytest.param(_server("qdrant"), id="qdrant-server", marks=_needs_server("qdrant")),
     pytest.param(_server("chroma"), id="chroma-server", marks=_needs_server("chroma")),

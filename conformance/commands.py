@@ -199,10 +199,12 @@ def self_test(
     from conformance.selftest import self_test as judge_all
 
     judged = []
-    for one in judge_all(workers=workers, whole=not own_rule, quick=quick, seed=seed, only=only):
-        judged.append(one)
-        if not as_json:
-            click.echo(_self_test_line(one))
+    given: dict[str, Any] = {"workers": workers, "whole": not own_rule, "quick": quick}
+    with running.interruptible():
+        for one in judge_all(**given, seed=seed, only=only):
+            judged.append(one)
+            if not as_json:
+                click.echo(_self_test_line(one))
     broken = [j for j in judged if j.breaks is not None]
     correct = [j for j in judged if j.breaks is None]
     bad = [j for j in judged if not j.good]

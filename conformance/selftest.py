@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import multiprocessing
 import os
+import shutil
+import signal
 import sys
-import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -137,16 +140,19 @@ def _settings(breaks: str | None, seed: int) -> Settings:
 @contextmanager
 def _histories_elsewhere() -> Iterator[None]:
     """What histories find in a broken store is not kept: it must be found anew each time."""
-    with tempfile.TemporaryDirectory(prefix="conformance-self-test-") as folder:
-        before = os.environ.get("CONFORMANCE_HISTORIES")
-        os.environ["CONFORMANCE_HISTORIES"] = folder
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["CONFORMANCE_HISTORIES"]
-            else:
-                os.environ["CONFORMANCE_HISTORIES"] = before
+    from backends.base import own_folder
+
+    folder = own_folder("self-test", None)
+    before = os.environ.get("CONFORMANCE_HISTORIES")
+    os.environ["CONFORMANCE_HISTORIES"] = str(folder)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if before is None:
+            del os.environ["CONFORMANCE_HISTORIES"]
+        else:
+            os.environ["CONFORMANCE_HISTORIES"] = before
 
 
 class _Run:
@@ -231,6 +237,8 @@ def _judged(
 
 
 def _judge_one(arguments: tuple[str, bool, int, bool]) -> Judged:
+    if _ending.is_set():
+        raise KeyboardInterrupt
     name, whole, seed, quick = arguments
     return judge_store(name, whole=whole, seed=seed, quick=quick)
 
@@ -251,8 +259,28 @@ def self_test(
         raise UnknownStoreError(name, names)
     wanted = [n for n in names if n in asked] if asked else names
     jobs = [(n, whole, seed, quick) for n in wanted]
-    with ProcessPoolExecutor(max_workers=workers) as pool:
-        yield from pool.map(_judge_one, jobs)
+    with ProcessPoolExecutor(max_workers=workers, initializer=_end_as_by_ctrl_c) as pool:
+        try:
+            yield from pool.map(_judge_one, jobs)
+        except BaseException:  # also when nobody wants the rest
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
+
+
+_ending = threading.Event()
+"""Set in a worker that was told to end: what it was to judge next is not begun."""
+
+
+def _end_as_by_ctrl_c() -> None:
+    """A worker that is told to end cleans up first."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        _ending.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
 
 
 def uncovered() -> list[str]:

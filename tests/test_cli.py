@@ -4,6 +4,7 @@ The command line as a user runs it: a process of its own, its messages and its e
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -282,3 +283,25 @@ def test_memories_move_from_one_store_to_another(folder: Path) -> None:
     assert out.returncode == back.returncode == 0, out.stderr + back.stderr
     with SqliteStore.from_conn_string(str(folder / "new/m.db")) as store:
         assert store.get(("lance",), "agent_instructions").value == {"prompt": "be brief"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX systems")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_self_test_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "conformance.cli", "self-test", "--quick", "--workers", "1"],
+        env={**os.environ, "TMPDIR": str(tmp_path), "CONFORMANCE_SCRATCH": str(tmp_path)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_heed_interrupts,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + 60
+        while not list(tmp_path.glob("conformance-self-test-*")):
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.1)
+        process.send_signal(number)
+        assert process.wait(60) == 130
+        assert [left.name for left in tmp_path.iterdir() if "conformance" in left.name] == []
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)

@@ -75,7 +75,7 @@ class Objects:
         }
         if record.vector is not None:
             row["vector"] = next(singles([record.vector]))
-        while True:
+        for attempt in range(_TRIES):
             try:
                 if existed:
                     self._rest.ask("PUT", self._path(record.id), row)
@@ -85,7 +85,7 @@ class Objects:
                 # Somebody else was quicker to delete or to write it.
                 gone = existed and error.status_code == 404
                 there = not existed and "already exists" in str(error)
-                if not gone and not there:
+                if attempt + 1 == _TRIES or not (gone or there):
                     raise
                 existed = not existed
             else:

@@ -9,6 +9,7 @@ names that a row no longer has are set to None.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,8 @@ OLDEST_SERVER = (1, 0)
 _HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
 _ROWS = ["metadatas", "documents"]
 _COPIED_AT_ONCE = 500
+_HALF_WRITTEN = "Error finding id"
+_TRIES = 6
 _FEW = 200
 _MANY = 20_000
 """
@@ -239,30 +242,41 @@ class ChromaDriver:
         return Page(rows, offset + limit if len(rows) == limit else None)
 
     def query(self, vector: Sequence[float], where: Where, limit: int) -> list[Hit]:
-        ranked = to_filter(where, ranked=True)
         with self._asking("search"):
-            if where.prefix is not None and self._worth_looking(where.prefix):
-                few = self._collection.get(where=ranked, limit=_FEW + 1, include=["embeddings"])
-                if len(few["ids"]) <= _FEW:
-                    return self._nearest_of(vector, few["ids"], few["embeddings"], limit)
-                self._crowd(where.prefix)
-            got = self._collection.query(
-                query_embeddings=[list(vector)],
-                n_results=limit,
-                where=ranked,
-                include=[*_ROWS, "distances"],
-            )
-            rows = to_rows({name: (got.get(name) or [[]])[0] for name in ("ids", *_ROWS)})
-            distances = (got["distances"] or [[]])[0]
-            hits = [Hit(row, score(1.0 - d)) for row, d in zip(rows, distances, strict=True)]
-            if len(hits) < limit:
-                # The approximate index says that there is no more; whether it is so has to be seen.
-                seen = {hit.row.id for hit in hits}
-                ids = self._collection.get(where=ranked, include=[])["ids"]
-                missing = [id for id in ids if id not in seen]
-                if missing:
-                    got = self._collection.get(ids=missing, include=["embeddings"])
-                    hits += self._nearest_of(vector, got["ids"], got["embeddings"], limit)
+            for attempt in range(_TRIES):
+                try:
+                    return self._nearest(vector, where, limit)
+                except Exception as error:
+                    # A record that is being written is in one of the engine's parts and not in the other.
+                    if _HALF_WRITTEN not in str(error) or attempt + 1 == _TRIES:
+                        raise
+                    time.sleep(0.01 * 2**attempt)
+        raise AssertionError("the last try returns or raises")
+
+    def _nearest(self, vector: Sequence[float], where: Where, limit: int) -> list[Hit]:
+        ranked = to_filter(where, ranked=True)
+        if where.prefix is not None and self._worth_looking(where.prefix):
+            few = self._collection.get(where=ranked, limit=_FEW + 1, include=["embeddings"])
+            if len(few["ids"]) <= _FEW:
+                return self._nearest_of(vector, few["ids"], few["embeddings"], limit)
+            self._crowd(where.prefix)
+        got = self._collection.query(
+            query_embeddings=[list(vector)],
+            n_results=limit,
+            where=ranked,
+            include=[*_ROWS, "distances"],
+        )
+        rows = to_rows({name: (got.get(name) or [[]])[0] for name in ("ids", *_ROWS)})
+        distances = (got["distances"] or [[]])[0]
+        hits = [Hit(row, score(1.0 - d)) for row, d in zip(rows, distances, strict=True)]
+        if len(hits) < limit:
+            # The approximate index says that there is no more; whether it is so has to be seen.
+            seen = {hit.row.id for hit in hits}
+            ids = self._collection.get(where=ranked, include=[])["ids"]
+            missing = [id for id in ids if id not in seen]
+            if missing:
+                got = self._collection.get(ids=missing, include=["embeddings"])
+                hits += self._nearest_of(vector, got["ids"], got["embeddings"], limit)
         return sorted(hits, key=lambda hit: -hit.score)
 
     def _nearest_of(

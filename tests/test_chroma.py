@@ -15,6 +15,7 @@ pytest.importorskip("chromadb", reason="chromadb is not installed")
 
 from backends.vector import chroma as driver
 from backends.vector.chroma import ChromaStore
+from backends.vector.errors import EngineError
 from tests.driver_checks import INDEX, WORDS
 
 TENANTS = {"small": 4, "even": 6, "big": 15}
@@ -81,3 +82,26 @@ def test_the_index_is_not_asked_for_a_small_tenant_of_a_big_collection(
         store.search(("big",), query="alpha")
         store.search(("big",), query="beta")
         assert len(asked) > 2
+
+
+@pytest.mark.parametrize(("failures", "found"), [(2, True), (99, False)])
+def test_a_search_that_meets_a_record_half_written_asks_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, found: bool
+) -> None:
+    with _filled(tmp_path) as store:
+        collection = store._driver._collection
+        query = collection.query
+        left = [failures]
+
+        def disturbed(self: Any, **given: Any) -> Any:
+            left[0] -= 1
+            if left[0] >= 0:
+                raise RuntimeError("Error executing plan: Internal error: Error finding id")
+            return query(**given)
+
+        monkeypatch.setattr(type(collection), "query", disturbed)
+        if found:
+            assert len(store.search(("small",), query="alpha", limit=3)) == 3
+        else:
+            with pytest.raises(EngineError, match="Error finding id"):
+                store.search(("small",), query="alpha", limit=3)

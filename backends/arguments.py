@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from inspect import Parameter
 from typing import Any
 
-from backends.base import BackendError
-from backends.hints import did_you_mean
+from store_conformance.backends.base import BackendError
+from store_conformance.backends.hints import did_you_mean
 
 STANDARD = ("at", "index", "ttl")
 SHAPE = "def open_store(at, index, ttl) that yields or returns a BaseStore"

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal
 
 from langgraph.store.base import BaseStore
 
-from conformance.contract import ALL, Capability, Location
+from store_conformance.contract import ALL, Capability, Location
 
 Mode = Literal["sync", "async"]
 Opened = AbstractContextManager[BaseStore] | AbstractAsyncContextManager[BaseStore]
@@ -35,7 +35,7 @@ class Deployment(str, Enum):
     URL = "url"
     EMULATED = "emulated"
     FACTORY = "factory"
-    """A store brought by the user; only its author knows."""
+    """A user-supplied store; only its author knows."""
 
     def __str__(self) -> str:
         return self.value
@@ -271,7 +271,7 @@ class Backend:
 
     def spec(self) -> dict[str, Any]:
         """
-        JSON from which ``backends.registry.from_spec`` rebuilds this backend in another process.
+        JSON from which ``store_conformance.backends.registry.from_spec`` rebuilds this backend in another process.
 
         The rebuilt one is attached to the engine that already runs; it starts and stops none.
         """

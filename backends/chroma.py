@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from backends.base import Deployment, Facts
-from backends.engines.http_server import HttpContainer, HttpServer
-from backends.engines.ports import LOOPBACK
-from backends.packages import megabytes, versions
-from backends.vector.backend import VectorBackend
-from backends.vector.chroma import OLDEST_SERVER, ChromaStore, close_client
-from backends.vector.store import VectorStore
-from backends.vector.versions import require
-from conformance.contract import Location
+from store_conformance.backends.base import Deployment, Facts
+from store_conformance.backends.engines.http_server import HttpContainer, HttpServer
+from store_conformance.backends.engines.ports import LOOPBACK
+from store_conformance.backends.packages import megabytes, versions
+from store_conformance.backends.vector.backend import VectorBackend
+from store_conformance.backends.vector.chroma import OLDEST_SERVER, ChromaStore, close_client
+from store_conformance.backends.vector.store import VectorStore
+from store_conformance.backends.vector.versions import require
+from store_conformance.contract import Location
 
 PROCESSES = (
     "one: a second process that has the folder open misses what the first writes, without an error"
@@ -52,7 +52,7 @@ class ChromaBackend(VectorBackend):
     def server_problem(self) -> str | None:
         return None if server_command() else "there is no chroma command"
 
-    def described(self) -> str:
+    def describe(self) -> str:
         version = metadata.version("chromadb")
         if self.deployment is Deployment.PROCESS:
             return f"chroma run of chromadb {version}"
@@ -120,7 +120,7 @@ class ChromaBackend(VectorBackend):
         embedded = self.deployment is Deployment.EMBEDDED
         steps = () if embedded else ("chroma run --path FOLDER",)
         return Facts(
-            store="backends.vector.chroma.ChromaStore",
+            store="store_conformance.backends.vector.chroma.ChromaStore",
             packages=versions(_PACKAGES),
             engine=self.engine_version(),
             licence="MIT; Chroma: Apache-2.0",

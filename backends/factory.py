@@ -1,5 +1,5 @@
 """
-A store that somebody brings: ``--store FILE.py:FUNCTION`` or ``package.module:FUNCTION``.
+A user-supplied store: ``--store FILE.py:FUNCTION`` or ``package.module:FUNCTION``.
 
 The function needs nothing of this project.  It may be a context manager, an async one, or a plain
 function that returns a store; it takes as many of ``at``, ``index`` and ``ttl`` as it wants.
@@ -25,8 +25,8 @@ from typing import Any, ClassVar
 
 from langgraph.store.base import BaseStore
 
-from backends.arguments import SHAPE, Arguments
-from backends.base import (
+from store_conformance.backends.arguments import SHAPE, Arguments
+from store_conformance.backends.base import (
     Availability,
     Backend,
     BackendError,
@@ -37,9 +37,9 @@ from backends.base import (
     Opened,
     Snippet,
 )
-from backends.packages import installed_with
-from backends.references import Reference, one_line
-from conformance.contract import ALL, Capability, Location
+from store_conformance.backends.packages import installed_with
+from store_conformance.backends.references import Reference, one_line
+from store_conformance.contract import ALL, Capability, Location
 
 CHECK_SECONDS = 30.0
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from langgraph.store.base import BaseStore
 
-from backends.base import (
+from store_conformance.backends.base import (
     Availability,
     Backend,
     BackendError,
@@ -26,8 +26,8 @@ from backends.base import (
     Mode,
     Opened,
 )
-from backends.hybridstore import HybridStore, Route
-from conformance.contract import Location
+from store_conformance.backends.hybridstore import HybridStore, Route
+from store_conformance.contract import Location
 
 STORES = "stores"
 COMBINATIONS = ("postgres+chroma", "postgres+qdrant", "sqlite+qdrant", "chroma+qdrant")
@@ -197,7 +197,7 @@ class HybridBackend(Backend):
         }
 
     def attach(self, spec: dict[str, Any]) -> None:
-        from backends.registry import from_spec
+        from store_conformance.backends.registry import from_spec
 
         first, second = (from_spec(half) for half in spec["halves"])
         self._take((first, second))
@@ -206,7 +206,7 @@ class HybridBackend(Backend):
         first, second = (half.facts() for half in self._halves)
         sizes = (first.install_megabytes, second.install_megabytes)
         return Facts(
-            store=f"backends.hybridstore.HybridStore over {first.store} and {second.store}",
+            store=f"store_conformance.backends.hybridstore.HybridStore over {first.store} and {second.store}",
             packages={**first.packages, **second.packages},
             engine=f"{first.engine} and {second.engine}",
             licence=f"{first.licence}; {second.licence}",
@@ -229,7 +229,7 @@ class HybridBackend(Backend):
 
 
 def _halves(stores: str, deployment: Deployment | None) -> tuple[Backend, Backend]:
-    from backends.registry import create, get
+    from store_conformance.backends.registry import create, get
 
     names = stores.split("+")
     having = [
@@ -248,7 +248,7 @@ def _halves(stores: str, deployment: Deployment | None) -> tuple[Backend, Backen
 
 
 def _alike(half: Backend) -> Backend:
-    from backends.registry import create
+    from store_conformance.backends.registry import create
 
     return create(half.name, deployment=half.deployment)
 

@@ -11,9 +11,17 @@ from typing import Any, ClassVar
 
 from langgraph.store.base import BaseStore
 
-from backends.base import Availability, Backend, Deployment, Facts, Mode, Opened, Snippet
-from backends.packages import unknown_to
-from conformance.contract import ALL, Capability, Location
+from store_conformance.backends.base import (
+    Availability,
+    Backend,
+    Deployment,
+    Facts,
+    Mode,
+    Opened,
+    Snippet,
+)
+from store_conformance.backends.packages import unknown_to
+from store_conformance.contract import ALL, Capability, Location
 
 
 @contextmanager

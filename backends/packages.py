@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from conformance.contract import Capability
+from store_conformance.contract import Capability
 
 
 def versions(distributions: Iterable[str]) -> dict[str, str]:

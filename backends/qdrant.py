@@ -16,16 +16,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
-from backends.base import Availability, BackendError, Deployment, Facts
-from backends.engines.http_server import HttpContainer, HttpServer
-from backends.engines.ports import LOOPBACK
-from backends.packages import megabytes, versions
-from backends.vector.backend import VectorBackend
-from backends.vector.qdrant import OLDEST_SERVER, QdrantStore, connected
-from backends.vector.qdrant_edge import QdrantEdgeStore
-from backends.vector.store import VectorStore
-from backends.vector.versions import require
-from conformance.contract import Location
+from store_conformance.backends.base import Availability, BackendError, Deployment, Facts
+from store_conformance.backends.engines.http_server import HttpContainer, HttpServer
+from store_conformance.backends.engines.ports import LOOPBACK
+from store_conformance.backends.packages import megabytes, versions
+from store_conformance.backends.vector.backend import VectorBackend
+from store_conformance.backends.vector.qdrant import OLDEST_SERVER, QdrantStore, connect
+from store_conformance.backends.vector.qdrant_edge import QdrantEdgeStore
+from store_conformance.backends.vector.store import VectorStore
+from store_conformance.backends.vector.versions import require
+from store_conformance.contract import Location
 
 BINARY = "qdrant"
 _PACKAGES = ("qdrant-client",)
@@ -74,12 +74,12 @@ class QdrantBackend(VectorBackend):
             return super().availability()
         if importlib.util.find_spec(EDGE_MODULE) is None:
             return self._not(f"{EDGE_MODULE} is not installed", f"pip install {EDGE_PACKAGE}")
-        return Availability(True, self.deployment, self.described())
+        return Availability(True, self.deployment, self.describe())
 
     def server_problem(self) -> str | None:
         return None if shutil.which(BINARY) else f"there is no {BINARY} on PATH"
 
-    def described(self) -> str:
+    def describe(self) -> str:
         if self.deployment is Deployment.PROCESS:
             client = f"qdrant-client {metadata.version('qdrant-client')}"
             return f"{shutil.which(BINARY)} with {client}"
@@ -120,7 +120,7 @@ class QdrantBackend(VectorBackend):
         )
 
     def _client(self) -> Any:
-        return connected(str(self.url), self.key)
+        return connect(str(self.url), self.key)
 
     def drop(self, name: str) -> None:
         client = self._client()
@@ -163,7 +163,7 @@ class QdrantBackend(VectorBackend):
         embedded = self.deployment is Deployment.EMBEDDED
         steps = () if embedded else ("run a Qdrant server",)
         return Facts(
-            store=f"backends.vector.{kind}",
+            store=f"store_conformance.backends.vector.{kind}",
             packages=versions(packages),
             engine=self.engine_version(),
             licence="MIT; Qdrant and its client: Apache-2.0",

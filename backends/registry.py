@@ -18,8 +18,8 @@ from importlib import metadata
 from types import ModuleType
 from typing import Any
 
-from backends.base import Backend, BackendError, Deployment
-from backends.hints import did_you_mean
+from store_conformance.backends.base import Backend, BackendError, Deployment
+from store_conformance.backends.hints import did_you_mean
 
 ENTRY_POINTS = "store_conformance.backends"
 BUILT_IN = ("memory", "sqlite", "postgres", "qdrant", "chroma", "weaviate", "pinecone", "hybrid")
@@ -40,14 +40,21 @@ def _installed() -> dict[str, metadata.EntryPoint]:
 
 def names() -> tuple[str, ...]:
     """All backends known here, those of this project first; known is not yet usable."""
-    own = [n for n in BUILT_IN if importlib.util.find_spec(f"backends.{n}") is not None]
+    own = [
+        n
+        for n in BUILT_IN
+        if importlib.util.find_spec(f"store_conformance.backends.{n}") is not None
+    ]
     return (*own, *sorted(set(_installed()) - set(own)))
 
 
 def get(name: str) -> type[Backend]:
     """The class of that name; raises ``UnknownBackendError``."""
-    if name in BUILT_IN and importlib.util.find_spec(f"backends.{name}") is not None:
-        return _class_in(name, importlib.import_module(f"backends.{name}"))
+    if (
+        name in BUILT_IN
+        and importlib.util.find_spec(f"store_conformance.backends.{name}") is not None
+    ):
+        return _class_in(name, importlib.import_module(f"store_conformance.backends.{name}"))
     entry = _installed().get(name)
     if entry is None:
         raise UnknownBackendError(name, names())
@@ -102,7 +109,7 @@ def create(
     """
     brought = _function_behind(name)
     if brought is not None:
-        from backends.factory import FactoryBackend
+        from store_conformance.backends.factory import FactoryBackend
 
         return FactoryBackend(brought, name=name, options=options, url=url)
     kind = get(name)
@@ -130,7 +137,7 @@ def _function_behind(name: str) -> str | None:
 def from_spec(spec: Mapping[str, Any]) -> Backend:
     """The backend that ``Backend.spec()`` of another process describes, attached to its engine."""
     if "factory" in spec:
-        from backends.factory import FactoryBackend
+        from store_conformance.backends.factory import FactoryBackend
 
         return FactoryBackend.from_spec(dict(spec))
     kind = get(spec["backend"])

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from langgraph.store.base import BaseStore
 
-from backends.base import (
+from store_conformance.backends.base import (
     Availability,
     Backend,
     Deployment,
@@ -27,8 +27,8 @@ from backends.base import (
     Opened,
     Snippet,
 )
-from backends.packages import megabytes, versions
-from conformance.contract import ALL, Location
+from store_conformance.backends.packages import megabytes, versions
+from store_conformance.contract import ALL, Location
 
 FILE_NAME = "store.db"
 DRIVERS = (("sqlite3", ""), ("pysqlite3.dbapi2", "pysqlite3-binary"), ("sqlean", "sqlean.py"))

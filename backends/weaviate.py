@@ -7,15 +7,15 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any, ClassVar
 
-from backends.base import Deployment, Facts
-from backends.engines.weaviate import WeaviateContainer, WeaviateServer, binary
-from backends.environment import setting
-from backends.packages import megabytes, versions
-from backends.vector.backend import VectorBackend
-from backends.vector.store import VectorStore
-from backends.vector.versions import require
-from backends.vector.weaviate import OLDEST_SERVER, WeaviateStore, connected
-from conformance.contract import Location
+from store_conformance.backends.base import Deployment, Facts
+from store_conformance.backends.engines.weaviate import WeaviateContainer, WeaviateServer, binary
+from store_conformance.backends.environment import setting
+from store_conformance.backends.packages import megabytes, versions
+from store_conformance.backends.vector.backend import VectorBackend
+from store_conformance.backends.vector.store import VectorStore
+from store_conformance.backends.vector.versions import require
+from store_conformance.backends.vector.weaviate import OLDEST_SERVER, WeaviateStore, connect
+from store_conformance.contract import Location
 
 GRPC_VARIABLE = "WEAVIATE_GRPC"
 _PACKAGES = ("weaviate-client",)
@@ -40,7 +40,7 @@ class WeaviateBackend(VectorBackend):
     def server_problem(self) -> str | None:
         return None if binary() else "there is no weaviate binary on PATH"
 
-    def described(self) -> str:
+    def describe(self) -> str:
         return f"{binary()} with weaviate-client {metadata.version('weaviate-client')}"
 
     def new_server(self) -> WeaviateServer:
@@ -61,7 +61,7 @@ class WeaviateBackend(VectorBackend):
         return server.grpc if ours and server.ports else self._grpc  # type: ignore[union-attr]
 
     def _client(self) -> Any:
-        return connected(str(self.url), self.grpc, self.key)
+        return connect(str(self.url), self.grpc, self.key)
 
     def drop(self, name: str) -> None:
         client = self._client()
@@ -101,7 +101,7 @@ class WeaviateBackend(VectorBackend):
 
     def facts(self) -> Facts:
         return Facts(
-            store="backends.vector.weaviate.WeaviateStore",
+            store="store_conformance.backends.vector.weaviate.WeaviateStore",
             packages=versions(_PACKAGES),
             engine=self.engine_version(),
             licence="MIT; Weaviate and its client: BSD-3-Clause",

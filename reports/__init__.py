@@ -5,9 +5,9 @@ It knows neither pytest nor a database.  ``build_report`` turns a run into data,
 writes it in every format, ``compare`` tells what changed between two runs.
 """
 
-from reports.diff import RunDiff, compare
-from reports.model import Report, build_report
-from reports.write import FORMATS, ReportError, write_reports
+from store_conformance.reports.diff import RunDiff, compare
+from store_conformance.reports.model import Report, build_report
+from store_conformance.reports.write import FORMATS, ReportError, write_reports
 
 __all__ = [
     "FORMATS",

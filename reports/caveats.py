@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.contract import Verdict
-from conformance.results import Run
-from reports.latency import latencies
-from reports.statistics import P99_FROM
-from reports.text import number, plural
-from reports.view import BackendView, absent
+from store_conformance.contract import Verdict
+from store_conformance.contract.records import Run
+from store_conformance.reports.latency import latencies
+from store_conformance.reports.statistics import P99_FROM
+from store_conformance.reports.text import number, plural
+from store_conformance.reports.view import BackendView, absent
 
 
 def _selection(header: dict[str, Any]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """
 Verdict rows gathered by backend and rule: cells, counts and findings.
 
-A failure that an expectation names stays a failure of the store; it is only told apart from news.
+A failure that an expectation names stays a failure of the store; it is only told apart from an unexpected one.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from conformance.contract import Level, Rule, UnknownRuleError, Verdict, merge, rule, rules
-from conformance.results import Row, Run
+from store_conformance.contract import Level, Rule, UnknownRuleError, Verdict, merge, rule, rules
+from store_conformance.contract.records import Row, Run
 
 
 def verdict_of(row: Row) -> Verdict:

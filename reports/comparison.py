@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from conformance.contract import Level, Verdict
-from reports import durability, readiness, sharing
-from reports.derived import ComparisonRow, Derived, Feature, Grade, not_measured
-from reports.text import NOT_MEASURED, milliseconds, number, plural
-from reports.view import BackendView
+from store_conformance.contract import Level, Verdict
+from store_conformance.reports import durability, readiness, sharing
+from store_conformance.reports.derived import ComparisonRow, Derived, Feature, Grade, not_measured
+from store_conformance.reports.text import NOT_MEASURED, milliseconds, number, plural
+from store_conformance.reports.view import BackendView
 
 VECTORS_HOW = (
     "“No (declared)” if the backend does not declare vectors. Otherwise from the rules of group V: "
@@ -155,9 +155,7 @@ def cost(view: BackendView) -> Derived:
     if view.fact("hosted"):
         value, because = "Hosted service", "The backend says that its provider runs and bills it."
     elif view.deployment == "factory" and not known:
-        return not_measured(
-            "A store brought by a user states no cost.", disk, figures=tuple(figures)
-        )
+        return not_measured("A user-supplied store states no cost.", disk, figures=tuple(figures))
     elif view.fact("services"):
         value = "Self-hosted"
         because = f"It needs {plural(int(view.fact('services')), 'service')} that you run."

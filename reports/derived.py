@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from reports.text import NOT_MEASURED
-from reports.view import BackendView
+from store_conformance.reports.text import NOT_MEASURED
+from store_conformance.reports.view import BackendView
 
 
 class Grade(str, Enum):

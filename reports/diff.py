@@ -1,5 +1,5 @@
 """
-What changed between two runs: news first, then what was fixed, then latencies.
+What changed between two runs: unexpected ones first, then what was fixed, then latencies.
 
 A latency counts as changed only where the middle halves of the two sample sets do not overlap;
 anything less is noise between two runs.
@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from conformance.contract import Verdict
-from conformance.results import Measurement, Row, Run
-from reports.cells import is_expected, verdict_of
-from reports.latency import EMBEDDING, PREFIX
-from reports.statistics import percentile
-from reports.text import milliseconds, number, one_line, plural
+from store_conformance.contract import Verdict
+from store_conformance.contract.records import Measurement, Row, Run
+from store_conformance.reports.cells import is_expected, verdict_of
+from store_conformance.reports.latency import EMBEDDING, PREFIX
+from store_conformance.reports.statistics import percentile
+from store_conformance.reports.text import milliseconds, number, one_line, plural
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,7 +67,7 @@ class LatencyChange:
 
 @dataclass(frozen=True)
 class RunDiff:
-    """The news of a run against an earlier one."""
+    """What is new in a run against an earlier one."""
 
     new_failures: tuple[Change, ...]
     appeared: tuple[Row, ...]
@@ -208,7 +208,7 @@ def headline(diff: RunDiff) -> str:
 
 def to_markdown(diff: RunDiff) -> str:
     """The diff as a Markdown document."""
-    from reports.markdown import escape
+    from store_conformance.reports.markdown import escape
 
     lines = ["# Conformance: what changed", "", headline(diff) + "."]
     for title, entries in _sections(diff):

@@ -4,11 +4,11 @@ How persistence is derived: which restarts acknowledged writes came through, for
 
 from __future__ import annotations
 
-from conformance.contract import Verdict, merge
-from reports.derived import Derived, Grade, not_measured
-from reports.survival import ENGINE_KINDS, KIND_TITLES, KINDS, MEMORIES, Survival
-from reports.text import plural
-from reports.view import BackendView
+from store_conformance.contract import Verdict, merge
+from store_conformance.reports.derived import Derived, Grade, not_measured
+from store_conformance.reports.survival import ENGINE_KINDS, KIND_TITLES, KINDS, MEMORIES, Survival
+from store_conformance.reports.text import plural
+from store_conformance.reports.view import BackendView
 
 HOW = (
     "“No (declared)” if the backend does not declare persistence. Otherwise each kind of restart (new "

@@ -11,21 +11,25 @@ import math
 from importlib import resources
 from typing import Any
 
-from conformance.results import Measurement, Row
-from reports.cells import Cell, Finding
-from reports.derived import ComparisonRow
-from reports.latency import Latency
-from reports.model import Report
-from reports.portability import PortabilityRow
-from reports.survival import Survival
-from reports.view import BackendView
+from store_conformance.contract.records import Measurement, Row
+from store_conformance.reports.cells import Cell, Finding
+from store_conformance.reports.derived import ComparisonRow
+from store_conformance.reports.latency import Latency
+from store_conformance.reports.model import Report
+from store_conformance.reports.portability import PortabilityRow
+from store_conformance.reports.survival import Survival
+from store_conformance.reports.view import BackendView
 
 SCHEMA = 1
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of the document."""
-    text = resources.files("reports").joinpath("report.schema.json").read_text("utf-8")
+    text = (
+        resources.files("store_conformance.reports")
+        .joinpath("report.schema.json")
+        .read_text("utf-8")
+    )
     data: dict[str, Any] = json.loads(text)
     return data
 
@@ -152,7 +156,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "run": {k: v for k, v in report.header.items() if k not in ("kind", "backends")},
         "interrupted": bool(report.footer.get("interrupted")),
         "seconds": report.footer.get("seconds", {}),
-        "totals": {"checks": report.counts, "news": report.news},
+        "totals": {"checks": report.counts, "unexpected": report.unexpected},
         "backends": [_backend(view) for view in report.backends],
         "absent": report.absent,
         "comparison": [_comparison(row) for row in report.comparison],

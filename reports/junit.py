@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
-from conformance.contract import Verdict
-from conformance.results import Row
-from reports.cells import is_expected, is_stale, shows_values, verdict_of
-from reports.model import Report
-from reports.text import visible
-from reports.view import BackendView
+from store_conformance.contract import Verdict
+from store_conformance.contract.records import Row
+from store_conformance.reports.cells import is_expected, is_stale, shows_values, verdict_of
+from store_conformance.reports.model import Report
+from store_conformance.reports.text import visible
+from store_conformance.reports.view import BackendView
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

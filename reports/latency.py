@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.results import Measurement, Run
-from reports.statistics import Summary, summarise
+from store_conformance.contract.records import Measurement, Run
+from store_conformance.reports.statistics import Summary, summarise
 
 PREFIX = "latency."
 EMBEDDING = "latency.embedding"

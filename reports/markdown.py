@@ -7,14 +7,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from conformance.contract import Rule
-from reports.cells import Finding, confirmation, shows_values
-from reports.derived import SIGNS, Derived, Grade
-from reports.latency import Latency
-from reports.model import Report
-from reports.survival import KIND_TITLES
-from reports.text import ICONS, milliseconds, number, one_line, safe_link, show, slugs, visible
-from reports.view import BackendView
+from store_conformance.contract import Rule
+from store_conformance.reports.cells import Finding, confirmation, shows_values
+from store_conformance.reports.derived import SIGNS, Derived, Grade
+from store_conformance.reports.latency import Latency
+from store_conformance.reports.model import Report
+from store_conformance.reports.survival import KIND_TITLES
+from store_conformance.reports.text import (
+    ICONS,
+    milliseconds,
+    number,
+    one_line,
+    safe_link,
+    show,
+    slugs,
+    visible,
+)
+from store_conformance.reports.view import BackendView
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~$])")
 _TICKS = re.compile(r"`+")

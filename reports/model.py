@@ -7,16 +7,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract import Group, Rule, UnknownRuleError, Verdict, group
-from conformance.results import Measurement, Row, Run
-from reports.caveats import caveats
-from reports.cells import Cell, Finding, findings, is_news, is_stale, rules_of, verdict_of
-from reports.comparison import compare
-from reports.derived import ComparisonRow
-from reports.latency import Latency, embedding_times, latencies
-from reports.portability import PortabilityRow, portability
-from reports.survival import Survival
-from reports.view import BackendView, absent, views
+from store_conformance.contract import Group, Rule, UnknownRuleError, Verdict, group
+from store_conformance.contract.records import Measurement, Row, Run
+from store_conformance.reports.caveats import caveats
+from store_conformance.reports.cells import (
+    Cell,
+    Finding,
+    findings,
+    is_news,
+    is_stale,
+    rules_of,
+    verdict_of,
+)
+from store_conformance.reports.comparison import compare
+from store_conformance.reports.derived import ComparisonRow
+from store_conformance.reports.latency import Latency, embedding_times, latencies
+from store_conformance.reports.portability import PortabilityRow, portability
+from store_conformance.reports.survival import Survival
+from store_conformance.reports.view import BackendView, absent, views
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Report:
         return counts
 
     @property
-    def news(self) -> int:
+    def unexpected(self) -> int:
         """Rows that fail the gate."""
         return sum(1 for row in self.rows if is_news(row))
 

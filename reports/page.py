@@ -17,15 +17,31 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from conformance.contract import Level, Verdict
-from reports.cells import Cell, Evidence, confirmation, evidence_of, shows_values, verdict_of
-from reports.derived import SIGNS, Derived
-from reports.latency import Latency
-from reports.model import Report
-from reports.portability import PortabilityRow
-from reports.survival import KIND_TITLES, KINDS, Survival
-from reports.text import ICONS, milliseconds, number, plural, safe_link, show, slugs, visible
-from reports.view import BackendView
+from store_conformance.contract import Level, Verdict
+from store_conformance.reports.cells import (
+    Cell,
+    Evidence,
+    confirmation,
+    evidence_of,
+    shows_values,
+    verdict_of,
+)
+from store_conformance.reports.derived import SIGNS, Derived
+from store_conformance.reports.latency import Latency
+from store_conformance.reports.model import Report
+from store_conformance.reports.portability import PortabilityRow
+from store_conformance.reports.survival import KIND_TITLES, KINDS, Survival
+from store_conformance.reports.text import (
+    ICONS,
+    milliseconds,
+    number,
+    plural,
+    safe_link,
+    show,
+    slugs,
+    visible,
+)
+from store_conformance.reports.view import BackendView
 
 _CODE = re.compile(r"`([^`]+)`")
 BAR = 160
@@ -44,7 +60,7 @@ def code(text: str) -> Markup:
 
 
 def _source(name: str) -> str:
-    folder = resources.files("reports").joinpath("templates")
+    folder = resources.files("store_conformance.reports").joinpath("templates")
     return folder.joinpath(name).read_text("utf-8").strip()
 
 
@@ -120,7 +136,7 @@ def details(derived: Derived, slug: str, view: BackendView) -> list[tuple[str, s
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("reports", "templates"),
+        loader=PackageLoader("store_conformance.reports", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

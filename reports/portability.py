@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from conformance.contract import Level, Rule, UnknownRuleError, rule
-from conformance.results import Measurement, Run
-from reports.cells import known_rule, rules_of
-from reports.text import show
+from store_conformance.contract import Level, Rule, UnknownRuleError, rule
+from store_conformance.contract.records import Measurement, Run
+from store_conformance.reports.cells import known_rule, rules_of
+from store_conformance.reports.text import show
 
 PREFIX = "portability."
 _FIGURES = ("latency.", "recall.", "disk.", "processes.", "restart.", "trouble.", "histories")

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conformance.contract import Level, Verdict
-from reports.derived import Derived, Grade, not_measured
-from reports.durability import lost_by, persistence
-from reports.sharing import lost_writes, scalability
-from reports.view import BackendView
+from store_conformance.contract import Level, Verdict
+from store_conformance.reports.derived import Derived, Grade, not_measured
+from store_conformance.reports.durability import lost_by, persistence
+from store_conformance.reports.sharing import lost_writes, scalability
+from store_conformance.reports.view import BackendView
 
 SAFETY = ("K", "X", "N", "O", "E")
 """Groups whose broken MUST loses, mixes up or half-writes data, or breaks a memory type."""

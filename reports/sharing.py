@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.contract import Verdict
-from conformance.results import Measurement
-from reports.derived import Derived, Grade, not_measured
-from reports.text import number, plural
-from reports.view import BackendView
+from store_conformance.contract import Verdict
+from store_conformance.contract.records import Measurement
+from store_conformance.reports.derived import Derived, Grade, not_measured
+from store_conformance.reports.text import number, plural
+from store_conformance.reports.view import BackendView
 
 HOW = (
     "“Single process (declared)” if the backend does not declare that processes may share it. Otherwise "

@@ -13,9 +13,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conformance.contract import Verdict, merge
-from conformance.results import Measurement, Row
-from reports.cells import verdict_of
+from store_conformance.contract import Verdict, merge
+from store_conformance.contract.records import Measurement, Row
+from store_conformance.reports.cells import verdict_of
 
 KINDS = ("object", "process", "client_killed", "engine_stopped", "engine_killed")
 ENGINE_KINDS = ("engine_stopped", "engine_killed")

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.contract import Verdict
-from conformance.results import Run
-from reports.cells import Finding, confirmation, shows_values
-from reports.derived import SIGNS
-from reports.model import GroupGrid, Report, build_report
-from reports.text import ICONS, number, one_line, plural
-from reports.view import BackendView
+from store_conformance.contract import Verdict
+from store_conformance.contract.records import Run
+from store_conformance.reports.cells import Finding, confirmation, shows_values
+from store_conformance.reports.derived import SIGNS
+from store_conformance.reports.model import GroupGrid, Report, build_report
+from store_conformance.reports.text import ICONS, number, one_line, plural
+from store_conformance.reports.view import BackendView
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -146,7 +146,7 @@ def failure_lines(finding: Finding) -> list[str]:
 
 def print_summary(run: Run, console: Console | None = None, *, most: int = 40) -> None:
     """
-    Print the run's end: news first among the failures, at most ``most`` of them.
+    Print the run's end: unexpected ones first among the failures, at most ``most`` of them.
     """
     from rich.console import Console
     from rich.text import Text

@@ -15,7 +15,7 @@ import unicodedata
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance.contract import Verdict
+from store_conformance.contract import Verdict
 
 NOT_MEASURED = "not measured"
 

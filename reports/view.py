@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract import Level, Verdict
-from conformance.results import Measurement, Run
-from reports.cells import Cell, gather, is_emulated, rules_of, verdict_of
-from reports.latency import Latency, latencies
-from reports.survival import Survival, survival
+from store_conformance.contract import Level, Verdict
+from store_conformance.contract.records import Measurement, Run
+from store_conformance.reports.cells import Cell, gather, is_emulated, rules_of, verdict_of
+from store_conformance.reports.latency import Latency, latencies
+from store_conformance.reports.survival import Survival, survival
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from conformance.results import Run
-from reports import json_report, junit, markdown, page
-from reports.model import Report, build_report
+from store_conformance.contract.records import Run
+from store_conformance.reports import json_report, junit, markdown, page
+from store_conformance.reports.model import Report, build_report
 
 _RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
     "md": ("report.md", markdown.render),

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from backends import registry
-from backends.base import Backend
-from conformance.contract import Location
+from store_conformance.backends import registry
+from store_conformance.backends.base import Backend
+from store_conformance.contract import Location
 
 HERE = Path(__file__).resolve().parent
 NAMESPACE = ("users", "anna")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from backends import registry
-from backends.base import Backend
+from store_conformance.backends import registry
+from store_conformance.backends.base import Backend
 
 
 @pytest.fixture(scope="module")

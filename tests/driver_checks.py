@@ -16,7 +16,7 @@ import pytest
 from langchain_core.embeddings import Embeddings
 from langgraph.store.base import BaseStore, PutOp
 
-from backends.vector.errors import DimensionMismatchError
+from store_conformance.backends.vector.errors import DimensionMismatchError
 
 Open = Callable[..., AbstractContextManager[Any]]
 """Opens the same place again: ``open(index=..., ttl=...)``."""

@@ -23,8 +23,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.contract import Verdict, rule
-from conformance.results import Row, Run, RunFileError, read_run
+from store_conformance.contract import Verdict, rule
+from store_conformance.contract.records import Row, Run
+from store_conformance.runs.run_file import RunFileError, read_run
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("conformance", "backends", "reports", "pyproject.toml", "README.md", "LICENSE")
@@ -142,15 +143,24 @@ def check(chosen: ReleaseSet, home: Path, wheel: Path, groups: Sequence[str]) ->
     if trouble:
         return Told((), (f"cannot be installed: {trouble}",))
     problems = lost_pins(chosen, python)
-    modules = ["conformance.suite", "conformance.case", *(f"backends.{b}" for b in chosen.backends)]
+    modules = [
+        "store_conformance.suite",
+        "store_conformance.suite.register",
+        *(f"store_conformance.backends.{b}" for b in chosen.backends),
+    ]
     imported = _run(
-        [python, "-c", f"import {', '.join(modules)}; conformance.case.all_cases()"], cwd=home
+        [
+            python,
+            "-c",
+            f"import {', '.join(modules)}; store_conformance.suite.register.all_cases()",
+        ],
+        cwd=home,
     )
     if imported.returncode:
         return Told((), (*problems, f"does not import: {imported.stderr[-1500:]}"))
     out = home / "run"
     shutil.rmtree(out, ignore_errors=True)
-    command = [python, "-m", "conformance.cli", "run", "--embed", "exact", "--no-confirm"]
+    command = [python, "-m", "store_conformance.cli", "run", "--embed", "exact", "--no-confirm"]
     for name in chosen.backends:
         command += ["-b", name]
     for group in groups:

@@ -10,8 +10,8 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from conformance.contract import rules
-from conformance.results import Measurement, Row, Run
+from store_conformance.contract import rules
+from store_conformance.contract.records import Measurement, Row, Run
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" | `ticks` [link](javascript:alert(1)) $x$ *b*"
 NASTY = "NUL \x00 bell \x07 override \u202e lone \ud83d emoji 🦜 é"
@@ -69,7 +69,7 @@ BACKENDS: dict[str, dict[str, Any]] = {
     },
     "pinecone": {
         "name": "pinecone",
-        "store": "backends.vector.VectorStore",
+        "store": "store_conformance.backends.vector.VectorStore",
         "packages": {"pinecone": "8.0.0"},
         "engine": "Pinecone Local 1.0.0",
         "licence": "proprietary",

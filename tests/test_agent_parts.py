@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from backends.memory import MemoryBackend
-from conformance.case import all_cases
-from conformance.contract import Verdict
-from conformance.runner import run_case
-from conformance.settings import Settings
-from conformance.suite import _agent
+from store_conformance.backends.memory import MemoryBackend
+from store_conformance.contract import Verdict
+from store_conformance.harness.runner import run_case
+from store_conformance.harness.settings import Settings
+from store_conformance.suite.register import all_cases
+from store_conformance.suite.support import agent as _agent
 
 pytest.importorskip("langmem")
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from backend_use import INDEX, NAMESPACE, get, no_postgres, no_sqlite, put, search, use
 
-from backends import registry
-from backends.base import Backend, BackendError
-from conformance.contract import Location
+from store_conformance.backends import registry
+from store_conformance.backends.base import Backend, BackendError
+from store_conformance.contract import Location
 
 
 @pytest.fixture(
@@ -154,7 +154,7 @@ def test_a_wrong_name_is_told(arguments: dict[str, Any], problem: str) -> None:
 def test_sqlite_works_with_each_module_and_says_which(
     module: str, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from backends import sqlite
+    from store_conformance.backends import sqlite
 
     pytest.importorskip(module)
     monkeypatch.setattr(sqlite, "DRIVERS", [d for d in sqlite.DRIVERS if d[0] == module])

@@ -13,9 +13,9 @@ from langgraph.store.base import PutOp
 
 pytest.importorskip("chromadb", reason="chromadb is not installed")
 
-from backends.vector import chroma as driver
-from backends.vector.chroma import ChromaStore
-from backends.vector.errors import EngineError
+from store_conformance.backends.vector import chroma as driver
+from store_conformance.backends.vector.chroma import ChromaStore
+from store_conformance.backends.vector.errors import EngineError
 from tests.driver_checks import INDEX, WORDS
 
 TENANTS = {"small": 4, "even": 6, "big": 15}

@@ -58,7 +58,7 @@ def command(
     folder: Path, *arguments: str, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "conformance.cli", *arguments],
+        [sys.executable, "-m", "store_conformance.cli", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -85,13 +85,13 @@ def command(
             "did not open a store within 2 s",
         ),
         (("run", "-b", "memory", "--declare", "no-ttl"), 2, "--declare goes with --store"),
-        (("run", "-b", "memory", "--option", "novalue"), 2, "is no key=value"),
+        (("run", "-b", "memory", "--option", "novalue"), 2, "is not key=value"),
         (("run", "-b", "memory", "--data", "nowhere"), 2, "no such directory"),
         (("run", "-b", "memory", "--embed", "rael"), 2, 'did you mean "real"'),
         (("run", "-b", "memory", "--timeout", "0"), 2, "--timeout"),
         (("report", "nowhere"), 65, "cannot be read"),
-        (("diff", "mine.py", "mine.py"), 65, "no JSON"),
-        (("repro", "mine.py"), 65, "no JSON"),
+        (("diff", "mine.py", "mine.py"), 65, "not JSON"),
+        (("repro", "mine.py"), 65, "not JSON"),
         (("rules", "S11"), 2, "did you mean S1"),
     ],
 )
@@ -203,7 +203,7 @@ def test_an_interrupted_run_is_readable_and_leaves_nothing_running(folder: Path)
         [
             sys.executable,
             "-m",
-            "conformance.cli",
+            "store_conformance.cli",
             "run",
             "-b",
             "sqlite",
@@ -289,7 +289,7 @@ def test_memories_move_from_one_store_to_another(folder: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_self_test_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "conformance.cli", "self-test", "--quick", "--workers", "1"],
+        [sys.executable, "-m", "store_conformance.cli", "self-test", "--quick", "--workers", "1"],
         env={**os.environ, "TMPDIR": str(tmp_path), "CONFORMANCE_SCRATCH": str(tmp_path)},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_heed_interrupts,
         start_new_session=True,

@@ -18,14 +18,10 @@ from sample_run import (
     sample_run,
 )
 
-from conformance.contract import rules
-from conformance.results import (
-    Measurement,
-    Row,
-    Run,
-)
-from reports import build_report
-from reports.derived import Derived, Grade
+from store_conformance.contract import rules
+from store_conformance.contract.records import Measurement, Row, Run
+from store_conformance.reports import build_report
+from store_conformance.reports.derived import Derived, Grade
 
 VALIDATOR = jsonschema.Draft202012Validator
 

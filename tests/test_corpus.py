@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conformance.corpus import LABELS, PROMPT_KEYS, SHIPPED, Corpus, CorpusError, load_corpus
+from store_conformance.corpus import LABELS, PROMPT_KEYS, SHIPPED, Corpus, CorpusError, load_corpus
 
 MEMORIES = [
     {
@@ -427,7 +427,7 @@ def test_bytes_that_are_no_utf8_are_named(tmp_path: Path) -> None:
     [
         ("q1\tm9\t1", 'unknown memory id "m9" in the answers'),
         ("q9\tm1\t1", 'query id "q9" is not in queries.jsonl'),
-        ("q1\tm1\tgood", 'score "good" is no number'),
+        ("q1\tm1\tgood", 'score "good" is not a number'),
         ("q1\tm1\t1\t1", "4 columns instead of 3"),
     ],
 )

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from langchain_core.embeddings import Embeddings
 
-from conformance.embedding import (
+from store_conformance.embedding import (
     WORDS,
     CachedEmbeddings,
     EmbeddingError,
@@ -152,7 +152,7 @@ def test_name_leads_to_an_embedder_that_knows_its_name(name: str, dims: int) -> 
 @pytest.mark.parametrize("name", ["exact:18", "real"])
 def test_another_process_rebuilds_the_same_vectors_by_name(name: str) -> None:
     code = (
-        "import json, sys; from conformance.embedding import embedder_from_name as e;"
+        "import json, sys; from store_conformance.embedding import embedder_from_name as e;"
         "print(json.dumps(e(sys.argv[1]).embed_query('an apple a day')))"
     )
 
@@ -275,9 +275,9 @@ def test_missing_minilm_is_said_with_its_extra() -> None:
 
 def test_minilm_file_with_another_checksum_is_refused() -> None:
     with pytest.raises(
-        EmbeddingError, match=r"exact.py of the package conformance is not the file"
+        EmbeddingError, match=r"exact.py of the package store_conformance is not the file"
     ):
-        minilm._data_file("conformance", "embedding/exact.py", "0" * 64)
+        minilm._data_file("store_conformance", "embedding/exact.py", "0" * 64)
 
 
 # --- providers --------------------------------------------------------------------------------

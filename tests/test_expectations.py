@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-from conformance.case import all_cases
-from conformance.comparison import FEATURES
-from conformance.contract import rule
-from conformance.expectations import (
+from store_conformance.contract import rule
+from store_conformance.contract.records import Row, Run
+from store_conformance.harness.settings import Settings
+from store_conformance.oracle.comparison import FEATURES
+from store_conformance.pytest_plugin.running import judge_run
+from store_conformance.runs.expectations import (
     Expectation,
     ExpectationsError,
     read_expectations,
     stale,
 )
-from conformance.results import Row, Run
-from conformance.running import judge_run
-from conformance.session import RunSession, Selection, shipped_expectations
-from conformance.settings import Settings
+from store_conformance.runs.session import RunSession, Selection, shipped_expectations
+from store_conformance.suite.register import all_cases
 
 OFFICIAL = ("memory", "sqlite", "postgres")
 PACKAGES = {"some": {"langgraph-checkpoint": "4.3.2"}}
@@ -80,8 +80,8 @@ def gate(rows: list[Row], *expectations: Expectation) -> tuple[int, tuple[str, .
         (entry(rules='["K4"]'), "unknown key 'rules'"),
         (entry(mode='"asynchronous"'), "mode 'asynchronous' is neither"),
         (entry(versions='{ langgraph-checkpoint = "four" }'), "versions:"),
-        (entry(steer='["creatd"]'), "unknown feature 'creatd': did you mean 'created'?"),
-        (entry(steer='"created"'), "write a list"),
+        (entry(exclude='["creatd"]'), "unknown feature 'creatd': did you mean 'created'?"),
+        (entry(exclude='"created"'), "write a list"),
     ],
 )
 def test_a_wrong_file_is_refused_with_a_hint(tmp_path: Path, text: str, says: str) -> None:
@@ -175,7 +175,7 @@ def test_one_of_several_cases_that_still_fails_keeps_its_entry(tmp_path: Path) -
 def test_an_expected_failure_is_steered_around(tmp_path: Path) -> None:
     assert session(one(tmp_path))._avoid("some") == {"created"}, "an entry for the whole rule"
     assert session(one(tmp_path, case='"timestamps::*"'))._avoid("some") == frozenset()
-    narrow = one(tmp_path, case='"timestamps::*"', steer='["created", "page"]')
+    narrow = one(tmp_path, case='"timestamps::*"', exclude='["created", "page"]')
     assert session(narrow)._avoid("some") == {"created", "page"}
     assert session(narrow)._avoid("other") == frozenset()
 
@@ -195,7 +195,7 @@ def test_the_shipped_files_are_good(backend: str) -> None:
             Row(backend, r, "MUST", c, known.mode or "sync", "fail", "") for c, r in cases.items()
         ]
         assert any(known.matches(r) for r in rows), f"matches no case: {known.text}"
-        assert set(known.steer) <= set(FEATURES)
+        assert set(known.exclude) <= set(FEATURES)
         assert known.upstream is None or known.upstream.startswith(
             "https://github.com/langchain-ai/"
         )
@@ -207,7 +207,7 @@ def test_every_feature_of_histories_is_mapped_to_a_rule() -> None:
 
 
 def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "conformance.cli", "run", "-b", "memory", "--no-confirm"]
+    line = [sys.executable, "-m", "store_conformance.cli", "run", "-b", "memory", "--no-confirm"]
     return subprocess.run(
         [*line, "--rule", "X6", "--out", str(folder / "run"), *words],
         capture_output=True, text=True, timeout=120,

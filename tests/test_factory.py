@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from backend_use import INDEX, NAMESPACE, use
 
-from backends import registry
-from backends.base import BackendError
-from backends.factory import FactoryBackend
-from conformance.contract import ALL
+from store_conformance.backends import registry
+from store_conformance.backends.base import BackendError
+from store_conformance.backends.factory import FactoryBackend
+from store_conformance.contract import ALL
 
 # -- stores that somebody brings ---------------------------------------------------------------------
 
@@ -32,7 +32,7 @@ from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
 
 import neighbour_of_factory
-from backends.base import Backend
+from store_conformance.backends.base import Backend
 
 STORES = {}
 CALLS = []

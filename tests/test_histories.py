@@ -4,7 +4,6 @@ Random histories: silent on correct stores, loud on broken ones, under the right
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,24 +12,21 @@ from typing import Any
 import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-from backends.factory import FactoryBackend
-from conformance import histories
-from conformance.case import CaseSpec, Mode, all_cases
-from conformance.comparison import FEATURES, Divergence
-from conformance.contract import declared
-from conformance.histories import explore
-from conformance.lab import Lab
-from conformance.outcome import Call, Journal
-from conformance.runner import Outcome, run_case
-from conformance.settings import Settings
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [p for p in (str(ROOT), str(ROOT / "tests")) if p not in sys.path]
-
-from tests.controls import catalogue  # noqa: E402
+from store_conformance.backends.factory import FactoryBackend
+from store_conformance.contract import declared
+from store_conformance.harness.case import CaseSpec, Mode
+from store_conformance.harness.journal import Call, Journal
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.runner import Outcome, run_case
+from store_conformance.harness.settings import Settings
+from store_conformance.mutants import catalogue
+from store_conformance.oracle import histories
+from store_conformance.oracle.comparison import FEATURES, Divergence
+from store_conformance.oracle.histories import explore
+from store_conformance.suite.register import all_cases
 
 EVERYTHING = frozenset(FEATURES)
-STORES = {c.name: c for c in (*catalogue.controls(), *catalogue.variants())}
+STORES = {c.name: c for c in (*catalogue.mutants(), *catalogue.variants())}
 
 
 def spec(vectors: bool) -> CaseSpec:
@@ -40,10 +36,9 @@ def spec(vectors: bool) -> CaseSpec:
 
 @contextmanager
 def brought(name: str) -> Iterator[FactoryBackend]:
-    """A control or variant as a backend."""
+    """A mutant or variant as a backend."""
     chosen = STORES[name]
-    reference = str(ROOT / "tests" / "controls" / chosen.reference)
-    backend = FactoryBackend(reference, name=name, capabilities=declared(chosen.declares))
+    backend = FactoryBackend(chosen.reference, name=name, capabilities=declared(chosen.declares))
     backend.start()
     try:
         yield backend

@@ -1,5 +1,5 @@
 """
-Listing namespaces of an engine that cannot list them: the register, its witnesses, and what it costs.
+Listing namespaces of an engine that cannot list them: the register, its sentinels, and what it costs.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import pytest
 from langgraph.store.base import MatchCondition, PutOp, TTLConfig
 from langgraph.store.memory import InMemoryStore
 
-from backends.vector.driver import Abilities, Limits
-from backends.vector.listing import matches
-from backends.vector.store import VectorStore
+from store_conformance.backends.vector.driver import Abilities, Limits
+from store_conformance.backends.vector.listing import matches
+from store_conformance.backends.vector.store import VectorStore
 from tests.vector_memory_driver import MemoryDriver
 
 
@@ -36,10 +36,10 @@ def _filled(driver: MemoryDriver, users: int = 300, each: int = 3) -> VectorStor
     return store
 
 
-def test_no_item_is_read_for_namespaces_whose_witness_is_there(driver: MemoryDriver) -> None:
+def test_no_item_is_read_for_namespaces_whose_sentinel_is_there(driver: MemoryDriver) -> None:
     with _filled(driver) as store:
         assert len(store.list_namespaces(limit=1000)) == 300
-        # The register's only page, and the witnesses.
+        # The register's only page, and the sentinels.
         assert driver.calls == ["scan", "heads"]
 
 
@@ -59,16 +59,16 @@ def test_a_page_looks_at_its_own_names_only(driver: MemoryDriver) -> None:
         assert driver.calls.count("heads") == 1
 
 
-def test_a_namespace_whose_witness_is_gone_is_looked_into(driver: MemoryDriver) -> None:
+def test_a_namespace_whose_sentinel_is_gone_is_looked_into(driver: MemoryDriver) -> None:
     with _filled(driver, users=4) as store:
-        store.delete(("users", "001", "facts"), "k0")  # the witness; two others stay
+        store.delete(("users", "001", "facts"), "k0")  # the sentinel; two others stay
         for key in ("k0", "k1", "k2"):
             store.delete(("users", "002", "facts"), key)
         driver.calls.clear()
         assert [name[1] for name in store.list_namespaces()] == ["000", "001", "003"]
         assert driver.calls == ["scan", "heads", "scan"]
 
-        # The next put becomes the witness.
+        # The next put becomes the sentinel.
         store.put(("users", "001", "facts"), "k9", {})
         store.put(("users", "002", "facts"), "k9", {})
         driver.calls.clear()
@@ -84,7 +84,7 @@ def test_many_empty_namespaces_below_one_name_are_looked_into_in_few_requests(
             store.delete(("users", f"{user:03}", "facts"), "k0")
         driver.calls.clear()
         assert store.list_namespaces(max_depth=1) == [("users",)]
-        assert driver.calls == ["scan", "heads", "heads"]  # the last one's witness is there
+        assert driver.calls == ["scan", "heads", "heads"]  # the last one's sentinel is there
         store.delete(("users", "399", "facts"), "k0")
         driver.calls.clear()
         assert store.list_namespaces(max_depth=1) == []
@@ -104,7 +104,7 @@ def test_what_only_has_expired_items_is_not_listed_when_they_are_hidden(
         assert store.list_namespaces() == [("a", "kept"), ("a", "mixed")]
 
 
-def test_a_register_of_earlier_rows_without_witnesses_is_read_too(driver: MemoryDriver) -> None:
+def test_a_register_of_earlier_rows_without_sentineles_is_read_too(driver: MemoryDriver) -> None:
     with _filled(driver, users=3) as store:
         for id, row in list(driver.rows.items()):
             if row.kind == "namespace":

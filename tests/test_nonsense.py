@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from nonsense_stores import KINDS
 
-from backends.factory import FactoryBackend
-from conformance.case import all_cases
-from conformance.contract import Verdict, declared
-from conformance.runner import run_case
-from conformance.settings import Settings
+from store_conformance.backends.factory import FactoryBackend
+from store_conformance.contract import Verdict, declared
+from store_conformance.harness.runner import run_case
+from store_conformance.harness.settings import Settings
+from store_conformance.suite.register import all_cases
 
 FILE = Path(__file__).with_name("nonsense_stores.py")
 RULES = ("E7", "E9", "K1", "O1")

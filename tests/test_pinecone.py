@@ -27,15 +27,13 @@ from tests.driver_checks import INDEX
 
 pinecone = pytest.importorskip("pinecone", reason="the pinecone SDK is not installed")
 
-from backends.vector.errors import (  # noqa: E402
+from store_conformance.backends.vector.errors import (  # noqa: E402
     EngineError,
     ForeignCollectionError,
     LimitExceededError,
 )
-from backends.vector.pinecone import PineconeStore  # noqa: E402
-from backends.vector.pinecone_indexes import connected, drop  # noqa: E402
-
-HERE = Path(__file__).parent
+from store_conformance.backends.vector.pinecone import PineconeStore  # noqa: E402
+from store_conformance.backends.vector.pinecone_indexes import connect, drop  # noqa: E402
 
 
 class Emulator:
@@ -48,8 +46,8 @@ class Emulator:
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        main = HERE / "pinecone_emulator" / "__main__.py"
-        command = [sys.executable, str(main), "--port", str(self.port), "--path", str(self.path)]
+        module = "store_conformance.backends.pinecone_emulator"
+        command = [sys.executable, "-m", module, "--port", str(self.port), "--path", str(self.path)]
         self.process = subprocess.Popen(
             [*command, *self.arguments], stdout=subprocess.PIPE, text=True, start_new_session=True
         )
@@ -147,7 +145,7 @@ def test_the_delay_is_real(starting: Callable[..., Emulator], name: str) -> None
     emulator = starting("--visibility-delay", "0.3")
     with emulator.opener(name)(index=INDEX) as store:
         store.put(("a",), "k", {"text": "alpha"})
-    raw = connected("k", emulator.url).index(name=name)
+    raw = connect("k", emulator.url).index(name=name)
 
     raw.upsert(vectors=[{"id": "x", "values": [1.0] * 8}])
 
@@ -166,7 +164,7 @@ def test_waiting_is_bounded(starting: Callable[..., Emulator], name: str) -> Non
 
 def test_pending_writes_survive_kill(starting: Callable[..., Emulator], name: str) -> None:
     emulator = starting("--visibility-delay", "0.4")
-    client = connected("k", emulator.url)
+    client = connect("k", emulator.url)
     field = {"type": "dense_vector", "dimension": 2, "metric": "cosine"}
     place = {"deployment_type": "managed", "cloud": "aws", "region": "us-east-1"}
     client.indexes.create(name=name, schema={"fields": {"_values": field}}, deployment=place)
@@ -175,7 +173,7 @@ def test_pending_writes_survive_kill(starting: Callable[..., Emulator], name: st
     emulator.end(signal.SIGKILL)
     emulator.start()
 
-    raw = connected("k", emulator.url).index(name=name)
+    raw = connect("k", emulator.url).index(name=name)
     deadline = time.monotonic() + 5
     while not raw.fetch(ids=["x"]).vectors:
         assert time.monotonic() < deadline
@@ -210,7 +208,7 @@ def test_foreign_and_wrong(starting: Callable[..., Emulator], name: str) -> None
     emulator = starting("--api-key", "k")
     with emulator.opener(name)(index=INDEX) as store:
         store.put(("a",), "k", {"text": "alpha"})
-    client = connected("k", emulator.url)
+    client = connect("k", emulator.url)
     client.index(name=name).upsert(vectors=[{"id": "x", "values": [1.0] * 8}], namespace="theirs")
 
     with pytest.raises(ForeignCollectionError, match="theirs"):
@@ -229,7 +227,7 @@ def test_dropped_with_what_it_moved_to(emulator: Emulator, name: str) -> None:
         store.put(("a",), "k", {})
     with emulator.opener(name)(index=INDEX) as store:
         assert store.get(("a",), "k") is not None
-    client = connected("k", emulator.url)
+    client = connect("k", emulator.url)
     assert len([m for m in client.indexes.list() if m.name.startswith(name)]) == 2
 
     drop(client, name)

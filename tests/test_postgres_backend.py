@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 from backend_use import HERE, INDEX, NAMESPACE, get, gone, no_postgres, put, search, use
 
-from backends import environment, registry
-from backends.base import Backend, BackendError, Deployment
-from backends.engines.processes import descendants, runs
-from conformance.contract import Location
+from store_conformance.backends import environment, registry
+from store_conformance.backends.base import Backend, BackendError, Deployment
+from store_conformance.backends.engines.processes import descendants, runs
+from store_conformance.contract import Location
 
 # -- postgres ----------------------------------------------------------------------------------------
 
@@ -62,7 +62,7 @@ def test_what_was_acknowledged_survives_a_killed_engine(postgres: Backend, mode:
 def test_root_without_user_namespaces_runs_the_server_as_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from backends.engines import postgres as engine
+    from store_conformance.backends.engines import postgres as engine
 
     folder = engine.binaries()
     assert folder is not None
@@ -86,7 +86,7 @@ def test_root_without_user_namespaces_runs_the_server_as_nobody(
 def _has_image() -> bool:
     if importlib.util.find_spec("testcontainers") is None:
         return False
-    from backends.engines.docker import POSTGRES_IMAGE, docker_problem
+    from store_conformance.backends.engines.docker import POSTGRES_IMAGE, docker_problem
 
     if docker_problem() is not None:
         return False
@@ -170,7 +170,7 @@ def guest(postgres: Backend) -> dict[str, str]:
     """Connection parameters of a user's own database with pgvector, which that user owns."""
     import psycopg
 
-    from backends.engines.postgres_database import conninfo, parse
+    from store_conformance.backends.engines.postgres_database import conninfo, parse
 
     home = parse(postgres.spec()["url"])
     with psycopg.connect(conninfo(home), autocommit=True) as admin:
@@ -196,7 +196,7 @@ def url_of(params: dict[str, str], **changes: str) -> str:
 def schemas(params: dict[str, str]) -> set[str]:
     import psycopg
 
-    from backends.engines.postgres_database import conninfo
+    from store_conformance.backends.engines.postgres_database import conninfo
 
     with psycopg.connect(conninfo(params)) as connection:
         rows = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'")
@@ -232,7 +232,7 @@ def test_the_next_run_removes_what_a_killed_one_left(guest: dict[str, str], tmp_
     before = schemas(guest)
     script = """
         import sys, time
-        from backends.registry import create
+        from store_conformance.backends.registry import create
         backend = create("postgres", url=sys.argv[1])
         print(backend.location().name, flush=True)
         time.sleep(60)
@@ -294,7 +294,7 @@ def test_a_database_without_pgvector_is_refused_if_it_cannot_be_added(
 ) -> None:
     import psycopg
 
-    from backends.engines.postgres_database import conninfo, parse
+    from store_conformance.backends.engines.postgres_database import conninfo, parse
 
     home = parse(postgres.spec()["url"])
     with psycopg.connect(conninfo(home), autocommit=True) as admin:
@@ -330,7 +330,7 @@ def test_a_url_that_is_none_is_told_without_its_password(url: str, problem: str)
 def test_the_url_comes_from_environment_or_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from backends import postgres
+    from store_conformance.backends import postgres
 
     monkeypatch.delenv(postgres.URL_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -371,7 +371,7 @@ def python(folder: Path, script: str, *arguments: str) -> subprocess.Popen[str]:
 def test_no_server_and_no_folder_outlives_its_parent(end: str, tmp_path: Path) -> None:
     script = """
         import sys, threading, time
-        from backends.registry import create
+        from store_conformance.backends.registry import create
         backend = create("postgres", deployment="embedded")
         # Started by a thread that ends: the server must live on without it.
         thread = threading.Thread(target=backend.start)

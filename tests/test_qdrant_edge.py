@@ -16,10 +16,10 @@ import pytest
 
 pytest.importorskip("qdrant_edge", reason="qdrant-edge-py is not installed")
 
-from backends import registry
-from backends.base import BackendError, Deployment
-from backends.vector.errors import EngineError, ForeignCollectionError
-from backends.vector.qdrant_edge import QdrantEdgeStore
+from store_conformance.backends import registry
+from store_conformance.backends.base import BackendError, Deployment
+from store_conformance.backends.vector.errors import EngineError, ForeignCollectionError
+from store_conformance.backends.vector.qdrant_edge import QdrantEdgeStore
 from tests import driver_checks
 from tests.driver_checks import INDEX, keys
 
@@ -43,7 +43,7 @@ def test_store(tmp_path: Path, check: Callable[[Any], None]) -> None:
 _WRITER = """
 import sys
 from tests.driver_checks import INDEX
-from backends.vector.qdrant_edge import QdrantEdgeStore
+from store_conformance.backends.vector.qdrant_edge import QdrantEdgeStore
 with QdrantEdgeStore.from_path(sys.argv[1], index=INDEX) as store:
     for n in range(10_000):
         store.put(("s",), f"k{n % 50}", {"text": "alpha", "more": ["beta"], "n": n})
@@ -78,7 +78,7 @@ def test_a_folder_is_for_one_store(tmp_path: Path) -> None:
     with _opener(tmp_path)() as store:
         store.put(("a",), "k", {})
         script = (
-            "import sys; from backends.vector.qdrant_edge import QdrantEdgeStore\n"
+            "import sys; from store_conformance.backends.vector.qdrant_edge import QdrantEdgeStore\n"
             "with QdrantEdgeStore.from_path(sys.argv[1]) as store: store.get(('a',), 'k')"
         )
         other = subprocess.run(

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from backends import registry
-from backends.base import Deployment
-from backends.vector import qdrant_points, rest
-from backends.vector.encoding import item_id, plain
-from backends.vector.errors import EngineError
-from backends.vector.qdrant_points import ClientPoints, Point, Points, RestPoints
-from backends.vector.rest import RefusedError
+from store_conformance.backends import registry
+from store_conformance.backends.base import Deployment
+from store_conformance.backends.vector import qdrant_points, rest
+from store_conformance.backends.vector.encoding import item_id, plain
+from store_conformance.backends.vector.errors import EngineError
+from store_conformance.backends.vector.qdrant_points import ClientPoints, Point, Points, RestPoints
+from store_conformance.backends.vector.rest import RefusedError
 
 DIMS = 3
 INDEX: dict[str, Any] = {"dims": DIMS, "embed": lambda texts: [[1.0, 2.0, 3.0] for _ in texts]}
@@ -45,7 +45,7 @@ def server() -> Iterator[Any]:
 
 @pytest.fixture(params=["rest", "rest-without-orjson", "client", "grpc"])
 def points(request: pytest.FixtureRequest, server: Any) -> Iterator[Points]:
-    from backends.vector.qdrant import VECTOR, connected
+    from store_conformance.backends.vector.qdrant import VECTOR, connect
 
     at = server.location()
     with server.store(at, INDEX, None):
@@ -62,7 +62,7 @@ def points(request: pytest.FixtureRequest, server: Any) -> Iterator[Points]:
         rest._json.cache_clear()
         return
     grpc = {"prefer_grpc": True, "grpc_port": server.engine().ports[1]}
-    client = connected(server.url, server.key, **(grpc if request.param == "grpc" else {}))
+    client = connect(server.url, server.key, **(grpc if request.param == "grpc" else {}))
     yield ClientPoints(client, at.name, VECTOR)
     client.close()
 
@@ -108,7 +108,7 @@ def test_a_refusal_carries_the_status_and_what_the_server_said(server: Any) -> N
 
 @needs_server
 def test_connections_are_kept_and_those_that_were_closed_are_passed_over(server: Any) -> None:
-    from backends.vector.qdrant import VECTOR
+    from store_conformance.backends.vector.qdrant import VECTOR
 
     at = server.location()
     with server.store(at, INDEX, None):
@@ -131,7 +131,7 @@ def test_a_key_cannot_smuggle_in_a_header() -> None:
 
 @needs_server
 def test_a_wrong_key_is_told(server: Any) -> None:
-    from backends.vector.qdrant import QdrantStore
+    from store_conformance.backends.vector.qdrant import QdrantStore
 
     at = server.location()
     with server.store(at, INDEX, None) as store:
@@ -145,9 +145,9 @@ def test_a_wrong_key_is_told(server: Any) -> None:
 
 @needs_server
 def test_behind_a_proxy_the_client_is_used(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from backends.vector.qdrant import connected
+    from store_conformance.backends.vector.qdrant import connect
 
-    client = connected(server.url, server.key)
+    client = connect(server.url, server.key)
     try:
         monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
         monkeypatch.setenv("no_proxy", "")

@@ -9,10 +9,10 @@ import zlib
 
 import pytest
 
-from conformance import recall
-from conformance.corpus import Corpus, load_corpus
-from conformance.embedding import embedder_from_name
-from conformance.recall import (
+from store_conformance.corpus import Corpus, load_corpus
+from store_conformance.embedding import embedder_from_name
+from store_conformance.oracle import recall
+from store_conformance.oracle.recall import (
     ExactIndex,
     best,
     evidence_recall,

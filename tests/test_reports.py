@@ -29,22 +29,27 @@ from sample_run import (
     sample_run,
 )
 
-from conformance.results import (
-    Measurement,
+from store_conformance.contract.records import Measurement, Row, Run
+from store_conformance.reports import (
+    FORMATS,
+    ReportError,
+    build_report,
+    compare,
+    json_report,
+    write_reports,
+)
+from store_conformance.reports.diff import headline, print_diff, to_markdown
+from store_conformance.reports.statistics import percentile, summarise
+from store_conformance.reports.terminal import print_summary
+from store_conformance.reports.text import number, safe_link, slugs, visible
+from store_conformance.runs.run_file import (
     MergeError,
-    Row,
-    Run,
     RunFileError,
     RunWriter,
     merge_runs,
     read_run,
     schema,
 )
-from reports import FORMATS, ReportError, build_report, compare, json_report, write_reports
-from reports.diff import headline, print_diff, to_markdown
-from reports.statistics import percentile, summarise
-from reports.terminal import print_summary
-from reports.text import number, safe_link, slugs, visible
 
 VALIDATOR = jsonschema.Draft202012Validator
 
@@ -113,11 +118,11 @@ def test_a_run_reads_back_as_it_was_written(run: Run, tmp_path: Path) -> None:
     ("cut", "problem"),
     [
         (lambda lines: lines[:-1], "no footer"),
-        (lambda lines: [*lines[:-1], lines[-1][:-9]], "no JSON"),
+        (lambda lines: [*lines[:-1], lines[-1][:-9]], "not JSON"),
         (lambda lines: [*lines[:5], lines[-1]], "footer counts"),
         (lambda lines: lines[1:], "no header"),
         (lambda lines: [], "no header"),
-        (lambda lines: ["{}"], "no record of a run"),
+        (lambda lines: ["{}"], "not a record of a run"),
         (lambda lines: [lines[0].replace('"schema": 1', '"schema": 9'), *lines[1:]], "schema 9"),
     ],
     ids=["no footer", "half a line", "rows lost", "no header", "empty", "foreign", "schema"],
@@ -230,7 +235,7 @@ def test_news_are_unexpected_failures_errors_and_stale_expectations(run: Run) ->
     report = build_report(run)
 
     # memory: K10 twice, X5 stale; postgres: K7, O5; pinecone: N5 twice
-    assert report.news == 7
+    assert report.unexpected == 7
     assert [r.rule for r in report.stale] == ["X5"]
     assert [r.rule for r in report.harness_errors] == ["O5"]
 
@@ -298,7 +303,7 @@ def test_the_json_report_keeps_its_schema(written: dict[str, str]) -> None:
     document = json.loads(written["report.json"])
 
     VALIDATOR(json_report.schema()).validate(document)
-    assert document["totals"]["news"] == 7
+    assert document["totals"]["unexpected"] == 7
     assert {f["rule"] for f in document["findings"]} == {"K7", "K10", "N5", "F5"}
 
 
@@ -642,7 +647,7 @@ def test_only_web_addresses_become_links(url: str | None) -> None:
 
 def test_reports_import_neither_pytest_nor_a_client() -> None:
     code = (
-        "import sys, reports, reports.terminal, reports.diff\n"
+        "import sys, reports, store_conformance.reports.terminal, store_conformance.reports.diff\n"
         "wrong = {'pytest', 'langgraph', 'psycopg', 'sqlite3', 'chromadb', 'qdrant_client', 'rich'}\n"
         "found = wrong & {name.split('.')[0] for name in sys.modules}\n"
         "sys.exit(', '.join(sorted(found)) or 0)\n"

@@ -11,15 +11,23 @@ from typing import Any
 
 import pytest
 
-from backends.vector.bench import __main__ as command
-from backends.vector.bench import scenario
-from backends.vector.bench.clock import interleaved, summary
-from backends.vector.bench.data import Items
-from backends.vector.bench.raw import Prepared, _BulkOfOne, _with_body
-from backends.vector.bench.report import section
-from backends.vector.bench.scenario import OURS, RAW, Figures, Lanes, index_config, measure, spares
-from backends.vector.driver import Where
-from backends.vector.store import VectorStore
+from store_conformance.backends.vector.bench import __main__ as command
+from store_conformance.backends.vector.bench import scenario
+from store_conformance.backends.vector.bench.clock import interleaved, summary
+from store_conformance.backends.vector.bench.data import Items
+from store_conformance.backends.vector.bench.raw import Prepared, _BulkOfOne, _with_body
+from store_conformance.backends.vector.bench.report import section
+from store_conformance.backends.vector.bench.scenario import (
+    OURS,
+    RAW,
+    Figures,
+    Lanes,
+    index_config,
+    measure,
+    spares,
+)
+from store_conformance.backends.vector.driver import Where
+from store_conformance.backends.vector.store import VectorStore
 from tests.vector_memory_driver import MemoryDriver
 
 

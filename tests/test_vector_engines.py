@@ -21,19 +21,19 @@ from typing import Any
 import pytest
 from langgraph.store.base import PutOp
 
-from backends import registry
-from backends.base import BackendError, Deployment, EngineUnavailableError
-from backends.engines.ports import free_port
-from backends.vector.backend import PREFIX, VectorBackend
-from backends.vector.driver import Record, size_of
-from backends.vector.errors import (
+from store_conformance.backends import registry
+from store_conformance.backends.base import BackendError, Deployment, EngineUnavailableError
+from store_conformance.backends.engines.ports import free_port
+from store_conformance.backends.vector.backend import PREFIX, VectorBackend
+from store_conformance.backends.vector.driver import Record, size_of
+from store_conformance.backends.vector.errors import (
     DimensionMismatchError,
     EngineError,
     ForeignCollectionError,
     LimitExceededError,
 )
-from backends.vector.versions import require
-from conformance.contract import Location
+from store_conformance.backends.vector.versions import require
+from store_conformance.contract import Location
 from tests.driver_checks import INDEX
 
 OWN = {
@@ -447,9 +447,9 @@ def test_a_hybrid_takes_a_deployment_that_one_half_has() -> None:
 
 
 def test_a_hybrid_knows_the_failures_of_its_halves_and_no_others() -> None:
-    from conformance.results import Row
-    from conformance.session import RunSession, Selection
-    from conformance.settings import Settings
+    from store_conformance.contract.records import StoredRow
+    from store_conformance.harness.settings import Settings
+    from store_conformance.runs.session import RunSession, Selection
 
     hybrid: Any = registry.create("memory")
     hybrid.name, hybrid.parts = "hybrid", ("memory",)
@@ -457,10 +457,12 @@ def test_a_hybrid_knows_the_failures_of_its_halves_and_no_others() -> None:
     session = RunSession(
         {"hybrid": hybrid}, Selection(), Settings(), (), facts={"hybrid": facts}
     )  # fmt: skip
-    row = Row("hybrid", "K4", "MUST", "timestamps::created_at_is_kept_by_every_overwrite",
+    row = StoredRow("hybrid", "K4", "MUST", "timestamps::created_at_is_kept_by_every_overwrite",
               "sync", "fail", "x")  # fmt: skip
 
     known = session.expected(row)
     assert known is not None and known.why.startswith("memory: ")
-    assert session.expected(Row("hybrid", "K1", "MUST", row.case, "sync", "fail", "x")) is None
+    assert (
+        session.expected(StoredRow("hybrid", "K1", "MUST", row.case, "sync", "fail", "x")) is None
+    )
     assert session.selected_expectations() == []  # what does not show through is not stale

@@ -31,21 +31,21 @@ from langgraph.store.base import (
     SearchOp,
 )
 
-from backends import registry
-from backends.base import Deployment
-from backends.vector import encoding
-from backends.vector.backend import VectorBackend
-from backends.vector.driver import OVERFLOW, Abilities, Limits
-from backends.vector.errors import (
+from store_conformance.backends import registry
+from store_conformance.backends.base import Deployment
+from store_conformance.backends.vector import encoding
+from store_conformance.backends.vector.backend import VectorBackend
+from store_conformance.backends.vector.driver import OVERFLOW, Abilities, Limits
+from store_conformance.backends.vector.errors import (
     DimensionMismatchError,
     EngineError,
     ForeignCollectionError,
     LimitExceededError,
     clean,
 )
-from backends.vector.filters import compile_filter
-from backends.vector.store import VectorStore
-from tests.controls.reference import ReferenceStore
+from store_conformance.backends.vector.filters import compile_filter
+from store_conformance.backends.vector.store import VectorStore
+from store_conformance.mutants.reference import ReferenceStore
 from tests.vector_memory_driver import MemoryDriver
 
 DIMS = 12
@@ -75,19 +75,19 @@ def _dict_store(**abilities: Any) -> Callable[[Path], Open]:
 
 
 def _qdrant(path: Path) -> Open:
-    from backends.vector.qdrant import QdrantStore
+    from store_conformance.backends.vector.qdrant import QdrantStore
 
     return lambda **config: QdrantStore.from_path(str(path / "qdrant"), **config)
 
 
 def _chroma(path: Path) -> Open:
-    from backends.vector.chroma import ChromaStore
+    from store_conformance.backends.vector.chroma import ChromaStore
 
     return lambda **config: ChromaStore.from_path(str(path / "chroma"), **config)
 
 
 def _edge(path: Path) -> Open:
-    from backends.vector.qdrant_edge import QdrantEdgeStore
+    from store_conformance.backends.vector.qdrant_edge import QdrantEdgeStore
 
     return lambda **config: QdrantEdgeStore.from_path(str(path / "edge"), **config)
 
@@ -635,7 +635,7 @@ def test_a_chroma_collection_of_an_older_layout_is_left_alone(tmp_path: Path) ->
 
 @_needs("qdrant_client")
 def test_an_absent_server_is_told_without_the_key() -> None:
-    from backends.vector.qdrant import QdrantStore
+    from store_conformance.backends.vector.qdrant import QdrantStore
 
     store = QdrantStore.from_url("http://127.0.0.1:9", api_key="s3cr3t")
     with pytest.raises(EngineError) as caught:
@@ -646,7 +646,7 @@ def test_an_absent_server_is_told_without_the_key() -> None:
 
 @_needs("chromadb")
 def test_an_absent_chroma_server_is_told() -> None:
-    from backends.vector.chroma import ChromaStore
+    from store_conformance.backends.vector.chroma import ChromaStore
 
     with pytest.raises(EngineError, match="Chroma: could not open"):
         ChromaStore.from_url("http://127.0.0.1:9").setup()

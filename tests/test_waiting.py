@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from backends.factory import FactoryBackend
-from backends.memory import MemoryBackend
-from conformance.case import CaseSpec, all_cases
-from conformance.contract import Verdict
-from conformance.lab import Lab
-from conformance.results import Row
-from conformance.runner import Outcome, run_case
-from conformance.session import RunSession, Selection, shipped_expectations
-from conformance.settings import Settings
-from conformance.waiting import AT_ONCE, Job, WaitingCases
+from store_conformance.backends.factory import FactoryBackend
+from store_conformance.backends.memory import MemoryBackend
+from store_conformance.contract import Verdict
+from store_conformance.contract.records import Row
+from store_conformance.harness.case import CaseSpec
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.runner import Outcome, run_case
+from store_conformance.harness.settings import Settings
+from store_conformance.harness.waiting import AT_ONCE, Job, WaitingCases
+from store_conformance.runs.session import RunSession, Selection, shipped_expectations
+from store_conformance.suite.register import all_cases
 
 
 def waiting() -> list[CaseSpec]:
@@ -149,7 +150,7 @@ def test_a_session_runs_what_waits_and_keeps_its_verdicts() -> None:
 SLOW = """
 import sys, time
 sys.path.insert(0, {root!r})
-from tests.controls.reference import ReferenceStore
+from store_conformance.mutants.reference import ReferenceStore
 
 class Slow(ReferenceStore):
     def execute(self, plan, embedded, turn):

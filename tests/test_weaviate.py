@@ -17,13 +17,13 @@ from tests.driver_checks import INDEX
 
 pytest.importorskip("weaviate", reason="weaviate-client is not installed")
 
-from backends.engines.ports import free_port
-from backends.engines.weaviate import WeaviateServer, binary
-from backends.vector import weaviate as driver
-from backends.vector import weaviate_objects as objects
-from backends.vector.driver import NEVER, Head, Record, Where
-from backends.vector.errors import EngineError, ForeignCollectionError
-from backends.vector.weaviate import WeaviateStore, connected
+from store_conformance.backends.engines.ports import free_port
+from store_conformance.backends.engines.weaviate import WeaviateServer, binary
+from store_conformance.backends.vector import weaviate as driver
+from store_conformance.backends.vector import weaviate_objects as objects
+from store_conformance.backends.vector.driver import NEVER, Head, Record, Where
+from store_conformance.backends.vector.errors import EngineError, ForeignCollectionError
+from store_conformance.backends.vector.weaviate import WeaviateStore, connect
 
 pytestmark = pytest.mark.skipif(binary() is None, reason="no weaviate binary on PATH")
 
@@ -139,7 +139,7 @@ def test_one_tenants_search_is_not_anothers(server: WeaviateServer, name: str) -
 
 
 def test_a_collection_of_others_is_left_alone(server: WeaviateServer, name: str) -> None:
-    client = connected(server.url, server.grpc, server.api_key)
+    client = connect(server.url, server.grpc, server.api_key)
     try:
         client.collections.create(name)
         with pytest.raises(ForeignCollectionError, match="lacks our marker"):
@@ -172,4 +172,4 @@ def test_bad_names_and_urls_are_refused() -> None:
     with pytest.raises(ValueError, match="letters"):
         WeaviateStore.from_url("http://127.0.0.1:1", collection="a-b")
     with pytest.raises(ValueError, match="http"):
-        connected("ftp://127.0.0.1")
+        connect("ftp://127.0.0.1")

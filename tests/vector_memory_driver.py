@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backends.vector.chroma_rows import cosines
-from backends.vector.driver import (
+from store_conformance.backends.vector.chroma_rows import cosines
+from store_conformance.backends.vector.driver import (
     OVERFLOW,
     Abilities,
     Condition,
@@ -22,7 +22,7 @@ from backends.vector.driver import (
     NumberIn,
     Page,
     Record,
-    Row,
+    StoredRow,
     Touch,
     Where,
 )
@@ -66,7 +66,7 @@ class MemoryDriver:
         assert len(ids) <= self.limits.ids_per_fetch
         return {i: Head(self.rows[i].head, self.rows[i].expires_at) for i in ids if i in self.rows}
 
-    def fetch(self, ids: Sequence[str]) -> dict[str, Row]:
+    def fetch(self, ids: Sequence[str]) -> dict[str, StoredRow]:
         self._note("fetch")
         assert len(ids) <= self.limits.ids_per_fetch
         return {id: _row(self.rows[id]) for id in ids if id in self.rows}
@@ -135,5 +135,7 @@ def _holds(record: Record, condition: Condition) -> bool:
     )
 
 
-def _row(record: Record) -> Row:
-    return Row(record.id, record.kind, record.parent, record.head, record.body, record.expires_at)
+def _row(record: Record) -> StoredRow:
+    return StoredRow(
+        record.id, record.kind, record.parent, record.head, record.body, record.expires_at
+    )

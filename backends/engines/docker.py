@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backends.base import Engine, EngineUnavailableError
-from backends.engines.ports import LOOPBACK, answers, free_port
-from backends.engines.processes import Watchdog, stop_at_exit, stopped
+from store_conformance.backends.base import Engine, EngineUnavailableError
+from store_conformance.backends.engines.ports import LOOPBACK, answers, free_port
+from store_conformance.backends.engines.processes import Watchdog, stop_at_exit, stopped
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
@@ -152,17 +152,17 @@ class ContainerServer(Engine):
             self._container.reload()
             if self._container.status in ("exited", "dead"):
                 raise EngineUnavailableError(
-                    self.name, f"the container ended as it started: {self.last_words()}"
+                    self.name, f"the container ended as it started: {self.log_tail()}"
                 )
             if time.monotonic() > deadline:
                 raise EngineUnavailableError(
                     self.name,
                     f"the container did not answer within {self._ready_seconds:g} s:"
-                    f" {self.last_words()}",
+                    f" {self.log_tail()}",
                 )
             time.sleep(0.1)
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """The end of the container's log on one line, for a message."""
         text = self._container.logs(tail=3).decode("utf-8", errors="replace")
         return " | ".join(text.split("\n"))[-400:].strip(" |") or "its log is empty"
@@ -187,7 +187,7 @@ class ContainerServer(Engine):
         if made is not None:
             made.stop(force=True, delete_volume=True)
         if self._watchdog is not None:
-            self._watchdog.call_off()
+            self._watchdog.cancel()
             self._watchdog = None
 
 

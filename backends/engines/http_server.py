@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
 
-from backends.base import Engine, EngineUnavailableError
-from backends.engines.ports import LOOPBACK, free_port
-from backends.engines.processes import ServerProcess, remove_later
+from store_conformance.backends.base import Engine, EngineUnavailableError
+from store_conformance.backends.engines.ports import LOOPBACK, free_port
+from store_conformance.backends.engines.processes import ServerProcess, remove_later
 
 START_ATTEMPTS = 3
 
@@ -125,7 +125,7 @@ class HttpContainer(OwnServer):
         ready: str,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        from backends.engines.docker import ContainerServer
+        from store_conformance.backends.engines.docker import ContainerServer
 
         self._container = ContainerServer(
             name,

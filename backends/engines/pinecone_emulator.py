@@ -1,5 +1,5 @@
 """
-The emulator of Pinecone's API as a child process; it comes with a source checkout only.
+The emulator of Pinecone's API as a child process.
 """
 
 from __future__ import annotations
@@ -9,13 +9,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from backends.engines.http_server import HttpServer
+from store_conformance.backends.engines.http_server import HttpServer
 
-
-def emulator() -> Path | None:
-    """The file that starts it, beside the packages of this project."""
-    main = Path(__file__).resolve().parents[2] / "tests" / "pinecone_emulator" / "__main__.py"
-    return main if main.is_file() else None
+EMULATOR = "store_conformance.backends.pinecone_emulator"
 
 
 class PineconeEmulator(HttpServer):
@@ -29,7 +25,7 @@ class PineconeEmulator(HttpServer):
     def _started(
         self, folder: Path, ports: Sequence[int]
     ) -> tuple[Sequence[str], Mapping[str, str]]:
-        command = [sys.executable, str(emulator()), "--port", str(ports[0])]
+        command = [sys.executable, "-m", EMULATOR, "--port", str(ports[0])]
         command += ["--path", str(folder / "data"), "--visibility-delay", str(self.delay)]
         # The key goes by the environment: a command line is for everybody to read.
         return command, {**os.environ, "PINECONE_EMULATOR_KEY": self.api_key}

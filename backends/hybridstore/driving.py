@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from langgraph.store.base import Result
 
-from backends.hybridstore.plan import Answers, Call, Plan, Step
+from store_conformance.backends.hybridstore.plan import Answers, PartCall, Plan, Step
 
 T = TypeVar("T")
 
@@ -66,11 +66,11 @@ async def _awrite(step: Step) -> Answers:
     return answers
 
 
-async def _awrite_all(calls: Sequence[Call]) -> Answers:
+async def _awrite_all(calls: Sequence[PartCall]) -> Answers:
     return [await _answer(call) for call in calls]
 
 
-async def _answer(call: Call) -> list[Result]:
+async def _answer(call: PartCall) -> list[Result]:
     return await either(call.store.abatch, call.store.batch, call.ops)
 
 

@@ -25,7 +25,7 @@ from langgraph.store.base import (
     SearchOp,
 )
 
-from backends.hybridstore.routes import Namespace, Routing
+from store_conformance.backends.hybridstore.routes import Namespace, Routing
 
 PAGE = 1000
 """How many namespaces are read at once while a listing is gathered."""
@@ -35,7 +35,7 @@ FEW = 100
 
 
 @dataclass(frozen=True)
-class Call:
+class PartCall:
     """
     One batch for one store.
     """
@@ -50,7 +50,7 @@ class Step:
     Calls that do not depend on one another; those of a writing step run in their order.
     """
 
-    calls: tuple[Call, ...]
+    calls: tuple[PartCall, ...]
     writes: bool = False
 
 
@@ -88,7 +88,7 @@ def plan_batch(routing: Routing, ops: Sequence[Op]) -> Plan:
     reading = [group for group in groups.values() if group.reads]
     if reading:
         answers = yield Step(
-            tuple(Call(group.store, tuple(op for _, op in group.reads)) for group in reading)
+            tuple(PartCall(group.store, tuple(op for _, op in group.reads)) for group in reading)
         )
         for group, answer in zip(reading, answers, strict=True):
             for (place, _), result in zip(group.reads, answer, strict=True):
@@ -165,7 +165,7 @@ def _ranked(stores: Sequence[BaseStore], op: SearchOp) -> Plan:
     # Any of the first offset + limit may come from any store.  More is read than is returned, so
     # the reading refreshes nothing and the items returned are touched afterwards.
     first = op._replace(limit=op.offset + op.limit, offset=0, refresh_ttl=False)
-    answers = yield Step(tuple(Call(store, (first,)) for store in stores))
+    answers = yield Step(tuple(PartCall(store, (first,)) for store in stores))
     ranked = [
         (store, item)
         for store, answer in zip(stores, answers, strict=True)
@@ -175,7 +175,7 @@ def _ranked(stores: Sequence[BaseStore], op: SearchOp) -> Plan:
     kept = ranked[op.offset : op.offset + op.limit]
     if op.refresh_ttl:
         touched = [
-            Call(store, touches)
+            PartCall(store, touches)
             for store in stores
             if supports_ttl(store)
             and (
@@ -220,7 +220,7 @@ def plan_listing(stores: Sequence[BaseStore], op: ListNamespacesOp) -> Plan:
         offset = 0
         while True:
             asked = op._replace(limit=PAGE, offset=offset)
-            answers = yield Step((Call(store, (asked,)),))
+            answers = yield Step((PartCall(store, (asked,)),))
             page = [tuple(namespace) for namespace in _items(answers[0][0])]
             if len(page) > PAGE or (offset and page and every.issuperset(page)):
                 raise RuntimeError(
@@ -234,7 +234,7 @@ def plan_listing(stores: Sequence[BaseStore], op: ListNamespacesOp) -> Plan:
 
 
 def _search(store: BaseStore, op: SearchOp) -> Plan:
-    answers = yield Step((Call(store, (op,)),))
+    answers = yield Step((PartCall(store, (op,)),))
     return _items(answers[0][0])
 
 
@@ -242,15 +242,15 @@ def _items(result: Result) -> list[Any]:
     return result if isinstance(result, list) else []
 
 
-def _in_order_of_risk(writing: Sequence[_Group]) -> tuple[Call, ...]:
-    calls = [Call(group.store, tuple(group.puts.values())) for group in writing]
+def _in_order_of_risk(writing: Sequence[_Group]) -> tuple[PartCall, ...]:
+    calls = [PartCall(group.store, tuple(group.puts.values())) for group in writing]
     if len(calls) > 1:
         # What fails in the first store has changed nothing in the second.
         calls.sort(key=_risk, reverse=True)
     return tuple(calls)
 
 
-def _risk(call: Call) -> tuple[bool, bool, int]:
+def _risk(call: PartCall) -> tuple[bool, bool, int]:
     puts = [op for op in call.ops if isinstance(op, PutOp) and op.value is not None]
     indexed = getattr(call.store, "index_config", None) is not None
     embeds = indexed and any(op.index is not False for op in puts)

@@ -28,9 +28,9 @@ from langgraph.store.base import (
     validate_op_namespace,
 )
 
-from backends.hybridstore.driving import adrive, drive, either
-from backends.hybridstore.plan import concerned, plan_batch, supports_ttl
-from backends.hybridstore.routes import Namespace, Route, Routing
+from store_conformance.backends.hybridstore.driving import adrive, drive, either
+from store_conformance.backends.hybridstore.plan import concerned, plan_batch, supports_ttl
+from store_conformance.backends.hybridstore.routes import Namespace, Route, Routing
 
 
 class HybridStore(BaseStore):

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 from langgraph.store.base import BaseStore
 
-from backends.base import (
+from store_conformance.backends.base import (
     Availability,
     Backend,
     BackendError,
@@ -30,12 +30,12 @@ from backends.base import (
     Opened,
     Snippet,
 )
-from backends.engines.http_server import HttpServer, OwnServer
-from backends.engines.processes import stop_at_exit, stopped
-from backends.environment import setting
-from backends.vector.errors import EngineError, VectorStoreError, clean
-from backends.vector.store import VectorStore
-from conformance.contract import ALL, Capability, Location
+from store_conformance.backends.engines.http_server import HttpServer, OwnServer
+from store_conformance.backends.engines.processes import stop_at_exit, stopped
+from store_conformance.backends.environment import setting
+from store_conformance.backends.vector.errors import EngineError, VectorStoreError, clean
+from store_conformance.backends.vector.store import VectorStore
+from store_conformance.contract import ALL, Capability, Location
 
 Make = Callable[[], VectorStore]
 
@@ -122,7 +122,7 @@ class VectorBackend(Backend):
 
     @staticmethod
     def _container_problem() -> str | None:
-        from backends.engines.docker import docker_problem
+        from store_conformance.backends.engines.docker import docker_problem
 
         return docker_problem()
 
@@ -178,9 +178,9 @@ class VectorBackend(Backend):
                     return self._not(f"{clean(self._url)} refused us: {said}", self._key_hint())
                 problem = f"no answer from {clean(self._url)}: {said}"
                 return self._not(problem, f"see whether the server runs; {self._key_hint()}")
-        return Availability(True, self.deployment, self.described())
+        return Availability(True, self.deployment, self.describe())
 
-    def described(self) -> str:
+    def describe(self) -> str:
         """What would be used, without starting it."""
         return f"{self.name}, {self.deployment}"
 
@@ -200,7 +200,7 @@ class VectorBackend(Backend):
             return
         if not available.ok:
             raise EngineUnavailableError(self.name, f"{available.detail}.", available.how_to_get)
-        hush()
+        quiet_loggers()
         try:
             if self._url is None and self.deployment in (Deployment.PROCESS, Deployment.CONTAINER):
                 self._server = (
@@ -288,7 +288,7 @@ class VectorBackend(Backend):
         self.deployment = Deployment(spec["deployment"])
         self._url, self._key = spec["url"], spec.get("key")
         self._version = "attached"
-        hush()
+        quiet_loggers()
 
     def snippet(self, at: Location, mode: Mode) -> Snippet:
         """Embedded it has a folder of its own; a server's address and key come by the environment."""
@@ -322,7 +322,7 @@ class VectorBackend(Backend):
         return super().bytes_on_disk(at) if self.deployment is Deployment.EMBEDDED else None
 
 
-def hush() -> None:
+def quiet_loggers() -> None:
     """Let client libraries log what is wrong, not every request; a level that somebody set stays."""
     for name in _TALKATIVE:
         logger = logging.getLogger(name)

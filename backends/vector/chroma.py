@@ -17,8 +17,15 @@ from urllib.parse import urlsplit
 
 from langgraph.store.base import IndexConfig, TTLConfig
 
-from backends.vector.chroma_rows import cosines, made_up, score, to_filter, to_metadata, to_rows
-from backends.vector.driver import (
+from store_conformance.backends.vector.chroma_rows import (
+    cosines,
+    made_up,
+    score,
+    to_filter,
+    to_metadata,
+    to_rows,
+)
+from store_conformance.backends.vector.driver import (
     Abilities,
     HasToken,
     Head,
@@ -28,13 +35,13 @@ from backends.vector.driver import (
     NumberIn,
     Page,
     Record,
-    Row,
+    StoredRow,
     Touch,
     Where,
 )
-from backends.vector.errors import EngineError, ForeignCollectionError, clean
-from backends.vector.store import VectorStore
-from backends.vector.versions import require
+from store_conformance.backends.vector.errors import EngineError, ForeignCollectionError, clean
+from store_conformance.backends.vector.store import VectorStore
+from store_conformance.backends.vector.versions import require
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -207,7 +214,7 @@ class ChromaDriver:
         found = zip(got["ids"], got["metadatas"] or [], strict=True)
         return {id: Head(str(m["head"]), int(m["expires"]), frozenset(m)) for id, m in found}
 
-    def fetch(self, ids: Sequence[str]) -> dict[str, Row]:
+    def fetch(self, ids: Sequence[str]) -> dict[str, StoredRow]:
         if not ids:
             return {}
         with self._asking("read by id"):

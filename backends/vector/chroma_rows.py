@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from backends.vector.driver import (
+from store_conformance.backends.vector.driver import (
     OVERFLOW,
     Condition,
     HasToken,
@@ -16,7 +16,7 @@ from backends.vector.driver import (
     Kind,
     LacksToken,
     Record,
-    Row,
+    StoredRow,
     Where,
 )
 
@@ -54,10 +54,10 @@ def to_metadata(record: Record, head: Head | None) -> dict[str, Any]:
     return {**dict.fromkeys(stale), **new}
 
 
-def to_rows(got: Any) -> list[Row]:
+def to_rows(got: Any) -> list[StoredRow]:
     triples = zip(got["ids"], got["metadatas"] or [], got["documents"] or [], strict=True)
     return [
-        Row(
+        StoredRow(
             id, _KINDS[m["space"][0]], m.get("parent") or id, m["head"], body or "",
             int(m["expires"]),
         )
@@ -81,7 +81,7 @@ def cosines(vector: Sequence[float], others: Any) -> list[float]:
 
     one = np.asarray(vector, dtype=np.float64)
     rows = np.asarray(others, dtype=np.float64).reshape(-1, one.size)
-    # Row by row, not as a product of matrices: equal rows must have equal scores wherever they stand.
+    # StoredRow by row, not as a product of matrices: equal rows must have equal scores wherever they stand.
     products = (rows * one).sum(axis=1)
     norms = np.sqrt((rows * rows).sum(axis=1) * (one * one).sum())
     found = np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)

@@ -65,7 +65,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Row:
+class StoredRow:
     """A row as it was read, without its vector and its index fields."""
 
     id: str
@@ -80,7 +80,7 @@ class Row:
 class Hit:
     """A row found by its vector; ``score`` is the cosine similarity, -1 to 1, higher is better."""
 
-    row: Row
+    row: StoredRow
     score: float
 
 
@@ -88,7 +88,7 @@ class Hit:
 class Page:
     """Some rows, and the cursor of the next page (any driver-made value) or None after the last."""
 
-    rows: Sequence[Row]
+    rows: Sequence[StoredRow]
     cursor: Any = None
 
 
@@ -210,7 +210,7 @@ class Driver(Protocol):
     def heads(self, ids: Sequence[str]) -> dict[str, Head]:
         """The heads of the rows that exist."""
 
-    def fetch(self, ids: Sequence[str]) -> dict[str, Row]:
+    def fetch(self, ids: Sequence[str]) -> dict[str, StoredRow]:
         """The rows that exist."""
 
     def delete(self, ids: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from backends.vector.driver import OVERFLOW
+from store_conformance.backends.vector.driver import OVERFLOW
 
 MAX_TOKENS = 256
 """Fields and values indexed per item; a value with more is found by reading, not by index."""

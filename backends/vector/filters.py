@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backends.vector.driver import Condition, HasToken, LacksToken, NumberIn
-from backends.vector.encoding import nearest_float, number_name, token
+from store_conformance.backends.vector.driver import Condition, HasToken, LacksToken, NumberIn
+from store_conformance.backends.vector.encoding import nearest_float, number_name, token
 
 _MISSING = object()
 _RANGES: dict[str, Callable[[Any, Any], bool]] = {

@@ -2,8 +2,8 @@
 Namespaces in order, without reading the items where there is a shorter way.
 
 Some engines can tell the namespaces that are in use.  For the others the store keeps a register, one
-small row a namespace with the id of one of its items, its witness.  The register may be behind: a
-namespace is listed only if its witness is there, or if a look into the namespace finds another item.
+small row a namespace with the id of one of its items, its sentinel.  The register may be behind: a
+namespace is listed only if its sentinel is there, or if a look into the namespace finds another item.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import replace
 
 from langgraph.store.base import MatchCondition
 
-from backends.vector import encoding
-from backends.vector.driver import Driver, Where
-from backends.vector.planning import Listing
-from backends.vector.reading import Found, scan_all
+from store_conformance.backends.vector import encoding
+from store_conformance.backends.vector.driver import Driver, Where
+from store_conformance.backends.vector.planning import Listing
+from store_conformance.backends.vector.reading import Found, scan_all
 
 Path = tuple[str, ...]
 
@@ -32,7 +32,7 @@ def listed(driver: Driver, alive_at: int | None, listing: Listing) -> list[Path]
     conditions = tuple(op.match_conditions or ())
     where = Where(prefix=_literal_prefix(conditions), alive_at=alive_at)
     register = None if driver.abilities.namespaces else _Register(driver, where)
-    spaces = register.witnesses if register is not None else driver.namespaces(where)
+    spaces = register.sentinels if register is not None else driver.namespaces(where)
     shown: dict[Path, list[Path]] = {}
     for namespace in sorted(map(encoding.from_space, spaces)):
         if all(matches(condition, namespace) for condition in conditions):
@@ -48,7 +48,7 @@ class _Register:
         self._driver = driver
         self._alive_at = where.alive_at
         rows = replace(where, kinds=frozenset({"namespace"}), alive_at=None)
-        self.witnesses = {
+        self.sentinels = {
             row.parent: row.head for row in scan_all(driver, rows, driver.limits.rows_per_page)
         }
 
@@ -62,16 +62,16 @@ class _Register:
             some = names[start : start + min(enough - len(kept), self._driver.limits.ids_per_fetch)]
             start += len(some)
             spaces = {name: [*map(encoding.to_space, shown[name])] for name in some}
-            used = self._witnessed([each[0] for each in spaces.values()])
+            used = self._sentineled([each[0] for each in spaces.values()])
             doubtful = [each for each in spaces.values() if each[0] not in used]
-            used |= self._witnessed([space for each in doubtful for space in each[1:]])
+            used |= self._sentineled([space for each in doubtful for space in each[1:]])
             self._look_into([each for each in doubtful if used.isdisjoint(each)], used)
             kept += [name for name in some if not used.isdisjoint(spaces[name])]
         return kept
 
-    def _witnessed(self, spaces: Sequence[str]) -> set[str]:
-        """Those whose witness is there."""
-        named = {space: self.witnesses[space] for space in spaces if self.witnesses[space]}
+    def _sentineled(self, spaces: Sequence[str]) -> set[str]:
+        """Those whose sentinel is there."""
+        named = {space: self.sentinels[space] for space in spaces if self.sentinels[space]}
         heads = self._driver.heads
         ids = list(named.values())
         size = self._driver.limits.ids_per_fetch
@@ -81,7 +81,7 @@ class _Register:
             for id, head in heads(ids[start : start + size]).items()
             if self._alive_at is None or head.expires_at > self._alive_at
         }
-        return {space for space, witness in named.items() if witness in alive}
+        return {space for space, sentinel in named.items() if sentinel in alive}
 
     def _look_into(self, doubtful: Sequence[Sequence[str]], used: set[str]) -> None:
         """Add to ``used`` what is found in these groups, of which one space each is enough."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph.store.base import IndexConfig, TTLConfig
 
-from backends.vector.driver import (
+from store_conformance.backends.vector.driver import (
     Abilities,
     HasToken,
     Head,
@@ -26,20 +26,30 @@ from backends.vector.driver import (
     NumberIn,
     Page,
     Record,
-    Row,
+    StoredRow,
     Touch,
     Where,
 )
-from backends.vector.errors import (
+from store_conformance.backends.vector.errors import (
     EngineError,
     ForeignCollectionError,
     LimitExceededError,
     VectorStoreError,
     clean,
 )
-from backends.vector.pinecone_indexes import connected, dense_dimension, described
-from backends.vector.pinecone_rows import all_of, to_filter, to_json, to_metadata, to_row
-from backends.vector.store import VectorStore
+from store_conformance.backends.vector.pinecone_indexes import (
+    connect,
+    dense_dimension,
+    describe_index,
+)
+from store_conformance.backends.vector.pinecone_rows import (
+    all_of,
+    to_filter,
+    to_json,
+    to_metadata,
+    to_row,
+)
+from store_conformance.backends.vector.store import VectorStore
 
 if TYPE_CHECKING:
     from pinecone import Index, Pinecone
@@ -132,7 +142,7 @@ class PineconeDriver:
     def _open(self, name: str, dims: int | None) -> None:
         """Use the index of this name, made if it is not there."""
         assert self._client is not None
-        model = described(self._client, name, dims or _NO_VECTORS, self._deployment)
+        model = describe_index(self._client, name, dims or _NO_VECTORS, self._deployment)
         dimension = dense_dimension(model)
         if dimension is None:
             raise ForeignCollectionError(
@@ -276,7 +286,7 @@ class PineconeDriver:
             found = self._fetch(ids)
         return {id: Head(meta["h"], int(meta["e"])) for id, meta in found.items()}
 
-    def fetch(self, ids: Sequence[str]) -> dict[str, Row]:
+    def fetch(self, ids: Sequence[str]) -> dict[str, StoredRow]:
         with self._asking("read by id"):
             found = self._fetch(ids)
         return {id: to_row(id, metadata) for id, metadata in found.items()}
@@ -397,11 +407,11 @@ class PineconeStore(VectorStore):
         ``host`` is the control plane's, for an emulator.  ``deployment`` says where an index is made.
         """
 
-        def connect() -> Pinecone:
-            return connected(api_key, host, timeout)
+        def open_client() -> Pinecone:
+            return connect(api_key, host, timeout)
 
         driver = PineconeDriver(
-            connect, name, namespace, deployment=deployment, visible_within=visible_within,
+            open_client, name, namespace, deployment=deployment, visible_within=visible_within,
             secret=api_key,
         )  # fmt: skip
         collection = f"{name}/{namespace}" if namespace else name

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _FIELD = "_values"
 
 
-def connected(api_key: str | None, host: str | None, timeout: float = 30.0) -> Pinecone:
+def connect(api_key: str | None, host: str | None, timeout: float = 30.0) -> Pinecone:
     """A client that gives up on an unreachable service within seconds."""
     from pinecone import Pinecone, RetryConfig
 
@@ -37,7 +37,7 @@ def drop(client: Pinecone, name: str) -> None:
         client.indexes.delete(one)
 
 
-def described(client: Pinecone, name: str, dims: int, deployment: Mapping[str, Any]) -> Any:
+def describe_index(client: Pinecone, name: str, dims: int, deployment: Mapping[str, Any]) -> Any:
     """The index of this name, made with these dimensions if it is not there."""
     from pinecone import ConflictError, NotFoundError
 

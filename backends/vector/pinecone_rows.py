@@ -9,7 +9,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from backends.vector.driver import OVERFLOW, Condition, HasToken, NumberIn, Record, Row, Where
+from store_conformance.backends.vector.driver import (
+    OVERFLOW,
+    Condition,
+    HasToken,
+    NumberIn,
+    Record,
+    StoredRow,
+    Where,
+)
 
 
 def to_metadata(record: Record) -> dict[str, Any]:
@@ -27,8 +35,10 @@ def to_metadata(record: Record) -> dict[str, Any]:
     return {**metadata, **{name: values for name, values in lists.items() if values}}
 
 
-def to_row(id: str, metadata: Mapping[str, Any]) -> Row:
-    return Row(id, metadata["k"], metadata["p"], metadata["h"], metadata["b"], int(metadata["e"]))
+def to_row(id: str, metadata: Mapping[str, Any]) -> StoredRow:
+    return StoredRow(
+        id, metadata["k"], metadata["p"], metadata["h"], metadata["b"], int(metadata["e"])
+    )
 
 
 def to_json(data: Any) -> bytes:

@@ -24,8 +24,8 @@ from langgraph.store.base import (
     validate_op_namespace,
 )
 
-from backends.vector import encoding
-from backends.vector.filters import Filter, compile_filter
+from store_conformance.backends.vector import encoding
+from store_conformance.backends.vector.filters import Filter, compile_filter
 
 Paths = Sequence[list[str]]
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from langgraph.store.base import IndexConfig, TTLConfig
 
-from backends.vector.driver import (
+from store_conformance.backends.vector.driver import (
     Abilities,
     HasToken,
     Head,
@@ -27,13 +27,13 @@ from backends.vector.driver import (
     NumberIn,
     Page,
     Record,
-    Row,
+    StoredRow,
     Touch,
     Where,
 )
-from backends.vector.errors import EngineError, ForeignCollectionError, clean
-from backends.vector.qdrant_points import Point, Points, points_of, to_model
-from backends.vector.qdrant_rows import (
+from store_conformance.backends.vector.errors import EngineError, ForeignCollectionError, clean
+from store_conformance.backends.vector.qdrant_points import Point, Points, points_of, to_model
+from store_conformance.backends.vector.qdrant_rows import (
     FIELDS,
     any_of,
     cosine_of,
@@ -42,7 +42,7 @@ from backends.vector.qdrant_rows import (
     to_payload,
     to_row,
 )
-from backends.vector.store import VectorStore
+from store_conformance.backends.vector.store import VectorStore
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -182,7 +182,7 @@ class QdrantDriver:
         points = self._retrieve(ids, ["head", "expires"])
         return {p.id: Head(p.payload["head"], p.payload["expires"]) for p in points}
 
-    def fetch(self, ids: Sequence[str]) -> dict[str, Row]:
+    def fetch(self, ids: Sequence[str]) -> dict[str, StoredRow]:
         return {point.id: to_row(point) for point in self._retrieve(ids, FIELDS)}
 
     def _retrieve(self, ids: Sequence[str], fields: list[str]) -> list[Point]:
@@ -286,13 +286,13 @@ class QdrantStore(VectorStore):
     ) -> QdrantStore:
         """A store on a server; nothing is connected before ``setup`` or the first operation."""
 
-        def connect() -> QdrantClient:
-            return connected(
+        def open_client() -> QdrantClient:
+            return connect(
                 url, api_key, prefer_grpc=prefer_grpc, grpc_port=grpc_port, timeout=timeout
             )
 
         rest = None if prefer_grpc else timeout
-        driver = QdrantDriver(connect, collection, secret=api_key, rest_timeout=rest)
+        driver = QdrantDriver(open_client, collection, secret=api_key, rest_timeout=rest)
         return cls(driver, collection=collection, index=index, ttl=ttl)
 
     @classmethod
@@ -306,17 +306,17 @@ class QdrantStore(VectorStore):
     ) -> QdrantStore:
         """A store in a folder, without a server: for one process, and for thousands of items at most."""
 
-        def connect() -> QdrantClient:
+        def open_client() -> QdrantClient:
             from qdrant_client import QdrantClient
 
             # The driver lets one thread in at a time, which is all that SQLite's check is for.
             return QdrantClient(path=str(path), force_disable_check_same_thread=True)
 
-        driver = QdrantDriver(connect, collection)
+        driver = QdrantDriver(open_client, collection)
         return cls(driver, collection=collection, index=index, ttl=ttl)
 
 
-def connected(url: str, api_key: str | None, **more: Any) -> QdrantClient:
+def connect(url: str, api_key: str | None, **more: Any) -> QdrantClient:
     """
     A client of a server; it connects when it is used.
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph.store.base import IndexConfig, TTLConfig
 
-from backends.vector.driver import (
+from store_conformance.backends.vector.driver import (
     Abilities,
     HasToken,
     Head,
@@ -30,14 +30,20 @@ from backends.vector.driver import (
     NumberIn,
     Page,
     Record,
-    Row,
+    StoredRow,
     Touch,
     Where,
 )
-from backends.vector.errors import EngineError, ForeignCollectionError, clean
-from backends.vector.qdrant_points import Filter, Point
-from backends.vector.qdrant_rows import FIELDS, any_of, to_filter, to_payload, to_row
-from backends.vector.store import VectorStore
+from store_conformance.backends.vector.errors import EngineError, ForeignCollectionError, clean
+from store_conformance.backends.vector.qdrant_points import Filter, Point
+from store_conformance.backends.vector.qdrant_rows import (
+    FIELDS,
+    any_of,
+    to_filter,
+    to_payload,
+    to_row,
+)
+from store_conformance.backends.vector.store import VectorStore
 
 if TYPE_CHECKING:
     from qdrant_edge import EdgeShard
@@ -165,7 +171,7 @@ class QdrantEdgeDriver:
         found = self._retrieved(ids, ["head", "expires"])
         return {p.id: Head(p.payload["head"], p.payload["expires"]) for p in found}
 
-    def fetch(self, ids: Sequence[str]) -> dict[str, Row]:
+    def fetch(self, ids: Sequence[str]) -> dict[str, StoredRow]:
         return {point.id: to_row(point) for point in self._retrieved(ids, FIELDS)}
 
     def _retrieved(self, ids: Sequence[str], fields: list[str]) -> list[Point]:

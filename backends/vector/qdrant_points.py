@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import quote
 
-from backends.vector.rest import Rest, behind_proxy, singles
+from store_conformance.backends.vector.rest import Rest, behind_proxy, singles
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backends.vector.driver import (
+from store_conformance.backends.vector.driver import (
     OVERFLOW,
     Condition,
     HasToken,
@@ -14,10 +14,10 @@ from backends.vector.driver import (
     LacksToken,
     NumberIn,
     Record,
-    Row,
+    StoredRow,
     Where,
 )
-from backends.vector.qdrant_points import Filter, Point
+from store_conformance.backends.vector.qdrant_points import Filter, Point
 
 FIELDS = ["kind", "parent", "head", "body", "expires"]
 """What is read of a point to make a row."""
@@ -59,9 +59,9 @@ def to_payload(record: Record) -> dict[str, Any]:
     }
 
 
-def to_row(point: Point) -> Row:
+def to_row(point: Point) -> StoredRow:
     found = point.payload
-    return Row(
+    return StoredRow(
         point.id, found["kind"], found["parent"], found["head"], found["body"], found["expires"]
     )
 

@@ -12,12 +12,20 @@ from typing import Any
 
 from langgraph.store.base import Item, SearchItem
 
-from backends.vector import encoding
-from backends.vector.driver import NEVER, Driver, Hit, Kind, Row, Touch, Where
-from backends.vector.errors import LimitExceededError
-from backends.vector.filters import Filter
-from backends.vector.planning import Get, Search
-from backends.vector.ties import settled
+from store_conformance.backends.vector import encoding
+from store_conformance.backends.vector.driver import (
+    NEVER,
+    Driver,
+    Hit,
+    Kind,
+    StoredRow,
+    Touch,
+    Where,
+)
+from store_conformance.backends.vector.errors import LimitExceededError
+from store_conformance.backends.vector.filters import Filter
+from store_conformance.backends.vector.planning import Get, Search
+from store_conformance.backends.vector.ties import settled
 
 _ITEMS: frozenset[Kind] = frozenset({"item"})
 _RANKED: frozenset[Kind] = frozenset({"item", "vector"})
@@ -31,7 +39,7 @@ _SMALLEST_PAGE = 64
 class Found:
     """An item as it was read, with what a refresh of its TTL needs."""
 
-    row: Row
+    row: StoredRow
     namespace: tuple[str, ...]
     key: str
     value: dict[str, Any]
@@ -39,7 +47,7 @@ class Found:
     score: float | None = None
 
     @classmethod
-    def from_row(cls, row: Row) -> Found:
+    def from_row(cls, row: StoredRow) -> Found:
         namespace, key, value = encoding.from_body(row.body)
         return cls(row, namespace, key, value, encoding.HeadFacts.from_text(row.head))
 
@@ -104,7 +112,7 @@ class Reader:
             return [replace(found, score=0.0) for found in self._plain(search, where)]
         return self._nearest(search, replace(where, alive_at=None), vector)
 
-    def _visible(self, row: Row) -> bool:
+    def _visible(self, row: StoredRow) -> bool:
         return self._alive_at is None or row.expires_at > self._alive_at
 
     def _plain(self, search: Search, where: Where) -> list[Found]:
@@ -135,7 +143,7 @@ class Reader:
             raise LimitExceededError(
                 self._driver.engine, "offset + limit of a semantic search", most, wanted
             )
-        parents: dict[str, Row] = {}
+        parents: dict[str, StoredRow] = {}
         ask = wanted
         while True:
             hits = settled(partial(self._driver.query, vector, where), ask, most or sys.maxsize)
@@ -149,7 +157,9 @@ class Reader:
             ask = max(ask * 4, _SMALLEST_PAGE)
             ask = ask if most is None else min(ask, most)
 
-    def _pooled(self, hits: Sequence[Hit], parents: dict[str, Row], filter: Filter) -> list[Found]:
+    def _pooled(
+        self, hits: Sequence[Hit], parents: dict[str, StoredRow], filter: Filter
+    ) -> list[Found]:
         """Each item once, with its best vector; what an overwrite left behind is passed over."""
         parents.update((hit.row.id, hit.row) for hit in hits if hit.row.kind == "item")
         missing = dict.fromkeys(h.row.parent for h in hits if h.row.parent not in parents)
@@ -170,15 +180,15 @@ class Reader:
         return kept
 
 
-def fetch_all(driver: Driver, ids: Sequence[str]) -> dict[str, Row]:
+def fetch_all(driver: Driver, ids: Sequence[str]) -> dict[str, StoredRow]:
     """The rows that exist, in as many calls as the engine needs."""
-    rows: dict[str, Row] = {}
+    rows: dict[str, StoredRow] = {}
     for start in range(0, len(ids), driver.limits.ids_per_fetch):
         rows.update(driver.fetch(ids[start : start + driver.limits.ids_per_fetch]))
     return rows
 
 
-def scan_all(driver: Driver, where: Where, size: int, skip: int = 0) -> Iterator[Row]:
+def scan_all(driver: Driver, where: Where, size: int, skip: int = 0) -> Iterator[StoredRow]:
     """All rows in the engine's order, page by page, the pages growing up to the engine's limit."""
     cursor: Any = None
     size = max(1, min(size, driver.limits.rows_per_page))

@@ -26,14 +26,14 @@ from langgraph.store.base import (
     tokenize_path,
 )
 
-from backends.vector.driver import Driver, Touch
-from backends.vector.errors import DimensionMismatchError, EngineError
-from backends.vector.listing import listed
-from backends.vector.ordering import Clock, Order
-from backends.vector.planning import Embedded, Plan, plan
-from backends.vector.reading import Found, Reader
-from backends.vector.sweeper import Sweeper
-from backends.vector.writing import Writer
+from store_conformance.backends.vector.driver import Driver, Touch
+from store_conformance.backends.vector.errors import DimensionMismatchError, EngineError
+from store_conformance.backends.vector.listing import listed
+from store_conformance.backends.vector.ordering import Clock, Order
+from store_conformance.backends.vector.planning import Embedded, Plan, plan
+from store_conformance.backends.vector.reading import Found, Reader
+from store_conformance.backends.vector.sweeper import Sweeper
+from store_conformance.backends.vector.writing import Writer
 
 _THREADS = 16
 """How many async calls may talk to the engine at once; more wait for their turn."""

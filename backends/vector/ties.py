@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from backends.vector.driver import Hit
+from store_conformance.backends.vector.driver import Hit
 
 
 def settled(ask: Callable[[int], Sequence[Hit]], limit: int, most: int) -> list[Hit]:

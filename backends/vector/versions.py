@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from backends.vector.errors import EngineError
+from store_conformance.backends.vector.errors import EngineError
 
 
 def require(engine: str, version: str, oldest: tuple[int, int]) -> None:

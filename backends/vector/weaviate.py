@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from langgraph.store.base import IndexConfig, TTLConfig
 
-from backends.vector.driver import (
+from store_conformance.backends.vector.driver import (
     Abilities,
     HasToken,
     Head,
@@ -27,17 +27,17 @@ from backends.vector.driver import (
     NumberIn,
     Page,
     Record,
-    Row,
+    StoredRow,
     Touch,
     Where,
 )
-from backends.vector.errors import EngineError, VectorStoreError, clean
-from backends.vector.rest import Rest
-from backends.vector.store import VectorStore
-from backends.vector.versions import require
-from backends.vector.weaviate_objects import Objects, rest_of, update
-from backends.vector.weaviate_rows import FIELDS, sliced, to_filter, to_row
-from backends.vector.weaviate_schema import create, description, known_dims
+from store_conformance.backends.vector.errors import EngineError, VectorStoreError, clean
+from store_conformance.backends.vector.rest import Rest
+from store_conformance.backends.vector.store import VectorStore
+from store_conformance.backends.vector.versions import require
+from store_conformance.backends.vector.weaviate_objects import Objects, rest_of, update
+from store_conformance.backends.vector.weaviate_rows import FIELDS, sliced, to_filter, to_row
+from store_conformance.backends.vector.weaviate_schema import create, description, known_dims
 
 if TYPE_CHECKING:
     from weaviate import WeaviateClient
@@ -155,7 +155,7 @@ class WeaviateDriver:
         found = self._by_id(ids, ["head", "expires"])
         return {id: Head(p["head"], int(p["expires"])) for id, p in found}
 
-    def fetch(self, ids: Sequence[str]) -> dict[str, Row]:
+    def fetch(self, ids: Sequence[str]) -> dict[str, StoredRow]:
         return {id: to_row(id, properties) for id, properties in self._by_id(ids, FIELDS)}
 
     def _by_id(self, ids: Sequence[str], fields: list[str]) -> list[tuple[str, dict[str, Any]]]:
@@ -198,7 +198,7 @@ class WeaviateDriver:
             slices, number, offset = cursor or (self._slices(chosen), 0, 0)
             if cursor is None:
                 slices, number, offset = self._skipped(chosen, slices, skip)
-            rows: list[Row] = []
+            rows: list[StoredRow] = []
             while len(rows) < limit and number < slices:
                 page = self._page(sliced(chosen, slices, number), limit - len(rows), offset)
                 if len(page) < limit - len(rows):
@@ -228,7 +228,7 @@ class WeaviateDriver:
             self._collection.aggregate.over_all(total_count=True, filters=chosen).total_count or 0
         )
 
-    def _page(self, chosen: Any, limit: int, offset: int) -> list[Row]:
+    def _page(self, chosen: Any, limit: int, offset: int) -> list[StoredRow]:
         found = self._collection.query.fetch_objects(
             filters=chosen, limit=limit, offset=offset, return_properties=FIELDS
         )
@@ -309,15 +309,15 @@ class WeaviateStore(VectorStore):
         ``grpc`` is ``host:port`` of the gRPC side, the URL's host and port 50051 if not given.
         """
 
-        def connect() -> WeaviateClient:
-            return connected(url, grpc, api_key, timeout)
+        def open_client() -> WeaviateClient:
+            return connect(url, grpc, api_key, timeout)
 
         rest = rest_of(url, api_key, timeout)
-        driver = WeaviateDriver(connect, collection, rest=rest, secret=api_key)
+        driver = WeaviateDriver(open_client, collection, rest=rest, secret=api_key)
         return cls(driver, collection=collection, index=index, ttl=ttl)
 
 
-def connected(
+def connect(
     url: str, grpc: str | None = None, api_key: str | None = None, timeout: int = 60
 ) -> WeaviateClient:
     """A client that has reached both sides of the server."""

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from backends.vector.driver import Record
-from backends.vector.rest import RefusedError, Rest, behind_proxy, singles
-from backends.vector.weaviate_rows import to_object
+from store_conformance.backends.vector.driver import Record
+from store_conformance.backends.vector.rest import RefusedError, Rest, behind_proxy, singles
+from store_conformance.backends.vector.weaviate_rows import to_object
 
 if TYPE_CHECKING:
     from weaviate.collections import Collection

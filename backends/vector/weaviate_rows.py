@@ -11,8 +11,16 @@ import math
 import zlib
 from typing import Any
 
-from backends.vector.driver import OVERFLOW, Condition, HasToken, NumberIn, Record, Row, Where
-from backends.vector.weaviate_schema import COLUMNS
+from store_conformance.backends.vector.driver import (
+    OVERFLOW,
+    Condition,
+    HasToken,
+    NumberIn,
+    Record,
+    StoredRow,
+    Where,
+)
+from store_conformance.backends.vector.weaviate_schema import COLUMNS
 
 FIELDS = ["kind", "parent", "head", "body", "expires"]
 """What is read of an object to make a row."""
@@ -41,8 +49,8 @@ def to_object(record: Record) -> dict[str, Any]:
     }
 
 
-def to_row(id: str, found: dict[str, Any]) -> Row:
-    return Row(
+def to_row(id: str, found: dict[str, Any]) -> StoredRow:
+    return StoredRow(
         id, found["kind"], found["parent"], found.get("head") or "", found.get("body") or "",
         int(found["expires"]),
     )  # fmt: skip

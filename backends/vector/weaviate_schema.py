@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from backends.vector.errors import ForeignCollectionError
+from store_conformance.backends.vector.errors import ForeignCollectionError
 
 if TYPE_CHECKING:
     from weaviate import WeaviateClient

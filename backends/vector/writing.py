@@ -12,12 +12,12 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from backends.vector import encoding
-from backends.vector.driver import NEVER, Driver, Head, Record, Where, size_of
-from backends.vector.errors import LimitExceededError
-from backends.vector.ordering import Clock, KeyLocks, Order
-from backends.vector.planning import Write
-from backends.vector.reading import expiry, scan_all
+from store_conformance.backends.vector import encoding
+from store_conformance.backends.vector.driver import NEVER, Driver, Head, Record, Where, size_of
+from store_conformance.backends.vector.errors import LimitExceededError
+from store_conformance.backends.vector.ordering import Clock, KeyLocks, Order
+from store_conformance.backends.vector.planning import Write
+from store_conformance.backends.vector.reading import expiry, scan_all
 
 _KNOWN_SPACES = 100_000
 
@@ -31,7 +31,7 @@ class Writer:
         self._omit_expired = omit_expired
         self._locks = KeyLocks()
         self._clock = Clock()
-        self._witnesses: dict[str, str] = {}
+        self._sentineles: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def write(
@@ -125,7 +125,7 @@ class Writer:
         )  # fmt: skip
 
     def _unregistered(self, writes: Sequence[Write]) -> dict[str, Write]:
-        """The first put into each namespace whose witness is not known."""
+        """The first put into each namespace whose sentinel is not known."""
         if self._driver.abilities.namespaces:
             return {}
         first: dict[tuple[str, ...], Write] = {}
@@ -134,20 +134,20 @@ class Writer:
                 first.setdefault(write.namespace, write)
         named = {encoding.to_space(name): write for name, write in first.items()}
         with self._lock:
-            return {space: put for space, put in named.items() if space not in self._witnesses}
+            return {space: put for space, put in named.items() if space not in self._sentineles}
 
     def _remember(self, fresh: Mapping[str, Write]) -> None:
         with self._lock:
-            if len(self._witnesses) > _KNOWN_SPACES:
-                self._witnesses.clear()
-            self._witnesses.update((space, put.id) for space, put in fresh.items())
+            if len(self._sentineles) > _KNOWN_SPACES:
+                self._sentineles.clear()
+            self._sentineles.update((space, put.id) for space, put in fresh.items())
 
     def _forget(self, gone: Collection[str], spaces: Sequence[str] | None = None) -> None:
-        """The next put into a namespace (of these, of any) whose witness is gone will be its witness."""
+        """The next put into a namespace (of these, of any) whose sentinel is gone will be its sentinel."""
         with self._lock:
-            among = list(self._witnesses) if spaces is None else spaces
-            for space in [s for s in among if self._witnesses.get(s) in gone]:
-                self._witnesses.pop(space, None)
+            among = list(self._sentineles) if spaces is None else spaces
+            for space in [s for s in among if self._sentineles.get(s) in gone]:
+                self._sentineles.pop(space, None)
 
     def _upsert(self, records: Sequence[Record], heads: Mapping[str, Head]) -> None:
         limits = self._driver.limits
@@ -173,7 +173,7 @@ class Writer:
 
 
 def _registration(first: Write) -> Record:
-    """The entry by which a namespace is found where the engine cannot list them, with its witness."""
+    """The entry by which a namespace is found where the engine cannot list them, with its sentinel."""
     space = encoding.to_space(first.namespace)
     return Record(
         id=encoding.space_id(space), kind="namespace", parent=space, space=space,

@@ -18,19 +18,20 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 
-from conformance.case import Mode
-from conformance.compat import BaseStore, PutOp
-from conformance.contract import Capability, Location
-from conformance.corpus import LABELS, load_corpus
-from conformance.embedding import embedder_from_name, shared_embedder, spec_of
-from conformance.lanes import LoopLane, run_bounded
-from conformance.outcome import Journal, UnverifiedError
-from conformance.results import Measurement
-from conformance.settings import Settings
-from conformance.subject import Subject
+from store_conformance.contract import Capability, Location
+from store_conformance.contract.records import Measurement
+from store_conformance.corpus import LABELS, load_corpus
+from store_conformance.embedding import embedder_from_name, shared_embedder, spec_of
+from store_conformance.harness.case import Mode
+from store_conformance.harness.compat import BaseStore, PutOp
+from store_conformance.harness.errors import UnverifiedError
+from store_conformance.harness.journal import Journal
+from store_conformance.harness.loops import LoopThread, run_bounded
+from store_conformance.harness.settings import Settings
+from store_conformance.harness.subject import Subject
 
 if TYPE_CHECKING:
-    from backends.base import Backend
+    from store_conformance.harness.backends import Backend
 
 OPERATIONS = (
     "put",
@@ -92,7 +93,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Call:
+class TimedCall:
     """One call to the store; ``timed`` is ``None`` for one that only keeps the store as it was."""
 
     method: str
@@ -126,7 +127,7 @@ class Workload:
 
     def all_texts(self) -> list[str]:
         """Every text that is ever put, for the embedder to know beforehand."""
-        from conformance.suite._corpus import text_of
+        from store_conformance.suite.support.corpus import text_of
 
         values = [self.value(n) for n in range(self.items + BATCH)]
         # A store embeds the field that the index names; one that embeds the value finds that too.
@@ -136,34 +137,34 @@ class Workload:
         for start in range(0, self.items, FILL):
             yield [self.put(n) for n in range(start, min(start + FILL, self.items))]
 
-    def round(self, number: int) -> Iterator[Call]:
+    def round(self, number: int) -> Iterator[TimedCall]:
         """Every operation once, in an order of its own; the store is as big after as before."""
         known = self.random.randrange(self.items)
         fresh = self.items + number % BATCH
         op = self.put(fresh)
         prefix = ("email_assistant",)
         reads = [
-            Call("get", (self.namespace(known), f"memory-{known}"), {}, "get"),
-            Call(
+            TimedCall("get", (self.namespace(known), f"memory-{known}"), {}, "get"),
+            TimedCall(
                 "search", (prefix,), {"filter": {"label": "respond"}, "limit": 10}, "search_filter"
             ),
-            Call("list_namespaces", (), {"prefix": prefix, "limit": 100}, "list_namespaces"),
+            TimedCall("list_namespaces", (), {"prefix": prefix, "limit": 100}, "list_namespaces"),
         ]
         if self.vectors:
             query = self.queries[number % len(self.queries)]
             more = {"query": query, "limit": 10}
-            reads.append(Call("search", (prefix,), more, "search_semantic"))
+            reads.append(TimedCall("search", (prefix,), more, "search_semantic"))
         self.random.shuffle(reads)
-        yield Call("put", (op.namespace, op.key, op.value), {}, "put")
+        yield TimedCall("put", (op.namespace, op.key, op.value), {}, "put")
         yield from reads
-        yield Call("delete", (op.namespace, op.key), {}, "delete")
+        yield TimedCall("delete", (op.namespace, op.key), {}, "delete")
         if number % EACH_BATCH == 0:
             yield from self._batch()
 
-    def _batch(self) -> Iterator[Call]:
+    def _batch(self) -> Iterator[TimedCall]:
         ops = [self.put(self.items + n) for n in range(BATCH)]
-        yield Call("batch", (ops,), {}, "batch_put")
-        yield Call("batch", ([PutOp(op.namespace, op.key, None) for op in ops],))
+        yield TimedCall("batch", (ops,), {}, "batch_put")
+        yield TimedCall("batch", ([PutOp(op.namespace, op.key, None) for op in ops],))
 
 
 class Samples:
@@ -174,7 +175,7 @@ class Samples:
         self.rounds = 0
         self._workload = workload
 
-    def plan(self) -> Iterator[tuple[Call, bool]]:
+    def plan(self) -> Iterator[tuple[TimedCall, bool]]:
         """The calls of every round, and whether they count."""
         begin = time.monotonic()
         for number in range(WARM_UP + ROUNDS):
@@ -185,7 +186,7 @@ class Samples:
             if time.monotonic() - begin > BUDGET_SECONDS and self.rounds:
                 return
 
-    def add(self, call: Call, counts: bool, nanoseconds: int) -> None:
+    def add(self, call: TimedCall, counts: bool, nanoseconds: int) -> None:
         if counts and call.timed is not None:
             self.by_operation.setdefault(call.timed, []).append(nanoseconds / 1e9)
 
@@ -229,11 +230,11 @@ def _measure(backend: Backend, mode: Mode, settings: Settings) -> Measured:
         index = {"dims": dims, "embed": embedder, "fields": ["text"]}
         facts |= {"embedder": settings.embed, "dims": dims}
     at = backend.location(durable=True)
-    lane = LoopLane()
+    loop_thread = LoopThread()
     samples = Samples(workload)
     try:
-        empty, full = _sizes(backend, at, mode, lane, index, workload)
-        store = _open(backend, at, mode, lane, index)
+        empty, full = _sizes(backend, at, mode, loop_thread, index, workload)
+        store = _open(backend, at, mode, loop_thread, index)
         try:
             if Capability.PERSISTENCE not in backend.capabilities:
                 _fill(store, workload)
@@ -241,14 +242,14 @@ def _measure(backend: Backend, mode: Mode, settings: Settings) -> Measured:
             gc.collect()
             embedder.reset()
             if mode == "async":
-                lane.run(_adrive(store.raw, samples))
+                loop_thread.run(_adrive(store.raw, samples))
             else:
                 _drive(store.raw, samples)
             looked_up = embedder.reset()
         finally:
             store.close()
     finally:
-        lane.close()
+        loop_thread.close()
         backend.discard(at)
     if looked_up.texts:
         # The look-ups in the cache are inside the clock; this is what they took.
@@ -273,13 +274,22 @@ def _prepare(embedder: Embeddings, workload: Workload) -> None:
         embedder.embed_query(query)
 
 
-def _open(backend: Backend, at: Location, mode: Mode, lane: LoopLane, index: Any) -> Subject:
+def _open(
+    backend: Backend, at: Location, mode: Mode, loop_thread: LoopThread, index: Any
+) -> Subject:
     manager = backend.open(at, index, None, mode)
-    return Subject(manager, at=at, mode=mode, lane=lane, journal=Journal(), index=index)
+    return Subject(
+        manager, at=at, mode=mode, loop_thread=loop_thread, journal=Journal(), index=index
+    )
 
 
 def _sizes(
-    backend: Backend, at: Location, mode: Mode, lane: LoopLane, index: Any, workload: Workload
+    backend: Backend,
+    at: Location,
+    mode: Mode,
+    loop_thread: LoopThread,
+    index: Any,
+    workload: Workload,
 ) -> tuple[int | None, int | None]:
     """
     Fill the location; gives its bytes on disk before and after, each with the store closed.
@@ -288,9 +298,9 @@ def _sizes(
     """
     if Capability.PERSISTENCE not in backend.capabilities:
         return None, None
-    _open(backend, at, mode, lane, index).close()
+    _open(backend, at, mode, loop_thread, index).close()
     empty = backend.bytes_on_disk(at)
-    store = _open(backend, at, mode, lane, index)
+    store = _open(backend, at, mode, loop_thread, index)
     try:
         _fill(store, workload)
     finally:

@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from conformance.benchmarks._measure import OPERATIONS, Measured, embedding_samples, measure
-from conformance.case import Mode
-from conformance.contract import Capability
-from conformance.lanes import HungError
-from conformance.outcome import StoreRaisedError, brief
-from conformance.plugin import carry, session_of
-from conformance.results import Measurement, redact_text
+from store_conformance.benchmarks._measure import OPERATIONS, Measured, embedding_samples, measure
+from store_conformance.contract import Capability
+from store_conformance.contract.records import Measurement
+from store_conformance.contract.secrets import redact_text
+from store_conformance.harness.case import Mode
+from store_conformance.harness.errors import StoreRaisedError
+from store_conformance.harness.loops import HungError
+from store_conformance.harness.text import shorten
+from store_conformance.pytest_plugin.cases import carry, session_of
 
 _MODES: tuple[tuple[Mode, Capability], ...] = (
     ("sync", Capability.SYNC),
@@ -86,7 +88,7 @@ def _measured(config: pytest.Config, name: str, mode: Mode) -> Measured:
 def _told(error: BaseException) -> str:
     cause = error.cause if isinstance(error, StoreRaisedError) else error
     said = " ".join(f"{type(cause).__name__}: {cause}".split())
-    return redact_text(f"could not be measured: {brief(said, 200)}")
+    return redact_text(f"could not be measured: {shorten(said, 200)}")
 
 
 @pytest.mark.benchmark(timer=CLOCK)

@@ -2,10 +2,23 @@
 The contract: rules, capabilities, verdicts and locations, as data.  It knows no database and no test.
 """
 
-from conformance.contract.capabilities import ALL, Capability, UnknownCapabilityError, declared
-from conformance.contract.location import Location
-from conformance.contract.rules import Group, Rule, UnknownRuleError, group, groups, rule, rules
-from conformance.contract.verdicts import Level, Verdict, merge
+from store_conformance.contract.capabilities import (
+    ALL,
+    Capability,
+    UnknownCapabilityError,
+    declared,
+)
+from store_conformance.contract.location import Location
+from store_conformance.contract.rules import (
+    Group,
+    Rule,
+    UnknownRuleError,
+    group,
+    groups,
+    rule,
+    rules,
+)
+from store_conformance.contract.verdicts import Level, Verdict, merge
 
 __all__ = [
     "ALL",

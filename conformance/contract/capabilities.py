@@ -37,7 +37,7 @@ ALL = frozenset(Capability)
 
 
 class UnknownCapabilityError(ValueError):
-    """A name in ``--declare`` that is no capability."""
+    """A name in ``--declare`` that is not a capability."""
 
     def __init__(self, name: str) -> None:
         known = sorted(f"no-{c}" for c in Capability)

@@ -1,10 +1,10 @@
 """
-The contract as a Markdown page: ``python -m conformance.contract.page > docs/CONTRACT.md``.
+The contract as a Markdown page: ``python -m store_conformance.contract.page > docs/CONTRACT.md``.
 """
 
 from __future__ import annotations
 
-from conformance.contract.rules import groups, rules
+from store_conformance.contract.rules import groups, rules
 
 HEAD = """\
 # The contract of a LangGraph store, as rules that can be tested
@@ -18,8 +18,8 @@ Sources: **B** = `langgraph/store/base/__init__.py`, **BB** = `base/batch.py`, *
 4.3.2, -sqlite 3.1.2 and -postgres 3.2.0; **D** = the stores page of the LangGraph docs; **T** = upstream
 `test_store.py`; `#n` = an issue or pull request of langchain-ai/langgraph; guide = the production persistence guide.
 
-This page is generated from `conformance/contract/rules.toml` by `python -m conformance.contract.page`;
-`store-conformance rules ID` shows a rule with its cases and controls.
+This page is generated from `conformance/contract/rules.toml` by `python -m store_conformance.contract.page`;
+`store-conformance rules ID` shows a rule with its cases and mutants.
 """
 
 

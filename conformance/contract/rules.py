@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from conformance.contract.verdicts import Level
+from store_conformance.contract.verdicts import Level
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -52,7 +52,7 @@ class Group:
 
 @lru_cache(maxsize=1)
 def _contract() -> tuple[tuple[Group, ...], dict[str, Rule]]:
-    text = resources.files("conformance.contract").joinpath("rules.toml").read_text("utf-8")
+    text = resources.files("store_conformance.contract").joinpath("rules.toml").read_text("utf-8")
     data: dict[str, list[dict[str, Any]]] = tomllib.loads(text)
     groups = tuple(Group(g["id"], g["title"]) for g in data["group"])
     rules = {

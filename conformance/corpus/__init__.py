@@ -4,7 +4,7 @@ The e-mails, memories, questions and prompts that the scenarios run on: the ship
 
 from __future__ import annotations
 
-from conformance.corpus.model import (
+from store_conformance.corpus.model import (
     EVERYONE,
     LABELS,
     PROMPT_KEYS,
@@ -15,7 +15,7 @@ from conformance.corpus.model import (
     Prompt,
     Question,
 )
-from conformance.corpus.reading import SHIPPED, load_corpus
+from store_conformance.corpus.reading import SHIPPED, load_corpus
 
 __all__ = [
     "EVERYONE",

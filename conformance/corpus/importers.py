@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.corpus.model import LABELS, CorpusError, Email, Memory, Question
-from conformance.corpus.rows import Row, decode
+from store_conformance.corpus.model import LABELS, CorpusError, Email, Memory, Question
+from store_conformance.corpus.rows import CorpusRow, decode
 
 QRELS_COLUMNS = ("memory-id", "corpus-id", "doc-id")
 
 
-def memory_from(row: Row) -> Memory:
+def memory_from(row: CorpusRow) -> Memory:
     """A memory from a row with ``text``, or from a dialogue turn with ``user_text``."""
     if "text" not in row.data and "user_text" in row.data:
         return _turn(row)
@@ -31,7 +31,7 @@ def memory_from(row: Row) -> Memory:
     )
 
 
-def _turn(row: Row) -> Memory:
+def _turn(row: CorpusRow) -> Memory:
     """One turn of a dialogue as one text, as an agent would file it: date, who, both utterances."""
     speaker, date = row.user(), row.optional("date")
     answer = row.optional("assistant_text").strip()
@@ -40,7 +40,7 @@ def _turn(row: Row) -> Memory:
     return Memory(id=row.text("id", "_id"), user=speaker, text=text, kind="turn", date=date)
 
 
-def email_from(row: Row) -> Email:
+def email_from(row: CorpusRow) -> Email:
     """An e-mail; ``email_thread`` is read as ``body`` and ``triage`` as ``label``."""
     label = row.text("label", "triage")
     if label not in LABELS:
@@ -73,7 +73,7 @@ class Judgement:
 class Imported:
     """Questions with the rows they came from, and what was left out."""
 
-    questions: tuple[tuple[Question, Row], ...]
+    questions: tuple[tuple[Question, CorpusRow], ...]
     notes: tuple[str, ...] = field(default=())
 
 
@@ -109,10 +109,10 @@ def _score(cells: Sequence[str], path: str, line: int) -> float:
         return float(cells[2])
     except ValueError:
         hint = "the third column is a number above 0 for relevant memories"
-        raise CorpusError(path, line, f'score "{cells[2]}" is no number', hint) from None
+        raise CorpusError(path, line, f'score "{cells[2]}" is not a number', hint) from None
 
 
-def questions_from(rows: Sequence[Row], judgements: Sequence[Judgement]) -> Imported:
+def questions_from(rows: Sequence[CorpusRow], judgements: Sequence[Judgement]) -> Imported:
     """
     Queries joined with their judgements.
 

@@ -1,7 +1,7 @@
 """
 What a corpus is made of: people's e-mails, memories, questions and prompts, as frozen records.
 
-Nothing here reads files (`conformance.corpus.reading`) or talks to a store.
+Nothing here reads files (`store_conformance.corpus.reading`) or talks to a store.
 """
 
 from __future__ import annotations

@@ -10,14 +10,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from conformance.corpus.importers import (
+from store_conformance.corpus.importers import (
     email_from,
     memory_from,
     questions_from,
     read_judgements,
 )
-from conformance.corpus.model import Corpus, CorpusError, Email, Memory, Prompt, Question
-from conformance.corpus.rows import Folder, Row, read_rows
+from store_conformance.corpus.model import Corpus, CorpusError, Email, Memory, Prompt, Question
+from store_conformance.corpus.rows import CorpusRow, Folder, read_rows
 
 SHIPPED = "eight-mailboxes"
 """The name of the corpus that comes with the package."""
@@ -37,7 +37,7 @@ def load_corpus(path: Path | str | _Paths | None = None) -> Corpus:
     mean different people by the same name.
     """
     if path is None or (not isinstance(path, (str, Path)) and not path):
-        return read_folder(resources.files("conformance.corpus") / "data", SHIPPED)
+        return read_folder(resources.files("store_conformance.corpus") / "data", SHIPPED)
     if isinstance(path, (str, Path)):
         return _read_path(Path(path))
     sets = [_read_path(Path(one)) for one in path]
@@ -71,14 +71,14 @@ def read_folder(folder: Folder, name: str) -> Corpus:
     return corpus
 
 
-def _part(folder: Folder, name: str, build: Callable[[Row], _Any]) -> tuple[_Any, ...]:
+def _part(folder: Folder, name: str, build: Callable[[CorpusRow], _Any]) -> tuple[_Any, ...]:
     file = folder.joinpath(name)
     if not file.is_file():
         return ()
     return _unique((build(row), row) for row in read_rows(file))
 
 
-def _unique(pairs: Iterable[tuple[_Named, Row]]) -> tuple[_Named, ...]:
+def _unique(pairs: Iterable[tuple[_Named, CorpusRow]]) -> tuple[_Named, ...]:
     seen: dict[str, int] = {}
     found = []
     for record, row in pairs:
@@ -110,7 +110,7 @@ def _questions(
     return _unique(pairs), notes
 
 
-def _question(row: Row) -> Question:
+def _question(row: CorpusRow) -> Question:
     if "answers" not in row.data:
         raise row.error(
             'missing field "answers"', "list the ids of the memories that answer it, [] for none"
@@ -122,7 +122,7 @@ def _question(row: Row) -> Question:
 
 
 def _check_answers(
-    pairs: Sequence[tuple[Question, Row]], folder: Folder, memories: Sequence[Memory]
+    pairs: Sequence[tuple[Question, CorpusRow]], folder: Folder, memories: Sequence[Memory]
 ) -> None:
     owners = {memory.id: memory.user for memory in memories}
     if not owners and any(question.answers for question, _ in pairs):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from conformance.corpus.model import EVERYONE, CorpusError
+from store_conformance.corpus.model import EVERYONE, CorpusError
 
 LAYOUT_HINT = "docs/DATA.md describes the layout"
 
@@ -28,7 +28,7 @@ class Folder(Protocol):
 
 
 @dataclass(frozen=True)
-class Row:
+class CorpusRow:
     """One JSON object of a file; its readers raise a `CorpusError` that names the line."""
 
     path: str
@@ -97,7 +97,7 @@ def decode(raw: bytes, path: str) -> str:
         raise CorpusError(path, line, "not UTF-8 text", "save the file as UTF-8") from error
 
 
-def read_rows(file: Path | Any) -> list[Row]:
+def read_rows(file: Path | Any) -> list[CorpusRow]:
     """The objects of a JSON Lines file; blank lines are skipped."""
     rows = list(_rows(decode(file.read_bytes(), str(file)), str(file)))
     named = sum("user" in row.data for row in rows)
@@ -110,7 +110,7 @@ def read_rows(file: Path | Any) -> list[Row]:
     return rows
 
 
-def _rows(text: str, path: str) -> Iterator[Row]:
+def _rows(text: str, path: str) -> Iterator[CorpusRow]:
     # Not splitlines(): JSON texts may hold U+2028 and the like, which it would take for line ends.
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
@@ -125,4 +125,4 @@ def _rows(text: str, path: str) -> Iterator[Row]:
             kind = type(data).__name__
             hint = 'write {"field": "value", ...} in each line'
             raise CorpusError(path, number, f"a line must be a JSON object, not {kind}", hint)
-        yield Row(path, number, data)
+        yield CorpusRow(path, number, data)

@@ -8,7 +8,7 @@ from threading import Lock
 
 from langchain_core.embeddings import Embeddings
 
-from conformance.embedding.wrapping import Wrapper
+from store_conformance.embedding.wrapping import Wrapper
 
 Vector = list[float]
 

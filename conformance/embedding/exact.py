@@ -13,7 +13,7 @@ from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
-from conformance.embedding.errors import EmbeddingError
+from store_conformance.embedding.errors import EmbeddingError
 
 WORDS = (
     "apple",

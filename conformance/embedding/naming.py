@@ -11,10 +11,10 @@ from functools import cache
 
 from langchain_core.embeddings import Embeddings
 
-from conformance.embedding.caching import CachedEmbeddings
-from conformance.embedding.errors import EmbeddingError
-from conformance.embedding.exact import ExactEmbeddings
-from conformance.embedding.timing import TimedEmbeddings
+from store_conformance.embedding.caching import CachedEmbeddings
+from store_conformance.embedding.errors import EmbeddingError
+from store_conformance.embedding.exact import ExactEmbeddings
+from store_conformance.embedding.timing import TimedEmbeddings
 
 PROVIDERS = (
     "azure_ai",
@@ -40,13 +40,13 @@ class EmbeddingSpec:
 
 
 def _real() -> Embeddings:
-    from conformance.embedding.wordllama import WordLlamaEmbeddings
+    from store_conformance.embedding.wordllama import WordLlamaEmbeddings
 
     return WordLlamaEmbeddings()
 
 
 def _minilm() -> Embeddings:
-    from conformance.embedding.minilm import MiniLMEmbeddings
+    from store_conformance.embedding.minilm import MiniLMEmbeddings
 
     return MiniLMEmbeddings()
 
@@ -71,7 +71,7 @@ def embedder_from_name(name: str) -> Embeddings:
     if kind == "exact" and colon:
         return ExactEmbeddings(dims=_dims(name, rest))
     if kind in PROVIDERS and rest:
-        from conformance.embedding.provider import ProviderEmbeddings
+        from store_conformance.embedding.provider import ProviderEmbeddings
 
         return ProviderEmbeddings(name)
     raise _unknown(name, kind if colon else "")

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 from langchain_core.embeddings import Embeddings
 
-from conformance.embedding.errors import EmbeddingError
+from store_conformance.embedding.errors import EmbeddingError
 
 KNOWN_DIMS = {
     "openai:text-embedding-3-small": 1536,

@@ -12,7 +12,7 @@ from time import perf_counter
 
 from langchain_core.embeddings import Embeddings
 
-from conformance.embedding.wrapping import Wrapper
+from store_conformance.embedding.wrapping import Wrapper
 
 
 @dataclass(frozen=True)

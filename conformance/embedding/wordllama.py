@@ -11,7 +11,7 @@ from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
-from conformance.embedding.errors import EmbeddingError
+from store_conformance.embedding.errors import EmbeddingError
 
 INSTALL = "pip install 'wordllama==0.4.0.post1' (wheels for Python 3.10 to 3.13), or --embed exact"
 

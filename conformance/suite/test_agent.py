@@ -9,13 +9,13 @@ from typing import Any, TypedDict
 
 from langchain_core.runnables import RunnableConfig
 
-from conformance.case import case
-from conformance.compat import BaseStore
-from conformance.contract import Capability
-from conformance.embedding.exact import ExactEmbeddings
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite._agent import Agent, invoke, parts_of
+from store_conformance.contract import Capability
+from store_conformance.embedding.exact import ExactEmbeddings
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import BaseStore
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.agent import Agent, invoke, parts_of
 
 INSTRUCTIONS = "Use these tools when appropriate to help manage tasks efficiently."
 
@@ -92,7 +92,9 @@ def _open(lab: Lab) -> Subject:
 def _run(lab: Lab, store: Subject, user: str) -> Told:
     told: Told
     if lab.mode == "async":
-        told = store.timed("agent_code", lambda: lab.lane.run(async_agent_code(store.raw, user)))
+        told = store.timed(
+            "agent_code", lambda: lab.loop_thread.run(async_agent_code(store.raw, user))
+        )
     else:
         told = store.timed("agent_code", lambda: agent_code(store.raw, user))
     return told

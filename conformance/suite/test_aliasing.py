@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import GetOp, PutOp, SearchOp
-from conformance.lab import Lab
-from conformance.subject import Subject
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import GetOp, PutOp, SearchOp
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
 
 NS = ("users", "u1")
 

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import GetOp, ListNamespacesOp, PutOp, SearchOp
-from conformance.contract import Capability
-from conformance.lab import Lab
-from conformance.outcome import StoreRaisedError
-from conformance.subject import Subject
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import GetOp, ListNamespacesOp, PutOp, SearchOp
+from store_conformance.harness.errors import StoreRaisedError
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
 
 BOTH_APIS = (Capability.SYNC, Capability.ASYNC)
 D = ("d",)
@@ -233,7 +233,7 @@ def _in_loop(lab: Lab, work: Callable[[], Any]) -> Any:
         return work()
 
     try:
-        return asyncio.run_coroutine_threadsafe(inside(), lab.lane.loop).result(timeout=10)
+        return asyncio.run_coroutine_threadsafe(inside(), lab.loop_thread.loop).result(timeout=10)
     except TimeoutError:
         raise RuntimeError("the call blocked the loop for ten seconds") from None
 
@@ -281,7 +281,7 @@ def test_closing_leaves_no_pending_task(lab: Lab) -> None:
 
     If this fails, look for a background task that nobody cancels or awaits on the way out.
     """
-    before = set(lab.lane.pending())
+    before = set(lab.loop_thread.pending())
     store = lab.open()
     store.put(D, "k", {"n": 1})
     store.search(D)
@@ -301,13 +301,13 @@ def test_closing_ends_the_sweeper(lab: Lab) -> None:
     """
     A sweeper that still runs is ended by leaving the context.
     """
-    before = set(lab.lane.pending())
+    before = set(lab.loop_thread.pending())
     store = lab.open(ttl={"default_ttl": 10.0, "sweep_interval_minutes": 5})
     if not hasattr(store.raw, "start_ttl_sweeper"):
         lab.unsupported("has no sweeper")
     store.put(D, "k", {"n": 1})
-    known = _names(lab.lane.pending())
-    store.timed("start_ttl_sweeper", lambda: lab.lane.run(_started(store.raw)))
+    known = _names(lab.loop_thread.pending())
+    store.timed("start_ttl_sweeper", lambda: lab.loop_thread.run(_started(store.raw)))
     store.close()
 
     left = [t for t in _left(lab, before) if _name(t) not in known]
@@ -336,7 +336,7 @@ def _left(lab: Lab, before: set[str]) -> list[str]:
     end = time.monotonic() + 1.5
     while True:
         late = time.monotonic() > end  # before the look: a slow machine gets one more
-        left = [t for t in lab.lane.pending() if _name(t) not in known]
+        left = [t for t in lab.loop_thread.pending() if _name(t) not in known]
         if not left or late:
             return left
         lab.sleep(0.02)

@@ -9,13 +9,13 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import GetOp, PutOp
-from conformance.contract import Capability
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite._embedders import TroubledEmbeddings, WaitingEmbeddings
-from conformance.suite._ranking import does_not_match, matches, unscored
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import GetOp, PutOp
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.embedders import TroubledEmbeddings, WaitingEmbeddings
+from store_conformance.suite.support.ranking import does_not_match, matches, unscored
 
 ASYNC = (Capability.ASYNC,)
 ASYNC_VECTORS = (Capability.ASYNC, Capability.VECTORS)

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import (
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import (
     GetOp,
     InvalidNamespaceError,
     ListNamespacesOp,
@@ -17,13 +17,9 @@ from conformance.compat import (
     SearchOp,
     since,
 )
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite.shapes import (
-    Namespace,
-    fill,
-    values_of,
-)
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.shapes import Namespace, fill, values_of
 
 READERS: dict[str, Callable[[Subject, Any], Any]] = {
     "get": lambda store, ns: store.get(ns, "k"),

@@ -8,13 +8,19 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import GetOp, ListNamespacesOp, MatchCondition, PutOp, SearchOp
-from conformance.contract import Capability
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite._embedders import TroubledEmbeddings
-from conformance.suite._ranking import does_not_match, matches, unscored
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import (
+    GetOp,
+    ListNamespacesOp,
+    MatchCondition,
+    PutOp,
+    SearchOp,
+)
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.embedders import TroubledEmbeddings
+from store_conformance.suite.support.ranking import does_not_match, matches, unscored
 
 VECTORS = (Capability.VECTORS,)
 D = ("d",)
@@ -284,8 +290,8 @@ BAD: dict[str, Callable[[tuple[str, ...]], Any]] = {
     "unknown filter operator": lambda at: SearchOp(at, filter={"n": {"$unheard": 1}}, limit=5),
     "bad namespace": lambda at: PutOp((*at, "x.y"), "k", {"n": 1}),
     "bad prefix": lambda at: SearchOp((*at, ""), limit=5),
-    "value that is no JSON": lambda at: PutOp(at, "bad", {"n": object()}),
-    "value that is no mapping": lambda at: PutOp(at, "bad", 7),  # type: ignore[arg-type]
+    "value that is not JSON": lambda at: PutOp(at, "bad", {"n": object()}),
+    "value that is not a mapping": lambda at: PutOp(at, "bad", 7),  # type: ignore[arg-type]
     "key with half a character": lambda at: PutOp(at, "\ud800", {"n": 1}),
     "key with NUL": lambda at: PutOp(at, "a\x00b", {"n": 1}),
     "value with NUL": lambda at: PutOp(at, "bad", {"t": "a\x00b"}),

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import GetOp, PutOp
-from conformance.contract import Capability, Location
-from conformance.embedding.exact import ExactEmbeddings
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite._ranking import matches
+from store_conformance.contract import Capability, Location
+from store_conformance.embedding.exact import ExactEmbeddings
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import GetOp, PutOp
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.ranking import matches
 
 D = ("d",)
 SPAN = 6.0
@@ -360,7 +360,7 @@ def test_four_setups_at_once_on_a_fresh_location(lab: Lab, indexed: bool) -> Non
     index = lab.index("text") if indexed else None
     stores: list[Subject] = []
     if lab.mode == "async":
-        lab.lane.pending()  # starts the loop here, once
+        lab.loop_thread.pending()  # starts the loop here, once
 
     def opening(me: int) -> Callable[[], None]:
         return lambda: _open_and_put(lab, at, index, me, stores)

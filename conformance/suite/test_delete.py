@@ -7,15 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import PutOp
-from conformance.contract import Capability
-from conformance.lab import Lab
-from conformance.suite.shapes import (
-    DELETERS,
-    fill,
-    values_of,
-)
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import PutOp
+from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.shapes import DELETERS, fill, values_of
 
 NS = ("users", "u1")
 

@@ -9,12 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import GetOp, ListNamespacesOp, PutOp, SearchOp
-from conformance.contract import Capability
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite.shapes import (
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import GetOp, ListNamespacesOp, PutOp, SearchOp
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.shapes import (
     DELETERS,
     LOOKALIKES,
     Namespace,

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.case import case
-from conformance.contract import Capability
-from conformance.embedding.exact import ExactEmbeddings
-from conformance.lab import Lab
-from conformance.recall import ExactIndex, index_recall
-from conformance.subject import Subject
-from conformance.suite._agent import Agent, create, delete, parts_of, update
-from conformance.suite._corpus import asked, corpus_of, embedded, scenario_index, text_of
+from store_conformance.contract import Capability
+from store_conformance.embedding.exact import ExactEmbeddings
+from store_conformance.harness.case import case
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.oracle.recall import ExactIndex, index_recall
+from store_conformance.suite.support.agent import Agent, create, delete, parts_of, update
+from store_conformance.suite.support.corpus import (
+    asked,
+    corpus_of,
+    embedded,
+    scenario_index,
+    text_of,
+)
 
 MOST_USERS = 3
 MOST_MEMORIES = 6

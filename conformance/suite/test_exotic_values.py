@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from conformance.case import case
-from conformance.compat import PutOp
-from conformance.lab import Lab, type_difference
-from conformance.outcome import brief
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import PutOp
+from store_conformance.harness.lab import Lab, type_difference
+from store_conformance.harness.text import shorten
 
 NS = ("values",)
 
@@ -149,7 +149,7 @@ def _altered(got: Any, value: Any, old: Any, refused: Any) -> str | None:
     try:
         difference = type_difference(got, value)
     except Exception as error:  # noqa: BLE001 - comparing foreign objects is at our own risk
-        difference = brief(repr(error))
+        difference = shorten(repr(error))
     return f"altered in silence: {difference}" if difference else None
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from conformance.case import case
-from conformance.lab import Lab
-from conformance.suite.filter_oracle import (
+from store_conformance.harness.case import case
+from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.filter_oracle import (
     NS,
     REFUSALS,
     Items,
@@ -18,7 +18,7 @@ from conformance.suite.filter_oracle import (
     fields,
     population,
 )
-from conformance.suite.shapes import LOOKALIKES, fill
+from store_conformance.suite.support.shapes import LOOKALIKES, fill
 
 # -- F13: names of fields -------------------------------------------------------------------------
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.case import case
-from conformance.lab import Lab
-from conformance.suite.filter_oracle import (
+from store_conformance.harness.case import case
+from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.filter_oracle import (
     MISSING,
     RANGES,
     check,
@@ -184,7 +184,7 @@ def test_a_range_of_numbers_skips_texts(lab: Lab) -> None:
     """
     A text is in no range of numbers, also if it reads like one, and nothing is raised.
 
-    If this fails, look at casts: of text that is no number, and of text that is.
+    If this fails, look at casts: of text that is not a number, and of text that is.
     """
     items = fields(
         [

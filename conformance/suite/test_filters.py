@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import SearchOp
-from conformance.lab import Lab
-from conformance.suite.filter_oracle import (
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import SearchOp
+from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.filter_oracle import (
     LISTS,
     MISSING,
     NO_LISTS,
@@ -24,7 +24,7 @@ from conformance.suite.filter_oracle import (
     passes,
     population,
 )
-from conformance.suite.shapes import LOOKALIKES, fill
+from store_conformance.suite.support.shapes import LOOKALIKES, fill
 
 # -- F1: equality ---------------------------------------------------------------------------------
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-from conformance.case import case
-from conformance.comparison import FEATURES, Divergence, text_of
-from conformance.contract import Capability
-from conformance.histories import explore
-from conformance.lab import Lab
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.lab import Lab
+from store_conformance.oracle.comparison import FEATURES, Divergence, text_of
+from store_conformance.oracle.histories import explore
 
 BUDGET_SECONDS = 14.0
 CHUNK = 5

@@ -9,9 +9,15 @@ from datetime import date
 from pathlib import PurePosixPath
 from typing import Any
 
-from conformance.case import case
-from conformance.lab import Lab
-from conformance.suite.shapes import LOOKALIKES, every_lookalike, fill, values_of, varied_text
+from store_conformance.harness.case import case
+from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.shapes import (
+    LOOKALIKES,
+    every_lookalike,
+    fill,
+    values_of,
+    varied_text,
+)
 
 NS = ("users", "u1")
 

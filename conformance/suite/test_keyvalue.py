@@ -8,11 +8,11 @@ import json
 from datetime import datetime
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import GetOp, Item, PutOp, SearchOp
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite.shapes import fill, put_large, values_of, varied_text
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import GetOp, Item, PutOp, SearchOp
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.shapes import fill, put_large, values_of, varied_text
 
 NS = ("users", "u1")
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import PutOp
-from conformance.contract import Capability
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite._ranking import matches
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import PutOp
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.ranking import matches
 
 LASTING = (Capability.PERSISTENCE,)
 LASTING_VECTORS = (Capability.PERSISTENCE, Capability.VECTORS)

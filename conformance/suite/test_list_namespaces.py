@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import product
 
-from conformance.case import case
-from conformance.compat import ListNamespacesOp, MatchCondition
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite.shapes import LOOKALIKES, Namespace, fill
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import ListNamespacesOp, MatchCondition
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.shapes import LOOKALIKES, Namespace, fill
 
 
 def populate(store: Subject, spaces: Iterable[Namespace]) -> None:

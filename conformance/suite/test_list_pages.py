@@ -7,11 +7,11 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import ListNamespacesOp
-from conformance.lab import Lab
-from conformance.suite.shapes import Namespace, every_lookalike, fill
-from conformance.suite.test_list_namespaces import expected_of, populate
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import ListNamespacesOp
+from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.shapes import Namespace, every_lookalike, fill
+from store_conformance.suite.test_list_namespaces import expected_of, populate
 
 DOCS: list[Namespace] = [
     ("a", "b", "c"),

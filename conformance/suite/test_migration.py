@@ -9,10 +9,11 @@ from typing import Any
 
 from langgraph.store.memory import InMemoryStore
 
-from conformance.case import case
-from conformance.compat import PutOp
-from conformance.lab import Lab
-from conformance.migration import (
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import PutOp
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.migration.transfer import (
     Exported,
     ImportRefusedError,
     export_items,
@@ -20,7 +21,6 @@ from conformance.migration import (
     read_export,
     write_export,
 )
-from conformance.subject import Subject
 
 NAMESPACES: tuple[tuple[str, ...], ...] = (
     ("lance",),
@@ -195,7 +195,7 @@ def test_what_cannot_be_held_is_refused_by_name(lab: Lab) -> None:
 @case("E7")
 def test_wrong_items_are_refused_before_anything_is_written(lab: Lab) -> None:
     """
-    A bad namespace, a value that is no JSON, an item twice and one that would overwrite another are
+    A bad namespace, a value that is not JSON, an item twice and one that would overwrite another are
     refused by name, and the store is as it was.
 
     Catches a refused import that left something behind.

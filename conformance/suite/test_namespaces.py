@@ -6,12 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import (
-    PutOp,
-)
-from conformance.lab import Lab
-from conformance.suite.shapes import (
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import PutOp
+from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.shapes import (
     LOOKALIKES,
     SEPARATORS,
     Namespace,

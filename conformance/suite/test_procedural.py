@@ -10,12 +10,12 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import PutOp
-from conformance.contract import Capability
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite._corpus import corpus_of
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import PutOp
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.corpus import corpus_of
 
 ROUNDS = 32
 AT_ONCE = 6
@@ -183,4 +183,4 @@ def _optimise_in_loop(lab: Lab, store: Subject, users: list[str]) -> None:
     async def everyone() -> None:
         await asyncio.gather(*(one(user) for user in users))
 
-    store.timed(f"{len(users)} optimisers at once", lambda: lab.lane.run(everyone()))
+    store.timed(f"{len(users)} optimisers at once", lambda: lab.loop_thread.run(everyone()))

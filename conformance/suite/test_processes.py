@@ -7,12 +7,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from conformance.case import case
-from conformance.child import Child, ChildFailedError
-from conformance.contract import Capability
-from conformance.lab import Lab
-from conformance.outcome import CheckFailedError
-from conformance.suite._memories import Entry, memories, memory
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.errors import CheckFailedError
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.process.child import Child, ChildFailedError
+from store_conformance.suite.support.memories import Entry, memories, memory
 
 SHARES = (Capability.PERSISTENCE, Capability.PROCESSES)
 WRITERS = 3

@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from conformance.case import case
-from conformance.child import Child, ChildFailedError
-from conformance.contract import Capability
-from conformance.lab import Lab
-from conformance.outcome import CheckFailedError
-from conformance.privately import private_backend
-from conformance.subject import Subject
-from conformance.suite._memories import KINDS, Entry, memories, memory, namespace_of
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.errors import CheckFailedError
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.private_engines import private_backend
+from store_conformance.harness.process.child import Child, ChildFailedError
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.memories import KINDS, Entry, memories, memory, namespace_of
 
 PERSISTS = (Capability.PERSISTENCE,)
 ENOUGH = 20

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import SearchOp
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite.shapes import Namespace, fill
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import SearchOp
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.shapes import Namespace, fill
 
 NS = ("users", "u1")
 

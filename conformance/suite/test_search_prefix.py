@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.case import case
-from conformance.lab import Lab
-from conformance.suite.shapes import SEPARATORS, Namespace, every_lookalike, fill
+from store_conformance.harness.case import case
+from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.shapes import SEPARATORS, Namespace, every_lookalike, fill
 
 
 def _addresses(items: list[Any]) -> list[tuple[Namespace, str]]:

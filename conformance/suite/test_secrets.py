@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from conformance.case import case
-from conformance.contract import Location
-from conformance.lab import Lab
-from conformance.lanes import HungError, run_bounded
-from conformance.outcome import StoreRaisedError
-from conformance.subject import Subject
+from store_conformance.contract import Location
+from store_conformance.harness.case import case
+from store_conformance.harness.errors import StoreRaisedError
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.loops import HungError, run_bounded
+from store_conformance.harness.subject import Subject
 
 SECONDS = 20.0
 ENVIRONMENT = (
@@ -223,13 +223,13 @@ def _opened(lab: Lab, secret: str) -> Subject:
 
 def _bad_calls(store: Subject) -> list[tuple[str, Callable[[], Any]]]:
     return [
-        ("a value that is no JSON", lambda: store.put(("a",), "k", {"v": object()})),
+        ("a value that is not JSON", lambda: store.put(("a",), "k", {"v": object()})),
         ("a value with NUL", lambda: store.put(("a",), "k", {"v": "a\x00b"})),
         ("a lone surrogate", lambda: store.put(("a",), "k", {"v": "\ud83d"})),
         ("an unknown filter operator", lambda: store.search(("a",), filter={"n": {"$no": 1}})),
         ("a namespace with a dot", lambda: store.put(("a.b",), "k", {"n": 1})),
         ("a key of 200 kB", lambda: store.put(("a",), "k" * 200_000, {"n": 1})),
-        ("a limit that is no number", lambda: store.search(("a",), limit="many")),
+        ("a limit that is not a number", lambda: store.search(("a",), limit="many")),
         ("an operation that is none", lambda: store.batch([object()])),
     ]
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.case import case
-from conformance.contract import Capability
-from conformance.corpus import LABELS, Corpus, Email
-from conformance.embedding.exact import ExactEmbeddings
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite._corpus import (
+from store_conformance.contract import Capability
+from store_conformance.corpus import LABELS, Corpus, Email
+from store_conformance.embedding.exact import ExactEmbeddings
+from store_conformance.harness.case import case
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.corpus import (
     asked,
     corpus_of,
     embedded,
@@ -23,7 +23,15 @@ from conformance.suite._corpus import (
     scenario_index,
     text_of,
 )
-from conformance.suite._recalling import Answer, Ask, Asker, K, found_alike, mean, report
+from store_conformance.suite.support.recalling import (
+    Answer,
+    Ask,
+    Asker,
+    K,
+    found_alike,
+    mean,
+    report,
+)
 
 HELD_OUT = 3
 """E-mails of each user that come in and are not among the examples."""

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import GetOp, PutOp, SearchOp
-from conformance.contract import Capability
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite.shapes import fill
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import GetOp, PutOp, SearchOp
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.shapes import fill
 
 NS = ("users", "u1")
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import time
 
-from conformance.case import case
-from conformance.compat import GetOp, PutOp, SearchOp
-from conformance.contract import Capability
-from conformance.lab import Lab
-from conformance.suite._expiry import GRACE, SOON, TTL, D, expiring, sweep, there
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import GetOp, PutOp, SearchOp
+from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.expiry import GRACE, SOON, TTL, D, expiring, sweep, there
 
 
 def _after(lab: Lab, begin: float, seconds: float) -> None:

@@ -6,11 +6,20 @@ from __future__ import annotations
 
 import time
 
-from conformance.case import case
-from conformance.contract import Capability
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite._expiry import GRACE, SOON, TTL, D, expiring, start, sweep, there
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.expiry import (
+    GRACE,
+    SOON,
+    TTL,
+    D,
+    expiring,
+    start,
+    sweep,
+    there,
+)
 
 LIFE = 2.4
 """Seconds that each item lives."""

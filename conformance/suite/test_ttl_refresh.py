@@ -7,12 +7,12 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
-from conformance.case import case
-from conformance.compat import GetOp, PutOp, SearchOp
-from conformance.contract import Capability
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite._expiry import TTL, D, expiring, sweep, there
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import GetOp, PutOp, SearchOp
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.expiry import TTL, D, expiring, sweep, there
 
 
 def _after(lab: Lab, begin: float, seconds: float) -> None:

@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from conformance.case import case
-from conformance.compat import GetOp, PutOp
-from conformance.lab import Lab
-from conformance.suite.shapes import LARGE, LOOKALIKES, every_lookalike, put_large
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import GetOp, PutOp
+from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.shapes import LARGE, LOOKALIKES, every_lookalike, put_large
 
 NS = ("values",)
 

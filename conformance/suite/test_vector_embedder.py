@@ -4,14 +4,18 @@ V12 to V15: how the embedder is used, and what its failures leave behind.
 
 from __future__ import annotations
 
-from conformance.case import case
-from conformance.compat import PutOp, SearchOp
-from conformance.contract import Capability
-from conformance.embedding.exact import ExactEmbeddings
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite._embedders import SPOILED, TroubledEmbeddings, TwoSidedEmbeddings
-from conformance.suite._ranking import does_not_match, hits, matches, scores_like
+from store_conformance.contract import Capability
+from store_conformance.embedding.exact import ExactEmbeddings
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import PutOp, SearchOp
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.embedders import (
+    SPOILED,
+    TroubledEmbeddings,
+    TwoSidedEmbeddings,
+)
+from store_conformance.suite.support.ranking import does_not_match, hits, matches, scores_like
 
 VECTORS = (Capability.VECTORS,)
 D = ("d",)

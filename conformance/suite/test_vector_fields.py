@@ -7,13 +7,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import PutOp
-from conformance.contract import Capability
-from conformance.embedding.exact import ExactEmbeddings
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite._ranking import does_not_match, hits, matches, scores_like, unscored
+from store_conformance.contract import Capability
+from store_conformance.embedding.exact import ExactEmbeddings
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import PutOp
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.ranking import (
+    does_not_match,
+    hits,
+    matches,
+    scores_like,
+    unscored,
+)
 
 VECTORS = (Capability.VECTORS,)
 D = ("d",)

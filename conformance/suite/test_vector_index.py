@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import time
 
-from conformance.case import case
-from conformance.compat import PutOp
-from conformance.contract import Capability
-from conformance.embedding.exact import WORDS, ExactEmbeddings
-from conformance.lab import Lab
-from conformance.suite._ranking import descend, hits, matches, scores_like
+from store_conformance.contract import Capability
+from store_conformance.embedding.exact import WORDS, ExactEmbeddings
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import PutOp
+from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.ranking import descend, hits, matches, scores_like
 
 VECTORS = (Capability.VECTORS,)
 LASTING = (Capability.VECTORS, Capability.PERSISTENCE)

@@ -7,14 +7,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from conformance.case import case
-from conformance.compat import PutOp
-from conformance.contract import Capability
-from conformance.embedding.exact import ExactEmbeddings
-from conformance.lab import Lab
-from conformance.subject import Subject
-from conformance.suite._embedders import TableEmbeddings
-from conformance.suite._ranking import CLOSE, descend, hits, scores_like
+from store_conformance.contract import Capability
+from store_conformance.embedding.exact import ExactEmbeddings
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import PutOp
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.embedders import TableEmbeddings
+from store_conformance.suite.support.ranking import CLOSE, descend, hits, scores_like
 
 VECTORS = (Capability.VECTORS,)
 D = ("d",)

@@ -4,11 +4,11 @@ V1, V4 and V7 to V8: what a semantic search answers, and what it answers where t
 
 from __future__ import annotations
 
-from conformance.case import case
-from conformance.compat import PutOp
-from conformance.contract import Capability
-from conformance.lab import Lab
-from conformance.suite._ranking import descend, hits, scores_like
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import PutOp
+from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.ranking import descend, hits, scores_like
 
 VECTORS = (Capability.VECTORS,)
 D = ("d",)

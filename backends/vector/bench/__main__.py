@@ -1,5 +1,5 @@
 """
-``python -m backends.vector.bench``: our stores beside the raw clients, in one run.
+``python -m store_conformance.backends.vector.bench``: our stores beside the raw clients, in one run.
 
 Writes ``ENGINE.json`` and, out of all the JSON files in the folder, ``vector-speed.md``.
 """
@@ -22,14 +22,22 @@ from typing import Any
 
 from langgraph.store.base import BaseStore
 
-from backends import registry
-from backends.base import BackendError
-from backends.packages import versions
-from backends.vector.backend import VectorBackend
-from backends.vector.bench.data import DIMS, Items
-from backends.vector.bench.raw import raw_of
-from backends.vector.bench.report import section
-from backends.vector.bench.scenario import OURS, RAW, Figures, Lanes, index_config, measure, spares
+from store_conformance.backends import registry
+from store_conformance.backends.base import BackendError
+from store_conformance.backends.packages import versions
+from store_conformance.backends.vector.backend import VectorBackend
+from store_conformance.backends.vector.bench.data import DIMS, Items
+from store_conformance.backends.vector.bench.raw import raw_of
+from store_conformance.backends.vector.bench.report import section
+from store_conformance.backends.vector.bench.scenario import (
+    OURS,
+    RAW,
+    Figures,
+    Lanes,
+    index_config,
+    measure,
+    spares,
+)
 
 ENGINES = ("qdrant", "chroma", "weaviate", "pinecone")
 PACKAGE = "langgraph-store-qdrant"
@@ -41,7 +49,7 @@ _CLIENTS = {
 }
 _HEAD = f"""# Speed of the vector stores
 
-Written by `python -m backends.vector.bench`.  In one run each call is made by the raw client and by
+Written by `python -m store_conformance.backends.vector.bench`.  In one run each call is made by the raw client and by
 the store in turn, on the same collection: p50 and p95, and the ratio of the p50.  Vectors have {DIMS}
 dimensions and lie around a few hundred topics; their computation is outside the clock.  The raw client upserts a
 row of the same make (value as JSON, index fields, vector) without looking at what it overwrites, fetches by
@@ -50,7 +58,9 @@ id and queries below a prefix.  The store's `put` keeps `created_at`, so it also
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m backends.vector.bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m store_conformance.backends.vector.bench", description=__doc__
+    )
     parser.add_argument("--engine", choices=ENGINES, default="qdrant")
     parser.add_argument("--deployment", help="process, embedded, url ...; default: the best")
     parser.add_argument("--url", help="a running server")
@@ -117,9 +127,9 @@ def _others(engine: str, backend: VectorBackend, items: Items) -> Iterator[dict[
         return
     from langgraph.store.qdrant import QdrantStore  # type: ignore[import-not-found]
 
-    from backends.vector.qdrant import connected
+    from store_conformance.backends.vector.qdrant import connect
 
-    client = connected(backend.url, backend.key, timeout=120)
+    client = connect(backend.url, backend.key, timeout=120)
     name = backend.location().name
     try:
         other = QdrantStore(client, collection_name=name, index=index_config(items))

@@ -16,11 +16,11 @@ from typing import Any, Protocol
 
 from langgraph.store.base import PutOp
 
-from backends.vector import encoding
-from backends.vector.bench.data import Items
-from backends.vector.driver import NEVER, Record, Where
-from backends.vector.planning import plan
-from backends.vector.store import VectorStore
+from store_conformance.backends.vector import encoding
+from store_conformance.backends.vector.bench.data import Items
+from store_conformance.backends.vector.driver import NEVER, Record, Where
+from store_conformance.backends.vector.planning import plan
+from store_conformance.backends.vector.store import VectorStore
 
 _PATIENCE = 300.0
 """Seconds to wait at most for an engine to finish its work in the background."""
@@ -99,16 +99,16 @@ class RawQdrant(_BulkOfOne):
     """``qdrant-client`` over REST, which is its default."""
 
     def __init__(self, collection: str, url: str | None, key: str | None) -> None:
-        from backends.vector.qdrant import connected
+        from store_conformance.backends.vector.qdrant import connect
 
-        self._client = connected(str(url), key)
+        self._client = connect(str(url), key)
         self._collection = collection
 
     def put(self, prepared: Sequence[Prepared]) -> object:
         from qdrant_client import models
 
-        from backends.vector.qdrant import VECTOR
-        from backends.vector.qdrant_rows import to_payload
+        from store_conformance.backends.vector.qdrant import VECTOR
+        from store_conformance.backends.vector.qdrant_rows import to_payload
 
         points = [
             models.PointStruct(
@@ -119,7 +119,7 @@ class RawQdrant(_BulkOfOne):
         return self._client.upsert(self._collection, points, wait=True)
 
     def get(self, id: str) -> object:
-        from backends.vector.qdrant_rows import FIELDS
+        from store_conformance.backends.vector.qdrant_rows import FIELDS
 
         points = self._client.retrieve(self._collection, [id], with_payload=FIELDS)
         return [json.loads((point.payload or {})["body"]) for point in points]
@@ -127,8 +127,8 @@ class RawQdrant(_BulkOfOne):
     def search(self, vector: list[float], where: Where, limit: int) -> object:
         from qdrant_client import models
 
-        from backends.vector.qdrant import VECTOR
-        from backends.vector.qdrant_rows import FIELDS
+        from store_conformance.backends.vector.qdrant import VECTOR
+        from store_conformance.backends.vector.qdrant_rows import FIELDS
 
         below = models.FieldCondition(
             key="prefixes", match=models.MatchValue(value=str(where.prefix))
@@ -166,7 +166,7 @@ class RawChroma(_BulkOfOne, _Settled):
         self._collection = collection
 
     def put(self, prepared: Sequence[Prepared]) -> object:
-        from backends.vector.chroma_rows import to_metadata
+        from store_conformance.backends.vector.chroma_rows import to_metadata
 
         records = list(map(_with_body, prepared))
         return self._collection.upsert(
@@ -181,7 +181,7 @@ class RawChroma(_BulkOfOne, _Settled):
         return list(map(json.loads, found["documents"]))
 
     def search(self, vector: list[float], where: Where, limit: int) -> object:
-        from backends.vector.chroma_rows import to_filter
+        from store_conformance.backends.vector.chroma_rows import to_filter
 
         found = self._collection.query(
             query_embeddings=[vector], n_results=limit, where=to_filter(where, ranked=True),
@@ -199,7 +199,7 @@ class RawWeaviate(_Settled):
     def put(self, prepared: Sequence[Prepared]) -> object:
         from weaviate.classes.data import DataObject
 
-        from backends.vector.weaviate_rows import to_object
+        from store_conformance.backends.vector.weaviate_rows import to_object
 
         objects = [
             DataObject(
@@ -216,7 +216,7 @@ class RawWeaviate(_Settled):
         }
 
     def _alone(self, one: Prepared, existing: bool) -> object:
-        from backends.vector.weaviate_rows import to_object
+        from store_conformance.backends.vector.weaviate_rows import to_object
 
         record = _with_body(one)
         write = self._collection.data.replace if existing else self._collection.data.insert
@@ -224,7 +224,7 @@ class RawWeaviate(_Settled):
         return write(uuid=record.id, properties=to_object(record), vector=vector)
 
     def get(self, id: str) -> object:
-        from backends.vector.weaviate_rows import FIELDS
+        from store_conformance.backends.vector.weaviate_rows import FIELDS
 
         found = self._collection.query.fetch_object_by_id(id, return_properties=FIELDS)
         return json.loads(found.properties["body"])
@@ -232,7 +232,7 @@ class RawWeaviate(_Settled):
     def search(self, vector: list[float], where: Where, limit: int) -> object:
         from weaviate.classes.query import MetadataQuery
 
-        from backends.vector.weaviate_rows import FIELDS, to_filter
+        from store_conformance.backends.vector.weaviate_rows import FIELDS, to_filter
 
         found = self._collection.query.near_vector(
             vector, limit=limit, filters=to_filter(where), return_properties=FIELDS,
@@ -249,7 +249,7 @@ class RawPinecone(_BulkOfOne, _Settled):
         self._namespace = namespace
 
     def put(self, prepared: Sequence[Prepared]) -> object:
-        from backends.vector.pinecone_rows import to_metadata
+        from store_conformance.backends.vector.pinecone_rows import to_metadata
 
         rows = [
             {
@@ -267,7 +267,7 @@ class RawPinecone(_BulkOfOne, _Settled):
         return self._index.fetch(ids=[id], namespace=self._namespace)
 
     def search(self, vector: list[float], where: Where, limit: int) -> object:
-        from backends.vector.pinecone_rows import to_filter
+        from store_conformance.backends.vector.pinecone_rows import to_filter
 
         return self._index.query(
             vector=vector, top_k=limit, namespace=self._namespace,

@@ -16,11 +16,11 @@ from typing import Any
 
 from langgraph.store.base import BaseStore, PutOp
 
-from backends.vector import encoding
-from backends.vector.bench.clock import Times, interleaved, seconds, summary
-from backends.vector.bench.data import DIMS, PER_NAMESPACE, Items
-from backends.vector.bench.raw import Prepared, Raw, Single, prepared
-from backends.vector.driver import Where
+from store_conformance.backends.vector import encoding
+from store_conformance.backends.vector.bench.clock import Times, interleaved, seconds, summary
+from store_conformance.backends.vector.bench.data import DIMS, PER_NAMESPACE, Items
+from store_conformance.backends.vector.bench.raw import Prepared, Raw, Single, prepared
+from store_conformance.backends.vector.driver import Where
 
 OURS = "store"
 RAW = "raw client"
@@ -70,17 +70,17 @@ def load(store: BaseStore, items: Items, start: int, stop: int) -> None:
 def ratios(lanes: Lanes, count: int, spare: Iterator[int], rounds: int) -> dict[str, Any]:
     """Each call by the store, by the raw client and by other stores, in turn."""
     items = lanes.items
-    # Other items for each lane and round, so that nobody finds what another has just warmed up.
+    # Other items for each loop_thread and round, so that nobody finds what another has just warmed up.
     step = max(1, count // (3 * (rounds + 20)))
     places = {name: i for i, name in enumerate([OURS, RAW, *lanes.others])}
 
-    def at(lane: str, number: int) -> int:
-        return (number * 3 * step + places[lane] * step) % count
+    def at(loop_thread: str, number: int) -> int:
+        return (number * 3 * step + places[loop_thread] * step) % count
 
     ready = {n: prepared(items, at(RAW, n), 1) for n in range(rounds + 10)}
     below = {n: _below(items, at(RAW, n)) for n in range(rounds + 10)}
 
-    def put_new(lane: str, store: BaseStore) -> Callable[[int], object]:
+    def put_new(loop_thread: str, store: BaseStore) -> Callable[[int], object]:
         own = list(itertools.islice(spare, rounds + 10))
         return lambda n: _put(store, items, own[n])
 
@@ -91,14 +91,14 @@ def ratios(lanes: Lanes, count: int, spare: Iterator[int], rounds: int) -> dict[
     def replace(single: Single) -> Callable[[int], object]:
         return lambda n: single(ready[n], True)
 
-    def overwrite(lane: str, store: BaseStore) -> Callable[[int], object]:
-        return lambda n: _put(store, items, at(lane, n), 1)
+    def overwrite(loop_thread: str, store: BaseStore) -> Callable[[int], object]:
+        return lambda n: _put(store, items, at(loop_thread, n), 1)
 
-    def get(lane: str, store: BaseStore) -> Callable[[int], object]:
-        return lambda n: _found(store.get(*_place(items, at(lane, n))))
+    def get(loop_thread: str, store: BaseStore) -> Callable[[int], object]:
+        return lambda n: _found(store.get(*_place(items, at(loop_thread, n))))
 
-    def search(lane: str, store: BaseStore) -> Callable[[int], object]:
-        return lambda n: _search(store, items, at(lane, n))
+    def search(loop_thread: str, store: BaseStore) -> Callable[[int], object]:
+        return lambda n: _search(store, items, at(loop_thread, n))
 
     singles = lanes.raw.singles()
     calls: dict[str, tuple[Any, Callable[[int], object]]] = {
@@ -112,7 +112,14 @@ def ratios(lanes: Lanes, count: int, spare: Iterator[int], rounds: int) -> dict[
     }
     return {
         name: interleaved(
-            {RAW: raw, **{lane: make(lane, store) for lane, store in lanes.stores.items()}}, rounds
+            {
+                RAW: raw,
+                **{
+                    loop_thread: make(loop_thread, store)
+                    for loop_thread, store in lanes.stores.items()
+                },
+            },
+            rounds,
         )
         for name, (make, raw) in calls.items()
     }
@@ -134,23 +141,25 @@ def growth(lanes: Lanes, count: int, rounds: int) -> dict[str, dict[str, Times]]
         "list_namespaces, first 10 of all": lambda s, n: s.list_namespaces(limit=10),
     }
 
-    def lane(call: Callable[[BaseStore, int], object], store: BaseStore) -> Any:
+    def loop_thread(call: Callable[[BaseStore, int], object], store: BaseStore) -> Any:
         return lambda number: call(store, (number * 37 % users) * PER_NAMESPACE)
 
     return {
-        name: interleaved({o: lane(call, s) for o, s in lanes.stores.items()}, rounds, warm=2)
+        name: interleaved(
+            {o: loop_thread(call, s) for o, s in lanes.stores.items()}, rounds, warm=2
+        )
         for name, call in calls.items()
     }
 
 
 def bulk(lanes: Lanes, spare: Iterator[int], times: int = 5) -> dict[str, dict[str, float]]:
-    """Seconds of 1,000 puts in one batch and one by one, each lane a fifth at a time in turn."""
+    """Seconds of 1,000 puts in one batch and one by one, each loop_thread a fifth at a time in turn."""
     items = lanes.items
     batches: dict[str, list[float]] = {}
     singles: dict[str, list[float]] = {}
 
-    def note(lane: str, kind: dict[str, list[float]], call: Callable[[], object]) -> None:
-        kind.setdefault(lane, []).append(seconds(call))
+    def note(loop_thread: str, kind: dict[str, list[float]], call: Callable[[], object]) -> None:
+        kind.setdefault(loop_thread, []).append(seconds(call))
 
     def taken(count: int) -> list[int]:
         return list(itertools.islice(spare, count))
@@ -165,18 +174,18 @@ def bulk(lanes: Lanes, spare: Iterator[int], times: int = 5) -> dict[str, dict[s
             single(one, False)
 
     for _ in range(times):
-        for lane, store in lanes.stores.items():
-            note(lane, singles, partial(singly, store, taken(BATCH // times)))
-            note(lane, batches, partial(store.batch, [_op(items, n) for n in taken(BATCH)]))
+        for loop_thread, store in lanes.stores.items():
+            note(loop_thread, singles, partial(singly, store, taken(BATCH // times)))
+            note(loop_thread, batches, partial(store.batch, [_op(items, n) for n in taken(BATCH)]))
         note(RAW, singles, partial(rawly, [prepared(items, n) for n in taken(BATCH // times)]))
         note(RAW, batches, partial(lanes.raw.put, [prepared(items, n) for n in taken(BATCH)]))
     return {
-        lane: {
-            "batch": summary(batches[lane]).p50,
-            "batch, best": min(batches[lane]),
-            "singles": sum(singles[lane]) * BATCH / (BATCH // times * times),
+        loop_thread: {
+            "batch": summary(batches[loop_thread]).p50,
+            "batch, best": min(batches[loop_thread]),
+            "singles": sum(singles[loop_thread]) * BATCH / (BATCH // times * times),
         }
-        for lane in batches
+        for loop_thread in batches
     }
 
 
@@ -222,9 +231,9 @@ def measure(
     loaded = 0
     for count in counts:
         tell(f"loading {count - loaded:,} items")
-        for lane, store in lanes.stores.items():
+        for loop_thread, store in lanes.stores.items():
             took = seconds(partial(load, store, lanes.items, loaded, count))
-            if lane == OURS:
+            if loop_thread == OURS:
                 figures.loading[count] = took
         loaded = count
         lanes.raw.settle()

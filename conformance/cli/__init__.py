@@ -1,0 +1,3 @@
+"""
+The command line: parsing, commands and the self-test.
+"""

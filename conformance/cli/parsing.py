@@ -1,0 +1,383 @@
+"""
+``store-conformance``: the command line.
+
+Exit codes: 0 the gate holds, 1 a rule failed or an expectation is stale, 2 wrong usage, 3 nothing could
+be verified, 65 a run file cannot be read.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from store_conformance.cli import commands
+from store_conformance.pytest_plugin.running import (
+    EXIT_DATA,
+    EXIT_FAILED,
+    EXIT_UNVERIFIED,
+    EXIT_USAGE,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _explain(func: F) -> F:
+    """Turn every mistake of the user into one message and the right exit code, without a traceback."""
+
+    @wraps(func)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        from store_conformance.contract.secrets import redact_text
+        from store_conformance.harness.backends import BackendError, EngineUnavailableError
+        from store_conformance.harness.errors import HarnessError
+        from store_conformance.runs.run_file import MergeError, RunFileError
+
+        try:
+            return func(*args, **kwargs)
+        except KeyboardInterrupt:
+            click.echo("interrupted; the run file holds what was checked so far", err=True)
+            sys.exit(130)
+        except RunFileError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(EXIT_DATA)
+        except EngineUnavailableError as error:
+            click.echo(f"error: {redact_text(str(error))}", err=True)
+            sys.exit(EXIT_UNVERIFIED)
+        except HarnessError as error:
+            click.echo(f"error of the harness: {redact_text(str(error))}", err=True)
+            sys.exit(EXIT_FAILED)
+        except (BackendError, MergeError, ValueError, OSError) as error:
+            if isinstance(error, (BackendError, MergeError)) or _ours(error):
+                click.echo(f"error: {redact_text(str(error))}", err=True)
+                sys.exit(EXIT_USAGE)
+            raise
+
+    return wrapper  # type: ignore[return-value]
+
+
+def _ours(error: BaseException) -> bool:
+    """Whether this project raised it to be read by the user."""
+    module = type(error).__module__.split(".")[0]
+    return module == "store_conformance" or isinstance(error, OSError)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="langgraph-store-conformance", prog_name="store-conformance")
+def main() -> None:
+    """Check LangGraph memory stores against the store contract, on their real engines."""
+
+
+def _listed(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> tuple[str, ...]:
+    """What was repeated or given with commas, as one list."""
+    return tuple(part.strip() for text in given for part in text.split(","))
+
+
+def _targets(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which stores, on which engines, and where the results go."""
+    options = (
+        click.option(
+            "-b",
+            "--backend",
+            multiple=True,
+            callback=_listed,
+            help="A backend (see `backends`); repeatable, or with commas. "
+            "Default: memory, sqlite and postgres.",
+        ),
+        click.option(
+            "--store",
+            multiple=True,
+            metavar="REF",
+            help="A store of yours: FILE.py:FUNCTION or package.module:FUNCTION.",
+        ),
+        click.option("--name", help="The name of the --store in the report."),
+        click.option(
+            "--declare",
+            default="",
+            metavar="CAP,...",
+            help="What the --store does not offer: "
+            "no-vectors, no-ttl, no-sync, no-async, no-persistence, no-processes, no-threads.",
+        ),
+        click.option(
+            "--option",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Passed to the store's function or backend; repeatable.",
+        ),
+        click.option(
+            "--deployment", help="Where the engine comes from: embedded, process, container or url."
+        ),
+        click.option("--url", help="The address of an engine of your own."),
+        click.option(
+            "--items",
+            type=click.IntRange(min=10),
+            default=1000,
+            show_default=True,
+            help="Items of the latency measurements.",
+        ),
+        click.option(
+            "--embed",
+            default="real",
+            show_default=True,
+            help="Embedder of scenarios and latencies: "
+            "real, minilm, exact or a LangChain provider string.",
+        ),
+        click.option(
+            "--out",
+            default="conformance-run",
+            show_default=True,
+            type=click.Path(path_type=Path),
+            help="Folder of the run file and the reports.",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@main.command()
+@_targets
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    callback=_listed,
+    help="Only this rule; repeatable, or with commas.",
+)
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    callback=_listed,
+    help="Only this group of rules (K, X, N, S, ...); repeatable, or with commas.",
+)
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    callback=_listed,
+    help="Only this scenario: procedural, semantic or episodic.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    show_default=True,
+    help="Seconds for one case.",
+)
+@click.option(
+    "-n", "--workers", type=click.IntRange(min=0), default=0, help="Run in this many processes."
+)
+@click.option(
+    "--data",
+    multiple=True,
+    type=click.Path(),
+    help="A folder with a corpus of your own (docs/DATA.md); repeatable.",
+)
+@click.option(
+    "--seed", type=int, default=20_260, show_default=True, help="Seed of everything random."
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    default=40,
+    show_default=True,
+    help="Steps of one random history.",
+)
+@click.option(
+    "--histories",
+    type=click.IntRange(min=0),
+    default=15,
+    show_default=True,
+    help="Random histories a backend and mode.",
+)
+@click.option("--bench/--no-bench", default=False, help="Measure latency too.")
+@click.option(
+    "--expectations",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A TOML file of failures known in advance; repeatable.",
+)
+@click.option(
+    "--confirm/--no-confirm",
+    default=True,
+    help="Run the reproducer of each unexpected finding in a clean process.",
+)
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of run files and exit.")
+@_explain
+def run(schema: bool, **options: Any) -> None:
+    """Run the suite, write the run file and the reports, and say whether the gate holds."""
+    if schema:
+        from store_conformance.runs.run_file import schema as run_schema
+
+        click.echo(json.dumps(run_schema(), indent=2))
+        return
+    sys.exit(commands.run(**options))
+
+
+@main.command()
+@_targets
+@_explain
+def bench(**options: Any) -> None:
+    """Measure latencies only."""
+    sys.exit(commands.bench(**options))
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    default="conformance-report",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the reports.",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(["md", "html", "json", "junit"]),
+    help="Only this format; repeatable.",
+)
+@_explain
+def report(runs: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
+    """Make one report of one or more run files (or their folders)."""
+    commands.report(runs, out, formats)
+
+
+@main.command()
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@_explain
+def diff(before: Path, after: Path) -> None:
+    """Say what changed between two runs; exits 1 if something newly fails."""
+    sys.exit(commands.diff(before, after))
+
+
+@main.command()
+@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("finding", required=False)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write the scripts and issue drafts into this folder.",
+)
+@_explain
+def repro(run_path: Path, finding: str | None, out: Path | None) -> None:
+    """Write the reproducer of each finding in RUN (or of one: its rule or case id), with an issue draft."""
+    sys.exit(commands.repro(run_path, finding, out))
+
+
+_STORE_OPTIONS = (
+    click.option(
+        "--store",
+        required=True,
+        metavar="REF",
+        help="The store: FILE.py:FUNCTION or package.module:FUNCTION.",
+    ),
+    click.option(
+        "--folder",
+        type=click.Path(path_type=Path),
+        help="What the function finds in at.path. Default: here.",
+    ),
+    click.option("--url", help="What the function finds in at.url."),
+    click.option(
+        "--option", multiple=True, metavar="KEY=VALUE", help="Passed to the store's function."
+    ),
+)
+
+
+def _takes_a_store(func: F) -> F:
+    for option in reversed(_STORE_OPTIONS):
+        func = option(func)
+    return func
+
+
+@main.command("export")
+@_takes_a_store
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="The file to write (JSON Lines)."
+)
+@_explain
+def export_command(store: str, out: Path, **where: Any) -> None:
+    """Write every memory of a store to a file."""
+    click.echo(f"wrote {commands.export_memories(store, out, **where)} items to {out}")
+
+
+@main.command("import")
+@_takes_a_store
+@click.option(
+    "--from",
+    "source",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A file that `export` wrote.",
+)
+@click.option("--embed", help="Embed while importing: real, minilm or a LangChain provider string.")
+@click.option(
+    "--field",
+    "fields",
+    multiple=True,
+    help="A field to embed; repeatable. Default: the store's own.",
+)
+@_explain
+def import_command(store: str, source: Path, **where: Any) -> None:
+    """Write every memory of a file to a store; everything is checked before anything is written."""
+    click.echo(f"imported {commands.import_memories(store, source, **where)} items from {source}")
+
+
+@main.command("self-test")
+@click.option(
+    "-n",
+    "--workers",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Parallel processes.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of everything random.")
+@click.option(
+    "--only", multiple=True, metavar="NAME", help="Only this mutant or variant; repeatable."
+)
+@click.option(
+    "--own-rule",
+    is_flag=True,
+    help="Run only the rule that each mutant breaks: fast, and blind to false positives.",
+)
+@click.option(
+    "--quick", is_flag=True, help="Each case in one mode, without kills, loads and histories."
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_explain
+def self_test(
+    workers: int, seed: int, only: tuple[str, ...], own_rule: bool, quick: bool, as_json: bool
+) -> None:
+    """Prove the checks: broken stores must be caught, correct ones must not be accused."""
+    sys.exit(commands.self_test(workers, seed, only, own_rule, quick, as_json))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_explain
+def backends(as_json: bool) -> None:
+    """Which backends can run on this machine now, and how to get those that cannot."""
+    commands.backends(as_json)
+
+
+@main.command()
+@click.argument("rule_id", required=False)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_explain
+def rules(rule_id: str | None, as_json: bool) -> None:
+    """The contract: every rule, or one with its source, its cases and its mutants."""
+    commands.rules(rule_id, as_json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,269 @@
+"""
+The harness against stores that are broken on purpose, and against correct ones.
+
+Each broken store must be caught by the rule that its sin breaks, and what else it trips must follow
+from the sin; a correct store must not fail at all.  The stores live in `store_conformance.mutants`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from store_conformance.contract import Verdict, declared, rule
+from store_conformance.contract.records import Row
+from store_conformance.harness.backends import Backend, FactoryBackend, own_folder
+from store_conformance.harness.case import CaseSpec, Mode
+from store_conformance.harness.private_engines import stop_private
+from store_conformance.harness.runner import run_case
+from store_conformance.harness.settings import Settings
+from store_conformance.mutants.catalogue import Mutant, Variant, mutants, variants
+from store_conformance.suite.register import all_cases
+
+TIMEOUT = 60.0
+WAITING_AT_ONCE = 12
+"""Cases of items that expire mostly wait, so several wait together."""
+LONG_SECONDS = 100.0
+"""A case with a time-out of its own above this is left out of a quick look."""
+HISTORIES = "E9"
+"""The rule of random histories; any sin may trip it."""
+
+
+class UnknownStoreError(ValueError):
+    """No mutant and no variant has this name."""
+
+    def __init__(self, name: str, names: Iterable[str]) -> None:
+        near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.3)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        super().__init__(f"no mutant or variant is called {name!r}{hint}")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One mutant or variant after the suite has run against it."""
+
+    name: str
+    breaks: str | None
+    """The rule that must catch it; ``None`` for a correct store."""
+    caught: bool
+    false_positives: tuple[str, ...]
+    """Rules that failed although neither the sin nor what follows from it explains it."""
+    errors: tuple[str, ...]
+    """Rows that blame the harness."""
+    failed: tuple[str, ...]
+    seconds: float
+    evidence: tuple[str, ...] = field(default=())
+
+    @property
+    def good(self) -> bool:
+        return (self.caught or self.breaks is None) and not self.false_positives and not self.errors
+
+
+def mutants_of(rule_id: str) -> list[dict[str, Any]]:
+    """The broken stores that a rule must catch."""
+    return [
+        {"name": c.name, "sin": " ".join((c.store.__doc__ or "").split())}
+        for c in mutants()
+        if c.breaks == rule_id
+    ]
+
+
+CaseRun = tuple[CaseSpec, Mode, "str | None"]
+"""One run: a case, its mode and its parameter."""
+
+
+def _jobs(rule_id: str | None, modes: tuple[str, ...], *, quick: bool) -> Iterator[CaseRun]:
+    """The runs of one rule's cases, or of all; what takes long by nature comes last."""
+    specs = [s for s in all_cases() if rule_id in (None, s.rule_id)]
+    if quick:
+        specs = [s for s in specs if not _is_long(s)]
+    for spec in sorted(specs, key=lambda s: (s.serial, s.seconds or 0.0)):
+        offered = [m for m in spec.modes if not modes or m in modes]
+        for mode in offered[:1] if quick else offered:
+            for param in spec.expand():
+                yield spec, mode, param
+
+
+def _is_long(spec: CaseSpec) -> bool:
+    """Whether a quick look leaves the case out: kills, other processes, loads, random histories."""
+    return spec.serial or (spec.seconds or 0.0) > LONG_SECONDS
+
+
+def _settings(breaks: str | None, seed: int) -> Settings:
+    """What proves the checks in little time; a sin that only histories show gets the usual number."""
+    if breaks == HISTORIES:
+        return Settings(seed=seed, timeout=TIMEOUT, embed="exact")
+    return Settings(seed=seed, timeout=TIMEOUT, embed="exact", histories=3, steps=30)
+
+
+@contextmanager
+def _histories_elsewhere() -> Iterator[None]:
+    """What histories find in a broken store is not kept: it must be found anew each time."""
+    folder = own_folder("self-test", None)
+    before = os.environ.get("CONFORMANCE_HISTORIES")
+    os.environ["CONFORMANCE_HISTORIES"] = str(folder)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if before is None:
+            del os.environ["CONFORMANCE_HISTORIES"]
+        else:
+            os.environ["CONFORMANCE_HISTORIES"] = before
+
+
+class _Run:
+    """The rows of one store under the suite; what a mutant's own rule needs comes last."""
+
+    def __init__(self, backend: Backend, breaks: str | None, settings: Settings) -> None:
+        self.rows: list[Row] = []
+        self._backend = backend
+        self._breaks = breaks
+        self._settings = settings
+
+    def _one(self, job: CaseRun) -> None:
+        outcome = run_case(self._backend, *job, self._settings)
+        # What a history finds beside its rule is sorted roughly; it accuses a correct store only.
+        self.rows.extend([outcome.row, *(outcome.others if self._breaks is None else ())])
+
+    def every(self, jobs: Iterable[CaseRun]) -> None:
+        """All of them; those that wait do it side by side."""
+        waiting = []
+        for job in jobs:
+            if job[0].waits:
+                waiting.append(job)
+            else:
+                self._one(job)
+        with ThreadPoolExecutor(WAITING_AT_ONCE) as pool:
+            list(pool.map(self._one, waiting))
+
+    def until_caught(self, jobs: Iterable[CaseRun]) -> None:
+        """One after the other, until the mutant's rule has failed."""
+        for job in jobs:
+            if any(r.rule == self._breaks and r.verdict == Verdict.FAIL for r in self.rows):
+                break
+            self._one(job)
+
+
+def judge_store(name: str, *, whole: bool, seed: int, quick: bool = False) -> Judged:
+    """
+    Run the suite against one mutant or variant by name; ``whole``: all rules and not just its own.
+
+    ``quick`` runs each case in one mode only and leaves out those that are long by nature, except
+    for the rule that the store breaks.
+    """
+    every: list[Mutant | Variant] = [*mutants(), *variants()]
+    store = next(s for s in every if s.name == name)
+    breaks = store.breaks
+    backend = FactoryBackend(store.reference, name=name, capabilities=declared(store.declares))
+    run = _Run(backend, breaks, _settings(breaks, seed))
+    begin = time.perf_counter()
+    backend.start()
+    try:
+        with _histories_elsewhere():
+            if breaks is None or whole:
+                run.every(_jobs(None, store.modes, quick=quick))
+            if breaks is not None and (quick or not whole):
+                run.until_caught(_jobs(breaks, store.modes, quick=False))
+    finally:
+        stop_private()
+        backend.stop()
+    return _judged(name, breaks, store.also, run.rows, begin)
+
+
+def _judged(
+    name: str, breaks: str | None, also: tuple[str, ...], rows: list[Row], begin: float
+) -> Judged:
+    failed = sorted({r.rule for r in rows if r.verdict == Verdict.FAIL})
+    bad = [r for r in rows if r.verdict in (Verdict.FAIL, Verdict.ERROR)]
+    allowed = {breaks, *also}
+    return Judged(
+        name=name,
+        breaks=breaks,
+        caught=breaks in failed,
+        false_positives=tuple(r for r in failed if r not in allowed),
+        errors=tuple(f"{r.rule} {r.case}: {r.message}" for r in rows if r.verdict == Verdict.ERROR),
+        failed=tuple(failed),
+        seconds=time.perf_counter() - begin,
+        evidence=tuple(f"{r.rule} {r.case} ({r.mode}): {r.message}" for r in bad[:8]),
+    )
+
+
+def _judge_one(arguments: tuple[str, bool, int, bool]) -> Judged:
+    if _ending.is_set():
+        raise KeyboardInterrupt
+    name, whole, seed, quick = arguments
+    return judge_store(name, whole=whole, seed=seed, quick=quick)
+
+
+def self_test(
+    *,
+    workers: int = 2,
+    whole: bool = True,
+    quick: bool = False,
+    seed: int = 1,
+    only: Iterable[str] = (),
+) -> Iterator[Judged]:
+    """Judge every mutant and every correct variant, in parallel processes, as they finish."""
+    names = [*(v.name for v in variants()), *(m.name for m in mutants())]
+    asked = set(only)
+    for name in sorted(asked - set(names)):
+        raise UnknownStoreError(name, names)
+    wanted = [n for n in names if n in asked] if asked else names
+    jobs = [(n, whole, seed, quick) for n in wanted]
+    with ProcessPoolExecutor(max_workers=workers, initializer=_end_as_by_ctrl_c) as pool:
+        try:
+            yield from pool.map(_judge_one, jobs)
+        except BaseException:  # also when nobody wants the rest
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
+
+
+_ending = threading.Event()
+"""Set in a worker that was told to end: what it was to judge next is not begun."""
+
+
+def _end_as_by_ctrl_c() -> None:
+    """A worker that is told to end cleans up first."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        _ending.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
+
+
+def uncovered() -> list[str]:
+    """Rules without a case or (for MUST and SHOULD) without a mutant, and cases without a rule."""
+    from store_conformance.contract import Level, rules
+
+    cases = {s.rule_id for s in all_cases()}
+    broken = {c.breaks for c in mutants()}
+    problems = [f"rule {r.id} has no case" for r in rules() if r.id not in cases]
+    problems += [
+        f"rule {r.id} has no mutant"
+        for r in rules()
+        if r.level is not Level.IMPL and r.id not in broken
+    ]
+    problems += [f"a mutant breaks unknown rule {b}" for b in broken if not _known(b)]
+    return problems
+
+
+def _known(rule_id: str) -> bool:
+    try:
+        rule(rule_id)
+    except ValueError:
+        return False
+    return True

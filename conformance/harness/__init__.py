@@ -1,0 +1,3 @@
+"""
+Runs one case against one store; knows no database and no case.
+"""

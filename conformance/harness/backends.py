@@ -1,0 +1,27 @@
+"""
+The one door to `store_conformance.backends`: whatever else in the harness needs of it comes from here.
+"""
+
+from __future__ import annotations
+
+from store_conformance.backends.base import (
+    Backend,
+    BackendError,
+    EngineUnavailableError,
+    Snippet,
+    own_folder,
+)
+from store_conformance.backends.factory import FactoryBackend
+from store_conformance.backends.registry import create, from_spec, names
+
+__all__ = [
+    "Backend",
+    "BackendError",
+    "EngineUnavailableError",
+    "FactoryBackend",
+    "Snippet",
+    "create",
+    "from_spec",
+    "names",
+    "own_folder",
+]

@@ -1,0 +1,100 @@
+"""
+A case: code that checks one rule against a store, and the register of all cases.
+
+A case is a function ``test_<statement>(lab)`` (or ``(lab, param)``) in a module of
+``store_conformance.suite``, marked with ``@case("K1")``.  Its docstring's first line is the promise as one
+sentence.  It is not a pytest test by itself: ``store_conformance.pytest_plugin.cases`` turns each case into one item a
+backend, mode and parameter, and ``store_conformance.harness.runner`` can run it without pytest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from store_conformance.contract import Capability, Rule, rule
+
+Mode = Literal["sync", "async"]
+F = TypeVar("F", bound=Callable[..., None])
+BOTH: tuple[Mode, ...] = ("sync", "async")
+
+
+@dataclass(frozen=True)
+class CaseSpec:
+    """What the decorator knows of a case."""
+
+    id: str
+    """``<module>::<statement>``, stable: it appears in run files."""
+    rule_id: str
+    func: Callable[..., None]
+    needs: frozenset[Capability]
+    """Declared capabilities without which the case is ``unsupported`` and not run."""
+    params: Mapping[str, Any]
+    """Names to values: the case runs once for each; empty for a case without parameter."""
+    modes: tuple[Mode, ...]
+    scenario: str | None
+    """The memory type that it tells: procedural, semantic or episodic."""
+    serial: bool
+    """Kills engines or loads the machine: never beside another such case."""
+    seconds: float | None
+    """A time-out of its own, for cases that are long by nature; ``None``: the run's."""
+    waits: bool
+    """Sleeps for most of its time, so that it may do so beside other such cases."""
+
+    @property
+    def rule(self) -> Rule:
+        return rule(self.rule_id)
+
+    @property
+    def sentence(self) -> str:
+        doc = (self.func.__doc__ or "").strip()
+        return " ".join(doc.split("\n\n")[0].split())
+
+    def expand(self) -> Iterator[str | None]:
+        """The parameter names to run, or one ``None``."""
+        yield from self.params or [None]
+
+    def case_id(self, param: str | None) -> str:
+        return f"{self.id}[{param}]" if param is not None else self.id
+
+
+def case(
+    rule_id: str,
+    *,
+    needs: tuple[Capability, ...] = (),
+    params: Mapping[str, Any] | None = None,
+    modes: tuple[Mode, ...] = BOTH,
+    scenario: str | None = None,
+    serial: bool = False,
+    seconds: float | None = None,
+    waits: bool = False,
+) -> Callable[[F], F]:
+    """
+    Mark a function as the case of one rule; an unknown rule id raises at import.
+    """
+    rule(rule_id)
+
+    def mark(func: F) -> F:
+        module = func.__module__.rsplit(".", 1)[-1].removeprefix("test_")
+        spec = CaseSpec(
+            id=f"{module}::{func.__name__.removeprefix('test_')}",
+            rule_id=rule_id.upper(),
+            func=func,
+            needs=frozenset(needs),
+            params=dict(params or {}),
+            modes=modes,
+            scenario=scenario,
+            serial=serial,
+            seconds=seconds,
+            waits=waits,
+        )
+        func.__conformance_case__ = spec  # type: ignore[attr-defined]
+        return func
+
+    return mark
+
+
+def spec_of(func: Any) -> CaseSpec | None:
+    """The case spec of a marked function, or ``None``."""
+    return getattr(func, "__conformance_case__", None)

@@ -1,0 +1,72 @@
+"""
+The record of what a case did to its store: the evidence of a run and the source of reproducers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from store_conformance.harness.text import represent, shorten
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call to a store: what was asked and what came back, as objects."""
+
+    store: int
+    """Which opening of the case it went to, counted from 0."""
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Any = None
+    raised: BaseException | None = None
+
+    def text(self) -> str:
+        """``put(('a',), 'k', {...})`` as Python, cut to a readable length."""
+        parts = [represent(a, 160) for a in self.args]
+        parts += [f"{k}={represent(v, 160)}" for k, v in self.kwargs.items()]
+        return f"{self.name}({', '.join(parts)})"
+
+    def line(self) -> str:
+        """The call and its outcome in one line."""
+        if self.raised is not None:
+            return f"{self.text()} -> raised {type(self.raised).__name__}: {shorten(str(self.raised), 120)}"
+        return f"{self.text()} -> {represent(self.result, 160)}"
+
+
+@dataclass
+class Journal:
+    """
+    The calls of one case, oldest first; only the first 40 and the last 60 are kept.
+    """
+
+    first: list[Call] = field(default_factory=list)
+    last: deque[Call] = field(default_factory=lambda: deque(maxlen=60))
+    count: int = 0
+    seconds: float = 0.0
+    """Wall-clock seconds spent inside the store's calls."""
+    waited: float = 0.0
+    """Wall-clock seconds that the case let pass between calls, because its rule is about time."""
+    busy_since: float | None = None
+    """When (``time.monotonic``) the call under way began; ``None`` between calls."""
+
+    def add(self, call: Call) -> None:
+        self.count += 1
+        if len(self.first) < 40:
+            self.first.append(call)
+        else:
+            self.last.append(call)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every call of the case is still here."""
+        return self.count == len(self.first) + len(self.last)
+
+    def calls(self) -> list[Call]:
+        return [*self.first, *self.last]
+
+    def lines(self, most: int = 12) -> list[str]:
+        """The last calls as text."""
+        return [c.line() for c in self.calls()[-most:]]

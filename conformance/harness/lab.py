@@ -1,0 +1,321 @@
+"""
+What a case is given: stores at places of their own, an embedder that can be computed by hand, checks
+that say what was expected and what was got.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from store_conformance.contract import Capability, Location
+from store_conformance.embedding.exact import ExactEmbeddings
+from store_conformance.harness.case import CaseSpec, Mode
+from store_conformance.harness.errors import (
+    CheckFailedError,
+    StoreRaisedError,
+    UnsupportedError,
+    UnverifiedError,
+)
+from store_conformance.harness.journal import Journal
+from store_conformance.harness.loops import LoopThread
+from store_conformance.harness.settings import Settings
+from store_conformance.harness.subject import Subject
+from store_conformance.harness.text import represent, shorten
+
+if TYPE_CHECKING:
+    from store_conformance.harness.backends import Backend
+    from store_conformance.harness.process.child import Child
+
+
+@dataclass(frozen=True)
+class OtherFailure:
+    """A failure of a rule that another rule's case came upon."""
+
+    rule_id: str
+    message: str
+    expected: Any
+    got: Any
+    history: tuple[str, ...]
+
+
+class Lab:
+    """
+    The workbench of one case in one mode.
+
+    ``open`` gives stores; whatever was opened is closed and every location is discarded when the case
+    ends.  The checks (``equal``, ``same``, ``true``, ``refuses``) end the case as failed.
+    """
+
+    def __init__(
+        self, backend: Backend, spec: CaseSpec, mode: Mode, param: str | None, settings: Settings
+    ) -> None:
+        self.backend = backend
+        self.spec = spec
+        self.mode: Mode = mode
+        self.param = param
+        self.settings = settings
+        self.capabilities = backend.capabilities
+        self.journal = Journal()
+        self.observations: list[dict[str, Any]] = []
+        self.findings: list[OtherFailure] = []
+        self.avoid: frozenset[str] = frozenset()
+        """Features of random histories whose rules are expected to fail here."""
+        self.rng = random.Random(f"{settings.seed}:{spec.case_id(param)}")
+        self._loop_thread: LoopThread | None = None
+        self._subjects: list[Subject] = []
+        self._locations: list[tuple[Backend, Location]] = []
+        self._children: list[Child] = []
+
+    # -- stores -------------------------------------------------------------------------------
+
+    def location(self, backend: Backend | None = None) -> Location:
+        """A fresh place, discarded when the case ends."""
+        owner = backend or self.backend
+        at = owner.location()
+        self._locations.append((owner, at))
+        return at
+
+    def open(
+        self,
+        *,
+        index: Any = None,
+        ttl: Any = None,
+        at: Location | None = None,
+        backend: Backend | None = None,
+    ) -> Subject:
+        """A store at a fresh location, or at ``at`` to open that one again (or once more)."""
+        owner = backend or self.backend
+        place = at or self.location(owner)
+        subject = Subject(
+            owner.open(place, index, ttl, self.mode),
+            at=place,
+            mode=self.mode,
+            loop_thread=self.loop_thread,
+            journal=self.journal,
+            number=len(self._subjects),
+            index=index,
+            ttl=ttl,
+        )
+        self._subjects.append(subject)
+        return subject
+
+    def forget(self, store: Subject) -> None:
+        """Close a store and discard its location now, where a case opens very many."""
+        troubles: list[str] = []
+        _quietly(store.close, troubles)
+        self._subjects = [s for s in self._subjects if s.at != store.at]
+        for owner, at in self._locations:
+            if at == store.at:
+                _quietly(partial(owner.discard, at), troubles)
+        self._locations = [(o, a) for o, a in self._locations if a != store.at]
+
+    def reopen(self, store: Subject, **changes: Any) -> Subject:
+        """
+        Close the store and open its location anew, with the same index and ttl unless changed.
+        """
+        store.close()
+        return self.open(at=store.at, **{"index": store.index, "ttl": store.ttl, **changes})
+
+    def indexed(self, *fields: str, embed: Any = None, ttl: Any = None, dims: int = 16) -> Subject:
+        """A store with a vector index over ``fields`` (default ``text``), embedded exactly."""
+        return self.open(index=self.index(*fields, embed=embed, dims=dims), ttl=ttl)
+
+    def index(self, *fields: str, embed: Any = None, dims: int = 16, **more: Any) -> dict[str, Any]:
+        """An ``IndexConfig``; ``fields`` defaults to ``text``, ``embed`` to a new exact embedder."""
+        return {
+            "dims": dims,
+            "embed": embed if embed is not None else ExactEmbeddings(dims=dims),
+            "fields": list(fields or ("text",)),
+            **more,
+        }
+
+    def child(self, at: Location, **setup: Any) -> Child:
+        """The same location opened by another process; see `store_conformance.harness.process.child.Child`."""
+        from store_conformance.harness.process.child import Child
+
+        owner = setup.pop("backend", None) or self.backend
+        child = Child(owner, at, mode=self.mode, **setup)
+        self._children.append(child)
+        return child
+
+    @property
+    def loop_thread(self) -> LoopThread:
+        """The case's event loop."""
+        if self._loop_thread is None:
+            self._loop_thread = LoopThread()
+        return self._loop_thread
+
+    def offers(self, capability: Capability) -> bool:
+        return capability in self.capabilities
+
+    # -- checks -------------------------------------------------------------------------------
+
+    def equal(self, got: Any, expected: Any, message: str) -> None:
+        """``got == expected``, or the case fails with both."""
+        try:
+            good = bool(got == expected)
+        except Exception as error:  # an answer that cannot be compared is wrong
+            raise CheckFailedError(
+                f"{message} (comparing raised {error!r})", expected=expected, got=got
+            ) from error
+        if not good:
+            raise CheckFailedError(message, expected=expected, got=got)
+
+    def same(self, got: Any, expected: Any, message: str) -> None:
+        """Equal and of the same JSON types all the way down; floats to the last bit."""
+        difference = type_difference(got, expected)
+        if difference:
+            raise CheckFailedError(f"{message}: {difference}", expected=expected, got=got)
+
+    def true(self, condition: Any, message: str, *, got: Any = None, expected: Any = None) -> None:
+        if not condition:
+            raise CheckFailedError(message, expected=expected, got=got)
+
+    def fail(self, message: str, *, got: Any = None, expected: Any = None) -> None:
+        raise CheckFailedError(message, expected=expected, got=got)
+
+    @contextmanager
+    def refuses(
+        self, errors: type[BaseException] | tuple[type[BaseException], ...], message: str
+    ) -> Iterator[list[BaseException]]:
+        """
+        The block's store call must raise one of ``errors``; gives a list that will hold what it raised.
+        """
+        caught: list[BaseException] = []
+        try:
+            yield caught
+        except StoreRaisedError as raised:
+            if not isinstance(raised.cause, errors):
+                raise CheckFailedError(
+                    f"{message}: {raised.call} raised {type(raised.cause).__name__}"
+                    f" ({shorten(str(raised.cause), 200)})",
+                    expected=_names(errors),
+                    got=raised.cause,
+                ) from raised
+            caught.append(raised.cause)
+        else:
+            raise CheckFailedError(
+                f"{message}: nothing was raised", expected=_names(errors), got="no exception"
+            )
+
+    def attempt(self, work: Callable[[], Any]) -> BaseException | None:
+        """Run store calls that may be refused; gives what the store raised, or ``None``."""
+        try:
+            work()
+        except StoreRaisedError as raised:
+            return raised.cause
+        return None
+
+    def until(
+        self, condition: Callable[[], bool], seconds: float, message: str, *, every: float = 0.05
+    ) -> float:
+        """
+        Poll until ``condition`` holds; gives the seconds it took and fails the case after ``seconds``.
+        """
+        begin = time.monotonic()
+        while True:
+            # Told before the look: on a machine that stalls, the last look comes after the time is up.
+            late = time.monotonic() - begin > seconds
+            if condition():
+                return time.monotonic() - begin
+            if late:
+                raise CheckFailedError(f"{message} within {seconds:g} s")
+            self.sleep(every)
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, where the rule is about time; negative is no time."""
+        begin = time.monotonic()
+        time.sleep(max(0.0, seconds))
+        self.journal.waited += time.monotonic() - begin
+
+    def observe(self, name: str, value: Any, **facts: Any) -> None:
+        """Record something that is neither right nor wrong: a figure, an IMPL choice."""
+        self.observations.append({"name": name, "value": value, **facts})
+
+    def finding(
+        self, rule_id: str, message: str, *, expected: Any, got: Any, history: list[str]
+    ) -> None:
+        """Report a failure of another rule than the case's own; the case goes on."""
+        self.findings.append(OtherFailure(rule_id, message, expected, got, tuple(history)))
+
+    def unverified(self, reason: str) -> None:
+        """End the case: it could not tell, and why."""
+        raise UnverifiedError(reason)
+
+    def unsupported(self, reason: str) -> None:
+        """End the case: the store does not offer this and says so."""
+        raise UnsupportedError(reason)
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def close(self) -> list[str]:
+        """Close and discard everything; gives what went wrong in doing so, one line each."""
+        troubles: list[str] = []
+        for child in self._children:
+            _quietly(child.end, troubles)
+        for subject in reversed(self._subjects):
+            _quietly(subject.close, troubles)
+        if self._loop_thread is not None:
+            _quietly(self._loop_thread.close, troubles)
+        for owner, at in self._locations:
+            _quietly(partial(owner.discard, at), troubles)
+        return troubles
+
+    def abandon(self) -> None:
+        """End the other processes of a case that hangs or was interrupted; its threads are left."""
+        for child in self._children:
+            _quietly(child.kill, [])
+
+
+def _quietly(work: Callable[[], Any], troubles: list[str]) -> None:
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - reported beside the verdict, which stands
+        troubles.append(f"{type(error).__name__}: {shorten(str(error), 200)}")
+
+
+def _names(errors: type[BaseException] | tuple[type[BaseException], ...]) -> str:
+    kinds = errors if isinstance(errors, tuple) else (errors,)
+    return " or ".join(k.__name__ for k in kinds)
+
+
+def type_difference(got: Any, expected: Any, path: str = "value") -> str | None:
+    """
+    The first place where two JSON-like values differ in value or type, or ``None``.
+
+    A tuple may come back as a list; every other change of type is a difference, also within an equal
+    number (``1`` and ``1.0`` and ``True``).  NaN equals NaN here.
+    """
+    pairs: list[tuple[Any, Any, str]] = [(got, expected, path)]
+    while pairs:
+        one, other, where = pairs.pop()
+        if isinstance(other, tuple) and isinstance(one, list):
+            other = list(other)
+        if type(one) is not type(other):
+            return (
+                f"{where} is {one!r} ({type(one).__name__}), not {other!r} ({type(other).__name__})"
+            )
+        if isinstance(other, dict):
+            if one.keys() != other.keys():
+                return f"{where} has keys {sorted(one, key=repr)}, not {sorted(other, key=repr)}"
+            pairs += [(one[k], other[k], f"{where}[{k!r}]") for k in other]
+        elif isinstance(other, (list, tuple)):
+            if len(one) != len(other):
+                return f"{where} has {len(one)} elements, not {len(other)}"
+            pairs += [(a, b, f"{where}[{i}]") for i, (a, b) in enumerate(zip(one, other))]
+        elif isinstance(other, float):
+            same = (math.isnan(one) and math.isnan(other)) or (
+                one == other and math.copysign(1, one) == math.copysign(1, other)
+            )
+            if not same:
+                return f"{where} is {one!r}, not {other!r}"
+        elif one != other:
+            return f"{where} is {represent(one, 120)}, not {represent(other, 120)}"
+    return None

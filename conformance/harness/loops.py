@@ -1,0 +1,142 @@
+"""
+Where a case runs: a worker thread for its body and, for the async API, an event loop in a thread of
+its own.
+
+A store that hangs leaves its threads behind (they are daemons) and the run goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, wait
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class HungError(Exception):
+    """One call did not end in its time."""
+
+
+class TooSlowError(Exception):
+    """Every call ended, but all of them together took too long to go on."""
+
+
+PATIENCE = 5
+"""How many times the time-out of one call a whole body may take while it makes progress."""
+
+
+def run_bounded(
+    body: Callable[[], T],
+    seconds: float,
+    name: str,
+    busy_since: Callable[[], float | None] | None = None,
+) -> T:
+    """
+    Run ``body`` in a daemon thread and return or raise what it does.
+
+    ``busy_since`` tells when (``time.monotonic``) the call under way began, ``None`` between calls:
+    ``HungError`` if one call takes longer than ``seconds``, ``TooSlowError`` if the body takes `PATIENCE`
+    times as long although no call hangs.  Without it: ``HungError`` after ``seconds`` in all.
+    """
+    outcome: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(body())
+        except Exception as error:  # noqa: BLE001 - handed to the waiting thread as it is
+            outcome.set_exception(error)
+        except BaseException as error:  # noqa: BLE001 - a store that exits must not end the run
+            outcome.set_exception(BodyExitedError(f"{type(error).__name__}: {error}"))
+
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    begin = time.monotonic()
+    while not wait([outcome], timeout=min(0.25, seconds)).done:
+        now = time.monotonic()
+        started = begin if busy_since is None else busy_since()
+        if started is not None and now - started > seconds:
+            raise HungError(f"no answer within {seconds:g} s")
+        if now - begin > PATIENCE * seconds:
+            raise TooSlowError(f"not done within {PATIENCE * seconds:g} s")
+    return outcome.result()
+
+
+class BodyExitedError(Exception):
+    """The body raised ``SystemExit``, ``KeyboardInterrupt`` or a cancellation."""
+
+
+class LoopThread:
+    """
+    An event loop in a daemon thread, started by the first use; coroutines come from other threads.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop; most cases of a sync store never ask for it."""
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=self._serve, args=(self._loop,), name="case-loop", daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+    @staticmethod
+    def _serve(loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_forever()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run one coroutine to its end and return or raise what it does."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+    def call(self, func: Callable[[], T]) -> T:
+        """Call a plain function in the loop's thread."""
+
+        async def wrapped() -> T:
+            return func()
+
+        return self.run(wrapped())
+
+    def pending(self) -> list[str]:
+        """The tasks of the loop that have not ended, by their representation."""
+
+        async def look() -> list[str]:
+            await asyncio.sleep(0)
+            me = asyncio.current_task()
+            return [repr(t) for t in asyncio.all_tasks() if t is not me and not t.done()]
+
+        return self.run(look())
+
+    def close(self) -> None:
+        """Cancel what is pending, stop the loop and its thread."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None or not thread.is_alive():
+            return
+
+        async def drain() -> None:
+            me = asyncio.current_task()
+            tasks = [t for t in asyncio.all_tasks() if t is not me]
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 2)
+            await loop.shutdown_asyncgens()
+
+        try:
+            asyncio.run_coroutine_threadsafe(drain(), loop).result(timeout=5)
+        except Exception:  # noqa: BLE001 - a loop that cannot be drained is abandoned with its thread
+            pass
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=2)
+        if not thread.is_alive():
+            loop.close()

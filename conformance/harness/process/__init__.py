@@ -1,0 +1,3 @@
+"""
+Other processes of a case: for restarts, kills and several processes at one location.
+"""

@@ -1,0 +1,125 @@
+"""
+The other end of `store_conformance.harness.process.child`: opens one location and does what it is told, until told to quit.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from store_conformance.contract import Location
+from store_conformance.harness.compat import GetOp, Item, ListNamespacesOp, PutOp, SearchOp
+from store_conformance.harness.errors import StoreRaisedError
+from store_conformance.harness.journal import Journal
+from store_conformance.harness.loops import LoopThread
+from store_conformance.harness.subject import Subject
+
+OPS: dict[str, Any] = {
+    "get": GetOp,
+    "put": PutOp,
+    "search": SearchOp,
+    "list_namespaces": ListNamespacesOp,
+}
+
+
+def _say(answer: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def _plain(value: Any) -> Any:
+    """A result as JSON: items as dicts with score and ISO times."""
+    if isinstance(value, Item):
+        return {**value.dict(), "score": getattr(value, "score", None)}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _tupled(args: list[Any]) -> list[Any]:
+    """JSON has no tuples; a first argument that is a list is a namespace."""
+    return [tuple(args[0]), *args[1:]] if args and isinstance(args[0], list) else args
+
+
+def _open(setup: dict[str, Any], loop_thread: LoopThread) -> Subject:
+    from store_conformance.embedding import embedder_from_name
+    from store_conformance.harness.backends import from_spec
+
+    backend = from_spec(setup["backend"])
+    at = Location.from_dict(setup["at"])
+    index = None
+    if setup["embed"] is not None:
+        embed = embedder_from_name(setup["embed"])
+        dims = getattr(embed, "dims", None) or len(embed.embed_query("dims"))
+        index = {"dims": dims, "embed": embed, "fields": setup["fields"]}
+    return Subject(
+        backend.open(at, index, setup["ttl"], setup["mode"]),
+        at=at,
+        mode=setup["mode"],
+        loop_thread=loop_thread,
+        journal=Journal(),
+        index=index,
+        ttl=setup["ttl"],
+    )
+
+
+def _write(store: Subject, items: list[Any], loop: bool) -> None:
+    turn = 0
+    while True:
+        for namespace, key, value in items:
+            name = key if turn == 0 else f"{key}~{turn}"
+            store.put(tuple(namespace), name, value)
+            _say({"ack": name})
+        turn += 1
+        if not loop:
+            _say({"written": len(items)})
+            return
+
+
+def _op(data: list[Any]) -> Any:
+    name, args = data
+    return OPS[name](*_tupled(args))
+
+
+def _obey(store: Subject, command: dict[str, Any]) -> None:
+    if "write" in command:
+        _write(store, command["write"], command["loop"])
+        return
+    name, args, kwargs = command["call"], command["args"], command["kwargs"]
+    for field in ("prefix", "suffix"):
+        if kwargs.get(field) is not None:
+            kwargs[field] = tuple(kwargs[field])
+    if name == "batch":
+        result = store.batch([_op(o) for o in args[0]])
+    elif name in ("sweep_ttl", "setup"):
+        result = store.maintenance(name, *args, **kwargs)
+    else:
+        result = store.call(name, *_tupled(args), **kwargs)
+    _say({"result": _plain(result)})
+
+
+def main() -> None:
+    loop_thread = LoopThread()
+    store: Subject | None = None
+    for line in sys.stdin:
+        command = json.loads(line)
+        if command.get("quit"):
+            break
+        try:
+            if store is None:
+                store = _open(command, loop_thread)
+                _say({"ready": True})
+            else:
+                _obey(store, command)
+        except StoreRaisedError as raised:
+            _say({"error": type(raised.cause).__name__, "text": str(raised.cause)})
+        except Exception as error:  # noqa: BLE001 - told to the parent, which decides what it means
+            _say({"error": type(error).__name__, "text": str(error)})
+    if store is not None:
+        store.close()
+    loop_thread.close()
+
+
+if __name__ == "__main__":
+    main()

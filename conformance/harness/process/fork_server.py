@@ -1,0 +1,227 @@
+"""
+New Python processes for the other ends of cases, quickly.
+
+Importing LangGraph takes longer than most cases.  Where the system can fork, a *fork server* imports it once,
+holds no store and no thread, and forks a process for each request; elsewhere every process is started
+from nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from typing import IO
+
+MAIN = "store_conformance.harness.process.child_main"
+MAX_REQUEST = 100_000
+_lock = threading.Lock()
+_fork_server: _ForkServer | None = None
+
+
+@dataclass
+class Spawned:
+    """A process with three pipes, leading a process group of its own."""
+
+    pid: int
+    stdin: IO[str]
+    stdout: IO[str]
+    stderr: IO[str]
+    _popen: subprocess.Popen[str] | None = None
+    _pidfd: int | None = None
+
+    def ended(self, seconds: float = 0.0) -> bool:
+        """Whether the process has ended, waiting up to ``seconds`` for it."""
+        if self._popen is not None:
+            try:
+                self._popen.wait(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                return False
+            return True
+        if self._pidfd is None:
+            return True
+        # Not select(), which takes no descriptor beyond 1023: a store may hold very many.
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self._pidfd, selectors.EVENT_READ)
+            return bool(waiting.select(seconds))
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the whole group; one that has ended is fine."""
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+    def close(self) -> None:
+        """Close the pipes; the process must have ended."""
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            try:
+                pipe.close()
+            except OSError:  # what was buffered cannot be sent to a process that has ended
+                pass
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+
+
+def spawn() -> Spawned:
+    """A new process that runs ``store_conformance.harness.process.child_main`` with our environment and import path."""
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
+    request = json.dumps(
+        {"environment": environment, "path": sys.path, "cwd": os.getcwd()}
+    ).encode()
+    if hasattr(os, "fork") and hasattr(os, "pidfd_open") and len(request) < MAX_REQUEST:
+        try:
+            return _from_fork_server(request)
+        except OSError:
+            pass  # no fork server here: start one from nothing
+    return _from_nothing(environment)
+
+
+def _from_nothing(environment: dict[str, str]) -> Spawned:
+    popen = subprocess.Popen(
+        [sys.executable, "-m", MAIN],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    assert popen.stdin is not None
+    assert popen.stdout is not None
+    assert popen.stderr is not None
+    return Spawned(popen.pid, popen.stdin, popen.stdout, popen.stderr, _popen=popen)
+
+
+def _from_fork_server(request: bytes) -> Spawned:
+    global _fork_server
+    with _lock:
+        if (
+            _fork_server is None
+            or _fork_server.owner != os.getpid()
+            or _fork_server.process.poll() is not None
+        ):
+            _fork_server = _ForkServer()
+        return _fork_server.fork(request)
+
+
+class _ForkServer:
+    """The process that forks; it ends when our end of its socket is closed, also by our death."""
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket = ours
+        path = os.pathsep.join(p for p in sys.path if p)
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "store_conformance.harness.process.fork_server",
+                str(theirs.fileno()),
+            ],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env=dict(os.environ, PYTHONPATH=path),
+            start_new_session=True,
+        )
+        theirs.close()
+        self.socket.settimeout(60)
+
+    def fork(self, request: bytes) -> Spawned:
+        pipes = [os.pipe() for _ in range(3)]
+        (their_in, our_in), (our_out, their_out), (our_err, their_err) = pipes
+        try:
+            socket.send_fds(self.socket, [request], [their_in, their_out, their_err])
+            pid = int(self.socket.recv(64) or b"0")
+            if not pid:
+                raise OSError("the fork server has ended")
+            pidfd = os.pidfd_open(pid)
+        except BaseException:
+            for fd in (our_in, our_out, our_err):
+                os.close(fd)
+            raise
+        finally:
+            for fd in (their_in, their_out, their_err):
+                os.close(fd)
+        return Spawned(
+            pid, os.fdopen(our_in, "w"), os.fdopen(our_out), os.fdopen(our_err), _pidfd=pidfd
+        )
+
+
+# -- in the fork server -----------------------------------------------------------------------------------
+
+
+def serve(fd: int) -> None:
+    """Fork a process for each request until the socket is closed."""
+    import store_conformance.harness.process.child_main  # noqa: F401 - what the forked processes need is imported once
+
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is the run's business, which then closes us
+    ours = socket.socket(fileno=fd)
+    while True:
+        request, fds, _, _ = socket.recv_fds(ours, MAX_REQUEST, 3)
+        if not request:
+            return
+        _reap()
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            _become(json.loads(request), fds)
+        for each in fds:
+            os.close(each)
+        ours.send(str(pid).encode())
+
+
+def _reap() -> None:
+    """Collect the children that have ended."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def _become(request: dict[str, object], fds: list[int]) -> None:
+    """The forked process: take the pipes and run the child's main; never returns."""
+    code = 1
+    try:
+        os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, fd in enumerate(fds):
+            os.dup2(fd, number)
+            os.close(fd)
+        os.environ.clear()
+        os.environ.update(request["environment"])  # type: ignore[call-overload]
+        sys.path[:] = request["path"]  # type: ignore[call-overload]
+        os.chdir(str(request["cwd"]))
+        sys.stdin = os.fdopen(0)
+        sys.stdout = os.fdopen(1, "w")
+        sys.stderr = os.fdopen(2, "w")
+        from store_conformance.harness.process.child_main import main
+
+        main()
+        code = 0
+    except BaseException:  # noqa: BLE001 - a forked process must not go on in its parent's code
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            pass
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

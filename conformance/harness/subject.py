@@ -1,0 +1,298 @@
+"""
+One open store as a case sees it: one face for the sync and the async API, every call timed and
+recorded, every exception marked as the store's.
+
+It adds nothing to the store's answers: results are handed on as they are.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
+
+from store_conformance.contract import Location
+from store_conformance.harness.compat import BaseStore, Item, came_later
+from store_conformance.harness.errors import CheckFailedError, StoreRaisedError, UnsupportedError
+from store_conformance.harness.journal import Call, Journal
+from store_conformance.harness.loops import LoopThread
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from store_conformance.harness.case import Mode
+
+MAX_PAGES = 2000
+
+
+class _AsyncHost:
+    """Enters and leaves an async context manager in one task, as its authors may rely on."""
+
+    def __init__(self, manager: AbstractAsyncContextManager[Any], loop_thread: LoopThread) -> None:
+        self._manager = manager
+        self._loop_thread = loop_thread
+        self._stop: asyncio.Event | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def enter(self) -> Any:
+        return self._loop_thread.run(self._enter())
+
+    async def _enter(self) -> Any:
+        import asyncio
+
+        ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._stop = asyncio.Event()
+        self._task = asyncio.create_task(self._host(ready))
+        return await ready
+
+    async def _host(self, ready: asyncio.Future[Any]) -> None:
+        assert self._stop is not None
+        try:
+            async with self._manager as store:
+                ready.set_result(store)
+                await self._stop.wait()
+        except BaseException as error:
+            if not ready.done():
+                ready.set_exception(error)
+                return
+            raise
+
+    def exit(self) -> None:
+        async def leave() -> None:
+            assert self._stop is not None and self._task is not None
+            self._stop.set()
+            await self._task
+
+        self._loop_thread.run(leave())
+
+
+def _shown(index: Any, ttl: Any) -> dict[str, Any]:
+    """What the record of an opening shows: the index without its embedder, but with its kind."""
+    given: dict[str, Any] = {}
+    if index is not None:
+        given["index"] = {**index, "embed": type(index.get("embed")).__name__}
+    if ttl is not None:
+        given["ttl"] = ttl
+    return given
+
+
+class Subject:
+    """
+    A store under test, opened at ``at``; ``raw`` is the store itself.
+
+    Methods have the names and arguments of ``BaseStore`` in either mode.  What the store raises comes
+    out as ``StoreRaisedError`` with the original as ``cause``.
+    """
+
+    def __init__(
+        self,
+        opened: Any,
+        *,
+        at: Location,
+        mode: Mode,
+        loop_thread: LoopThread | None,
+        journal: Journal,
+        number: int = 0,
+        index: Any = None,
+        ttl: Any = None,
+    ) -> None:
+        self.at = at
+        self.mode = mode
+        self.index = index
+        self.ttl = ttl
+        self.number = number
+        self._loop_thread = loop_thread
+        self._journal = journal
+        self._manager = opened
+        self._host: _AsyncHost | None = None
+        self.closed = False
+        self.raw: BaseStore = self._timed("open", (), _shown(index, ttl), self._enter)
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def _enter(self) -> Any:
+        if hasattr(self._manager, "__aenter__") and not hasattr(self._manager, "__enter__"):
+            assert self._loop_thread is not None
+            self._host = _AsyncHost(self._manager, self._loop_thread)
+            store = self._host.enter()
+        elif self.mode == "async" and self._loop_thread is not None:
+            store = self._loop_thread.call(self._manager.__enter__)
+        else:
+            store = self._manager.__enter__()
+        if not isinstance(store, BaseStore):
+            raise TypeError(f"open_store gave a {type(store).__name__}, not a BaseStore")
+        return store
+
+    def _exit(self) -> None:
+        if self._host is not None:
+            self._host.exit()
+        elif self.mode == "async" and self._loop_thread is not None:
+            self._loop_thread.call(lambda: self._manager.__exit__(None, None, None))
+        else:
+            self._manager.__exit__(None, None, None)
+
+    def close(self) -> None:
+        """Leave the store's context manager; a second call does nothing."""
+        if not self.closed:
+            self.closed = True
+            self._timed("close", (), {}, self._exit)
+
+    # -- calls --------------------------------------------------------------------------------
+
+    def _timed(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], work: Callable[[], Any]
+    ) -> Any:
+        begin = time.perf_counter()
+        self._journal.busy_since = time.monotonic()
+        try:
+            result = work()
+        except Exception as error:
+            call = Call(self.number, name, args, kwargs, raised=error)
+            self._journal.add(call)
+            raise StoreRaisedError(call.text(), error) from error
+        finally:
+            self._journal.busy_since = None
+            self._journal.seconds += time.perf_counter() - begin
+        self._journal.add(Call(self.number, name, args, kwargs, result=result))
+        return result
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """The store's method ``name`` (its ``a``-twin in async mode) with these arguments."""
+        later = came_later(name, args, kwargs)
+        if later:
+            raise UnsupportedError(later)
+
+        def work() -> Any:
+            if self.mode == "async":
+                assert self._loop_thread is not None
+                return self._loop_thread.run(
+                    _awaited(getattr(self.raw, f"a{name}")(*args, **kwargs))
+                )
+            return getattr(self.raw, name)(*args, **kwargs)
+
+        return self._timed(name, args, kwargs, work)
+
+    def maintenance(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """A method that has no twin (``setup``, ``sweep_ttl``, ...): awaited if it is a coroutine."""
+
+        def start() -> Any:
+            return getattr(self.raw, name)(*args, **kwargs)
+
+        def work() -> Any:
+            if self._loop_thread is None:
+                return start()
+            # A loop-bound store creates its tasks here, so the call is made in the loop's thread.
+            return self._loop_thread.run(_call_and_await(start))
+
+        return self._timed(name, args, kwargs, work)
+
+    def get(self, namespace: tuple[str, ...], key: str, **kwargs: Any) -> Item | None:
+        item: Item | None = self.call("get", namespace, key, **kwargs)
+        if item is not None and not isinstance(item, Item):
+            raise CheckFailedError(
+                f"get returned a {type(item).__name__}, not an Item", expected="Item", got=item
+            )
+        return item
+
+    def fetch(self, namespace: tuple[str, ...], key: str, **kwargs: Any) -> Item:
+        """``get`` of an item that must be there; fails the case if it is not."""
+        item = self.get(namespace, key, **kwargs)
+        if item is None:
+            raise CheckFailedError(
+                f"get({namespace!r}, {key!r}) found nothing although the put was acknowledged",
+                expected="the item",
+                got=None,
+            )
+        return item
+
+    def value(self, namespace: tuple[str, ...], key: str) -> dict[str, Any]:
+        """The value of an item that must be there."""
+        return self.fetch(namespace, key).value
+
+    def put(
+        self, namespace: tuple[str, ...], key: str, value: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        self.call("put", namespace, key, value, *args, **kwargs)
+
+    def delete(self, namespace: tuple[str, ...], key: str) -> Any:
+        return self.call("delete", namespace, key)
+
+    def search(self, prefix: tuple[str, ...], **kwargs: Any) -> list[Any]:
+        """The store's answer, which must be a list of Items."""
+        found: list[Any] = self.call("search", prefix, **kwargs)
+        if not isinstance(found, list) or not all(isinstance(i, Item) for i in found):
+            raise CheckFailedError(
+                f"search returned {type(found).__name__}, not a list of items",
+                expected="list[SearchItem]",
+                got=found,
+            )
+        return found
+
+    def keys(self, prefix: tuple[str, ...], **kwargs: Any) -> list[str]:
+        """Sorted keys of a search with ``limit=1000`` unless given."""
+        return sorted(i.key for i in self.search(prefix, **{"limit": 1000, **kwargs}))
+
+    def ranked(self, prefix: tuple[str, ...], query: str, **kwargs: Any) -> list[str]:
+        """Keys of a semantic search, in the store's order."""
+        return [i.key for i in self.search(prefix, query=query, **kwargs)]
+
+    def list_namespaces(self, **kwargs: Any) -> list[tuple[str, ...]]:
+        found: list[tuple[str, ...]] = self.call("list_namespaces", **kwargs)
+        if not isinstance(found, list):
+            raise CheckFailedError(
+                f"list_namespaces returned {type(found).__name__}, not a list",
+                expected="list[tuple[str, ...]]",
+                got=found,
+            )
+        return found
+
+    def batch(self, ops: Iterable[Any]) -> list[Any]:
+        result: list[Any] = self.call("batch", ops)
+        return result
+
+    def walk(self, prefix: tuple[str, ...], *, page: int, **kwargs: Any) -> list[Any]:
+        """
+        Every page of a search, offset by limit, until a page is empty; a walk that does not end fails.
+        """
+        items: list[Any] = []
+        for number in range(MAX_PAGES):
+            found = self.search(prefix, limit=page, offset=number * page, **kwargs)
+            items.extend(found)
+            if not found:
+                return items
+        raise CheckFailedError(
+            f"paging did not end within {MAX_PAGES} pages of {page}", expected="an empty page"
+        )
+
+    # -- the store's loop ---------------------------------------------------------------------
+
+    def run(self, work: Callable[[BaseStore], Coroutine[Any, Any, Any]]) -> Any:
+        """
+        Run ``await work(store)`` in the store's loop (async mode only) and return what it returns.
+
+        For concurrency: the coroutine calls the raw store's ``a``-methods itself.  What it raises comes
+        out as it is.
+        """
+        assert self._loop_thread is not None, "only in async mode"
+        begin = time.perf_counter()
+        self._journal.busy_since = time.monotonic()
+        try:
+            return self._loop_thread.run(work(self.raw))
+        finally:
+            self._journal.busy_since = None
+            self._journal.seconds += time.perf_counter() - begin
+
+    def timed(self, name: str, work: Callable[[], Any]) -> Any:
+        """Run something of the case's own against ``raw``, timed and recorded as one call."""
+        return self._timed(name, (), {}, work)
+
+
+async def _awaited(result: Awaitable[Any]) -> Any:
+    return await result
+
+
+async def _call_and_await(start: Callable[[], Any]) -> Any:
+    result = start()
+    return await result if inspect.isawaitable(result) else result

@@ -1,0 +1,3 @@
+"""
+Memories moved between any two stores, by way of a file.
+"""

@@ -1,0 +1,121 @@
+"""
+What ``store-conformance export`` and ``import`` do, free of the command line's parsing.
+
+The store is the user's own, given as ``FILE.py:FUNCTION`` or ``package.module:FUNCTION``; the function
+opens it where its memories are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from store_conformance.contract import Location
+from store_conformance.contract.secrets import redact_text
+from store_conformance.embedding import embedder_from_name, spec_of
+from store_conformance.harness.errors import StoreRaisedError
+from store_conformance.harness.journal import Journal
+from store_conformance.harness.loops import LoopThread
+from store_conformance.harness.subject import Subject
+from store_conformance.harness.text import shorten
+from store_conformance.migration.transfer import (
+    MigrationError,
+    export_items,
+    import_items,
+    read_export,
+    write_export,
+)
+
+
+@contextmanager
+def opened_store(
+    reference: str,
+    *,
+    folder: Path | None = None,
+    url: str | None = None,
+    name: str = "memories",
+    options: Mapping[str, str] | None = None,
+    embed: str | None = None,
+    fields: tuple[str, ...] = (),
+) -> Iterator[Subject]:
+    """
+    The user's store, sync or async, open for as long as the block lasts.
+
+    ``folder``, ``url``, ``name`` and ``options`` are what the function finds in its ``at``; ``embed``
+    makes the ``index`` that it is given.  Raises ``BackendError`` for a wrong reference.
+    """
+    from store_conformance.harness.backends import FactoryBackend
+
+    backend = FactoryBackend(reference, url=url, options=options)
+    at = Location((folder or Path.cwd()).resolve(), url, name, dict(options or {}))
+    index: dict[str, Any] | None = None
+    if embed is not None:
+        embedder = embedder_from_name(embed)
+        index = {"dims": spec_of(embedder).dims, "embed": embedder}
+        index.update({"fields": list(fields)} if fields else {})
+    loop_thread = LoopThread()
+    backend.start()
+    try:
+        manager = backend.open(at, index, None, "async")
+        store = _Either(
+            manager, at=at, mode="async", loop_thread=loop_thread, journal=Journal(), index=index
+        )
+        try:
+            yield store
+        finally:
+            store.close()
+    finally:
+        loop_thread.close()
+        backend.stop()
+
+
+class _Either(Subject):
+    """A store called by its async methods, or by its sync ones where it has no others."""
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        if self.mode == "async":
+            try:
+                return super().call(name, *args, **kwargs)
+            except StoreRaisedError as error:
+                if not isinstance(error.cause, NotImplementedError):
+                    raise
+                self.mode = "sync"
+        return super().call(name, *args, **kwargs)
+
+
+def export_store(reference: str, out: Path, **where: Any) -> int:
+    """Write every item of the store to ``out``; gives how many.  Takes what `opened_store` takes."""
+    if not out.parent.is_dir():
+        raise MigrationError(
+            f"there is no folder {out.parent}. Hint: make it, or give another --out"
+        )
+    with _explained("export"), opened_store(reference, **where) as store:
+        return write_export(out, export_items(store))
+
+
+def import_file(
+    reference: str, path: Path, *, check: bool = True, replace: bool = False, **where: Any
+) -> int:
+    """Write every item of the file to the store, or none; gives how many."""
+    items = read_export(path)
+    with _explained("import"), opened_store(reference, **where) as store:
+        return import_items(store, items, check=check, replace=replace)
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """What the store raises as one line; what we raise ourselves as it is."""
+    from store_conformance.harness.backends import BackendError
+
+    try:
+        yield
+    except StoreRaisedError as error:
+        if isinstance(error.cause, BackendError):
+            raise error.cause from None
+        said = redact_text(" ".join(str(error.cause).split()))
+        raise MigrationError(
+            f"the {what} ended: the store raised {type(error.cause).__name__}: {shorten(said, 300)}."
+            " Hint: does the store's function open it where its memories are?"
+        ) from error

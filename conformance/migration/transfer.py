@@ -1,0 +1,424 @@
+"""
+Memories out of one store and into another one: nothing lost, and nothing altered in silence.
+
+Namespace, key and value travel.  What the interface of a store cannot set does not: timestamps begin
+anew, times to live and ``index=`` choices are the target's, and vectors are made by its own embedder.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from store_conformance.harness.compat import GetOp, Item, PutOp
+from store_conformance.harness.errors import StoreRaisedError
+from store_conformance.harness.lab import type_difference
+from store_conformance.harness.text import shorten
+from store_conformance.oracle import answers
+
+PAGE = 500
+MOST_PAGES = 100_000
+BATCH = 100
+FORMAT = "langgraph-store-export"
+VERSION = 1
+Address = tuple[tuple[str, ...], str]
+
+
+class Readable(Protocol):
+    """What an export needs: a ``BaseStore`` has it, and so has a `Subject` in either mode."""
+
+    def list_namespaces(self, *, limit: int, offset: int) -> list[tuple[str, ...]]: ...
+
+    def search(self, prefix: tuple[str, ...], /, *, limit: int, offset: int) -> list[Any]: ...
+
+
+class Writable(Protocol):
+    """What an import needs."""
+
+    def batch(self, ops: Iterable[Any], /) -> list[Any]: ...
+
+
+class MigrationError(ValueError):
+    """Nothing was exported or imported; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An item that the target cannot hold, and why."""
+
+    namespace: tuple[str, ...]
+    key: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace!r} {shorten(repr(self.key), 80)}: {shorten(self.reason, 160)}"
+
+
+class ImportRefusedError(MigrationError):
+    """Items that the target cannot hold; nothing was written."""
+
+    def __init__(self, refusals: Iterable[Refusal]) -> None:
+        self.refusals = tuple(refusals)
+        shown = "; ".join(str(r) for r in self.refusals[:5])
+        more = f"; and {len(self.refusals) - 5} more" if len(self.refusals) > 5 else ""
+        super().__init__(
+            f"the store cannot hold {len(self.refusals)} item(s), nothing was written: {shown}{more}."
+            " Hint: leave them out or change them, then import again"
+        )
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One item; the timestamps (ISO 8601) are for the reader, an import cannot set them."""
+
+    namespace: tuple[str, ...]
+    key: str
+    value: dict[str, Any]
+    created_at: str | None = None
+    updated_at: str | None = None
+
+    @property
+    def address(self) -> Address:
+        return self.namespace, self.key
+
+
+# -- out ------------------------------------------------------------------------------------------
+
+
+def export_items(store: Readable) -> Iterator[Exported]:
+    """
+    Every item of the store once, by walking its namespaces and the pages of each.
+
+    Write nothing meanwhile.  Where a store's pages overlap, because its order is not settled, the
+    namespace is read anew in one page that holds all of it.
+    """
+    seen: set[Address] = set()
+    for root in _roots(_namespaces(store)):
+        for item in _under(store, root):
+            exported = _exported(item)
+            if exported.address not in seen:
+                seen.add(exported.address)
+                yield exported
+
+
+def _namespaces(store: Readable) -> list[tuple[str, ...]]:
+    found: dict[tuple[str, ...], None] = {}
+    for number in range(MOST_PAGES):
+        page = answers.namespaces(store.list_namespaces(limit=PAGE, offset=number * PAGE))
+        fresh = [tuple(n) for n in page if tuple(n) not in found]
+        found.update(dict.fromkeys(fresh))
+        if len(page) < PAGE or not fresh:
+            break
+    return list(found)
+
+
+def _roots(namespaces: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """The namespaces that lie below no other one: a search finds what is below as well."""
+    every = set(namespaces)
+    for namespace in sorted(every):
+        if not any(namespace[:depth] in every for depth in range(len(namespace))):
+            yield namespace
+
+
+def _under(store: Readable, prefix: tuple[str, ...]) -> list[Any]:
+    found: list[Any] = []
+    seen: set[Address] = set()
+    for number in range(MOST_PAGES):
+        page = _search(store, prefix, limit=PAGE, offset=number * PAGE)
+        addresses = {(tuple(i.namespace), i.key) for i in page}
+        if addresses & seen or len(addresses) < len(page):
+            return _at_once(store, prefix, len(found) + len(page))
+        seen |= addresses
+        found += page
+        if len(page) < PAGE:
+            break
+    return found
+
+
+def _at_once(store: Readable, prefix: tuple[str, ...], size: int) -> list[Any]:
+    for _ in range(12):
+        size *= 2
+        page = _search(store, prefix, limit=size, offset=0)
+        if len(page) < size:
+            return page
+    raise MigrationError(
+        f"the search under {prefix!r} never ends. Hint: is the store being written to?"
+    )
+
+
+def _search(store: Readable, prefix: tuple[str, ...], *, limit: int, offset: int) -> list[Any]:
+    more: dict[str, Any] = {}
+    raw = getattr(store, "raw", store)
+    if getattr(raw, "supports_ttl", False) and "refresh_ttl" in _parameters(type(raw).search):
+        more["refresh_ttl"] = False  # reading for an export is no use of a memory
+    return answers.items(store.search(prefix, limit=limit, offset=offset, **more), "search")
+
+
+def _held(store: Writable, places: Sequence[Address]) -> list[Item | None]:
+    """What the store holds at each of the places."""
+    found = store.batch([GetOp(namespace, key) for namespace, key in places])
+    return [answers.item(one, "a GetOp in a batch") for one in answers.results(found, len(places))]
+
+
+def _parameters(function: Any) -> Mapping[str, Any]:
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def _exported(item: Any) -> Exported:
+    return Exported(
+        tuple(item.namespace), item.key, item.value, _iso(item.created_at), _iso(item.updated_at)
+    )
+
+
+def _iso(moment: Any) -> str | None:
+    return None if moment is None else str(getattr(moment, "isoformat", lambda: moment)())
+
+
+# -- in -------------------------------------------------------------------------------------------
+
+
+def import_items(
+    store: Writable, items: Iterable[Exported], *, check: bool = True, replace: bool = False
+) -> int:
+    """
+    Write all the items, or none; gives how many.
+
+    Everything is validated before anything is written.  ``check`` also tries what the store itself
+    refuses or would alter: each item is put under a namespace of the import's own, unindexed, read
+    back, compared and deleted.  An item that is there already with another value is refused unless
+    ``replace``.  Raises `ImportRefusedError`, which names the items.
+    """
+    every = list(items)
+    refusals = [r for r in (_invalid(item) for item in every) if r is not None]
+    refusals += _twice(every)
+    if not refusals and not replace:
+        refusals = _taken(store, every)
+    if not refusals and check:
+        refusals = _tried(store, every)
+    if refusals:
+        raise ImportRefusedError(refusals)
+    for part in _parts(every):
+        store.batch([PutOp(item.namespace, item.key, item.value) for item in part])
+    return len(every)
+
+
+def _parts(items: list[Exported]) -> Iterator[list[Exported]]:
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
+
+
+def _invalid(item: Exported) -> Refusal | None:
+    """What no store takes by the contract, whatever its engine."""
+    reason = _bad_namespace(item.namespace)
+    if reason is None and not isinstance(item.key, str):
+        reason = f"the key is a {type(item.key).__name__}, not a str"
+    if reason is None:
+        reason = (
+            "the value is not a dict" if not isinstance(item.value, dict) else _no_json(item.value)
+        )
+    return None if reason is None else Refusal(item.namespace, str(item.key), reason)
+
+
+def _bad_namespace(namespace: Any) -> str | None:
+    if not isinstance(namespace, tuple) or not namespace:
+        return "the namespace is no tuple with a label"
+    for label in namespace:
+        if not isinstance(label, str) or not label or "." in label or "\x00" in label:
+            return f"the namespace has the label {label!r}"
+    return (
+        "the namespace begins with the reserved label 'langgraph'"
+        if namespace[0] == "langgraph"
+        else None
+    )
+
+
+def _no_json(value: Any) -> str | None:
+    """Why a value is not JSON; numbers that JSON has no word for are left to the store to judge."""
+    waiting: list[tuple[Any, str]] = [(value, "value")]
+    while waiting:
+        part, where = waiting.pop()
+        if isinstance(part, dict):
+            odd = next((k for k in part if type(k) is not str), None)
+            if odd is not None:
+                return f"{where} has the key {odd!r}, which is no str"
+            waiting += [(inner, f"{where}[{key!r}]") for key, inner in part.items()]
+        elif isinstance(part, (list, tuple)):
+            waiting += [(inner, f"{where}[{n}]") for n, inner in enumerate(part)]
+        elif part is not None and type(part) not in (str, int, float, bool):
+            return f"{where} is a {type(part).__name__}, which is not JSON"
+    return None
+
+
+def _twice(items: list[Exported]) -> list[Refusal]:
+    seen: set[Address] = set()
+    found = []
+    for item in items:
+        if item.address in seen:
+            found.append(Refusal(*item.address, "it is in the import twice"))
+        seen.add(item.address)
+    return found
+
+
+def _taken(store: Writable, items: list[Exported]) -> list[Refusal]:
+    found = []
+    for part in _parts(items):
+        there = _held(store, [item.address for item in part])
+        for item, old in zip(part, there, strict=True):
+            if old is not None and type_difference(old.value, item.value):
+                found.append(Refusal(*item.address, "the store holds another value there"))
+    return found
+
+
+def _tried(store: Writable, items: list[Exported]) -> list[Refusal]:
+    """Put everything aside, look at it, and take it away again."""
+    aside = f"import-check-{uuid.uuid4().hex}"
+    found: list[Refusal] = []
+    for part in _parts(items):
+        try:
+            found += _tried_part(store, aside, part)
+        finally:
+            _take_away(store, aside, part)
+    return found
+
+
+def _beside(item: Exported, aside: str) -> tuple[str, ...]:
+    """
+    A namespace of nobody's, beside the item's own: as long and with the same labels before the last.
+
+    A store over several others may route by either, and what is tried must meet the same one.
+    """
+    *above, last = item.namespace
+    return (*above, f"{last} {aside}")
+
+
+def _tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refusal]:
+    try:
+        store.batch(
+            [PutOp(_beside(item, aside), item.key, item.value, index=False) for item in part]
+        )
+        back = _held(store, [(_beside(item, aside), item.key) for item in part])
+    except answers.WrongAnswerError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the store raises is its refusal
+        if len(part) == 1:
+            return [Refusal(*part[0].address, _said(error))]
+        half = len(part) // 2
+        _take_away(store, aside, part)
+        return _tried_part(store, aside, part[:half]) + _tried_part(store, aside, part[half:])
+    found = []
+    for item, other in zip(part, back, strict=True):
+        difference = (
+            "it is not there after a put"
+            if other is None
+            else type_difference(other.value, item.value)
+        )
+        if difference:
+            found.append(Refusal(*item.address, f"the store would alter it: {difference}"))
+    return found
+
+
+def _said(error: Exception) -> str:
+    cause = error.cause if isinstance(error, StoreRaisedError) else error
+    return " ".join(f"{type(cause).__name__}: {cause}".split())
+
+
+def _take_away(store: Writable, aside: str, part: list[Exported]) -> None:
+    """Delete what was put aside; keys that the store cannot even name were never put."""
+    deletes = [PutOp(_beside(item, aside), item.key, None) for item in part]
+    try:
+        store.batch(deletes)
+    except Exception:  # noqa: BLE001 - one by one then, so that one bad key keeps no other
+        for delete in deletes:
+            try:
+                store.batch([delete])
+            except Exception:  # noqa: BLE001 - a key that cannot be deleted could not be put
+                continue
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+def write_export(path: Path, items: Iterable[Exported]) -> int:
+    """
+    Write a JSON Lines file (docs/MIGRATION.md); gives how many items it holds.
+
+    The file appears when it is complete.  Raises `MigrationError` for a value that is not JSON.
+    """
+    count = 0
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("w", encoding="ascii", newline="\n") as file:
+            file.write(json.dumps({"format": FORMAT, "version": VERSION}) + "\n")
+            for item in items:
+                file.write(_line(item) + "\n")
+                count += 1
+            file.write(json.dumps({"end": True, "items": count}) + "\n")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def _line(item: Exported) -> str:
+    reason = _no_json(item.value)
+    if reason is not None:
+        raise MigrationError(
+            f"{item.namespace!r} {item.key!r} cannot be exported: {reason}."
+            " Hint: change it in the store, or leave it out"
+        )
+    data = {
+        "namespace": list(item.namespace),
+        "key": item.key,
+        "value": item.value,
+        "created_at": item.created_at,
+        "updated_at": item.updated_at,
+    }
+    return json.dumps(data)
+
+
+def read_export(path: Path) -> list[Exported]:
+    """The items of such a file; raises `MigrationError` for one that is foreign, cut off or damaged."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MigrationError(f"{path} cannot be read ({error}). Hint: check the path") from None
+    records = [_record(path, n, line) for n, line in enumerate(lines, 1) if line.strip()]
+    if not records or records[0].get("format") != FORMAT:
+        raise MigrationError(f"{path} is no export. Hint: make one with store-conformance export")
+    if records[0].get("version") != VERSION:
+        raise MigrationError(
+            f"{path} has version {records[0].get('version')!r}, this reads {VERSION}."
+            " Hint: export again with this version"
+        )
+    if not records[-1].get("end") or records[-1].get("items") != len(records) - 2:
+        raise MigrationError(f"{path} is cut off. Hint: export again")
+    return [_item(path, n, record) for n, record in enumerate(records[1:-1], 2)]
+
+
+def _record(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise MigrationError(f"{path}:{number}: no JSON object. Hint: export again")
+    return record
+
+
+def _item(path: Path, number: int, record: dict[str, Any]) -> Exported:
+    namespace, key, value = record.get("namespace"), record.get("key"), record.get("value")
+    if not isinstance(namespace, list) or not isinstance(key, str) or not isinstance(value, dict):
+        raise MigrationError(
+            f"{path}:{number}: no item. Hint: an item has a namespace (list), a key (text) and a value"
+        )
+    return Exported(
+        tuple(namespace), key, value, record.get("created_at"), record.get("updated_at")
+    )

@@ -1,0 +1,3 @@
+"""
+What a right answer is: the reference model, how answers are compared with it, random histories.
+"""

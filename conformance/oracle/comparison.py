@@ -1,0 +1,256 @@
+"""
+What random histories compare: the store's answers beside the model's, and what a divergence is.
+
+The freedoms that the contract leaves (order of ties, unindexed items in a ranking) are no divergence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from store_conformance.embedding.exact import ExactEmbeddings
+from store_conformance.harness.errors import CheckFailedError
+from store_conformance.harness.lab import type_difference
+from store_conformance.harness.text import shorten
+from store_conformance.oracle import answers
+from store_conformance.oracle.model import Model, ModelItem
+from store_conformance.oracle.strategies import filter_feature
+
+if TYPE_CHECKING:
+    from store_conformance.harness.subject import Subject
+
+EVERYTHING = 10_000
+
+FEATURES: dict[str, str] = {
+    "get": "K1",
+    "missing": "K2",
+    "overwrite": "K3",
+    "types": "K6",
+    "floats": "K8",
+    "created": "K4",
+    "delete": "X1",
+    "lookalike": "N7",
+    "search": "S1",
+    "page": "S4",
+    "equal": "F1",
+    "operator": "F3",
+    "absent": "F5",
+    "strings": "F4",
+    "unequal": "F6",
+    "list": "F9",
+    "object": "F10",
+    "bool": "F11",
+    "listing": "L1",
+    "emptied": "X5",
+    "depth": "L2",
+    "batch": "O2",
+    "query": "V4",
+    "score": "V5",
+    "fields": "V2",
+    "index": "V3",
+    "twins": "V15",
+    "stale": "V11",
+    "reopen": "E4",
+}
+"""
+What a history may contain, and the rule that a divergence at such a step is mapped to.
+
+An expectation names in ``exclude`` what the machine is to leave out because of it.  ``floats`` are numbers
+such as 1.0 and -0.0, ``lookalike`` labels and keys that resemble one another, ``absent`` fields that
+a range is asked of and that an item lacks, ``strings`` ranges over text, ``emptied`` namespaces whose items
+are gone, ``fields`` an index over one field and not the whole value, ``index`` the override of a put,
+``twins`` equal texts in one call, ``stale`` an overwrite that changes which vectors an item has.
+"""
+
+
+class DivergenceError(CheckFailedError):
+    """The store's answer is none that the contract allows."""
+
+    def __init__(self, feature: str, message: str, *, expected: Any, got: Any) -> None:
+        super().__init__(message, expected=expected, got=got)
+        self.feature = feature
+
+    @property
+    def rule_id(self) -> str:
+        return FEATURES[self.feature]
+
+
+@dataclass
+class Divergence:
+    """One divergence after shrinking, with its history."""
+
+    rule_id: str
+    feature: str
+    message: str
+    expected: Any
+    got: Any
+    history: list[str] = field(default_factory=list)
+    steady: bool = True
+    """Whether it showed again when the same history was replayed."""
+
+
+class Comparison:
+    """Compares the store's answers with the model's."""
+
+    def __init__(self, store: Subject, model: Model, on: frozenset[str]) -> None:
+        self.store = store
+        self.model = model
+        self.on = on
+        self.cosine = ExactEmbeddings().cosine
+        self.born: dict[Any, tuple[Any, Any]] = {}
+
+    def item(self, got: Any, want: ModelItem, feature: str) -> None:
+        answers.item(got, "a read")
+        place = (tuple(got.namespace), got.key)
+        if place != want.place:
+            raise DivergenceError(feature, "another item came back", expected=want.place, got=place)
+        difference = type_difference(got.value, want.value)
+        if difference and not ("floats" not in self.on and got.value == want.value):
+            equal = got.value == want.value
+            kind = feature if not equal else "types" if "(bool)" in difference else "floats"
+            raise DivergenceError(
+                kind, f"the value differs: {difference}", expected=want.value, got=got.value
+            )
+
+    def get(self, namespace: tuple[str, ...], key: str, feature: str = "get") -> None:
+        got, want = self.store.get(namespace, key), self.model.get(namespace, key)
+        if (got is None) != (want is None):
+            raise DivergenceError(feature, f"get({namespace!r}, {key!r})", expected=want, got=got)
+        if got is not None and want is not None:
+            self.item(got, want, feature)
+            self._stamps(got, want)
+
+    def _stamps(self, got: Any, want: ModelItem) -> None:
+        if "created" not in self.on:
+            return
+        known = self.born.get(want.place)
+        if known is not None and known[0] != got.created_at:
+            raise DivergenceError(
+                "created", "created_at changed", expected=known[0], got=got.created_at
+            )
+        self.born[want.place] = (got.created_at, got.updated_at)
+
+    def found(self, got: list[Any], certain: Any, free: Any, feature: str, what: str) -> None:
+        """A full listing: each certain match once, others only where they are free."""
+        places = [(tuple(i.namespace), i.key) for i in answers.items(got, what)]
+        if len(set(places)) != len(places):
+            raise DivergenceError(
+                feature, f"{what} gives an item twice", expected="each once", got=places
+            )
+        need = {i.place: i for i in certain}
+        may = {i.place: i for i in free}
+        lacking = sorted(set(need) - set(places))
+        extra = sorted(set(places) - set(need) - set(may))
+        if lacking or extra:
+            raise DivergenceError(
+                feature,
+                f"{what}: missing {lacking}, not allowed {extra}",
+                expected=sorted(need),
+                got=sorted(places),
+            )
+        for item in got:
+            self.item(item, {**need, **may}[tuple(item.namespace), item.key], "search")
+
+    def search(
+        self, prefix: tuple[str, ...], conditions: dict[str, Any], limit: int, offset: int
+    ) -> None:
+        want = self.model.search(prefix, conditions)
+        feature = filter_feature(conditions)
+        given: dict[str, Any] = {"filter": conditions} if conditions else {}
+        full = self.store.search(prefix, limit=EVERYTHING, **given)
+        what = f"search({prefix!r}, filter={conditions!r})"
+        self.found(full, want.certain, want.free, feature, what)
+        if any(i.score is not None for i in full if hasattr(i, "score")):
+            raise DivergenceError(
+                "search", f"{what} has a score without a query", expected=None, got=full
+            )
+        if "page" in self.on:
+            page = self.store.search(prefix, limit=limit, offset=offset, **given)
+            self._page(page, full[offset : offset + limit], f"{what} limit {limit} offset {offset}")
+
+    def _page(self, page: list[Any], want: list[Any], what: str) -> None:
+        got = [(tuple(i.namespace), i.key) for i in answers.items(page, what)]
+        wanted = [(tuple(i.namespace), i.key) for i in want]
+        if got != wanted:
+            raise DivergenceError(
+                "page", f"{what} is no slice of all matches", expected=wanted, got=got
+            )
+
+    def query(
+        self, prefix: tuple[str, ...], text: str, conditions: dict[str, Any], limit: int
+    ) -> None:
+        want = self.model.search(prefix, conditions)
+        scores = self.model.scores((*want.certain, *want.free), text, self.cosine)
+        given: dict[str, Any] = {"filter": conditions} if conditions else {}
+        full = self.store.search(prefix, query=text, limit=EVERYTHING, **given)
+        what = f"search({prefix!r}, query={text!r}, filter={conditions!r})"
+        scored = [i for i in answers.items(full, what) if i.score is not None]
+        certain = [i for i in want.certain if i.texts]
+        rest = [i for i in want.certain if not i.texts]
+        feature = "query" if not conditions else filter_feature(conditions)
+        free = [*want.free, *rest]
+        self.found(full, certain, free, feature, what)
+        given_scores = [i.score for i in scored]
+        if given_scores != sorted(given_scores, reverse=True) or full[: len(scored)] != scored:
+            raise DivergenceError(
+                "query", f"{what} is not best first", expected="descending", got=given_scores
+            )
+        for item in scored:
+            right = scores.get((tuple(item.namespace), item.key))
+            if right is None:
+                raise DivergenceError(
+                    "stale",
+                    f"{what} scores {item.key!r}, which has no vector",
+                    expected=None,
+                    got=item.score,
+                )
+            if "score" in self.on and abs(right - item.score) > 2e-3:
+                raise DivergenceError(
+                    "score", f"{what} scores {item.key!r} wrongly", expected=right, got=item.score
+                )
+        if "page" in self.on:
+            top = answers.items(self.store.search(prefix, query=text, limit=limit, **given), what)
+            best = [round(s, 3) for s in given_scores[:limit]]
+            if [round(i.score, 3) for i in top if i.score is not None] != best:
+                raise DivergenceError(
+                    "query",
+                    f"{what} limit {limit} is not the best",
+                    expected=best,
+                    got=[i.score for i in top],
+                )
+
+    def listing(self, limit: int, offset: int, **conditions: Any) -> None:
+        want = self.model.namespaces(**conditions)
+        full = answers.namespaces(self.store.list_namespaces(limit=EVERYTHING, **conditions))
+        feature = "depth" if conditions.get("max_depth") else "listing"
+        what = f"list_namespaces({conditions!r})"
+        extra = sorted(set(full) - want)
+        present = self.model.namespaces(max_depth=conditions.get("max_depth"))
+        if extra and want <= set(full) and "emptied" not in self.on:
+            return  # a namespace that was emptied is known to be listed, also at a depth of others
+        if extra and want <= set(full) and not present & set(extra):
+            raise DivergenceError(
+                "emptied",
+                f"{what} lists namespaces without items",
+                expected=sorted(want),
+                got=extra,
+            )
+        if len(set(full)) != len(full) or set(full) != want:
+            raise DivergenceError(feature, what, expected=sorted(want), got=sorted(full))
+        page = answers.namespaces(
+            self.store.list_namespaces(limit=limit, offset=offset, **conditions)
+        )
+        if page != full[offset : offset + limit]:
+            raise DivergenceError(
+                feature,
+                f"{what} limit {limit} offset {offset}",
+                expected=full[offset : offset + limit],
+                got=page,
+            )
+
+
+def text_of(found: Divergence) -> str:
+    """One divergence as a message."""
+    unsteady = "" if found.steady else " (not every time the history is replayed)"
+    return f"{shorten(found.message, 300)}{unsteady}"

@@ -1,0 +1,365 @@
+"""
+The suite as pytest items: turns each case into items, runs them and writes the run file.
+
+`store_conformance.pytest_plugin.plugin` registers it by ``join`` when a run of ours is asked for.  Under
+pytest-xdist the controller starts the engines, the workers attach to them, and only the controller writes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import logging
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from store_conformance.contract import Verdict
+from store_conformance.contract.records import Measurement, Row
+from store_conformance.harness.case import CaseSpec, Mode, spec_of
+from store_conformance.harness.settings import Settings
+from store_conformance.harness.waiting import Job
+from store_conformance.pytest_plugin.plugin import PREFIX, WORKER_INPUT
+from store_conformance.runs.session import (
+    RunOptions,
+    RunSession,
+    session_from_options,
+    session_from_spec,
+)
+from store_conformance.suite.register import all_cases
+
+_SESSION = pytest.StashKey[RunSession]()
+_CASES_ONLY = pytest.StashKey[bool]()
+_DATA = "conformance_entries"
+
+
+class Handover:
+    """
+    Gives pytest a session that somebody else has started and will stop.
+
+    ``cases``: all cases are items of this pytest, and no file is collected, so that no ``conftest.py``,
+    no option and no folder of anybody decides which cases run.
+    """
+
+    def __init__(self, session: RunSession, *, cases: bool) -> None:
+        self.session = session
+        self.cases = cases
+
+    def __repr__(self) -> str:
+        return "<Handover>"
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        _adopt(config, self.session)
+        config.stash[_CASES_ONLY] = self.cases
+        join(config)
+
+
+class OwnModule(pytest.Module):
+    """A module of ours, imported by its own name wherever its file lies."""
+
+    dotted: str
+
+    def _getobj(self) -> ModuleType:
+        return importlib.import_module(self.dotted)
+
+
+_THIS = sys.modules[__name__]
+
+
+def join(config: pytest.Config) -> None:
+    """Make the cases part of this pytest run; a second call does nothing."""
+    if not config.pluginmanager.is_registered(_THIS):
+        config.pluginmanager.register(_THIS, "store-conformance-cases")
+
+
+def _session(config: pytest.Config) -> RunSession | None:
+    return config.stash.get(_SESSION, None)
+
+
+def session_of(config: pytest.Config) -> RunSession | None:
+    """The run that this pytest belongs to, for tests that are no cases; ``None`` without a backend."""
+    return _session(config)
+
+
+def carry(item: pytest.Item, entries: Sequence[Row | Measurement]) -> None:
+    """Hand rows and measurements of a test that is not a case to the run file, from any worker."""
+    item.user_properties.append((_DATA, json.dumps([e.to_dict() for e in entries], default=repr)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "conformance(rule, backend, mode): a conformance case")
+    options = config.option
+    if getattr(options, "dist", "no") == "load":
+        options.dist = "loadgroup"  # what kills an engine must not run beside its like
+    if _session(config) is not None:
+        return
+    worker = getattr(config, "workerinput", {})
+    if WORKER_INPUT in worker:
+        handed = json.loads(worker[WORKER_INPUT])
+        session = session_from_spec(handed["run"])
+        config.add_cleanup(session.stop)
+        config.stash[_CASES_ONLY] = handed["cases"]
+        _adopt(config, session)
+    elif options.conformance_backend or options.conformance_store:
+        _start_own(config)
+
+
+def _options(config: pytest.Config) -> RunOptions:
+    """The options of the command line with our prefix, as those of a run."""
+    given = config.option
+    return RunOptions(
+        backends=tuple(given.conformance_backend),
+        stores=tuple(given.conformance_store),
+        store_name=given.conformance_store_name,
+        declare=given.conformance_declare or "",
+        options=tuple(given.conformance_option),
+        deployment=given.conformance_deployment,
+        url=given.conformance_url,
+        rules=tuple(given.conformance_rule),
+        groups=tuple(given.conformance_rule_group),
+        scenarios=tuple(given.conformance_scenario),
+        expectations=tuple(Path(p) for p in given.conformance_expectations),
+        settings=_settings(given.conformance_settings, given.conformance_timeout),
+    )
+
+
+def _settings(text: str | None, timeout: float | None) -> Settings:
+    settings = Settings.from_dict(json.loads(text)) if text else Settings()
+    return settings if timeout is None else dataclasses.replace(settings, timeout=timeout)
+
+
+def _adopt(config: pytest.Config, session: RunSession) -> None:
+    config.stash[_SESSION] = session
+    # What stores log is not our output; the verdicts say what went wrong.
+    logging.getLogger().addHandler(logging.NullHandler())
+
+
+def _start_own(config: pytest.Config) -> None:
+    """For ``pytest --pyargs store_conformance.suite``: this pytest owns the engines and the run file."""
+    from store_conformance.harness.backends import BackendError
+
+    try:
+        session = session_from_options(_options(config))
+        config.add_cleanup(session.stop)
+        if not config.option.collectonly:
+            session.start()
+            session.open_file(config.option.conformance_run_file)
+    except (BackendError, ValueError) as error:
+        raise pytest.UsageError(str(error)) from None
+    _adopt(config, session)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker where the engines are."""
+    session = _session(node.config)
+    if session is not None:
+        cases = node.config.stash.get(_CASES_ONLY, False)
+        node.workerinput[WORKER_INPUT] = json.dumps({"run": session.spec(), "cases": cases})
+
+
+def pytest_collection(session: pytest.Session) -> bool | None:
+    """In a run of ours the items come from the register of cases and not from files."""
+    config = session.config
+    if not config.stash.get(_CASES_ONLY, False) or config.pluginmanager.hasplugin("dsession"):
+        return None
+    modules: dict[str, OwnModule] = {}
+    session.items = []
+    for spec in all_cases():
+        dotted = spec.func.__module__
+        if dotted not in modules:
+            path = Path(spec.func.__code__.co_filename)
+            modules[dotted] = OwnModule.from_parent(session, path=path)
+            modules[dotted].dotted = dotted
+        session.items += case_items(modules[dotted], spec.func.__name__, spec)
+    config.hook.pytest_collection_modifyitems(session=session, config=config, items=session.items)
+    config.hook.pytest_collection_finish(session=session)
+    session.testscollected = len(session.items)
+    return True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what the selection names; without a backend the cases cannot run at all."""
+    session = _session(config)
+    if session is None:
+        return
+    selection = session.selection
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
+    for item in items:
+        spec = getattr(item, "spec", None)
+        (kept if not isinstance(spec, CaseSpec) or selection.takes(spec) else dropped).append(item)
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+    # What waits comes first: its waits overlap, and no worker ends with them.
+    items[:] = sorted(kept, key=lambda item: not _waits(item))
+    session.expect(item.job for item in items if isinstance(item, CaseItem) and _waits(item))
+
+
+def _waits(item: pytest.Item) -> bool:
+    return isinstance(item, CaseItem) and item.spec.waits
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: Any, name: str, obj: Any) -> list[pytest.Item] | None:
+    """One item a backend, mode and parameter for each case."""
+    spec = spec_of(obj)
+    if spec is None or obj.__module__ != collector.obj.__name__:
+        return None
+    return list(case_items(collector, name, spec))
+
+
+def case_items(collector: pytest.Collector, name: str, spec: CaseSpec) -> Iterator[CaseItem]:
+    """The items of one case: one a backend of the run, mode and parameter."""
+    session = _session(collector.config)
+    for backend in session.names() if session is not None else ["no-backend"]:
+        for mode in spec.modes:
+            for param in spec.expand():
+                label = "-".join(p for p in (backend, mode, param) if p)
+                yield CaseItem.from_parent(
+                    collector,
+                    name=f"{name}[{label}]",
+                    spec=spec,
+                    backend=backend,
+                    mode=mode,
+                    param=param,
+                )
+
+
+class CaseFailedError(Exception):
+    """A case did not pass; ``row`` says how."""
+
+    def __init__(self, row: Row) -> None:
+        super().__init__(row.message)
+        self.row = row
+
+
+def _counts(row: Row) -> bool:
+    """Whether a row makes its pytest item fail."""
+    return row.verdict in (Verdict.FAIL, Verdict.ERROR) and row.expectation is None
+
+
+class CaseItem(pytest.Item):
+    """One case, on one backend, in one mode, with one parameter."""
+
+    def __init__(
+        self, *, spec: CaseSpec, backend: str, mode: Mode, param: str | None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.spec = spec
+        self.backend = backend
+        self.mode: Mode = mode
+        self.param = param
+        self.obj = spec.func
+        # Groups stay together: a worker that runs one of its cases runs them all.
+        if spec.serial or spec.waits:
+            kind = "serial" if spec.serial else "waiting"
+            self.add_marker(pytest.mark.xdist_group(f"{kind}-{backend}"))
+
+    @property
+    def job(self) -> Job:
+        return Job(self.spec, self.backend, self.mode, self.param)
+
+    def runtest(self) -> None:
+        session = _session(self.config)
+        if session is None:
+            pytest.skip(f"name a backend: {PREFIX}backend NAME or {PREFIX}store FILE.py:FUNCTION")
+        outcome = session.run(self.spec, self.backend, self.mode, self.param)
+        entries: list[Row | Measurement] = [outcome.row, *outcome.others, *outcome.measurements]
+        self.user_properties.append(
+            (_DATA, json.dumps([e.to_dict() for e in entries], default=repr))
+        )
+        row = outcome.row
+        if row.verdict in (Verdict.UNSUPPORTED, Verdict.UNVERIFIED):
+            pytest.skip(f"{row.verdict}: {row.message}")
+        if row.expectation is not None:
+            pytest.xfail(f"expected: {row.expectation}")
+        found = next((r for r in (row, *outcome.others) if _counts(r)), None)
+        if found is not None:
+            raise CaseFailedError(found)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+        if isinstance(excinfo.value, pytest.xfail.Exception):
+            # Known, and told in the run: pytest would parse whole modules to show where it was raised.
+            return str(excinfo.value)
+        if not isinstance(excinfo.value, CaseFailedError):
+            return str(super().repr_failure(excinfo))
+        row = excinfo.value.row
+        lines = [
+            f"{row.rule} ({row.level}) {row.verdict}: {row.message}",
+            f"  promise: {self.spec.rule.promise}",
+        ]
+        if row.expected is not None:
+            lines += [f"  expected: {row.expected}", f"  got:      {row.got}"]
+        lines += ["  last calls:", *(f"    {line}" for line in row.history)]
+        lines.append(f"  again: {session_command(row)}")
+        return "\n".join(lines)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, self.spec.func.__code__.co_firstlineno, self.name
+
+
+def session_command(row: Row) -> str:
+    """The command that runs just this rule on this backend."""
+    return f"store-conformance run --backend {row.backend} --rule {row.rule}"
+
+
+def entries_of(report: pytest.TestReport) -> list[Row | Measurement]:
+    """The rows and measurements that a finished item carries."""
+    found: list[Row | Measurement] = []
+    for name, value in report.user_properties:
+        if name == _DATA:
+            for data in json.loads(str(value)):
+                kind = Row if data["kind"] == "verdict" else Measurement
+                found.append(kind.from_dict(data))
+    return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, Any, Any]:
+    """Close the run file that this pytest opened, also when the loop is interrupted."""
+    run = _session(session.config)
+    handed = any(isinstance(p, Handover) for p in session.config.pluginmanager.get_plugins())
+    if run is None or handed:
+        return (yield)
+    try:
+        result = yield
+    except BaseException:
+        run.close_file(interrupted=True)
+        raise
+    run.close_file(interrupted=False)
+    return result
+
+
+class _Recorder:
+    """Writes what the items bring, in the process that owns the run file."""
+
+    def __init__(self, run: RunSession) -> None:
+        self.run = run
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when != "call":
+            return
+        for entry in entries_of(report):
+            self.run.record(entry)
+        if report.failed and not entries_of(report):
+            self.run.record_crash(report.nodeid, str(report.longrepr))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    run = _session(session.config)
+    if run is not None and not hasattr(session.config, "workerinput"):
+        session.config.pluginmanager.register(_Recorder(run), "conformance-recorder")
+
+
+__all__ = [
+    "CaseItem",
+    "carry",
+    "entries_of",
+    "session_of",
+]

@@ -1,0 +1,438 @@
+"""
+One run: its backends, what was selected, its expectations and its run file.
+
+It knows neither pytest's items nor the command line; `store_conformance.pytest_plugin.cases` drives it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from store_conformance.contract import Capability, Verdict, declared, group, rule
+from store_conformance.contract.records import Measurement, Row
+from store_conformance.harness.backends import (
+    Backend,
+    BackendError,
+    EngineUnavailableError,
+    FactoryBackend,
+    create,
+    from_spec,
+)
+from store_conformance.harness.case import CaseSpec, Mode
+from store_conformance.harness.loops import HungError
+from store_conformance.harness.private_engines import stop_private
+from store_conformance.harness.runner import Outcome, run_case
+from store_conformance.harness.settings import Settings
+from store_conformance.harness.waiting import Job, WaitingCases
+from store_conformance.runs.expectations import Expectation, read_expectations
+from store_conformance.runs.facts import corpus_facts, describe, machine, suite_version
+from store_conformance.runs.run_file import RunWriter
+from store_conformance.suite.register import all_cases
+
+IMPATIENT_SECONDS = 15.0
+CONFIRM_SECONDS = 60.0
+SCENARIOS = ("procedural", "semantic", "episodic")
+
+
+class UsageError(ValueError):
+    """A wrong option; the message says what was wrong and what to write instead."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which cases a run checks; nothing named: all of them."""
+
+    rules: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+
+    @classmethod
+    def named(
+        cls, rules: Iterable[str], groups: Iterable[str], scenarios: Iterable[str]
+    ) -> Selection:
+        """A checked selection; raises ``UnknownRuleError`` or ``UsageError`` with the nearest right name."""
+        import difflib
+
+        wanted = tuple(scenarios)
+        for name in wanted:
+            if name not in SCENARIOS:
+                near = difflib.get_close_matches(name, SCENARIOS, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(SCENARIOS)}"
+                raise UsageError(f"unknown scenario {name!r}: {hint}")
+        return cls(tuple(rule(r).id for r in rules), tuple(group(g).id for g in groups), wanted)
+
+    @property
+    def everything(self) -> bool:
+        return not (self.rules or self.groups or self.scenarios)
+
+    def takes(self, spec: CaseSpec) -> bool:
+        return (
+            self.everything
+            or spec.rule_id in self.rules
+            or spec.rule.group in self.groups
+            or (spec.scenario in self.scenarios if spec.scenario else False)
+        )
+
+    def to_dict(self) -> dict[str, list[str]]:
+        return {
+            "rules": list(self.rules),
+            "groups": list(self.groups),
+            "scenarios": list(self.scenarios),
+        }
+
+
+def shipped_expectations(backend: str) -> tuple[Expectation, ...]:
+    """The expectations that come with the project for one backend; empty where there are none."""
+    found = resources.files("store_conformance").joinpath("expected") / f"{backend}.toml"
+    if not found.is_file():
+        return ()
+    with resources.as_file(found) as path:
+        return read_expectations(path)
+
+
+@dataclass
+class RunSession:
+    """A run in progress; ``start`` brings the engines up, ``stop`` ends them."""
+
+    backends: dict[str, Backend]
+    selection: Selection
+    settings: Settings
+    expectations: tuple[Expectation, ...] = ()
+    owner: bool = True
+    """Whether this process started the engines and writes the run file (no xdist worker)."""
+    optional: frozenset[str] = frozenset()
+    """Backends that were not asked for by name: they may be absent."""
+    absent: dict[str, str] = field(default_factory=dict)
+    """Backends that were left out, and why."""
+    rows: list[Row] = field(default_factory=list)
+    trouble: list[str] = field(default_factory=list)
+    """What went wrong beside the verdicts."""
+    confirming: float = 0.0
+    """Seconds spent in running reproducers."""
+    hung: Counter[str] = field(default_factory=Counter)
+    """How many cases of a backend ended by their time-out."""
+    tried: set[str] = field(default_factory=set)
+    """Cases whose reproducer was run: one confirmation a case is enough."""
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    waiting: WaitingCases = field(init=False)
+    _held: dict[str, tuple[Expectation, ...]] = field(default_factory=dict)
+    _writer: RunWriter | None = None
+    _begin: float = 0.0
+    _spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def __post_init__(self) -> None:
+        self.expect(())
+
+    def names(self) -> list[str]:
+        return list(self.backends)
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def start(self, say: Callable[[str], object] = lambda text: None) -> None:
+        """
+        Bring every engine up; an ``optional`` backend whose engine is not there is left out and said.
+        """
+        self._begin = time.perf_counter()
+        for name, backend in list(self.backends.items()):
+            begin = time.perf_counter()
+            try:
+                backend.start()
+            except EngineUnavailableError as error:
+                if name not in self.optional or len(self.backends) == 1:
+                    raise
+                say(f"left out: {error}")
+                self.absent[name] = str(error)
+                del self.backends[name]
+                continue
+            self.facts[name] = describe(backend)
+            self._spent[name] += time.perf_counter() - begin
+
+    def stop(self) -> None:
+        stop_private()
+        for backend in self.backends.values():
+            backend.stop()
+
+    def spec(self) -> dict[str, Any]:
+        """What a worker needs to attach to this run, as JSON."""
+        return {
+            "backends": {name: backend.spec() for name, backend in self.backends.items()},
+            "capabilities": {
+                name: sorted(str(c) for c in b.capabilities) for name, b in self.backends.items()
+            },
+            "selection": self.selection.to_dict(),
+            "settings": self.settings.to_dict(),
+            "expectations": [dataclasses.asdict(e) for e in self.expectations],
+            "facts": self.facts,
+        }
+
+    # -- cases --------------------------------------------------------------------------------
+
+    def run(self, spec: CaseSpec, backend: str, mode: Mode, param: str | None) -> Outcome:
+        """Run one case and mark a failure that was expected."""
+        job = Job(spec, backend, mode, param)
+        outcome = self.waiting.take(job) if spec.waits else self._outcome(job)
+        self.hung[backend] += isinstance(outcome.failure, HungError)
+        row = self._marked(self._scripted(outcome))
+        others = tuple(self._marked(r) for r in outcome.others)
+        if others and row.verdict == Verdict.FAIL and all(r.expectation for r in others):
+            # The case failed by these divergences alone, and each is known.
+            row = dataclasses.replace(row, expectation=others[0].expectation)
+        return dataclasses.replace(outcome, row=row, others=others)
+
+    def expect(self, jobs: Iterable[Job]) -> None:
+        """Tell which waiting cases this process is going to run, so that it may run them at once."""
+        self.waiting = WaitingCases(self._outcome, self._touch, self._surprises, jobs)
+
+    def _touch(self, backend: str) -> None:
+        """Bring up what a backend attaches to when it is first used: threads must not all begin that."""
+        with contextlib.suppress(BackendError):  # the cases will meet it and say so
+            owner = self.backends[backend]
+            owner.discard(owner.location())
+
+    def _surprises(self, outcome: Outcome) -> bool:
+        """Whether this is neither a pass nor a failure that was expected; a hang takes too long to repeat."""
+        row = outcome.row
+        if row.verdict in (Verdict.PASS, Verdict.UNSUPPORTED):
+            return False
+        return not isinstance(outcome.failure, HungError) and self.expected(row) is None
+
+    def _outcome(self, job: Job) -> Outcome:
+        return run_case(
+            self.backends[job.backend],
+            job.spec,
+            job.mode,
+            job.param,
+            self.settings,
+            avoid=self._avoid(job.backend),
+            patience=self._patience(job.backend),
+        )
+
+    def _scripted(self, outcome: Outcome) -> Row:
+        """A failed row with its reproducer, run in a clean process if that was asked for."""
+        from store_conformance.runs.repro import confirm, reproducer
+
+        row = outcome.row
+        if row.verdict != Verdict.FAIL:
+            return row
+        versions = self.facts.get(row.backend, {}).get("packages", {})
+        backend = self.backends[row.backend]
+        try:
+            made = reproducer(outcome, backend, versions)
+        except Exception as error:  # noqa: BLE001 - a finding without script is better than none
+            self.trouble.append(f"no reproducer for {row.case}: {error!r}")
+            return row
+        if made is None:
+            return row
+        row = dataclasses.replace(row, script=made.text)
+        case = row.case.split("[")[0]
+        if not self.settings.confirm or case in self.tried or self.expected(row) is not None:
+            return row
+        if self.confirming > CONFIRM_SECONDS:
+            return row  # `repro` runs the rest when asked; a broken store has very many
+        self.tried.add(case)
+        begin = time.perf_counter()
+        at = backend.location()
+        try:
+            snippet = backend.snippet(at, outcome.lab.mode)
+            environment = snippet.environment if snippet is not None else {}
+            return dataclasses.replace(row, confirmed=confirm(made.text, environment).confirmed)
+        finally:
+            backend.discard(at)
+            self.confirming += time.perf_counter() - begin
+
+    def _marked(self, row: Row) -> Row:
+        """The row with the reason why its failure was expected, where it was."""
+        known = self.expected(row) if row.verdict == Verdict.FAIL else None
+        if known is None:
+            return row
+        return dataclasses.replace(row, expectation=known.why, upstream=known.upstream)
+
+    def _patience(self, backend: str) -> float | None:
+        """A shorter time-out once a store has hung three times: the run must come to an end."""
+        return min(self.settings.timeout, IMPATIENT_SECONDS) if self.hung[backend] >= 3 else None
+
+    def _avoid(self, backend: str) -> frozenset[str]:
+        """What random histories exclude, because an expectation says so."""
+        return frozenset(feature for e in self._holding(backend) for feature in e.excluded())
+
+    def expected(self, row: Row) -> Expectation | None:
+        return next((e for e in self._holding(row.backend) if e.matches(row)), None)
+
+    def _holding(self, backend: str) -> tuple[Expectation, ...]:
+        """The expectations that hold for the versions of this backend; they do not change in a run."""
+        if backend not in self._held:
+            packages = self.facts.get(backend, {}).get("packages", {})
+            known = (*self.expectations, *self.inherited)
+            self._held[backend] = tuple(
+                e for e in known if e.backend == backend and e.holds_for(packages)
+            )
+        return self._held[backend]
+
+    @cached_property
+    def inherited(self) -> tuple[Expectation, ...]:
+        """
+        What is known of the stores that a backend is made of, and may show through it.
+
+        Never stale: whether a case reaches such a store depends on the namespaces that it uses.
+        """
+        return tuple(
+            dataclasses.replace(e, backend=name, why=f"{part}: {e.why}")
+            for name, backend in self.backends.items()
+            for part in backend.parts
+            for e in shipped_expectations(part)
+        )
+
+    # -- the run file -------------------------------------------------------------------------
+
+    def header(self) -> dict[str, Any]:
+        return {
+            "suite": "langgraph-store-conformance",
+            "suite_version": suite_version(),
+            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "command": " ".join(["store-conformance", *sys.argv[1:]]),
+            "selection": self.selection.to_dict(),
+            "settings": self.settings.to_dict(),
+            "seed": self.settings.seed,
+            "machine": machine(),
+            "corpus": corpus_facts(self.settings),
+            "backends": {**self.facts, **{n: {"absent": why} for n, why in self.absent.items()}},
+        }
+
+    def selected_expectations(self) -> list[Expectation]:
+        """The expectations whose rules this run checks."""
+        by_rule = {spec.rule_id for spec in all_cases() if self.selection.takes(spec)}
+        return [e for e in self.expectations if e.rule in by_rule]
+
+    def open_file(self, path: str | None) -> None:
+        if path is not None and self.owner:
+            target = Path(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = RunWriter(target, self.header())
+            for name, why in self.absent.items():
+                self.record(Row(name, "E4", "MUST", "engine", "sync", str(Verdict.UNVERIFIED), why))
+
+    def record(self, entry: Row | Measurement) -> None:
+        if isinstance(entry, Row):
+            self.rows.append(entry)
+            self._spent[entry.backend] += entry.seconds
+        if self._writer is not None:
+            self._writer.add(entry)
+
+    def record_crash(self, nodeid: str, text: str) -> None:
+        """A case whose process died or whose item broke: our fault until shown otherwise."""
+        self.record(
+            Row("?", "?", "MUST", nodeid, "?", str(Verdict.ERROR), f"no verdict: {text[-300:]}")
+        )
+
+    def close_file(self, *, interrupted: bool) -> None:
+        if self._writer is not None:
+            self._writer.close(
+                seconds=time.perf_counter() - self._begin,
+                by_backend=dict(self._spent),
+                interrupted=interrupted,
+            )
+            self._writer = None
+
+
+# -- from options -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a user asks of a run, from the command line or from pytest's options."""
+
+    backends: tuple[str, ...] = ()
+    stores: tuple[str, ...] = ()
+    """References to functions of the user: ``FILE.py:FUNCTION`` or ``package.module:FUNCTION``."""
+    store_name: str | None = None
+    declare: str = ""
+    """What the stores do not offer, with commas: ``no-vectors,no-ttl``."""
+    options: tuple[str, ...] = ()
+    """``key=value`` texts for the backend or the function."""
+    deployment: str | None = None
+    url: str | None = None
+    rules: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+    expectations: tuple[Path, ...] = ()
+    settings: Settings = field(default_factory=Settings)
+
+
+def session_from_options(options: RunOptions) -> RunSession:
+    """
+    The run that these options describe; raises ``ValueError`` or ``BackendError`` for wrong ones.
+    """
+    backends = {b.name: b for b in _backends(options)}
+    expectations = [e for name in backends for e in shipped_expectations(name)]
+    for path in options.expectations:
+        expectations += read_expectations(path)
+    selection = Selection.named(options.rules, options.groups, options.scenarios)
+    return RunSession(backends, selection, options.settings, tuple(expectations))
+
+
+def _backends(options: RunOptions) -> list[Backend]:
+    extra = pairs(options.options)
+    found: list[Backend] = [
+        create(name, deployment=options.deployment, url=options.url, options=extra)
+        for name in options.backends
+    ]
+    names = [n for n in options.declare.split(",") if n.strip()]
+    if names and not options.stores:
+        raise UsageError("--declare goes with --store: a built-in backend declares for itself")
+    for reference in options.stores:
+        found.append(
+            FactoryBackend(
+                reference,
+                name=options.store_name,
+                capabilities=declared(names),
+                options=extra,
+                url=options.url,
+            )
+        )
+    seen = [b.name for b in found]
+    twice = next((n for n in seen if seen.count(n) > 1), None)
+    if twice:
+        raise UsageError(f"backend {twice!r} is named twice; give the --store another --name")
+    return found
+
+
+def pairs(texts: Iterable[str]) -> dict[str, str]:
+    """``key=value`` texts as a dict; raises ``UsageError``."""
+    found = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign or not key.isidentifier():
+            raise UsageError(f"--option {text!r} is not key=value")
+        found[key] = value
+    return found
+
+
+def session_from_spec(spec: dict[str, Any]) -> RunSession:
+    """The run of an xdist worker, attached to the engines of the controller."""
+    backends = {}
+    for name, data in spec["backends"].items():
+        backend = from_spec(data)
+        backend.capabilities = frozenset(Capability(c) for c in spec["capabilities"][name])
+        backends[name] = backend
+    expectations = tuple(
+        Expectation(**{**data, "exclude": tuple(data["exclude"])}) for data in spec["expectations"]
+    )
+    return RunSession(
+        backends,
+        Selection(**{k: tuple(v) for k, v in spec["selection"].items()}),
+        Settings.from_dict(spec["settings"]),
+        expectations,
+        owner=False,
+        facts=spec["facts"],
+    )

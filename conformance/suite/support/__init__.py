@@ -1,0 +1,3 @@
+"""
+What several cases need: corpora, embedders, agents, shapes of values.
+"""

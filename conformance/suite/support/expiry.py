@@ -1,0 +1,53 @@
+"""
+What the cases of items that expire share.
+
+Some stores keep time in whole seconds, so every check leaves a second on either side: what should
+be
+gone is looked for a second later, what should be there a second earlier.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from store_conformance.contract import Capability
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+
+TTL = (Capability.TTL,)
+D = ("d",)
+SOON = 0.002
+"""Minutes: an eighth of a second."""
+GRACE = 1.25
+"""Seconds after which what expires soon has expired, for a clock of whole seconds too."""
+
+
+def expiring(lab: Lab, index: Any = None, **config: Any) -> Subject:
+    """A store with this ``TTLConfig``; ends the case where the store says that it has no TTL."""
+    store = lab.open(ttl=config, index=index)
+    if not store.raw.supports_ttl:
+        lab.unsupported("supports_ttl is False")
+    return store
+
+
+def sweep(store: Subject) -> Any:
+    """Sweep where there is something to call: an engine that expires natively needs none."""
+    return store.maintenance("sweep_ttl") if hasattr(store.raw, "sweep_ttl") else None
+
+
+def there(store: Subject, at: tuple[str, ...], keys: list[str]) -> list[str]:
+    """The keys that are still there, looked up without refreshing them."""
+    return [key for key in keys if store.get(at, key, refresh_ttl=False) is not None]
+
+
+def start(lab: Lab, store: Subject, *minutes: float) -> None:
+    """Start the sweeper, without waiting for the task or future that it may give."""
+    begin: Any = getattr(store.raw, "start_ttl_sweeper")  # noqa: B009 - not every store has it
+
+    async def started() -> None:
+        result = begin(*minutes)
+        if hasattr(result, "cr_await"):
+            await result
+
+    # In the loop's thread in both modes: a loop-bound store creates its task there.
+    store.timed("start_ttl_sweeper", lambda: lab.loop_thread.run(started()))

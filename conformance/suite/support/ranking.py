@@ -1,0 +1,82 @@
+"""
+What several cases ask of a ranked answer.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+
+CLOSE = 2e-3
+"""How far a score may be from the one computed by hand: room for half-precision vectors."""
+
+
+def hits(
+    lab: Lab, store: Subject, prefix: tuple[str, ...], query: str, **more: Any
+) -> dict[str, float | None]:
+    """Key to score of a semantic search; an item that comes twice fails the case."""
+    found = store.search(prefix, query=query, **{"limit": 100, **more})
+    keys = [i.key for i in found]
+    lab.equal(sorted(keys), sorted(set(keys)), f"the query {query!r} gives each item once")
+    return {i.key: i.score for i in found}
+
+
+def descend(lab: Lab, found: list[Any], what: str) -> None:
+    """Scores are finite numbers that do not rise; unscored items come last."""
+    scores = [i.score for i in found]
+    scored = [s for s in scores if s is not None]
+    lab.true(
+        all(isinstance(s, (int, float)) and math.isfinite(s) for s in scored),
+        f"every score of {what} is a finite number",
+        got=scores,
+    )
+    lab.true(
+        all(a >= b - 1e-6 for a, b in pairwise(scored)),
+        f"the scores of {what} descend: the best match comes first",
+        got=[(i.key, i.score) for i in found],
+    )
+    lab.equal(
+        scores[: len(scored)], scored, f"items without a score come after the scored in {what}"
+    )
+
+
+def scores_like(lab: Lab, got: float | None, expected: float, what: str) -> None:
+    """A score is the one computed by hand."""
+    lab.true(
+        isinstance(got, (int, float)) and abs(got - expected) <= CLOSE,
+        f"{what} scores {expected:.4f}",
+        got=got,
+        expected=expected,
+    )
+
+
+def matches(
+    lab: Lab, store: Subject, prefix: tuple[str, ...], query: str, key: str, what: str
+) -> None:
+    """``key`` is found by ``query`` as well as an identical text is."""
+    scores_like(lab, hits(lab, store, prefix, query).get(key), 1.0, what)
+
+
+def does_not_match(
+    lab: Lab, store: Subject, prefix: tuple[str, ...], query: str, key: str, what: str
+) -> None:
+    """``key`` has no vector near ``query``: it is absent, unscored, or scored about zero."""
+    got = hits(lab, store, prefix, query).get(key)
+    lab.true(
+        got is None or got <= 0.05,
+        f"{what}, so the query {query!r} finds nothing like it",
+        got=got,
+        expected="absent, no score, or about 0",
+    )
+
+
+def unscored(
+    lab: Lab, store: Subject, prefix: tuple[str, ...], query: str, key: str, what: str
+) -> None:
+    """``key`` has no vector at all: it is absent from the answer or has no score."""
+    got = hits(lab, store, prefix, query).get(key)
+    lab.true(got is None, f"{what}, so it has no score", got=got, expected="absent, or score None")

@@ -1,0 +1,90 @@
+"""
+The harness against its mutants: every broken store is caught by its own rule, no correct one is accused.
+
+A failure prints what the suite saw.  ``store-conformance self-test`` shows the whole matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from store_conformance.cli import self_test as selftest
+from store_conformance.contract import Level, rules
+from store_conformance.mutants.catalogue import mutants, variants
+from store_conformance.suite.register import all_cases
+
+SEED = 1
+BROKEN = [m.name for m in mutants()]
+CORRECT = [v.name for v in variants()]
+
+WHOLE = ("plain", "loop_bound")
+"""Variants that run everything, kills and loads too; the others run the quick part of the suite."""
+
+
+def one_a_group(names: Iterable[str], each: int = 3) -> list[str]:
+    """Some mutants of each group of rules, spread over its rules; the same in every run."""
+    breaks = {c.name: c.breaks for c in mutants()}
+    by_group: dict[str, list[str]] = {}
+    for name in sorted(names):
+        by_group.setdefault(breaks[name][0], []).append(name)
+    chosen = []
+    for group in sorted(by_group):
+        members = sorted(by_group[group], key=lambda n: (int(breaks[n][1:]), n))
+        step = max(1, len(members) // each)
+        chosen += members[step // 2 :: step][:each]
+    return chosen
+
+
+def told(one: selftest.Judged) -> str:
+    """The evidence as lines."""
+    return "\n".join([f"{one.name}: breaks {one.breaks}, failed {one.failed}", *one.evidence])
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_store_is_caught_by_its_rule(name: str) -> None:
+    one = selftest.judge_store(name, whole=False, seed=SEED)
+
+    assert one.caught, told(one)
+    assert not one.errors, told(one)
+
+
+@pytest.mark.parametrize("name", CORRECT)
+def test_a_correct_store_is_not_accused(name: str) -> None:
+    one = selftest.judge_store(name, whole=True, seed=SEED, quick=name not in WHOLE)
+
+    assert not one.false_positives, told(one)
+    assert not one.errors, told(one)
+
+
+@pytest.mark.parametrize("name", one_a_group(BROKEN, each=1))
+def test_a_broken_store_trips_no_rule_beyond_its_sin(name: str) -> None:
+    one = selftest.judge_store(name, whole=True, seed=SEED, quick=True)
+
+    assert one.good, told(one)
+
+
+def test_every_rule_has_cases_and_mutants_and_every_case_a_rule() -> None:
+    known = {r.id for r in rules()}
+
+    assert selftest.uncovered() == []
+    assert [s.id for s in all_cases() if s.rule_id not in known] == []
+
+
+@pytest.mark.parametrize("level", [Level.MUST, Level.SHOULD])
+def test_rules_of_each_level_have_mutants(level: Level) -> None:
+    broken = {c.breaks for c in mutants()}
+
+    assert {r.id for r in rules() if r.level is level} <= broken
+
+
+def test_names_in_the_catalogue_are_unique() -> None:
+    names = [*BROKEN, *CORRECT]
+
+    assert sorted(names) == sorted(set(names))
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="did you mean"):
+        list(selftest.self_test(only=["plian"]))

@@ -20,7 +20,7 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.runner import Outcome, run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.mutants import catalogue
-from store_conformance.oracle import histories
+from store_conformance.oracle import history
 from store_conformance.oracle.comparison import FEATURES, Divergence
 from store_conformance.oracle.histories import explore
 from store_conformance.suite.register import all_cases
@@ -151,7 +151,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, seed: int, steps: int = 12) -> list[s
             seen.append(call.text())
             super().add(call)
 
-    monkeypatch.setattr(histories, "Journal", Recording)
+    monkeypatch.setattr(history, "Journal", Recording)
     assert once("plain", seed=seed, examples=3, steps=steps) is None
     return seen
 

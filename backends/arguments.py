@@ -11,7 +11,7 @@ from inspect import Parameter
 from typing import Any
 
 from store_conformance.backends.base import BackendError
-from store_conformance.backends.hints import did_you_mean
+from store_conformance.contract.hints import did_you_mean
 
 STANDARD = ("at", "index", "ttl")
 SHAPE = "def open_store(at, index, ttl) that yields or returns a BaseStore"

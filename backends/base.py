@@ -136,15 +136,9 @@ def own_folder(name: str, parent: str | None) -> Path:
 
 
 def _alive(pid: int) -> bool:
-    if os.name != "posix":
-        return True  # signal 0 ends the process on Windows; there the folders are left
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    import psutil  # here, as this module is imported by whatever only asks for names
+
+    return psutil.pid_exists(pid)
 
 
 class Engine:

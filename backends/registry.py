@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from store_conformance.backends.base import Backend, BackendError, Deployment
-from store_conformance.backends.hints import did_you_mean
+from store_conformance.contract.hints import did_you_mean
 
 ENTRY_POINTS = "store_conformance.backends"
 BUILT_IN = ("memory", "sqlite", "postgres", "qdrant", "chroma", "weaviate", "pinecone", "hybrid")

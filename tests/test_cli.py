@@ -70,9 +70,9 @@ def command(
     ("arguments", "code", "said"),
     [
         (("run", "-b", "memroy"), 2, "did you mean 'memory'"),
-        (("run", "-b", "memory", "--rule", "K99"), 2, "did you mean K9"),
+        (("run", "-b", "memory", "--rule", "K99"), 2, "did you mean 'K9"),
         (("run", "-b", "memory", "--group", "Q"), 2, "unknown group 'Q'"),
-        (("run", "-b", "memory", "--scenario", "procedual"), 2, "did you mean procedural"),
+        (("run", "-b", "memory", "--scenario", "procedual"), 2, "did you mean 'procedural"),
         (("run", "--store", "mine.py:open_store", "--declare", "no-vector"), 2, "no-vectors"),
         (("run", "--store", "mine.py:open_store", "--option", "sise=3"), 2, "did you mean 'size'"),
         (("run", "--store", "mine.py:open_stor"), 2, "did you mean 'open_store'"),
@@ -92,7 +92,7 @@ def command(
         (("report", "nowhere"), 65, "cannot be read"),
         (("diff", "mine.py", "mine.py"), 65, "not JSON"),
         (("repro", "mine.py"), 65, "not JSON"),
-        (("rules", "S11"), 2, "did you mean S1"),
+        (("rules", "S11"), 2, "did you mean 'S1'"),
     ],
 )
 def test_a_mistake_gets_one_message_and_its_code(

@@ -41,10 +41,10 @@ from store_conformance.backends.vector.errors import (
     EngineError,
     ForeignCollectionError,
     LimitExceededError,
-    clean,
 )
 from store_conformance.backends.vector.filters import compile_filter
 from store_conformance.backends.vector.store import VectorStore
+from store_conformance.contract.secrets import one_line
 from store_conformance.mutants.reference import ReferenceStore
 from tests.vector_memory_driver import MemoryDriver
 
@@ -675,7 +675,9 @@ def test_an_engine_that_went_away_is_told_and_used_again_when_it_is_back(kind: s
 
 
 def test_error_texts_are_cleaned() -> None:
-    told = clean("GET http://me:pa55@host/x api_key=abc\nBearer xyz; failed for tok3n", "tok3n")
+    told = one_line(
+        "GET http://me:pa55@host/x api_key=abc\nBearer xyz; failed for tok3n", ["tok3n"]
+    )
 
     assert not any(secret in told for secret in ("pa55", "abc", "xyz", "tok3n"))
 

@@ -33,9 +33,10 @@ from store_conformance.backends.base import (
 from store_conformance.backends.engines.http_server import HttpServer, OwnServer
 from store_conformance.backends.engines.processes import stop_at_exit, stopped
 from store_conformance.backends.environment import setting
-from store_conformance.backends.vector.errors import EngineError, VectorStoreError, clean
+from store_conformance.backends.vector.errors import EngineError, VectorStoreError
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.contract import ALL, Capability, Location
+from store_conformance.contract.secrets import one_line, redact_text
 
 Make = Callable[[], VectorStore]
 
@@ -173,10 +174,12 @@ class VectorBackend(Backend):
             except Exception as error:  # noqa: BLE001  (an answer, not a failure)
                 if isinstance(error, EngineError):
                     return self._not(error.what, error.hint)
-                said = clean(error, self._key) or type(error).__name__
+                said = one_line(error, (self._key,)) or type(error).__name__
                 if _REFUSED.search(said) or getattr(error, "status_code", None) in (401, 403):
-                    return self._not(f"{clean(self._url)} refused us: {said}", self._key_hint())
-                problem = f"no answer from {clean(self._url)}: {said}"
+                    return self._not(
+                        f"{redact_text(self._url)} refused us: {said}", self._key_hint()
+                    )
+                problem = f"no answer from {redact_text(self._url)}: {said}"
                 return self._not(problem, f"see whether the server runs; {self._key_hint()}")
         return Availability(True, self.deployment, self.describe())
 

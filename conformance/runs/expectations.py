@@ -21,7 +21,6 @@ An entry for a whole rule (no ``case``) excludes the features of that rule by it
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import sys
 from collections.abc import Iterable, Mapping
@@ -33,6 +32,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
 from store_conformance.contract import UnknownRuleError, rule
+from store_conformance.contract.hints import suggestion
 from store_conformance.contract.records import Row
 
 if sys.version_info >= (3, 11):
@@ -139,8 +139,7 @@ def _exclude(names: Any, where: str) -> tuple[str, ...]:
         raise ExpectationsError(f'{where}: exclude: write a list of features, such as ["created"]')
     for name in names:
         if name not in FEATURES:
-            near = difflib.get_close_matches(name, FEATURES, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(FEATURES)}"
+            hint = suggestion(name, FEATURES)
             raise ExpectationsError(f"{where}: exclude: unknown feature {name!r}: {hint}")
     return tuple(names)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from store_conformance.contract import Capability, Verdict, declared, group, rule
+from store_conformance.contract.hints import suggestion
 from store_conformance.contract.records import Measurement, Row
 from store_conformance.harness.backends import (
     Backend,
@@ -62,14 +63,10 @@ class Selection:
         cls, rules: Iterable[str], groups: Iterable[str], scenarios: Iterable[str]
     ) -> Selection:
         """A checked selection; raises ``UnknownRuleError`` or ``UsageError`` with the nearest right name."""
-        import difflib
-
         wanted = tuple(scenarios)
         for name in wanted:
             if name not in SCENARIOS:
-                near = difflib.get_close_matches(name, SCENARIOS, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(SCENARIOS)}"
-                raise UsageError(f"unknown scenario {name!r}: {hint}")
+                raise UsageError(f"unknown scenario {name!r}: {suggestion(name, SCENARIOS)}")
         return cls(tuple(rule(r).id for r in rules), tuple(group(g).id for g in groups), wanted)
 
     @property

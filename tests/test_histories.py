@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-from store_conformance.backends.factory import FactoryBackend
+from store_conformance.backends.base import Backend
+from store_conformance.backends.factory import user_supplied
 from store_conformance.contract import declared
 from store_conformance.harness.case import CaseSpec, Mode
 from store_conformance.harness.journal import Call, Journal
@@ -35,10 +36,10 @@ def spec(vectors: bool) -> CaseSpec:
 
 
 @contextmanager
-def brought(name: str) -> Iterator[FactoryBackend]:
+def brought(name: str) -> Iterator[Backend]:
     """A mutant or variant as a backend."""
     chosen = STORES[name]
-    backend = FactoryBackend(chosen.reference, name=name, capabilities=declared(chosen.declares))
+    backend = user_supplied(chosen.reference, name=name, capabilities=declared(chosen.declares))
     backend.start()
     try:
         yield backend

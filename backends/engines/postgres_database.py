@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from store_conformance.backends.base import BackendError, EngineUnavailableError
-from store_conformance.contract.secrets import redact_text
 
 if TYPE_CHECKING:
     import psycopg
@@ -106,7 +105,7 @@ def connect(params: Params) -> psycopg.Connection[Any]:
 
 def _unavailable(params: Params, said: str) -> EngineUnavailableError:
     where = describe_params(params)
-    text = redact_text(said, (params.get("password"),))
+    text = said.replace(params.get("password") or "\0", "***")
     # What was said may name the database or the user, whose names must not be taken for the reason.
     reason = re.sub(r'"[^"]*"', '""', text)
     for sign, meaning, hint in _PROBLEMS:

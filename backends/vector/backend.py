@@ -15,7 +15,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from langgraph.store.base import BaseStore
 
@@ -29,6 +29,7 @@ from store_conformance.backends.base import (
     Mode,
     Opened,
     Snippet,
+    Spec,
 )
 from store_conformance.backends.engines.http_server import HttpServer, OwnServer
 from store_conformance.backends.engines.processes import stop_at_exit, stopped
@@ -37,6 +38,9 @@ from store_conformance.backends.vector.errors import EngineError, VectorStoreErr
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.contract import ALL, Capability, Location
 from store_conformance.contract.secrets import one_line, redact_text
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
 
 Make = Callable[[], VectorStore]
 
@@ -140,7 +144,7 @@ class VectorBackend(Backend):
         """A server in a container of ``IMAGE``, not yet started."""
         raise NotImplementedError
 
-    def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
+    def store(self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None) -> VectorStore:
         """The store at a location; ``at.url`` is None where it is embedded."""
         raise NotImplementedError
 
@@ -274,7 +278,9 @@ class VectorBackend(Backend):
                 self._named.discard(at.name)
         super().discard(at)
 
-    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
+    def open(
+        self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
+    ) -> Opened:
         def make() -> VectorStore:
             try:
                 return self.store(at, index, ttl)
@@ -283,13 +289,13 @@ class VectorBackend(Backend):
 
         return _open_sync(make) if mode == "sync" else _open_async(make)
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         """It holds the key: for the pipe to a child process, and for nothing that is kept."""
-        return {**super().spec(), "key": self._key}
+        return super().spec().with_details(key=self._key)
 
-    def attach(self, spec: dict[str, Any]) -> None:
-        self.deployment = Deployment(spec["deployment"])
-        self._url, self._key = spec["url"], spec.get("key")
+    def attach(self, spec: Spec) -> None:
+        self.deployment = spec.deployment
+        self._url, self._key = spec.url, spec.text("key")
         self._version = "attached"
         quiet_loggers()
 

@@ -15,8 +15,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from langgraph.store.base import IndexConfig, TTLConfig
-
 from store_conformance.backends.vector.chroma_rows import (
     cosines,
     made_up,
@@ -47,6 +45,7 @@ from store_conformance.contract.secrets import redact_text
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
+    from langgraph.store.base import IndexConfig, TTLConfig
 
 MADE_BY = "langgraph-vector-store"
 LAYOUT = 2

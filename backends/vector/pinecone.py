@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from langgraph.store.base import IndexConfig, TTLConfig
-
 from store_conformance.backends.polling import wait_until
 from store_conformance.backends.vector.driver import (
     Abilities,
@@ -51,6 +49,7 @@ from store_conformance.backends.vector.pinecone_rows import (
 from store_conformance.backends.vector.store import VectorStore
 
 if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
     from pinecone import Index, Pinecone
 
 MARKER = {"made_by": "langgraph-vector-store", "layout": 1}

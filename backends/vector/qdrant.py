@@ -15,8 +15,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from langgraph.store.base import IndexConfig, TTLConfig
-
 from store_conformance.backends.vector.driver import (
     Abilities,
     HasToken,
@@ -46,6 +44,7 @@ from store_conformance.backends.vector.store import VectorStore
 from store_conformance.backends.vector.versions import require
 
 if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
     from qdrant_client import QdrantClient
 
 VECTOR = "text"

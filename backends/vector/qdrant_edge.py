@@ -17,8 +17,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langgraph.store.base import IndexConfig, TTLConfig
-
 from store_conformance.backends.vector.driver import (
     Abilities,
     HasToken,
@@ -45,6 +43,7 @@ from store_conformance.backends.vector.qdrant_rows import (
 from store_conformance.backends.vector.store import VectorStore
 
 if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
     from qdrant_edge import EdgeShard
 
 VECTOR = "text"

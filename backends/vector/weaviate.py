@@ -15,8 +15,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from langgraph.store.base import IndexConfig, TTLConfig
-
 from store_conformance.backends.polling import wait_until
 from store_conformance.backends.vector.driver import (
     Abilities,
@@ -40,6 +38,7 @@ from store_conformance.backends.vector.weaviate_rows import FIELDS, sliced, to_f
 from store_conformance.backends.vector.weaviate_schema import create, description, known_dims
 
 if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
     from weaviate import WeaviateClient
     from weaviate.collections import Collection
 

@@ -46,7 +46,7 @@ def prepare_folder(out: Path) -> Path:
 def make_session(settings: Settings, **options: Any) -> RunSession:
     """The session of a command's options; user-supplied stores are opened once, to fail early and clearly."""
     from store_conformance.embedding import embedder_from_name
-    from store_conformance.harness.backends import FactoryBackend
+    from store_conformance.harness.backends import SuppliedBackend
 
     named = bool(options["backend"] or options["store"])
     chosen = RunOptions(
@@ -71,7 +71,7 @@ def make_session(settings: Settings, **options: Any) -> RunSession:
 
     corpus_facts(settings)
     for backend in session.backends.values():
-        if isinstance(backend, FactoryBackend):
+        if isinstance(backend, SuppliedBackend):
             backend.check(min(settings.timeout, 30.0))
             for lacking in missing_halves(backend, min(settings.timeout, 30.0)):
                 click.echo(

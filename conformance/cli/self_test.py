@@ -22,7 +22,7 @@ from typing import Any
 from store_conformance.contract import Verdict, declared, rule
 from store_conformance.contract.hints import nearest
 from store_conformance.contract.records import Row
-from store_conformance.harness.backends import Backend, FactoryBackend, own_folder
+from store_conformance.harness.backends import Backend, own_folder, user_supplied
 from store_conformance.harness.case import CaseSpec, Mode
 from store_conformance.harness.private_engines import stop_private
 from store_conformance.harness.runner import run_case
@@ -165,7 +165,7 @@ def judge_store(name: str, *, whole: bool, seed: int, quick: bool = False) -> Ju
     every: list[Mutant | Variant] = [*mutants(), *variants()]
     store = next(s for s in every if s.name == name)
     breaks = store.breaks
-    backend = FactoryBackend(store.reference, name=name, capabilities=declared(store.declares))
+    backend = user_supplied(store.reference, name=name, capabilities=declared(store.declares))
     run = _Run(backend, breaks, _settings(breaks, seed))
     begin = time.perf_counter()
     backend.start()

@@ -9,19 +9,23 @@ from store_conformance.backends.base import (
     BackendError,
     EngineUnavailableError,
     Snippet,
+    Spec,
     own_folder,
 )
-from store_conformance.backends.factory import FactoryBackend
+from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.registry import create, from_spec, names
+from store_conformance.backends.supplied import SuppliedBackend
 
 __all__ = [
     "Backend",
     "BackendError",
     "EngineUnavailableError",
-    "FactoryBackend",
     "Snippet",
+    "Spec",
+    "SuppliedBackend",
     "create",
     "from_spec",
     "names",
     "own_folder",
+    "user_supplied",
 ]

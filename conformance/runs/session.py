@@ -26,9 +26,10 @@ from store_conformance.harness.backends import (
     Backend,
     BackendError,
     EngineUnavailableError,
-    FactoryBackend,
+    Spec,
     create,
     from_spec,
+    user_supplied,
 )
 from store_conformance.harness.case import CaseSpec, Mode
 from store_conformance.harness.loops import HungError
@@ -163,7 +164,7 @@ class RunSession:
     def spec(self) -> dict[str, Any]:
         """What a worker needs to attach to this run, as JSON."""
         return {
-            "backends": {name: backend.spec() for name, backend in self.backends.items()},
+            "backends": {name: backend.spec().to_dict() for name, backend in self.backends.items()},
             "capabilities": {
                 name: sorted(str(c) for c in b.capabilities) for name, b in self.backends.items()
             },
@@ -389,10 +390,10 @@ def _backends(options: RunOptions) -> list[Backend]:
         raise UsageError("--declare goes with --store: a built-in backend declares for itself")
     for reference in options.stores:
         found.append(
-            FactoryBackend(
+            user_supplied(
                 reference,
                 name=options.store_name,
-                capabilities=declared(names),
+                capabilities=declared(names) if names else None,
                 options=extra,
                 url=options.url,
             )
@@ -419,7 +420,7 @@ def session_from_spec(spec: dict[str, Any]) -> RunSession:
     """The run of an xdist worker, attached to the engines of the controller."""
     backends = {}
     for name, data in spec["backends"].items():
-        backend = from_spec(data)
+        backend = from_spec(Spec.from_dict(data))
         backend.capabilities = frozenset(Capability(c) for c in spec["capabilities"][name])
         backends[name] = backend
     expectations = tuple(

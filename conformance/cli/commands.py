@@ -15,11 +15,13 @@ from store_conformance.contract import rule as contract_rule
 from store_conformance.contract import rules as contract_rules
 from store_conformance.harness.settings import Settings
 from store_conformance.pytest_plugin import running
+from store_conformance.runs.exit_codes import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
 from store_conformance.runs.probing import missing_halves
 from store_conformance.runs.run_file import merge_runs, read_run
 from store_conformance.runs.session import (
     RunOptions,
     RunSession,
+    Selection,
     UsageError,
     pairs,
     session_from_options,
@@ -43,10 +45,11 @@ def prepare_folder(out: Path) -> Path:
     return out
 
 
-def make_session(settings: Settings, **options: Any) -> RunSession:
+def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSession:
     """The session of a command's options; user-supplied stores are opened once, to fail early and clearly."""
-    from store_conformance.embedding import embedder_from_name
+    from store_conformance.embedding.naming import embedder_factory
     from store_conformance.harness.backends import FactoryBackend
+    from store_conformance.runs.facts import corpus_facts
 
     named = bool(options["backend"] or options["store"])
     chosen = RunOptions(
@@ -66,9 +69,9 @@ def make_session(settings: Settings, **options: Any) -> RunSession:
     session = session_from_options(chosen)
     if not named:
         session.optional = frozenset(DEFAULT_BACKENDS)
-    embedder_from_name(settings.embed)
-    from store_conformance.runs.facts import corpus_facts
-
+    make_embedder = embedder_factory(settings.embed)
+    if measures or _embeds(session.selection):
+        make_embedder()
     corpus_facts(settings)
     for backend in session.backends.values():
         if isinstance(backend, FactoryBackend):
@@ -79,6 +82,20 @@ def make_session(settings: Settings, **options: Any) -> RunSession:
                 )
                 backend.capabilities -= {lacking}
     return session
+
+
+def _embeds(selection: Selection) -> bool:
+    """Whether a selected case may use the run's embedder: those of the scenarios and restarts do."""
+    return any(spec.rule.group == "E" for spec in selection.cases())
+
+
+def _load_what_follows(selection: Selection) -> None:
+    """Import the cases and the reports: engines take longer to start than that, and it is needed anyway."""
+    import store_conformance.reports.terminal  # noqa: F401
+    from store_conformance.reports.page import compile_templates
+
+    selection.cases()
+    compile_templates()
 
 
 def run(
@@ -107,19 +124,25 @@ def run(
         histories=histories,
         confirm=confirm,
     )
-    session = make_session(settings, **options)
+    session = make_session(settings, measures=bench, **options)
     folder = prepare_folder(out)
-    result = running.execute(session, folder / "run.jsonl", workers=workers, bench=bench)
+    result = running.execute(
+        session,
+        folder / "run.jsonl",
+        workers=workers,
+        bench=bench,
+        meanwhile=lambda: _load_what_follows(session.selection),
+    )
     return conclude(result, session, folder)
 
 
 def bench(*, out: Path, items: int, embed: str, **options: Any) -> int:
     """The ``bench`` command; gives the exit code."""
-    session = make_session(Settings(items=items, embed=embed), **options)
+    session = make_session(Settings(items=items, embed=embed), measures=True, **options)
     folder = prepare_folder(out)
     result = running.execute(session, folder / "run.jsonl", cases=False, bench=True)
     write_reports(result, folder)
-    return running.EXIT_OK if result.measurements else running.EXIT_UNVERIFIED
+    return EXIT_OK if result.measurements else EXIT_UNVERIFIED
 
 
 def conclude(result: Any, session: RunSession, folder: Path) -> int:
@@ -159,7 +182,7 @@ def diff(before: Path, after: Path) -> int:
 
     change = compare(read_run(before), read_run(after))
     print_diff(change)
-    return running.EXIT_FAILED if change.newly_failing else running.EXIT_OK
+    return EXIT_FAILED if change.newly_failing else EXIT_OK
 
 
 def export_memories(store: str, out: Path, *, option: tuple[str, ...], **where: Any) -> int:
@@ -193,7 +216,7 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> int:
             click.echo(one.row.script or "# its calls do not make a script\n")
         else:
             click.echo(f"wrote {write_finding(one, prepare_folder(out))} ({one.status})")
-    return running.EXIT_OK if any(f.row.script for f in found) else running.EXIT_FAILED
+    return EXIT_OK if any(f.row.script for f in found) else EXIT_FAILED
 
 
 def self_test(
@@ -222,7 +245,7 @@ def self_test(
         click.echo(
             f"{sum(bool(j.false_positives) for j in broken)} broken stores tripped a rule beyond their sin"
         )
-    return running.EXIT_FAILED if bad or not judged else running.EXIT_OK
+    return EXIT_FAILED if bad or not judged else EXIT_OK
 
 
 def _self_test_line(one: Any) -> str:

@@ -28,11 +28,11 @@ from store_conformance.harness.lab import Lab
 from store_conformance.oracle import answers
 from store_conformance.oracle.comparison import (
     EVERYTHING,
-    FEATURES,
     Comparison,
     Divergence,
     DivergenceError,
 )
+from store_conformance.oracle.features import FEATURES
 from store_conformance.oracle.model import Model
 from store_conformance.oracle.strategies import (
     KEYS,

@@ -31,7 +31,6 @@ from store_conformance.runs.session import (
     session_from_options,
     session_from_spec,
 )
-from store_conformance.suite.register import all_cases
 
 _SESSION = pytest.StashKey[RunSession]()
 _CASES_ONLY = pytest.StashKey[bool]()
@@ -170,7 +169,7 @@ def pytest_collection(session: pytest.Session) -> bool | None:
         return None
     modules: dict[str, OwnModule] = {}
     session.items = []
-    for spec in all_cases():
+    for spec in config.stash[_SESSION].selection.cases():
         dotted = spec.func.__module__
         if dotted not in modules:
             path = Path(spec.func.__code__.co_filename)

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,10 @@ from store_conformance.contract.records import Run
 from store_conformance.harness.errors import HarnessError
 from store_conformance.pytest_plugin.cases import Handover
 from store_conformance.pytest_plugin.progress import ProgressPlugin, own_stdout
+from store_conformance.runs.exit_codes import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
 from store_conformance.runs.expectations import stale
 from store_conformance.runs.run_file import read_run
 from store_conformance.runs.session import RunSession
-
-EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNVERIFIED, EXIT_DATA = 0, 1, 2, 3, 65
 
 
 @dataclass(frozen=True)
@@ -80,20 +79,24 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-_PLUGINS = ("store_conformance.pytest_plugin.plugin", "xdist.plugin", "pytest_benchmark.plugin")
+OWN_PLUGIN = "store_conformance.pytest_plugin.plugin"
+_WITHOUT = ("cacheprovider", "logging", "unraisableexception", "threadexception")
+"""Parts of pytest that a run has no use for; the last two collect garbage over and over."""
+_QUIET = ("-q", "--no-header", "--noconftest", "-c", os.devnull, "--rootdir", ".")
 
 
 def _pytest(
-    session: RunSession, progress: ProgressPlugin, arguments: list[str], *, cases: bool
+    session: RunSession, progress: ProgressPlugin, plugin: str | None, *arguments: str, cases: bool
 ) -> int:
     # Only the plugins that the run needs: what else is installed beside us must not change a verdict.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
-    plugins = [word for name in _PLUGINS for word in ("-p", name)]
-    quiet = ["-q", "-p", "no:cacheprovider", "-p", "no:logging", "--no-header", "--noconftest"]
-    quiet += ["-c", os.devnull, "--rootdir", "."]
-    arguments = [*plugins, *quiet, *arguments]
-    code = int(pytest.main(arguments, plugins=[Handover(session, cases=cases), progress]))
+    named = [OWN_PLUGIN, *([plugin] if plugin else []), *(f"no:{name}" for name in _WITHOUT)]
+    # Cases call the lab's checks, so that nothing is gained by rewriting their assertions.
+    words = [*(word for name in named for word in ("-p", name)), "--assert=plain", *_QUIET]
+    code = int(
+        pytest.main([*words, *arguments], plugins=[Handover(session, cases=cases), progress])
+    )
     if progress.interrupted:
         raise KeyboardInterrupt
     if code in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
@@ -111,9 +114,12 @@ def execute(
     workers: int = 0,
     cases: bool = True,
     bench: bool = False,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Run:
     """
     Run the selected cases (and the latency measurements) and give the run as it was written.
+
+    ``meanwhile`` is called while the engines start.
 
     Ctrl-C ends it early: the file gets its footer, engines are stopped, ``KeyboardInterrupt`` goes on.
     """
@@ -123,16 +129,18 @@ def execute(
     try:
         with interruptible():
             begin = time.perf_counter()
-            session.start(lambda text: console.print(text))
+            session.start(lambda text: console.print(text), meanwhile)
             session.open_file(str(run_file))
             console.print(f"engines up in {time.perf_counter() - begin:.1f} s")
             if cases:
-                parallel = ["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else []
-                _pytest(session, ProgressPlugin(stream), parallel, cases=True)
+                parallel = ("-n", str(workers), "--dist", "loadgroup") if workers > 1 else ()
+                plugin = "xdist.plugin" if parallel else None
+                _pytest(session, ProgressPlugin(stream), plugin, *parallel, cases=True)
             if bench:
                 console.print("latency")
-                measured = ["--pyargs", "store_conformance.benchmarks", "--benchmark-quiet"]
-                _pytest(session, ProgressPlugin(stream), measured, cases=False)
+                measured = ("--pyargs", "store_conformance.benchmarks", "--benchmark-quiet")
+                plugin = "pytest_benchmark.plugin"
+                _pytest(session, ProgressPlugin(stream), plugin, *measured, cases=False)
             interrupted = False
     finally:
         session.close_file(interrupted=interrupted)

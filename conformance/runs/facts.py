@@ -8,6 +8,7 @@ import dataclasses
 import os
 import platform
 import time
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,9 +44,15 @@ def machine() -> dict[str, Any]:
 
 
 def corpus_facts(settings: Settings) -> dict[str, Any]:
+    """What the header says of the run's corpus; raises ``CorpusError`` where it cannot be used."""
+    return _facts_of(settings.data)
+
+
+@lru_cache(maxsize=4)
+def _facts_of(data: tuple[str, ...]) -> dict[str, Any]:
     from store_conformance.corpus import load_corpus
 
-    corpus = load_corpus([Path(p) for p in settings.data] or None)
+    corpus = load_corpus([Path(p) for p in data] or None)
     return {"name": corpus.name, "digest": corpus.digest, **corpus.summary()}
 
 

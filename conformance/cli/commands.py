@@ -26,6 +26,7 @@ from store_conformance.runs.session import (
     pairs,
     session_from_options,
 )
+from store_conformance.runs.workers import usable_cores
 from store_conformance.suite.register import all_cases
 
 DEFAULT_BACKENDS = ("memory", "sqlite", "postgres")
@@ -86,7 +87,8 @@ def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSe
 
 def _embeds(selection: Selection) -> bool:
     """Whether a selected case may use the run's embedder: those of the scenarios and restarts do."""
-    return any(spec.rule.group == "E" for spec in selection.cases())
+    named = (*selection.groups, *(contract_rule(r).group for r in selection.rules))
+    return selection.everything or bool(selection.scenarios) or "E" in named
 
 
 def _load_what_follows(selection: Selection) -> None:
@@ -101,7 +103,7 @@ def _load_what_follows(selection: Selection) -> None:
 def run(
     *,
     out: Path,
-    workers: int,
+    workers: int | None,
     bench: bool,
     confirm: bool,
     timeout: float,
@@ -220,13 +222,19 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> int:
 
 
 def self_test(
-    workers: int, seed: int, only: tuple[str, ...], own_rule: bool, quick: bool, as_json: bool
+    workers: int | None,
+    seed: int,
+    only: tuple[str, ...],
+    own_rule: bool,
+    quick: bool,
+    as_json: bool,
 ) -> int:
     """The ``self-test`` command; gives 1 unless the score is 100 % both ways."""
     from store_conformance.cli.self_test import self_test as judge_all
 
     judged = []
-    given: dict[str, Any] = {"workers": workers, "whole": not own_rule, "quick": quick}
+    processes = max(1, usable_cores() if workers is None else workers)
+    given: dict[str, Any] = {"workers": processes, "whole": not own_rule, "quick": quick}
     with running.interruptible():
         for one in judge_all(**given, seed=seed, only=only):
             judged.append(one)

@@ -30,6 +30,28 @@ from store_conformance.runs.exit_codes import (
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class _Workers(click.ParamType):
+    """A number of processes, or ``auto``, which comes out as ``None``."""
+
+    name = "auto|number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        if value is None or value == "auto":
+            return None
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number of processes; write auto, 1, 2, ...", param, ctx)
+        if number < 0:
+            self.fail(f"{number} is less than no process; write auto, 1, 2, ...", param, ctx)
+        return number
+
+
+WORKERS = _Workers()
+
+
 def _explain(func: F) -> F:
     """Turn every mistake of the user into one message and the right exit code, without a traceback."""
 
@@ -183,7 +205,12 @@ def _targets(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Seconds for one case.",
 )
 @click.option(
-    "-n", "--workers", type=click.IntRange(min=0), default=0, help="Run in this many processes."
+    "-n",
+    "--workers",
+    type=WORKERS,
+    default="auto",
+    show_default=True,
+    help="Run in this many processes; 0 or 1: in this one; auto: one a core, one for a few cases.",
 )
 @click.option(
     "--data",
@@ -361,10 +388,10 @@ def import_command(store: str, source: Path, **where: Any) -> None:
 @click.option(
     "-n",
     "--workers",
-    type=click.IntRange(min=1),
-    default=2,
+    type=WORKERS,
+    default="auto",
     show_default=True,
-    help="Parallel processes.",
+    help="Parallel processes; auto: one a core.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of everything random.")
 @click.option(
@@ -381,7 +408,12 @@ def import_command(store: str, source: Path, **where: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @_explain
 def self_test(
-    workers: int, seed: int, only: tuple[str, ...], own_rule: bool, quick: bool, as_json: bool
+    workers: int | None,
+    seed: int,
+    only: tuple[str, ...],
+    own_rule: bool,
+    quick: bool,
+    as_json: bool,
 ) -> None:
     """Prove the checks: broken stores must be caught, correct ones must not be accused."""
     from store_conformance.cli import commands

@@ -195,13 +195,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (kept if not isinstance(spec, CaseSpec) or selection.takes(spec) else dropped).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-    # What waits comes first: its waits overlap, and no worker ends with them.
-    items[:] = sorted(kept, key=lambda item: not _waits(item))
+    items[:] = sorted(kept, key=_rank)
     session.expect(item.job for item in items if isinstance(item, CaseItem) and _waits(item))
 
 
 def _waits(item: pytest.Item) -> bool:
     return isinstance(item, CaseItem) and item.spec.waits
+
+
+def _rank(item: pytest.Item) -> tuple[bool, bool, float]:
+    """
+    What keeps one worker busy for long begins first, so that no worker ends alone with it.
+
+    That is what waits (all of it together), then what must not run beside its like, then the cases
+    that are long by nature.
+    """
+    if not isinstance(item, CaseItem):
+        return (True, True, 0.0)
+    return (not item.spec.waits, not item.spec.serial, -(item.spec.seconds or 0.0))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -256,9 +267,10 @@ class CaseItem(pytest.Item):
         self.param = param
         self.obj = spec.func
         # Groups stay together: a worker that runs one of its cases runs them all.
-        if spec.serial or spec.waits:
-            kind = "serial" if spec.serial else "waiting"
-            self.add_marker(pytest.mark.xdist_group(f"{kind}-{backend}"))
+        if spec.waits:  # of every backend, so that all their waits overlap
+            self.add_marker(pytest.mark.xdist_group("waiting"))
+        elif spec.serial:
+            self.add_marker(pytest.mark.xdist_group(f"serial-{backend}"))
 
     @property
     def job(self) -> Job:

@@ -26,6 +26,7 @@ from store_conformance.runs.exit_codes import EXIT_FAILED, EXIT_OK, EXIT_UNVERIF
 from store_conformance.runs.expectations import stale
 from store_conformance.runs.run_file import read_run
 from store_conformance.runs.session import RunSession
+from store_conformance.runs.workers import choose_workers
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def execute(
     session: RunSession,
     run_file: Path,
     *,
-    workers: int = 0,
+    workers: int | None = 0,
     cases: bool = True,
     bench: bool = False,
     meanwhile: Callable[[], object] = lambda: None,
@@ -119,6 +120,7 @@ def execute(
     """
     Run the selected cases (and the latency measurements) and give the run as it was written.
 
+    ``workers`` is the number of processes, ``None``: as many as the cores and the cases call for.
     ``meanwhile`` is called while the engines start.
 
     Ctrl-C ends it early: the file gets its footer, engines are stopped, ``KeyboardInterrupt`` goes on.
@@ -133,7 +135,8 @@ def execute(
             session.open_file(str(run_file))
             console.print(f"engines up in {time.perf_counter() - begin:.1f} s")
             if cases:
-                parallel = ("-n", str(workers), "--dist", "loadgroup") if workers > 1 else ()
+                processes = choose_workers(workers, session.count_cases())
+                parallel = ("-n", str(processes), "--dist", "loadgroup") if processes > 1 else ()
                 plugin = "xdist.plugin" if parallel else None
                 _pytest(session, ProgressPlugin(stream), plugin, *parallel, cases=True)
             if bench:

@@ -147,6 +147,12 @@ class RunSession:
     def names(self) -> list[str]:
         return list(self.backends)
 
+    def count_cases(self) -> int:
+        """How many cases the run will go through: each once a backend, mode and parameter."""
+        return len(self.backends) * sum(
+            len(spec.modes) * len(list(spec.expand())) for spec in self.selection.cases()
+        )
+
     # -- life ---------------------------------------------------------------------------------
 
     def start(

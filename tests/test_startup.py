@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from store_conformance.backends.memory import MemoryBackend
 from store_conformance.contract import groups, rules
 from store_conformance.harness.backends import Backend, EngineUnavailableError
 from store_conformance.harness.settings import Settings
 from store_conformance.reports import page
+from store_conformance.runs.facts import describe
 from store_conformance.runs.session import RunSession, Selection
 from store_conformance.runs.starting import start_side_by_side
 from store_conformance.suite.register import all_cases, cases_naming
@@ -172,12 +174,29 @@ def test_a_named_backend_that_is_not_there_ends_the_run_and_the_other_is_stopped
     assert not other.running
 
 
+@pytest.mark.parametrize(("patience", "known"), [(60.0, True), (0.2, False)])
+def test_a_store_whose_first_put_hangs_does_not_hold_up_the_run(
+    monkeypatch: pytest.MonkeyPatch, patience: float, known: bool
+) -> None:
+    backend, go = MemoryBackend(), threading.Event()
+    if not known:
+        monkeypatch.setattr(backend, "open", lambda *given: go.wait(120))
+    try:
+        seconds = describe(backend, patience)["seconds_to_first_put"]
+    finally:
+        go.set()
+        backend.stop()
+
+    assert (seconds is not None) is known
+
+
 # -- templates --------------------------------------------------------------------------------------
 
 COMPILED = """
 import sys, json
 from pathlib import Path
 from store_conformance.reports import page
+from store_conformance.runs.facts import describe
 page.compile_templates()
 print(json.dumps([str(p) for p in Path(page._Compiled().directory).glob("*")]))
 """

@@ -5,14 +5,19 @@ What the commands do, free of the command line's parsing.
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from store_conformance.cli.conclusion import conclude
 from store_conformance.contract import groups as contract_groups
 from store_conformance.contract import rule as contract_rule
 from store_conformance.contract import rules as contract_rules
+from store_conformance.contract.records import Run
+from store_conformance.contract.secrets import redact_text
 from store_conformance.harness.settings import Settings
 from store_conformance.pytest_plugin import running
 from store_conformance.runs.exit_codes import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
@@ -105,6 +110,7 @@ def run(
     out: Path,
     workers: int | None,
     bench: bool,
+    verbose: bool,
     confirm: bool,
     timeout: float,
     embed: str,
@@ -135,7 +141,8 @@ def run(
         bench=bench,
         meanwhile=lambda: _load_what_follows(session.selection),
     )
-    return conclude(result, session, folder)
+    paths = write_reports(result, folder)
+    return conclude(result, session, folder, paths, _rule_alone(options), verbose=verbose)
 
 
 def bench(*, out: Path, items: int, embed: str, **options: Any) -> int:
@@ -143,31 +150,34 @@ def bench(*, out: Path, items: int, embed: str, **options: Any) -> int:
     session = make_session(Settings(items=items, embed=embed), measures=True, **options)
     folder = prepare_folder(out)
     result = running.execute(session, folder / "run.jsonl", cases=False, bench=True)
-    write_reports(result, folder)
+    _say_written(write_reports(result, folder))
     return EXIT_OK if result.measurements else EXIT_UNVERIFIED
 
 
-def conclude(result: Any, session: RunSession, folder: Path) -> int:
-    """Write the reports, print the summary and the gate; gives the exit code."""
-    from store_conformance.reports.terminal import print_summary
+def _rule_alone(options: dict[str, Any]) -> Callable[[str, str], str]:
+    """From a backend and a rule to the command that runs this rule alone, with the options of this run."""
+    words: list[str] = []
+    for name in ("declare", "deployment", "url", "name"):
+        words += [f"--{name}", redact_text(options[name])] if options.get(name) else []
+    for pair in options.get("option", ()):
+        words += ["--option", redact_text(pair)]
 
-    print_summary(result)
-    write_reports(result, folder)
-    gate = running.judge_run(result, session)
-    if gate.code:
-        click.echo(f"The gate does not hold: {len(gate.reasons)} reason(s).")
-        for reason in gate.reasons[:20]:
-            if reason.startswith("expectation"):
-                click.echo(f"  {reason}")
-    else:
-        click.echo("The gate holds.")
-    return gate.code
+    def command(backend: str, rule_id: str) -> str:
+        stores = [word for ref in options["store"] for word in ("--store", ref)]
+        which = stores if stores and backend not in options["backend"] else ["-b", backend]
+        return shlex.join(["store-conformance", "run", *which, *words, "--rule", rule_id])
+
+    return command
 
 
-def write_reports(result: Any, folder: Path, formats: tuple[str, ...] = ()) -> None:
+def write_reports(result: Run, folder: Path, formats: tuple[str, ...] = ()) -> list[Path]:
+    """Write the reports of a run into the folder; gives their paths."""
     from store_conformance.reports.write import write_reports as write
 
-    paths = write(result, folder, **({"formats": formats} if formats else {}))
+    return write(result, folder, **({"formats": formats} if formats else {}))
+
+
+def _say_written(paths: Iterable[Path]) -> None:
     for path in paths:
         click.echo(f"wrote {path}")
 
@@ -175,7 +185,7 @@ def write_reports(result: Any, folder: Path, formats: tuple[str, ...] = ()) -> N
 def report(paths: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
     """The ``report`` command."""
     merged = merge_runs([read_run(p) for p in paths])
-    write_reports(merged, prepare_folder(out), formats)
+    _say_written(write_reports(merged, prepare_folder(out), formats))
 
 
 def diff(before: Path, after: Path) -> int:

@@ -30,26 +30,13 @@ from store_conformance.runs.exit_codes import (
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Workers(click.ParamType):
-    """A number of processes, or ``auto``, which comes out as ``None``."""
-
-    name = "auto|number"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | None:
-        if value is None or value == "auto":
-            return None
-        try:
-            number = int(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number of processes; write auto, 1, 2, ...", param, ctx)
-        if number < 0:
-            self.fail(f"{number} is less than no process; write auto, 1, 2, ...", param, ctx)
-        return number
-
-
-WORKERS = _Workers()
+def _workers(context: click.Context, parameter: click.Parameter, given: str) -> int | None:
+    """A number of processes; ``auto`` comes out as ``None``."""
+    if given == "auto":
+        return None
+    if not given.isdecimal():
+        raise click.BadParameter(f"{given!r} is not a number of processes; write auto, 1, 2, ...")
+    return int(given)
 
 
 def _explain(func: F) -> F:
@@ -207,7 +194,8 @@ def _targets(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "-n",
     "--workers",
-    type=WORKERS,
+    callback=_workers,
+    metavar="auto|N",
     default="auto",
     show_default=True,
     help="Run in this many processes; 0 or 1: in this one; auto: one a core, one for a few cases.",
@@ -247,6 +235,7 @@ def _targets(function: Callable[..., Any]) -> Callable[..., Any]:
     default=True,
     help="Run the reproducer of each unexpected finding in a clean process.",
 )
+@click.option("-v", "--verbose", is_flag=True, help="List the failures that are known, too.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of run files and exit.")
 @_explain
 def run(schema: bool, **options: Any) -> None:
@@ -388,7 +377,8 @@ def import_command(store: str, source: Path, **where: Any) -> None:
 @click.option(
     "-n",
     "--workers",
-    type=WORKERS,
+    callback=_workers,
+    metavar="auto|N",
     default="auto",
     show_default=True,
     help="Parallel processes; auto: one a core.",

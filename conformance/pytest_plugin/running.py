@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,8 +61,18 @@ def judge_run(run: Run, session: RunSession | None = None) -> Gate:
     if reasons:
         return Gate(EXIT_FAILED, tuple(reasons))
     if not any(r.verdict == Verdict.PASS or r.expectation for r in run.rows):
-        return Gate(EXIT_UNVERIFIED, ("nothing could be verified",))
+        return Gate(EXIT_UNVERIFIED, (_why_unverified(run),))
     return Gate(EXIT_OK, ())
+
+
+def _why_unverified(run: Run) -> str:
+    """Why no verdict came out: how many cases ended how, and what most of them said."""
+    if not run.rows:
+        return "nothing could be verified: no case was run"
+    verdicts = Counter(str(r.verdict) for r in run.rows)
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.most_common())
+    ((message, _),) = Counter(r.message for r in run.rows).most_common(1)
+    return f"nothing could be verified: {counts}; mostly: {message}"
 
 
 @contextlib.contextmanager

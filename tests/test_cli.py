@@ -172,27 +172,6 @@ def test_a_store_that_hangs_fails_its_cases_and_the_run_goes_on(folder: Path) ->
     assert done.returncode == 1
 
 
-def test_nothing_verified_is_no_success(folder: Path) -> None:
-    done = command(
-        folder,
-        "run",
-        "--store",
-        "mine.py:open_store",
-        "--declare",
-        "no-vectors",
-        "--rule",
-        "V4",
-        "--out",
-        "out",
-    )
-
-    assert done.returncode == 3
-    assert (
-        "nothing could be verified" in (folder / "out/run.jsonl").read_text()
-        or done.returncode == 3
-    )
-
-
 def _heed_interrupts() -> None:
     """A job in the background is started with Ctrl-C ignored, and its children inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -14,7 +14,7 @@ import pytest
 from store_conformance.contract import rule
 from store_conformance.contract.records import Row, Run
 from store_conformance.harness.settings import Settings
-from store_conformance.oracle.comparison import FEATURES
+from store_conformance.oracle.features import FEATURES
 from store_conformance.pytest_plugin.running import judge_run
 from store_conformance.runs.expectations import (
     Expectation,

@@ -22,7 +22,8 @@ from store_conformance.harness.runner import Outcome, run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.mutants import catalogue
 from store_conformance.oracle import history
-from store_conformance.oracle.comparison import FEATURES, Divergence
+from store_conformance.oracle.comparison import Divergence
+from store_conformance.oracle.features import FEATURES
 from store_conformance.oracle.histories import explore
 from store_conformance.suite.register import all_cases
 

@@ -40,7 +40,6 @@ from store_conformance.reports import (
 )
 from store_conformance.reports.diff import headline, print_diff, to_markdown
 from store_conformance.reports.statistics import percentile, summarise
-from store_conformance.reports.terminal import print_summary
 from store_conformance.reports.text import number, safe_link, slugs, visible
 from store_conformance.runs.run_file import (
     MergeError,
@@ -475,21 +474,6 @@ def test_the_page_of_backends_with_odd_names_keeps_its_links(tmp_path: Path) -> 
 
     assert {link[1:] for link in page.links} <= set(page.ids)
     assert len(set(slugs(names).values())) == len(names)
-
-
-def test_the_terminal_shows_counts_failures_and_no_escape_sequence_of_a_store(run: Run) -> None:
-    console = Console(width=120, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-
-    print_summary(run, console)
-
-    text = console.export_text()
-    assert "12/13 ✗1" in text
-    assert "postgres K7 SHOULD: NaN came back as null" in text
-    assert "(expected)" in text and UPSTREAM in text
-    assert "unconfirmed: it did not reproduce" in text
-    assert "(emulated)" in text
-    assert "stale expectation: memory X5" in text
-    assert "\x07" not in text and "[link]" in text
 
 
 # -- writing ------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from langchain_core.embeddings import Embeddings
 
@@ -65,16 +65,29 @@ def embedder_from_name(name: str) -> Embeddings:
     ``exact``, ``exact:24`` (its dimensions), ``real``, ``minilm``, or a provider string of LangChain such
     as ``openai:text-embedding-3-small``, which may cost money with each call.
     """
+    return embedder_factory(name)()
+
+
+def embedder_factory(name: str) -> Callable[[], Embeddings]:
+    """
+    What makes the embedder of that name; the name is checked now, and nothing is loaded yet.
+
+    Raises ``EmbeddingError`` with the nearest right name.
+    """
     if name in BUILT_IN:
-        return BUILT_IN[name]()
+        return BUILT_IN[name]
     kind, colon, rest = name.partition(":")
     if kind == "exact" and colon:
-        return ExactEmbeddings(dims=_dims(name, rest))
+        return partial(ExactEmbeddings, dims=_dims(name, rest))
     if kind in PROVIDERS and rest:
-        from store_conformance.embedding.provider import ProviderEmbeddings
-
-        return ProviderEmbeddings(name)
+        return partial(_provider, name)
     raise _unknown(name, kind if colon else "")
+
+
+def _provider(name: str) -> Embeddings:
+    from store_conformance.embedding.provider import ProviderEmbeddings
+
+    return ProviderEmbeddings(name)
 
 
 def _dims(name: str, text: str) -> int:

@@ -20,11 +20,11 @@ from store_conformance.harness.lab import Lab
 from store_conformance.oracle import answers
 from store_conformance.oracle.comparison import (
     EVERYTHING,
-    FEATURES,
     Comparison,
     Divergence,
     DivergenceError,
 )
+from store_conformance.oracle.features import FEATURES
 from store_conformance.oracle.model import Matches, Model, Namespace, Place
 from store_conformance.oracle.strategies import Draws, derived, filter_feature
 

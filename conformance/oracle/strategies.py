@@ -1,7 +1,7 @@
 """
 What random histories are made of: nasty labels and keys, values that filters meet often, and filters.
 
-``on`` are the features that are switched on; `store_conformance.oracle.comparison.FEATURES` says what each is.
+``on`` are the features that are switched on; `store_conformance.oracle.features.FEATURES` says what each is.
 """
 
 from __future__ import annotations

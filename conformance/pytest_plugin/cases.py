@@ -31,7 +31,6 @@ from store_conformance.runs.session import (
     session_from_options,
     session_from_spec,
 )
-from store_conformance.suite.register import all_cases
 
 _SESSION = pytest.StashKey[RunSession]()
 _CASES_ONLY = pytest.StashKey[bool]()
@@ -170,7 +169,7 @@ def pytest_collection(session: pytest.Session) -> bool | None:
         return None
     modules: dict[str, OwnModule] = {}
     session.items = []
-    for spec in all_cases():
+    for spec in config.stash[_SESSION].selection.cases():
         dotted = spec.func.__module__
         if dotted not in modules:
             path = Path(spec.func.__code__.co_filename)
@@ -196,13 +195,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (kept if not isinstance(spec, CaseSpec) or selection.takes(spec) else dropped).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-    # What waits comes first: its waits overlap, and no worker ends with them.
-    items[:] = sorted(kept, key=lambda item: not _waits(item))
+    items[:] = sorted(kept, key=_rank)
     session.expect(item.job for item in items if isinstance(item, CaseItem) and _waits(item))
 
 
 def _waits(item: pytest.Item) -> bool:
     return isinstance(item, CaseItem) and item.spec.waits
+
+
+def _rank(item: pytest.Item) -> tuple[bool, bool, float]:
+    """
+    What keeps one worker busy for long begins first, so that no worker ends alone with it.
+
+    That is what waits (all of it together), then what must not run beside its like, then the cases
+    that are long by nature.
+    """
+    if not isinstance(item, CaseItem):
+        return (True, True, 0.0)
+    return (not item.spec.waits, not item.spec.serial, -(item.spec.seconds or 0.0))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -257,9 +267,10 @@ class CaseItem(pytest.Item):
         self.param = param
         self.obj = spec.func
         # Groups stay together: a worker that runs one of its cases runs them all.
-        if spec.serial or spec.waits:
-            kind = "serial" if spec.serial else "waiting"
-            self.add_marker(pytest.mark.xdist_group(f"{kind}-{backend}"))
+        if spec.waits:  # of every backend, so that all their waits overlap
+            self.add_marker(pytest.mark.xdist_group("waiting"))
+        elif spec.serial:
+            self.add_marker(pytest.mark.xdist_group(f"serial-{backend}"))
 
     @property
     def job(self) -> Job:

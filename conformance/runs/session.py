@@ -19,7 +19,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from store_conformance.contract import Capability, Verdict, declared, group, rule
+from store_conformance.contract import Capability, Verdict, declared, group, rule, rules
 from store_conformance.contract.hints import suggestion
 from store_conformance.contract.records import Measurement, Row
 from store_conformance.harness.backends import (
@@ -40,10 +40,13 @@ from store_conformance.harness.waiting import Job, WaitingCases
 from store_conformance.runs.expectations import Expectation, read_expectations
 from store_conformance.runs.facts import corpus_facts, describe, machine, suite_version
 from store_conformance.runs.run_file import RunWriter
-from store_conformance.suite.register import all_cases
+from store_conformance.runs.starting import start_side_by_side
+from store_conformance.suite.register import all_cases, cases_naming
 
 IMPATIENT_SECONDS = 15.0
 CONFIRM_SECONDS = 60.0
+FIRST_SECONDS = 30.0
+"""What the first put of all may take: a store that hangs is for the cases to judge, each in its time."""
 SCENARIOS = ("procedural", "semantic", "episodic")
 
 
@@ -81,6 +84,15 @@ class Selection:
             or spec.rule.group in self.groups
             or (spec.scenario in self.scenarios if spec.scenario else False)
         )
+
+    def cases(self) -> tuple[CaseSpec, ...]:
+        """The cases that are taken; modules that cannot hold one are not imported where that shows."""
+        if self.everything or self.scenarios:
+            known = all_cases()
+        else:
+            groups = {r.id for r in rules() if r.group in self.groups}
+            known = cases_naming(frozenset({*self.rules, *groups}))
+        return tuple(spec for spec in known if self.takes(spec))
 
     def to_dict(self) -> dict[str, list[str]]:
         return {
@@ -135,26 +147,40 @@ class RunSession:
     def names(self) -> list[str]:
         return list(self.backends)
 
+    def count_cases(self) -> int:
+        """How many cases the run will go through: each once a backend, mode and parameter."""
+        return len(self.backends) * sum(
+            len(spec.modes) * len(list(spec.expand())) for spec in self.selection.cases()
+        )
+
     # -- life ---------------------------------------------------------------------------------
 
-    def start(self, say: Callable[[str], object] = lambda text: None) -> None:
+    def start(
+        self,
+        say: Callable[[str], object] = lambda text: None,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
         """
-        Bring every engine up; an ``optional`` backend whose engine is not there is left out and said.
+        Bring every engine up, side by side; an ``optional`` one that is not there is left out and said.
+
+        ``meanwhile`` is called while they start.  When this raises, ``stop`` ends those that run.
         """
         self._begin = time.perf_counter()
-        for name, backend in list(self.backends.items()):
-            begin = time.perf_counter()
-            try:
-                backend.start()
-            except EngineUnavailableError as error:
-                if name not in self.optional or len(self.backends) == 1:
-                    raise
+        for name, started in start_side_by_side(self.backends, meanwhile).items():
+            error = started.error
+            if error is not None:
+                left_out = isinstance(error, EngineUnavailableError) and name in self.optional
+                if not left_out or len(self.backends) == 1:
+                    raise error
                 say(f"left out: {error}")
                 self.absent[name] = str(error)
                 del self.backends[name]
                 continue
-            self.facts[name] = describe(backend)
-            self._spent[name] += time.perf_counter() - begin
+            begin = time.perf_counter()
+            self.facts[name] = describe(
+                self.backends[name], min(self.settings.timeout, FIRST_SECONDS)
+            )
+            self._spent[name] += started.seconds + time.perf_counter() - begin
 
     def stop(self) -> None:
         stop_private()
@@ -309,7 +335,7 @@ class RunSession:
 
     def selected_expectations(self) -> list[Expectation]:
         """The expectations whose rules this run checks."""
-        by_rule = {spec.rule_id for spec in all_cases() if self.selection.takes(spec)}
+        by_rule = {spec.rule_id for spec in self.selection.cases()}
         return [e for e in self.expectations if e.rule in by_rule]
 
     def open_file(self, path: str | None) -> None:

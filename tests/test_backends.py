@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from backend_use import INDEX, NAMESPACE, get, no_postgres, no_sqlite, put, search, use
+from tests.backend_use import INDEX, NAMESPACE, get, no_postgres, no_sqlite, put, search, use
 
 from store_conformance.backends import registry
 from store_conformance.backends.base import Backend, BackendError

@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from sample_run import (
+from tests.sample_run import (
     BACKENDS,
     make_run,
     restart_figures,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backend_use import INDEX, NAMESPACE, use
+from tests.backend_use import INDEX, NAMESPACE, use
 
 from store_conformance.backends import registry
 from store_conformance.backends.base import BackendError

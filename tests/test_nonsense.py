@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from nonsense_stores import KINDS
+from tests.nonsense_stores import KINDS
 
 from store_conformance.backends.factory import FactoryBackend
 from store_conformance.contract import Verdict, declared

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backend_use import HERE, INDEX, NAMESPACE, get, gone, no_postgres, put, search, use
+from tests.backend_use import HERE, INDEX, NAMESPACE, get, gone, no_postgres, put, search, use
 
 from store_conformance.backends import environment, registry
 from store_conformance.backends.base import Backend, BackendError, Deployment

@@ -19,7 +19,7 @@ from typing import Any
 import jsonschema
 import pytest
 from rich.console import Console
-from sample_run import (
+from tests.sample_run import (
     BACKENDS,
     HOSTILE,
     NASTY,

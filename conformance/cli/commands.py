@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from store_conformance.cli import reporting
 from store_conformance.contract import groups as contract_groups
 from store_conformance.contract import rule as contract_rule
 from store_conformance.contract import rules as contract_rules
@@ -124,9 +125,7 @@ def bench(*, out: Path, items: int, embed: str, **options: Any) -> int:
 
 def conclude(result: Any, session: RunSession, folder: Path) -> int:
     """Write the reports, print the summary and the gate; gives the exit code."""
-    from store_conformance.reports.terminal import print_summary
-
-    print_summary(result)
+    reporting.print_summary(result)
     write_reports(result, folder)
     gate = running.judge_run(result, session)
     if gate.code:
@@ -140,10 +139,7 @@ def conclude(result: Any, session: RunSession, folder: Path) -> int:
 
 
 def write_reports(result: Any, folder: Path, formats: tuple[str, ...] = ()) -> None:
-    from store_conformance.reports.write import write_reports as write
-
-    paths = write(result, folder, **({"formats": formats} if formats else {}))
-    for path in paths:
+    for path in reporting.write_reports(result, folder, formats):
         click.echo(f"wrote {path}")
 
 
@@ -155,11 +151,8 @@ def report(paths: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None
 
 def diff(before: Path, after: Path) -> int:
     """The ``diff`` command; gives 1 if something newly fails."""
-    from store_conformance.reports.diff import compare, print_diff
-
-    change = compare(read_run(before), read_run(after))
-    print_diff(change)
-    return running.EXIT_FAILED if change.newly_failing else running.EXIT_OK
+    newly_failing = reporting.print_changes(read_run(before), read_run(after))
+    return running.EXIT_FAILED if newly_failing else running.EXIT_OK
 
 
 def export_memories(store: str, out: Path, *, option: tuple[str, ...], **where: Any) -> int:

@@ -1,0 +1,34 @@
+"""
+The one door to `store_conformance.reports`: what the commands write and print of a run comes from here.
+
+The package is imported when it is used: most commands need none of it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from store_conformance.contract.records import Run
+
+
+def print_summary(run: Run) -> None:
+    """The closing summary of a run, on the terminal."""
+    from store_conformance.reports.terminal import print_summary as show
+
+    show(run)
+
+
+def write_reports(run: Run, folder: Path, formats: tuple[str, ...] = ()) -> list[Path]:
+    """Write the reports of a run, all formats if none is named; gives the files."""
+    from store_conformance.reports.write import FORMATS, write_reports as write
+
+    return write(run, folder, formats or FORMATS)
+
+
+def print_changes(before: Run, after: Run) -> bool:
+    """Print what changed between two runs; gives whether something newly fails."""
+    from store_conformance.reports.diff import compare, print_diff
+
+    change = compare(before, after)
+    print_diff(change)
+    return bool(change.newly_failing)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.backend_use import INDEX, NAMESPACE, get, no_postgres, no_sqlite, put, search, use
 
 from store_conformance.backends import registry
 from store_conformance.backends.base import Backend, BackendError
 from store_conformance.contract import Location
+from tests.backend_use import INDEX, NAMESPACE, get, no_postgres, no_sqlite, put, search, use
 
 
 @pytest.fixture(

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.backend_use import INDEX, NAMESPACE, use
 
 from store_conformance.backends import registry
 from store_conformance.backends.base import BackendError
 from store_conformance.backends.factory import FactoryBackend
 from store_conformance.contract import ALL
+from tests.backend_use import INDEX, NAMESPACE, use
 
 # -- stores that somebody brings ---------------------------------------------------------------------
 

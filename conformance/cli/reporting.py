@@ -20,7 +20,8 @@ def print_summary(run: Run) -> None:
 
 def write_reports(run: Run, folder: Path, formats: tuple[str, ...] = ()) -> list[Path]:
     """Write the reports of a run, all formats if none is named; gives the files."""
-    from store_conformance.reports.write import FORMATS, write_reports as write
+    from store_conformance.reports.write import FORMATS
+    from store_conformance.reports.write import write_reports as write
 
     return write(run, folder, formats or FORMATS)
 

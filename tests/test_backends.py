@@ -9,11 +9,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from backend_use import INDEX, NAMESPACE, get, no_postgres, no_sqlite, put, search, twin_of, use
 
 from store_conformance.backends import registry
 from store_conformance.backends.base import Backend, BackendError
 from store_conformance.contract import Location
+from tests.backend_use import (
+    INDEX,
+    NAMESPACE,
+    get,
+    no_postgres,
+    no_sqlite,
+    put,
+    search,
+    twin_of,
+    use,
+)
 
 
 @pytest.fixture(

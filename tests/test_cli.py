@@ -261,7 +261,9 @@ def test_memories_move_from_one_store_to_another(folder: Path) -> None:
 
     assert out.returncode == back.returncode == 0, out.stderr + back.stderr
     with SqliteStore.from_conn_string(str(folder / "new/m.db")) as store:
-        assert store.get(("lance",), "agent_instructions").value == {"prompt": "be brief"}
+        item = store.get(("lance",), "agent_instructions")
+    assert item is not None
+    assert item.value == {"prompt": "be brief"}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX systems")

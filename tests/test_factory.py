@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backend_use import INDEX, NAMESPACE, twin_of, use
 
 from store_conformance.backends import registry
 from store_conformance.backends.base import BackendError
 from store_conformance.backends.factory import user_supplied
 from store_conformance.contract import ALL
+from tests.backend_use import INDEX, NAMESPACE, twin_of, use
 
 # -- stores that somebody brings ---------------------------------------------------------------------
 

@@ -28,7 +28,10 @@ from store_conformance.oracle.histories import explore
 from store_conformance.suite.register import all_cases
 
 EVERYTHING = frozenset(FEATURES)
-STORES = {c.name: c for c in (*catalogue.mutants(), *catalogue.variants())}
+STORES: dict[str, catalogue.Mutant | catalogue.Variant] = {
+    **{m.name: m for m in catalogue.mutants()},
+    **{v.name: v for v in catalogue.variants()},
+}
 
 
 def spec(vectors: bool) -> CaseSpec:

@@ -17,12 +17,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backend_use import HERE, INDEX, NAMESPACE, get, gone, no_postgres, put, search, twin_of, use
 
 from store_conformance.backends import environment, registry
 from store_conformance.backends.base import Backend, BackendError, Deployment
 from store_conformance.backends.engines.processes import descendants, runs
 from store_conformance.contract import Location
+from tests.backend_use import (
+    HERE,
+    INDEX,
+    NAMESPACE,
+    get,
+    gone,
+    no_postgres,
+    put,
+    search,
+    twin_of,
+    use,
+)
 
 # -- postgres ----------------------------------------------------------------------------------------
 
@@ -125,8 +136,8 @@ def test_a_container_keeps_port_and_data_when_killed_and_is_removed() -> None:
 @no_postgres
 def test_a_place_is_discarded_although_a_store_still_holds_it(postgres: Backend) -> None:
     at = postgres.location()
-    opened = postgres.open(at, None, None, "sync")
-    store = opened.__enter__()  # type: ignore[union-attr]
+    opened: Any = postgres.open(at, None, None, "sync")
+    store = opened.__enter__()
     store.conn.execute("BEGIN")
     store.conn.execute("LOCK TABLE store")
 

@@ -19,15 +19,6 @@ from typing import Any
 import jsonschema
 import pytest
 from rich.console import Console
-from sample_run import (
-    BACKENDS,
-    HOSTILE,
-    NASTY,
-    UPSTREAM,
-    make_run,
-    row,
-    sample_run,
-)
 
 from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.reports import (
@@ -49,6 +40,15 @@ from store_conformance.runs.run_file import (
     read_run,
     schema,
 )
+from tests.sample_run import (
+    BACKENDS,
+    HOSTILE,
+    NASTY,
+    UPSTREAM,
+    make_run,
+    row,
+    sample_run,
+)
 
 VALIDATOR = jsonschema.Draft202012Validator
 
@@ -67,7 +67,8 @@ def written(run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
 def write_run(path: Path, run: Run) -> Path:
     """The run as a file, through the writer that a real run uses."""
     writer = RunWriter(path, {k: v for k, v in run.header.items() if k not in ("kind", "schema")})
-    for entry in (*run.rows, *run.measurements):
+    entries: list[Row | Measurement] = [*run.rows, *run.measurements]
+    for entry in entries:
         writer.add(entry)
     writer.close(
         seconds=run.footer["seconds"]["total"],
@@ -631,7 +632,7 @@ def test_only_web_addresses_become_links(url: str | None) -> None:
 
 def test_reports_import_neither_pytest_nor_a_client() -> None:
     code = (
-        "import sys, reports, store_conformance.reports.terminal, store_conformance.reports.diff\n"
+        "import sys, store_conformance.reports.terminal, store_conformance.reports.diff\n"
         "wrong = {'pytest', 'langgraph', 'psycopg', 'sqlite3', 'chromadb', 'qdrant_client', 'rich'}\n"
         "found = wrong & {name.split('.')[0] for name in sys.modules}\n"
         "sys.exit(', '.join(sorted(found)) or 0)\n"

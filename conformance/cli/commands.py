@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
+from store_conformance.cli import reporting
 from store_conformance.cli.conclusion import conclude
 from store_conformance.contract import groups as contract_groups
 from store_conformance.contract import rule as contract_rule
 from store_conformance.contract import rules as contract_rules
-from store_conformance.contract.records import Run
 from store_conformance.contract.secrets import redact_text
 from store_conformance.harness.settings import Settings
 from store_conformance.pytest_plugin import running
@@ -141,7 +141,7 @@ def run(
         bench=bench,
         meanwhile=lambda: _load_what_follows(session.selection),
     )
-    paths = write_reports(result, folder)
+    paths = reporting.write_reports(result, folder)
     return conclude(result, session, folder, paths, _rule_alone(options), verbose=verbose)
 
 
@@ -150,7 +150,7 @@ def bench(*, out: Path, items: int, embed: str, **options: Any) -> int:
     session = make_session(Settings(items=items, embed=embed), measures=True, **options)
     folder = prepare_folder(out)
     result = running.execute(session, folder / "run.jsonl", cases=False, bench=True)
-    _say_written(write_reports(result, folder))
+    _say_written(reporting.write_reports(result, folder))
     return EXIT_OK if result.measurements else EXIT_UNVERIFIED
 
 
@@ -170,13 +170,6 @@ def _rule_alone(options: dict[str, Any]) -> Callable[[str, str], str]:
     return command
 
 
-def write_reports(result: Run, folder: Path, formats: tuple[str, ...] = ()) -> list[Path]:
-    """Write the reports of a run into the folder; gives their paths."""
-    from store_conformance.reports.write import write_reports as write
-
-    return write(result, folder, **({"formats": formats} if formats else {}))
-
-
 def _say_written(paths: Iterable[Path]) -> None:
     for path in paths:
         click.echo(f"wrote {path}")
@@ -185,16 +178,13 @@ def _say_written(paths: Iterable[Path]) -> None:
 def report(paths: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
     """The ``report`` command."""
     merged = merge_runs([read_run(p) for p in paths])
-    _say_written(write_reports(merged, prepare_folder(out), formats))
+    _say_written(reporting.write_reports(merged, prepare_folder(out), formats))
 
 
 def diff(before: Path, after: Path) -> int:
     """The ``diff`` command; gives 1 if something newly fails."""
-    from store_conformance.reports.diff import compare, print_diff
-
-    change = compare(read_run(before), read_run(after))
-    print_diff(change)
-    return EXIT_FAILED if change.newly_failing else EXIT_OK
+    newly_failing = reporting.print_changes(read_run(before), read_run(after))
+    return EXIT_FAILED if newly_failing else EXIT_OK
 
 
 def export_memories(store: str, out: Path, *, option: tuple[str, ...], **where: Any) -> int:

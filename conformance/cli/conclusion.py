@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from store_conformance.cli import reporting
 from store_conformance.contract import Verdict
 from store_conformance.contract.records import Run
 from store_conformance.pytest_plugin.running import Gate, judge_run
@@ -32,12 +33,7 @@ def conclude(
 
     ``again`` gives the command that runs one rule on one backend; ``verbose`` lists known failures.
     """
-    from store_conformance.reports.terminal import print_known, print_news, print_tables
-
-    print_tables(result)
-    if verbose:
-        print_known(result, run_path=str(folder))
-    print_news(result, run_path=str(folder), again=again, hint="" if verbose else " (list: -v)")
+    reporting.print_run(result, run_path=str(folder), again=again, verbose=verbose)
     page = next((path for path in written if path.suffix == ".html"), folder)
     click.echo(f"The page: {page} (beside it run.jsonl and the other formats)")
     failed = [r for r in result.rows if r.verdict == Verdict.FAIL]

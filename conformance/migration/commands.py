@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 from store_conformance.contract import Location
 from store_conformance.contract.secrets import redact_text
 from store_conformance.embedding import embedder_from_name, spec_of
-from store_conformance.harness.errors import StoreRaisedError
+from store_conformance.harness.errors import MigrationError, StoreRaisedError
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.loops import LoopThread
 from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import shorten
 from store_conformance.migration.transfer import (
-    MigrationError,
     export_items,
     import_items,
     read_export,

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from sample_run import sample_run
 
 from store_conformance.cli.parsing import main
 from store_conformance.contract.records import Run
 from store_conformance.runs.run_file import RunFileError, RunWriter, read_run
+from tests.sample_run import sample_run
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,16 +81,42 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-_PLUGINS = ("store_conformance.pytest_plugin.plugin", "xdist.plugin", "pytest_benchmark.plugin")
+_PLUGINS = ("store_conformance.pytest_plugin.plugin", "xdist.plugin")
+_CLOCK = "pytest_benchmark.plugin"
+
+
+@contextlib.contextmanager
+def _isolated(folder: Path) -> Iterator[None]:
+    """
+    An environment in which only our own options decide, and nothing is written but below ``folder``.
+
+    Workers and other processes of cases inherit it.
+    """
+    set_here = {
+        # Only the plugins that the run needs: what else is installed must not change a verdict.
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
+        "CONFORMANCE_HISTORIES": os.environ.get("CONFORMANCE_HISTORIES", str(folder / "histories")),
+    }
+    before = {n: os.environ.get(n) for n in (*set_here, "PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
+    os.environ.update(set_here)
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _pytest(
     session: RunSession, progress: ProgressPlugin, arguments: list[str], *, cases: bool
 ) -> int:
-    # Only the plugins that the run needs: what else is installed beside us must not change a verdict.
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    os.environ.pop("PYTEST_ADDOPTS", None)
-    plugins = [word for name in _PLUGINS for word in ("-p", name)]
+    names = _PLUGINS if cases else (*_PLUGINS, _CLOCK)
+    plugins = [word for name in names for word in ("-p", name)]
     quiet = ["-q", "-p", "no:cacheprovider", "-p", "no:logging", "--no-header", "--noconftest"]
     quiet += ["-c", os.devnull, "--rootdir", "."]
     arguments = [*plugins, *quiet, *arguments]
@@ -121,7 +148,7 @@ def execute(
     console = Console(file=stream, soft_wrap=True)
     interrupted = True
     try:
-        with interruptible():
+        with interruptible(), _isolated(run_file.resolve().parent):
             begin = time.perf_counter()
             session.start(lambda text: console.print(text))
             session.open_file(str(run_file))
@@ -132,7 +159,9 @@ def execute(
             if bench:
                 console.print("latency")
                 measured = ["--pyargs", "store_conformance.benchmarks", "--benchmark-quiet"]
-                _pytest(session, ProgressPlugin(stream), measured, cases=False)
+                with tempfile.TemporaryDirectory(prefix="conformance-clock-") as storage:
+                    measured += ["--benchmark-storage", f"file://{storage}"]
+                    _pytest(session, ProgressPlugin(stream), measured, cases=False)
             interrupted = False
     finally:
         session.close_file(interrupted=interrupted)

@@ -15,7 +15,7 @@ ENOUGH = 2
 """A worker begins a case only when it knows the next one; so it has at least two."""
 
 
-class CaseScheduling(LoadGroupScheduling):  # type: ignore[misc]  # xdist's scheduler is not typed
+class CaseScheduling(LoadGroupScheduling):  # type: ignore[misc]  # not typed
     """By group, as ``--dist loadgroup``; a case that ended its worker is never tried again."""
 
     def remove_node(self, node: Any) -> str | None:

@@ -22,10 +22,11 @@ from store_conformance.contract import Verdict
 from store_conformance.contract.records import Run
 from store_conformance.harness.errors import HarnessError
 from store_conformance.pytest_plugin.cases import Handover
-from store_conformance.pytest_plugin.progress import ProgressPlugin, own_stdout
+from store_conformance.pytest_plugin.progress import ProgressPlugin
 from store_conformance.runs.expectations import stale
 from store_conformance.runs.run_file import read_run
 from store_conformance.runs.session import RunSession
+from store_conformance.runs.streams import duplicate_stdout
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNVERIFIED, EXIT_DATA = 0, 1, 2, 3, 65
 
@@ -144,7 +145,7 @@ def execute(
 
     Ctrl-C ends it early: the file gets its footer, engines are stopped, ``KeyboardInterrupt`` goes on.
     """
-    stream = own_stdout()
+    stream = duplicate_stdout()
     console = Console(file=stream, soft_wrap=True)
     interrupted = True
     try:

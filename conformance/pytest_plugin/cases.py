@@ -377,10 +377,11 @@ class _Recorder:
         self.run = run
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        entries = entries_of(report)
-        for entry in entries:
-            self.run.record(entry)
-        if report.failed and not entries and report.when in ("call", "setup"):
+        if report.when == "call":
+            for entry in entries_of(report):
+                self.run.record(entry)
+        # A case that was cut off has a report of its own kind: `pytest_handlecrashitem` records it.
+        if report.failed and report.when in ("setup", "call") and not entries_of(report):
             self.run.record_crash(report.nodeid, str(report.longrepr))
 
     @pytest.hookimpl(optionalhook=True)

@@ -98,11 +98,8 @@ def _embeds(selection: Selection) -> bool:
 
 def _load_what_follows(selection: Selection) -> None:
     """Import the cases and the reports: engines take longer to start than that, and it is needed anyway."""
-    import store_conformance.reports.terminal  # noqa: F401
-    from store_conformance.reports.page import compile_templates
-
     selection.cases()
-    compile_templates()
+    reporting.load()
 
 
 def run(

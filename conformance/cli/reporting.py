@@ -12,6 +12,14 @@ from pathlib import Path
 from store_conformance.contract.records import Run
 
 
+def load() -> None:
+    """Import the package and compile its templates, while there is time for that."""
+    import store_conformance.reports.terminal  # noqa: F401
+    from store_conformance.reports.page import compile_templates
+
+    compile_templates()
+
+
 def print_run(run: Run, *, run_path: str, again: Callable[[str, str], str], verbose: bool) -> None:
     """The tables of a run and what is new in it, on the terminal; ``verbose``: what was known, too."""
     from store_conformance.reports.terminal import print_known, print_news, print_tables

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,11 +23,12 @@ from store_conformance.contract import Verdict
 from store_conformance.contract.records import Run
 from store_conformance.harness.errors import HarnessError
 from store_conformance.pytest_plugin.cases import Handover
-from store_conformance.pytest_plugin.progress import ProgressPlugin, own_stdout
+from store_conformance.pytest_plugin.progress import ProgressPlugin
 from store_conformance.runs.exit_codes import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
 from store_conformance.runs.expectations import stale
 from store_conformance.runs.run_file import read_run
 from store_conformance.runs.session import RunSession
+from store_conformance.runs.streams import duplicate_stdout
 from store_conformance.runs.workers import choose_workers
 
 
@@ -97,12 +99,36 @@ _WITHOUT = ("cacheprovider", "logging", "unraisableexception", "threadexception"
 _QUIET = ("-q", "--no-header", "--noconftest", "-c", os.devnull, "--rootdir", ".")
 
 
+@contextlib.contextmanager
+def _isolated(folder: Path) -> Iterator[None]:
+    """
+    An environment in which only our own options decide, and nothing is written but below ``folder``.
+
+    Workers and other processes of cases inherit it.
+    """
+    set_here = {
+        # Only the plugins that the run needs: what else is installed must not change a verdict.
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
+        "CONFORMANCE_HISTORIES": os.environ.get("CONFORMANCE_HISTORIES", str(folder / "histories")),
+    }
+    before = {n: os.environ.get(n) for n in (*set_here, "PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
+    os.environ.update(set_here)
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
 def _pytest(
     session: RunSession, progress: ProgressPlugin, plugin: str | None, *arguments: str, cases: bool
 ) -> int:
-    # Only the plugins that the run needs: what else is installed beside us must not change a verdict.
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    os.environ.pop("PYTEST_ADDOPTS", None)
     named = [OWN_PLUGIN, *([plugin] if plugin else []), *(f"no:{name}" for name in _WITHOUT)]
     # Cases call the lab's checks, so that nothing is gained by rewriting their assertions.
     words = [*(word for name in named for word in ("-p", name)), "--assert=plain", *_QUIET]
@@ -136,11 +162,11 @@ def execute(
 
     Ctrl-C ends it early: the file gets its footer, engines are stopped, ``KeyboardInterrupt`` goes on.
     """
-    stream = own_stdout()
+    stream = duplicate_stdout()
     console = Console(file=stream, soft_wrap=True)
     interrupted = True
     try:
-        with interruptible():
+        with interruptible(), _isolated(run_file.resolve().parent):
             begin = time.perf_counter()
             session.start(lambda text: console.print(text), meanwhile)
             session.open_file(str(run_file))
@@ -152,9 +178,11 @@ def execute(
                 _pytest(session, ProgressPlugin(stream), plugin, *parallel, cases=True)
             if bench:
                 console.print("latency")
-                measured = ("--pyargs", "store_conformance.benchmarks", "--benchmark-quiet")
                 plugin = "pytest_benchmark.plugin"
-                _pytest(session, ProgressPlugin(stream), plugin, *measured, cases=False)
+                with tempfile.TemporaryDirectory(prefix="conformance-clock-") as storage:
+                    measured = ("--pyargs", "store_conformance.benchmarks", "--benchmark-quiet")
+                    kept = ("--benchmark-storage", f"file://{storage}")
+                    _pytest(session, ProgressPlugin(stream), plugin, *measured, *kept, cases=False)
             interrupted = False
     finally:
         session.close_file(interrupted=interrupted)

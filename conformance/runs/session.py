@@ -11,7 +11,7 @@ import dataclasses
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
@@ -352,6 +352,27 @@ class RunSession:
             self._spent[entry.backend] += entry.seconds
         if self._writer is not None:
             self._writer.add(entry)
+
+    def record_killed(self, job: Job, stacks: Sequence[str]) -> None:
+        """
+        A case whose process ended under it: by its watchdog (``stacks`` say where) or by the store.
+
+        Both are the store's doing: what ran in that process beside it was the harness, which does not
+        end it, and Python, which stood still.
+        """
+        spec = job.spec
+        if stacks:
+            held = "the process stood still with the interpreter's lock held"
+            message = f"hung, killed: {held} for longer than the time-out"
+        else:
+            message = "the process that ran the case was ended from within (a crash of native code, or an exit)"
+        self.record(
+            Row(
+                job.backend, spec.rule_id, str(spec.rule.level), spec.case_id(job.param), job.mode,
+                str(Verdict.FAIL), message, history=tuple(stacks), scenario=spec.scenario,
+                seed=self.settings.seed,
+            )
+        )  # fmt: skip
 
     def record_crash(self, nodeid: str, text: str) -> None:
         """A case whose process died or whose item broke: our fault until shown otherwise."""

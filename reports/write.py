@@ -59,16 +59,19 @@ def write_reports(run: Run, out: Path, formats: Iterable[str] = FORMATS) -> list
     """
     chosen = _checked(formats)
     report = build_report(run)
-    written = []
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name in chosen:
-            file, render = _RENDERERS[name]
+    written, failed = [], []
+    for name in chosen:
+        file, render = _RENDERERS[name]
+        try:
+            out.mkdir(parents=True, exist_ok=True)
             _write(out / file, render(report))
             written.append(out / file)
-    except OSError as error:
+        except OSError as error:  # one file that cannot be written must not cost the others
+            failed.append(f"{out / file} ({error.strerror or error})")
+    if failed:
+        kept = f"; written: {', '.join(str(p) for p in written)}" if written else ""
         raise ReportError(
-            f"{out}: the report cannot be written ({error.strerror or error})",
-            "give a folder that you may write to, with --out DIR",
-        ) from None
+            f"cannot be written: {', '.join(failed)}{kept}",
+            "take away what is in the way, or give a folder that you may write to with --out DIR",
+        )
     return written

@@ -286,3 +286,47 @@ def test_an_interrupted_self_test_leaves_nothing(tmp_path: Path, number: signal.
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_folder_in_the_way_of_one_report_costs_no_other(tmp_path: Path) -> None:
+    (tmp_path / "out" / "report.html").mkdir(parents=True)
+
+    done = command(tmp_path, "run", "-b", "memory", "--rule", "K2", "--out", "out")
+
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "report.html" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert {"report.md", "report.json", "junit.xml"} <= {
+        p.name for p in (tmp_path / "out").iterdir()
+    }
+
+
+def test_a_second_run_into_the_same_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".running").write_text(str(os.getpid()))
+
+    refused = command(tmp_path, "run", "-b", "memory", "--rule", "K2", "--out", "out")
+    (tmp_path / "out" / ".running").write_text("999999999")  # left by a run that was killed
+    taken_over = command(tmp_path, "run", "-b", "memory", "--rule", "K2", "--out", "out")
+
+    assert refused.returncode == 2
+    assert "another folder with --out" in refused.stderr
+    assert taken_over.returncode == 0, taken_over.stderr
+    assert not (tmp_path / "out" / ".running").exists()
+
+
+def test_a_run_that_ends_before_its_first_case_leaves_a_run_file(folder: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "store_conformance.cli", "run", "-b", "postgres", "--out", "out"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (folder / "out" / "run.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+
+    lines = [json.loads(x) for x in (folder / "out" / "run.jsonl").read_text().splitlines()]
+    assert process.returncode == 130
+    assert lines[0]["kind"] == "header"
+    assert lines[-1]["interrupted"] is True

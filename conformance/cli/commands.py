@@ -21,6 +21,7 @@ from store_conformance.contract.secrets import redact_text
 from store_conformance.harness.settings import Settings
 from store_conformance.pytest_plugin import running
 from store_conformance.runs.exit_codes import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
+from store_conformance.runs.folder import claimed_folder, prepare_folder
 from store_conformance.runs.probing import missing_halves
 from store_conformance.runs.run_file import merge_runs, read_run
 from store_conformance.runs.session import (
@@ -35,20 +36,6 @@ from store_conformance.runs.workers import usable_cores
 from store_conformance.suite.register import all_cases
 
 DEFAULT_BACKENDS = ("memory", "sqlite", "postgres")
-
-
-def prepare_folder(out: Path) -> Path:
-    """An existing, writable folder; raises ``UsageError`` before any work is done."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".writable"
-        probe.write_text("")
-        probe.unlink()
-    except OSError as error:
-        raise UsageError(
-            f"cannot write to {out} ({error.strerror}); give another folder with --out"
-        ) from None
-    return out
 
 
 def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSession:
@@ -130,24 +117,24 @@ def run(
         confirm=confirm,
     )
     session = make_session(settings, measures=bench, **options)
-    folder = prepare_folder(out)
-    result = running.execute(
-        session,
-        folder / "run.jsonl",
-        workers=workers,
-        bench=bench,
-        meanwhile=lambda: _load_what_follows(session.selection),
-    )
-    paths = reporting.write_reports(result, folder)
+    with claimed_folder(out) as folder:
+        result = running.execute(
+            session,
+            folder / "run.jsonl",
+            workers=workers,
+            bench=bench,
+            meanwhile=lambda: _load_what_follows(session.selection),
+        )
+        paths = reporting.write_reports(result, folder)
     return conclude(result, session, folder, paths, _rule_alone(options), verbose=verbose)
 
 
 def bench(*, out: Path, items: int, embed: str, **options: Any) -> int:
     """The ``bench`` command; gives the exit code."""
     session = make_session(Settings(items=items, embed=embed), measures=True, **options)
-    folder = prepare_folder(out)
-    result = running.execute(session, folder / "run.jsonl", cases=False, bench=True)
-    _say_written(reporting.write_reports(result, folder))
+    with claimed_folder(out) as folder:
+        result = running.execute(session, folder / "run.jsonl", cases=False, bench=True)
+        _say_written(reporting.write_reports(result, folder))
     return EXIT_OK if result.measurements else EXIT_UNVERIFIED
 
 

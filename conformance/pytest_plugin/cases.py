@@ -153,8 +153,8 @@ def _start_own(config: pytest.Config) -> None:
         session = session_from_options(_options(config))
         config.add_cleanup(session.stop)
         if not config.option.collectonly:
-            session.start()
             session.open_file(config.option.conformance_run_file)
+            session.start()
     except (BackendError, ValueError) as error:
         raise pytest.UsageError(str(error)) from None
     _adopt(config, session)

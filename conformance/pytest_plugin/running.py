@@ -168,12 +168,16 @@ def execute(
     try:
         with interruptible(), _isolated(run_file.resolve().parent):
             begin = time.perf_counter()
-            session.start(lambda text: console.print(text), meanwhile)
             session.open_file(str(run_file))
+            session.start(lambda text: console.print(text), meanwhile)
             console.print(f"engines up in {time.perf_counter() - begin:.1f} s")
             if cases:
                 processes = choose_workers(workers, session.count_cases())
-                parallel = ("-n", str(processes), "--dist", "loadgroup") if processes > 1 else ()
+                # What a user's store may do to its process must not be done to this one.
+                alone = processes <= 1 and not session.runs_foreign_code
+                parallel = (
+                    ("-n", str(max(1, processes)), "--dist", "loadgroup") if not alone else ()
+                )
                 plugin = "xdist.plugin" if parallel else None
                 _pytest(session, ProgressPlugin(stream), plugin, *parallel, cases=True)
             if bench:

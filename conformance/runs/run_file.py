@@ -52,6 +52,15 @@ class RunWriter:
         self._in_store: defaultdict[str, float] = defaultdict(float)
         self._waited: defaultdict[str, float] = defaultdict(float)
         self._file: TextIO = path.open("w", encoding="utf-8")
+        self._begin(header)
+
+    def begin_again(self, header: dict[str, Any]) -> None:
+        """Replace the header by a fuller one, as long as nothing follows it."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._begin(header)
+
+    def _begin(self, header: dict[str, Any]) -> None:
         self._write({"kind": "header", "schema": SCHEMA_VERSION, **header})
 
     def _write(self, data: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ from store_conformance.harness.backends import (
     BackendError,
     EngineUnavailableError,
     Spec,
+    SuppliedBackend,
     create,
     from_spec,
     user_supplied,
@@ -181,6 +182,15 @@ class RunSession:
                 self.backends[name], min(self.settings.timeout, FIRST_SECONDS)
             )
             self._spent[name] += started.seconds + time.perf_counter() - begin
+        if self._writer is not None:
+            self._writer.begin_again(self.header())
+            for name, why in self.absent.items():
+                self.record(Row(name, "E4", "MUST", "engine", "sync", str(Verdict.UNVERIFIED), why))
+
+    @property
+    def runs_foreign_code(self) -> bool:
+        """Whether a store of the run comes from the user and not from the packages of our backends."""
+        return any(isinstance(b, SuppliedBackend) for b in self.backends.values())
 
     def stop(self) -> None:
         stop_private()
@@ -339,12 +349,12 @@ class RunSession:
         return [e for e in self.expectations if e.rule in by_rule]
 
     def open_file(self, path: str | None) -> None:
+        """Begin the run file; before ``start``, so that a run that ends early leaves one that says so."""
         if path is not None and self.owner:
             target = Path(path)
             target.parent.mkdir(parents=True, exist_ok=True)
+            self._begin = time.perf_counter()
             self._writer = RunWriter(target, self.header())
-            for name, why in self.absent.items():
-                self.record(Row(name, "E4", "MUST", "engine", "sync", str(Verdict.UNVERIFIED), why))
 
     def record(self, entry: Row | Measurement) -> None:
         if isinstance(entry, Row):

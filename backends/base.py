@@ -16,13 +16,14 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from langgraph.store.base import BaseStore
 
-from store_conformance.contract import ALL, Capability, Location
+from store_conformance.contract import ALL, Capability, Location, UserError, Verdict
+from store_conformance.contract import Mode as Mode
+from store_conformance.contract.errors import EXIT_UNVERIFIED
 
-Mode = Literal["sync", "async"]
 Opened = AbstractContextManager[BaseStore] | AbstractAsyncContextManager[BaseStore]
 
 
@@ -41,22 +42,19 @@ class Deployment(str, Enum):
         return self.value
 
 
-class BackendError(Exception):
-    """
-    A backend cannot be used, and what to do about it.
-
-    The message is one sentence of what happened; ``hint`` says what to do.  Neither shows a secret.
-    """
+class BackendError(UserError):
+    """A backend cannot be used, and what to do about it; ``problem`` names the backend first."""
 
     def __init__(self, backend: str, problem: str, hint: str = "") -> None:
-        super().__init__(f"{backend}: {problem}" + (f" Hint: {hint}" if hint else ""))
+        super().__init__(f"{backend}: {problem}", hint)
         self.backend = backend
-        self.problem = problem
-        self.hint = hint
 
 
 class EngineUnavailableError(BackendError):
     """The engine is not there (not installed, not reachable, refused): nothing can be verified."""
+
+    verdict = Verdict.UNVERIFIED
+    default_exit_code = EXIT_UNVERIFIED
 
 
 @dataclass(frozen=True)

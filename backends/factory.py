@@ -97,7 +97,7 @@ class FactoryBackend(Backend):
         place = replace(at, options={**at.options, **self._options})
         # The function is called where the store will be used, not before: an async store may need
         # the running loop, and what the function raises is raised by opening it.
-        opener = _open_async if mode == "async" or self._is_async else _open_sync
+        opener = _open_async if mode == Mode.ASYNC or self._is_async else _open_sync
         return opener(self, place, index, ttl)
 
     def make(self, at: Location, index: Any, ttl: Any) -> Any:
@@ -172,13 +172,13 @@ class FactoryBackend(Backend):
     def _enter(self, at: Location) -> BaseStore:
         if not self._is_async and Capability.SYNC in self.capabilities:
             try:
-                with self._opened(at, "sync") as store:
+                with self._opened(at, Mode.SYNC) as store:
                     return self.checked(store)
             except _OnlyAsyncError:
                 self._is_async = True
 
         async def enter() -> BaseStore:
-            opened = self._opened(at, "async")
+            opened = self._opened(at, Mode.ASYNC)
             if isinstance(opened, AbstractAsyncContextManager):
                 async with opened as store:
                     return self.checked(store)

@@ -10,9 +10,11 @@ from typing import Any
 
 import click
 
+from store_conformance.contract import UserError
 from store_conformance.contract import groups as contract_groups
 from store_conformance.contract import rule as contract_rule
 from store_conformance.contract import rules as contract_rules
+from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
 from store_conformance.harness.settings import Settings
 from store_conformance.pytest_plugin import running
 from store_conformance.runs.probing import missing_halves
@@ -20,7 +22,6 @@ from store_conformance.runs.run_file import merge_runs, read_run
 from store_conformance.runs.session import (
     RunOptions,
     RunSession,
-    UsageError,
     pairs,
     session_from_options,
 )
@@ -30,15 +31,15 @@ DEFAULT_BACKENDS = ("memory", "sqlite", "postgres")
 
 
 def prepare_folder(out: Path) -> Path:
-    """An existing, writable folder; raises ``UsageError`` before any work is done."""
+    """An existing, writable folder; raises ``UserError`` before any work is done."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / ".writable"
         probe.write_text("")
         probe.unlink()
     except OSError as error:
-        raise UsageError(
-            f"cannot write to {out} ({error.strerror}); give another folder with --out"
+        raise UserError(
+            f"cannot write to {out} ({error.strerror})", "give another folder with --out"
         ) from None
     return out
 
@@ -119,7 +120,7 @@ def bench(*, out: Path, items: int, embed: str, **options: Any) -> int:
     folder = prepare_folder(out)
     result = running.execute(session, folder / "run.jsonl", cases=False, bench=True)
     write_reports(result, folder)
-    return running.EXIT_OK if result.measurements else running.EXIT_UNVERIFIED
+    return EXIT_OK if result.measurements else EXIT_UNVERIFIED
 
 
 def conclude(result: Any, session: RunSession, folder: Path) -> int:
@@ -159,7 +160,7 @@ def diff(before: Path, after: Path) -> int:
 
     change = compare(read_run(before), read_run(after))
     print_diff(change)
-    return running.EXIT_FAILED if change.newly_failing else running.EXIT_OK
+    return EXIT_FAILED if change.newly_failing else EXIT_OK
 
 
 def export_memories(store: str, out: Path, *, option: tuple[str, ...], **where: Any) -> int:
@@ -182,10 +183,10 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> int:
 
     found = findings(read_run(run_path), finding)
     if not found:
-        raise UsageError(
-            f"no finding {finding!r} in {run_path}; give a rule or case id that failed there"
-            if finding
-            else f"{run_path} has no finding"
+        if finding is None:
+            raise UserError(f"{run_path} has no finding")
+        raise UserError(
+            f"no finding {finding!r} in {run_path}", "give a rule or case id that failed there"
         )
     for one in found:
         if out is None:
@@ -193,7 +194,7 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> int:
             click.echo(one.row.script or "# its calls do not make a script\n")
         else:
             click.echo(f"wrote {write_finding(one, prepare_folder(out))} ({one.status})")
-    return running.EXIT_OK if any(f.row.script for f in found) else running.EXIT_FAILED
+    return EXIT_OK if any(f.row.script for f in found) else EXIT_FAILED
 
 
 def self_test(
@@ -222,7 +223,7 @@ def self_test(
         click.echo(
             f"{sum(bool(j.false_positives) for j in broken)} broken stores tripped a rule beyond their sin"
         )
-    return running.EXIT_FAILED if bad or not judged else running.EXIT_OK
+    return EXIT_FAILED if bad or not judged else EXIT_OK
 
 
 def _self_test_line(one: Any) -> str:

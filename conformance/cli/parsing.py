@@ -2,7 +2,7 @@
 ``store-conformance``: the command line.
 
 Exit codes: 0 the gate holds, 1 a rule failed or an expectation is stale, 2 wrong usage, 3 nothing could
-be verified, 65 a run file cannot be read.
+be verified, 65 a run file cannot be read, 130 interrupted.  Whatever is a `UserError` says its own.
 """
 
 from __future__ import annotations
@@ -12,17 +12,13 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
 from store_conformance.cli import commands
-from store_conformance.pytest_plugin.running import (
-    EXIT_DATA,
-    EXIT_FAILED,
-    EXIT_UNVERIFIED,
-    EXIT_USAGE,
-)
+from store_conformance.contract import UserError
+from store_conformance.contract.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,38 +28,29 @@ def _explain(func: F) -> F:
 
     @wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        from store_conformance.contract.secrets import redact_text
-        from store_conformance.harness.backends import BackendError, EngineUnavailableError
+        from store_conformance.harness.backends import VectorStoreError
         from store_conformance.harness.errors import HarnessError
-        from store_conformance.runs.run_file import MergeError, RunFileError
 
         try:
             return func(*args, **kwargs)
         except KeyboardInterrupt:
             click.echo("interrupted; the run file holds what was checked so far", err=True)
-            sys.exit(130)
-        except RunFileError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(EXIT_DATA)
-        except EngineUnavailableError as error:
-            click.echo(f"error: {redact_text(str(error))}", err=True)
-            sys.exit(EXIT_UNVERIFIED)
+            sys.exit(EXIT_INTERRUPTED)
+        except UserError as error:
+            _end(str(error), error.exit_code)
+        except (VectorStoreError, OSError) as error:
+            _end(str(error), EXIT_USAGE)
         except HarnessError as error:
-            click.echo(f"error of the harness: {redact_text(str(error))}", err=True)
-            sys.exit(EXIT_FAILED)
-        except (BackendError, MergeError, ValueError, OSError) as error:
-            if isinstance(error, (BackendError, MergeError)) or _ours(error):
-                click.echo(f"error: {redact_text(str(error))}", err=True)
-                sys.exit(EXIT_USAGE)
-            raise
+            _end(str(error), EXIT_FAILED, "error of the harness")
 
     return wrapper  # type: ignore[return-value]
 
 
-def _ours(error: BaseException) -> bool:
-    """Whether this project raised it to be read by the user."""
-    module = type(error).__module__.split(".")[0]
-    return module == "store_conformance" or isinstance(error, OSError)
+def _end(message: str, code: int, head: str = "error") -> NoReturn:
+    from store_conformance.contract.secrets import redact_text
+
+    click.echo(f"{head}: {redact_text(message)}", err=True)
+    sys.exit(code)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -5,10 +5,12 @@ The contract: rules, capabilities, verdicts and locations, as data.  It knows no
 from store_conformance.contract.capabilities import (
     ALL,
     Capability,
-    UnknownCapabilityError,
+    Mode,
     declared,
 )
+from store_conformance.contract.errors import UserError
 from store_conformance.contract.location import Location
+from store_conformance.contract.memory import MemoryType, Restart
 from store_conformance.contract.rules import (
     Group,
     Rule,
@@ -26,9 +28,12 @@ __all__ = [
     "Group",
     "Level",
     "Location",
+    "MemoryType",
+    "Mode",
+    "Restart",
     "Rule",
-    "UnknownCapabilityError",
     "UnknownRuleError",
+    "UserError",
     "Verdict",
     "declared",
     "group",

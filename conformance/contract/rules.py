@@ -11,6 +11,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
+from store_conformance.contract.errors import UserError
 from store_conformance.contract.verdicts import Level
 
 if sys.version_info >= (3, 11):
@@ -19,13 +20,13 @@ else:
     import tomli as tomllib
 
 
-class UnknownRuleError(ValueError):
+class UnknownRuleError(UserError):
     """A rule or group id that the contract does not have."""
 
     def __init__(self, what: str, name: str, known: list[str]) -> None:
         near = difflib.get_close_matches(name.upper(), known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-        super().__init__(f"unknown {what} {name!r}: {hint}")
+        super().__init__(f"unknown {what} {name!r}", hint)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from store_conformance.backends.base import (
 )
 from store_conformance.backends.factory import FactoryBackend
 from store_conformance.backends.registry import create, from_spec, names
+from store_conformance.backends.vector.errors import VectorStoreError
 
 __all__ = [
     "Backend",
@@ -20,6 +21,7 @@ __all__ = [
     "EngineUnavailableError",
     "FactoryBackend",
     "Snippet",
+    "VectorStoreError",
     "create",
     "from_spec",
     "names",

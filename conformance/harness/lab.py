@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from store_conformance.contract import Capability, Location
+from store_conformance.contract import Capability, Location, Mode, UserError
+from store_conformance.contract.observations import Facts
 from store_conformance.embedding.exact import ExactEmbeddings
-from store_conformance.harness.case import CaseSpec, Mode
+from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.errors import (
     CheckFailedError,
     StoreRaisedError,
@@ -94,7 +95,7 @@ class Lab:
         owner = backend or self.backend
         place = at or self.location(owner)
         subject = Subject(
-            owner.open(place, index, ttl, self.mode),
+            self._opened(owner, place, index, ttl),
             at=place,
             mode=self.mode,
             loop_thread=self.loop_thread,
@@ -105,6 +106,15 @@ class Lab:
         )
         self._subjects.append(subject)
         return subject
+
+    def _opened(self, owner: Backend, at: Location, index: Any, ttl: Any) -> Any:
+        """The store's context manager; whatever but our own complaints comes out is the store's."""
+        try:
+            return owner.open(at, index, ttl, self.mode)
+        except UserError:
+            raise
+        except Exception as error:
+            raise StoreRaisedError("open()", error) from error
 
     def forget(self, store: Subject) -> None:
         """Close a store and discard its location now, where a case opens very many."""
@@ -235,9 +245,14 @@ class Lab:
         time.sleep(max(0.0, seconds))
         self.journal.waited += time.monotonic() - begin
 
-    def observe(self, name: str, value: Any, **facts: Any) -> None:
-        """Record something that is neither right nor wrong: a figure, an IMPL choice."""
-        self.observations.append({"name": name, "value": value, **facts})
+    def observe(self, name: str, value: Any, typed: Facts | None = None, /, **facts: Any) -> None:
+        """
+        Record something that is neither right nor wrong: a figure, an IMPL choice.
+
+        ``typed`` are the facts that reports compute with; any others are shown as they are.
+        """
+        told = typed.to_dict() if typed is not None else {}
+        self.observations.append({"name": name, "value": value, **told, **facts})
 
     def finding(
         self, rule_id: str, message: str, *, expected: Any, got: Any, history: list[str]

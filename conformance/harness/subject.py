@@ -10,10 +10,11 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from concurrent.futures import CancelledError
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
-from store_conformance.contract import Location
+from store_conformance.contract import Location, Mode
 from store_conformance.harness.compat import BaseStore, Item, came_later
 from store_conformance.harness.errors import CheckFailedError, StoreRaisedError, UnsupportedError
 from store_conformance.harness.journal import Call, Journal
@@ -22,7 +23,6 @@ from store_conformance.harness.loops import LoopThread
 if TYPE_CHECKING:
     import asyncio
 
-    from store_conformance.harness.case import Mode
 
 MAX_PAGES = 2000
 
@@ -117,7 +117,7 @@ class Subject:
             assert self._loop_thread is not None
             self._host = _AsyncHost(self._manager, self._loop_thread)
             store = self._host.enter()
-        elif self.mode == "async" and self._loop_thread is not None:
+        elif self.mode == Mode.ASYNC and self._loop_thread is not None:
             store = self._loop_thread.call(self._manager.__enter__)
         else:
             store = self._manager.__enter__()
@@ -128,7 +128,7 @@ class Subject:
     def _exit(self) -> None:
         if self._host is not None:
             self._host.exit()
-        elif self.mode == "async" and self._loop_thread is not None:
+        elif self.mode == Mode.ASYNC and self._loop_thread is not None:
             self._loop_thread.call(lambda: self._manager.__exit__(None, None, None))
         else:
             self._manager.__exit__(None, None, None)
@@ -165,7 +165,7 @@ class Subject:
             raise UnsupportedError(later)
 
         def work() -> Any:
-            if self.mode == "async":
+            if self.mode == Mode.ASYNC:
                 assert self._loop_thread is not None
                 return self._loop_thread.run(
                     _awaited(getattr(self.raw, f"a{name}")(*args, **kwargs))
@@ -273,13 +273,15 @@ class Subject:
         Run ``await work(store)`` in the store's loop (async mode only) and return what it returns.
 
         For concurrency: the coroutine calls the raw store's ``a``-methods itself.  What it raises comes
-        out as it is.
+        out as it is; `store_conformance.harness.blame` tells whether it came from the store.
         """
         assert self._loop_thread is not None, "only in async mode"
         begin = time.perf_counter()
         self._journal.busy_since = time.monotonic()
         try:
             return self._loop_thread.run(work(self.raw))
+        except CancelledError as error:  # no case cancels itself
+            raise StoreRaisedError("a call in the loop", error) from error
         finally:
             self._journal.busy_since = None
             self._journal.seconds += time.perf_counter() - begin

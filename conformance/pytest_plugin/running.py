@@ -18,6 +18,7 @@ import pytest
 from rich.console import Console
 
 from store_conformance.contract import Verdict
+from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
 from store_conformance.contract.records import Run
 from store_conformance.harness.errors import HarnessError
 from store_conformance.pytest_plugin.cases import Handover
@@ -25,8 +26,6 @@ from store_conformance.pytest_plugin.progress import ProgressPlugin, own_stdout
 from store_conformance.runs.expectations import stale
 from store_conformance.runs.run_file import read_run
 from store_conformance.runs.session import RunSession
-
-EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNVERIFIED, EXIT_DATA = 0, 1, 2, 3, 65
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,12 @@ def judge_run(run: Run, session: RunSession | None = None) -> Gate:
     reasons = [
         f"{r.backend} {r.rule} {r.case} ({r.mode}): {r.message}"
         for r in run.rows
-        if r.verdict == Verdict.FAIL and r.expectation is None
+        if r.verdict is Verdict.FAIL and r.expectation is None
     ]
     reasons += [
         f"harness error in {r.backend} {r.rule} {r.case} ({r.mode}): {r.message}"
         for r in run.rows
-        if r.verdict == Verdict.ERROR
+        if r.verdict is Verdict.ERROR
     ]
     if session is not None and not run.footer.get("interrupted"):
         packages = {n: f.get("packages", {}) for n, f in run.header["backends"].items()}
@@ -59,7 +58,7 @@ def judge_run(run: Run, session: RunSession | None = None) -> Gate:
         reasons += [f"expectation {p}" for p in stale(wanted, run.rows, packages)]
     if reasons:
         return Gate(EXIT_FAILED, tuple(reasons))
-    if not any(r.verdict == Verdict.PASS or r.expectation for r in run.rows):
+    if not any(r.verdict is Verdict.PASS or r.expectation for r in run.rows):
         return Gate(EXIT_UNVERIFIED, ("nothing could be verified",))
     return Gate(EXIT_OK, ())
 

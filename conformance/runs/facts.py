@@ -12,8 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from store_conformance.contract import Capability
-from store_conformance.harness.case import Mode
+from store_conformance.contract import Capability, Mode
 from store_conformance.harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def first_put(backend: Backend) -> float | None:
     from store_conformance.harness.loops import LoopThread
     from store_conformance.harness.subject import Subject
 
-    mode: Mode = "sync" if Capability.SYNC in backend.capabilities else "async"
+    mode = Mode.SYNC if Capability.SYNC in backend.capabilities else Mode.ASYNC
     at = backend.location()
     loop_thread = LoopThread()
     begin = time.perf_counter()

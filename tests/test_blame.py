@@ -22,9 +22,15 @@ from store_conformance.backends.hybrid import HybridBackend
 from store_conformance.contract import Mode, Verdict
 from store_conformance.harness.backends import VectorStoreError
 from store_conformance.harness.case import CaseSpec, case, spec_of
-from store_conformance.harness.errors import HarnessError, UnsupportedError, UnverifiedError
+from store_conformance.harness.errors import (
+    HarnessError,
+    StoreRaisedError,
+    UnsupportedError,
+    UnverifiedError,
+)
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.loops import HungError, TooSlowError
+from store_conformance.harness.process import child_main
 from store_conformance.harness.process.child import ChildFailedError
 from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
@@ -331,3 +337,54 @@ def test_a_rule_that_only_records_is_never_failed(tmp_path: Path, cases: ModuleT
         backend.stop()
 
     assert judged == {"K1": Verdict.FAIL, "S9": Verdict.UNVERIFIED}
+
+
+# -- in another process -----------------------------------------------------------------------------
+
+
+def _ask(key: str) -> Callable[[Lab], None]:
+    def ask(lab: Lab) -> None:
+        lab.child(lab.location()).call("get", ["a"], key)
+
+    return ask
+
+
+def _embed_there(lab: Lab) -> None:
+    lab.child(lab.location(), embed="exakt")
+
+
+@pytest.mark.parametrize(
+    ("does", "verdict", "said"),
+    [
+        (_ask("raises"), Verdict.FAIL, "KeyError: 'a bug of the store'"),
+        (_ask("nonsense"), Verdict.FAIL, "Hostile is not JSON serializable"),
+        (_embed_there, Verdict.ERROR, "EmbeddingError"),
+    ],
+)
+def test_a_child_process_tells_whose_fault_it_was(
+    does: Callable[[Lab], None], verdict: Verdict, said: str, tmp_path: Path, cases: ModuleType
+) -> None:
+    backend = backend_in(tmp_path / "conformance")
+    try:
+        found, message = ended(cases, "does", does, backend)
+    finally:
+        backend.stop()
+
+    assert said in message
+    assert found is verdict
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (EngineUnavailableError("x", "it is gone."), "unverified"),
+        (StoreRaisedError("get()", EngineUnavailableError("x", "it is gone.")), "unverified"),
+        (StoreRaisedError("get()", KeyError("k")), "fail"),
+        (BackendError("x", "was never started."), "error"),
+    ],
+)
+def test_what_a_child_tells_makes_the_same_verdict(error: Exception, verdict: str) -> None:
+    told = child_main._told(error)
+
+    assert told["verdict"] == verdict
+    assert str(ChildFailedError.told(told).verdict) == verdict

@@ -78,6 +78,7 @@ def gate(rows: list[Row], *expectations: Expectation) -> tuple[int, tuple[str, .
         (HEAD + '[[expect]]\nrule = "K4"', "has no reason"),
         (entry(rules='["K4"]'), "unknown key 'rules'"),
         (entry(mode='"asynchronous"'), "mode 'asynchronous' is neither"),
+        (entry(mode='["sync"]'), "is neither"),
         (entry(versions='{ langgraph-checkpoint = "four" }'), "versions:"),
         (entry(exclude='["creatd"]'), "unknown feature 'creatd'. Hint: did you mean 'created'?"),
         (entry(exclude='"created"'), "is not a list of features"),

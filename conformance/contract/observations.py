@@ -7,6 +7,7 @@ In a run file they are the ``facts`` of a measurement.  A fact that was not told
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
@@ -40,7 +41,7 @@ class RestartFacts:
         return cls(
             _whole(facts.get("writes_covered")),
             _whole(facts.get("survived")),
-            MemoryType(memory) if memory in set(MemoryType) else None,
+            MemoryType(memory) if memory in list(MemoryType) else None,
         )
 
 
@@ -110,7 +111,9 @@ def _plain(value: Any) -> Any:
 
 
 def _number(value: Any) -> float | None:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _whole(value: Any) -> int | None:

@@ -113,7 +113,7 @@ def _entry(data: Any, backend: str, where: str) -> Expectation:
     except (InvalidSpecifier, InvalidVersion, AttributeError) as error:
         raise UserError(f"{where}: versions: {error}", 'write name = ">=1,<2"') from None
     mode = data.get("mode")
-    if mode is not None and mode not in set(Mode):
+    if mode is not None and mode not in list(Mode):
         raise UserError(
             f'{where}: mode {mode!r} is neither "sync" nor "async"', "leave it out for both"
         )

@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from store_conformance.contract import Location, Mode
 from store_conformance.harness.compat import BaseStore, Item, came_later
-from store_conformance.harness.errors import CheckFailedError, StoreRaisedError, UnsupportedError
+from store_conformance.harness.errors import (
+    CheckFailedError,
+    HarnessError,
+    StoreRaisedError,
+    UnsupportedError,
+)
 from store_conformance.harness.journal import Call, Journal
 from store_conformance.harness.loops import LoopThread
 
@@ -275,7 +280,8 @@ class Subject:
         For concurrency: the coroutine calls the raw store's ``a``-methods itself.  What it raises comes
         out as it is; `store_conformance.harness.blame` tells whether it came from the store.
         """
-        assert self._loop_thread is not None, "only in async mode"
+        if self._loop_thread is None:
+            raise HarnessError("a coroutine of a case runs in a loop only")
         begin = time.perf_counter()
         self._journal.busy_since = time.monotonic()
         try:

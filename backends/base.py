@@ -17,17 +17,17 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from langgraph.store.base import BaseStore
 
-from store_conformance.contract import ALL, Capability, JsonValue, Location
+from store_conformance.contract import ALL, Capability, JsonValue, Location, UserError, Verdict
+from store_conformance.contract import Mode as Mode
+from store_conformance.contract.errors import EXIT_UNVERIFIED
 
 if TYPE_CHECKING:  # releases of langgraph-checkpoint before 2.0.7 and 2.0.17 lack these
     from langgraph.store.base import IndexConfig, TTLConfig
 
-Mode = Literal["sync", "async"]
-"""Which half of a store's methods will be called: ``get`` or ``aget``, and so on."""
 Opened = AbstractContextManager[BaseStore] | AbstractAsyncContextManager[BaseStore]
 
 
@@ -46,22 +46,19 @@ class Deployment(str, Enum):
         return self.value
 
 
-class BackendError(Exception):
-    """
-    A backend cannot be used, and what to do about it.
-
-    The message is one sentence of what happened; ``hint`` says what to do.  Neither shows a secret.
-    """
+class BackendError(UserError):
+    """A backend cannot be used, and what to do about it; ``problem`` names the backend first."""
 
     def __init__(self, backend: str, problem: str, hint: str = "") -> None:
-        super().__init__(f"{backend}: {problem}" + (f" Hint: {hint}" if hint else ""))
+        super().__init__(f"{backend}: {problem}", hint)
         self.backend = backend
-        self.problem = problem
-        self.hint = hint
 
 
 class EngineUnavailableError(BackendError):
     """The engine is not there (not installed, not reachable, refused): nothing can be verified."""
+
+    verdict = Verdict.UNVERIFIED
+    default_exit_code = EXIT_UNVERIFIED
 
 
 @dataclass(frozen=True)

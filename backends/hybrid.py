@@ -185,7 +185,7 @@ class HybridBackend(Backend):
             half.open(own, index, ttl, mode)
             for half, own in zip(self._halves, self._own(at), strict=True)
         )
-        opener = _open_sync if mode == "sync" else _open_async
+        opener = _open_sync if mode == Mode.SYNC else _open_async
         return opener((first, second))
 
     def bytes_on_disk(self, at: Location) -> int | None:

@@ -156,7 +156,7 @@ class PineconeBackend(VectorBackend):
             ("import os", "from store_conformance.backends.vector.pinecone import PineconeStore"),
             f'PineconeStore.from_index("{name}", api_key=os.environ["{self.KEY_VARIABLE}"], '
             f'host=os.environ["{self.URL_VARIABLE}"], namespace="{namespace}"{{args}})',
-            awaits=mode == "async",
+            awaits=mode == Mode.ASYNC,
             environment={self.KEY_VARIABLE: str(self.key), self.URL_VARIABLE: str(self.url)},
         )
 

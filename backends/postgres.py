@@ -344,7 +344,7 @@ class PostgresBackend(Backend):
     def open(
         self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
     ) -> Opened:
-        opener = _open_sync if mode == "sync" else _open_async
+        opener = _open_sync if mode is Mode.SYNC else _open_async
         return opener(self._conninfo(at), index, ttl)
 
     def _conninfo(self, at: Location) -> str:
@@ -355,8 +355,8 @@ class PostgresBackend(Backend):
         return within(params, at.name, at.options.get("vector_schema", "public"))
 
     def snippet(self, at: Location, mode: Mode) -> Snippet:
-        name = "PostgresStore" if mode == "sync" else "AsyncPostgresStore"
-        module = "langgraph.store.postgres" + ("" if mode == "sync" else ".aio")
+        name = "PostgresStore" if mode == Mode.SYNC else "AsyncPostgresStore"
+        module = "langgraph.store.postgres" + ("" if mode == Mode.SYNC else ".aio")
         return Snippet(
             ("import os", f"from {module} import {name}"),
             f'{name}.from_conn_string(os.environ["{URL_VARIABLE}"]{{args}})',

@@ -130,13 +130,13 @@ class SqliteBackend(Backend):
                 GET_DRIVER,
             )
         path = at.path / FILE_NAME
-        return _open_sync(path, index, ttl) if mode == "sync" else _open_async(path, index, ttl)
+        return _open_sync(path, index, ttl) if mode == Mode.SYNC else _open_async(path, index, ttl)
 
     def snippet(self, at: Location, mode: Mode) -> Snippet:
         distribution = driver()[1]
         temporary = "os.path.join(tempfile.mkdtemp(), 'store.db')"
         head: tuple[str, ...] = ("import os, tempfile",)
-        if mode == "sync":
+        if mode == Mode.SYNC:
             head += ("from langgraph.store.sqlite import SqliteStore",)
             if not distribution:
                 return Snippet(

@@ -18,7 +18,7 @@ from langgraph.store.base import BaseStore
 from store_conformance.backends.arguments import SHAPE
 from store_conformance.backends.base import Backend, BackendError, Deployment, Spec
 from store_conformance.backends.references import Reference, one_line
-from store_conformance.contract import Capability, Location
+from store_conformance.contract import Capability, Location, Mode
 
 CHECK_SECONDS = 30.0
 
@@ -116,7 +116,7 @@ class SuppliedBackend(Backend):
 
     def _enter(self, at: Location) -> BaseStore:
         if not self._is_async and Capability.SYNC in self.capabilities:
-            opened = self.open(at, None, None, "sync")
+            opened = self.open(at, None, None, Mode.SYNC)
             try:
                 if isinstance(opened, AbstractContextManager):
                     with opened as store:
@@ -125,7 +125,7 @@ class SuppliedBackend(Backend):
                 self._is_async = True
 
         async def enter() -> BaseStore:
-            opened = self.open(at, None, None, "async")
+            opened = self.open(at, None, None, Mode.ASYNC)
             if isinstance(opened, AbstractContextManager):
                 with opened as store:
                     return self.checked(store)

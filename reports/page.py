@@ -22,20 +22,19 @@ from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUn
 from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
 
-from store_conformance.contract import Level, Verdict
+from store_conformance.contract import Level, Restart, Verdict
 from store_conformance.reports.cells import (
     Cell,
     Evidence,
     confirmation,
     evidence_of,
     shows_values,
-    verdict_of,
 )
 from store_conformance.reports.derived import SIGNS, Derived
 from store_conformance.reports.latency import Latency
 from store_conformance.reports.model import Report
 from store_conformance.reports.portability import PortabilityRow
-from store_conformance.reports.survival import KIND_TITLES, KINDS, Survival
+from store_conformance.reports.survival import KIND_TITLES, Survival
 from store_conformance.reports.text import (
     ICONS,
     milliseconds,
@@ -83,7 +82,7 @@ def _policy(style: str, script: str) -> str:
 def shown_evidence(cell: Cell) -> tuple[Evidence, ...]:
     """What to show in full: the rows that are neither a pass nor a plain lack of the feature."""
     plain = (Verdict.PASS, Verdict.UNSUPPORTED)
-    return evidence_of(r for r in cell.rows if verdict_of(r) not in plain or r.expectation)
+    return evidence_of(r for r in cell.rows if r.verdict not in plain or r.expectation)
 
 
 def differs(report: Report, rule_id: str) -> bool:
@@ -120,7 +119,7 @@ def survival_rows(report: Report) -> list[tuple[str, str, dict[str, Survival]]]:
     """The restart matrix, a row a backend and memory type, its entries by kind of restart."""
     table: dict[tuple[str, str], dict[str, Survival]] = {}
     for entry in report.survival:
-        table.setdefault((entry.backend, entry.memory), {})[entry.kind] = entry
+        table.setdefault((entry.backend, entry.memory_name), {})[entry.kind] = entry
     return [(backend, memory, entries) for (backend, memory), entries in table.items()]
 
 
@@ -174,7 +173,7 @@ def _environment() -> Environment:
     environment.globals.update(
         icons={str(v): sign for v, sign in ICONS.items()},
         signs={str(grade): sign for grade, sign in SIGNS.items()},
-        kinds=KINDS,
+        kinds=tuple(Restart),
         kind_titles=KIND_TITLES,
         verdicts=[str(v) for v in Verdict],
         impl=Level.IMPL,

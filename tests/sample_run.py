@@ -212,6 +212,8 @@ def restart_rows(backend: str, verdicts: dict[str, str] | None = None) -> list[R
             "E4",
             (verdicts or {}).get(kind, "pass"),
             case=f"restart::{statement}[{memory}]",
+            restart=kind,
+            memory=memory,
         )
         for kind, statement in KINDS.items()
         for memory in MEMORIES
@@ -294,8 +296,8 @@ def _figures(backend: str) -> list[Measurement]:
             "writers": 4,
             "writes": 2000,
             "lost": 0,
-            "errors": 0,
-            "per_second": [512.5, 498.0],
+            "errors": [],
+            "per_second": 512.5,
         }
         found += [
             Measurement(backend, "disk.bytes_per_item", 2481.6, "sync", "B"),
@@ -321,7 +323,7 @@ def sample_run(**changes: Any) -> Run:
                 for r in restart_rows(backend)
             ]
             declared = "restart::a_store_that_does_not_persist_says_so"
-            rows.append(row(backend, "E4", case=declared))
+            rows.append(row(backend, "E4", case=declared, restart="object"))
             figures.append(
                 Measurement(
                     backend,

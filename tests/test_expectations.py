@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 
-from store_conformance.contract import rule
+from store_conformance.contract import UserError, rule
 from store_conformance.contract.records import Row, Run
 from store_conformance.harness.settings import Settings
 from store_conformance.oracle.features import FEATURES
 from store_conformance.pytest_plugin.running import judge_run
 from store_conformance.runs.expectations import (
     Expectation,
-    ExpectationsError,
     read_expectations,
     stale,
 )
@@ -71,21 +70,22 @@ def gate(rows: list[Row], *expectations: Expectation) -> tuple[int, tuple[str, .
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("backend = ", "is no TOML"),
-        ("", 'has no backend = "name"'),
-        (entry(rule='"K44"'), "unknown rule 'K44': did you mean 'K4'?"),
-        (entry(rule='"kk4"'), "did you mean 'K4'?"),
+        ("backend = ", "is not TOML"),
+        ("", 'names no backend. Hint: write backend = "name"'),
+        (entry(rule='"K44"'), "unknown rule 'K44'. Hint: did you mean K4?"),
+        (entry(rule='"kk4"'), "did you mean K4?"),
         (entry(why='"  "'), "has no reason"),
         (HEAD + '[[expect]]\nrule = "K4"', "has no reason"),
         (entry(rules='["K4"]'), "unknown key 'rules'"),
         (entry(mode='"asynchronous"'), "mode 'asynchronous' is neither"),
+        (entry(mode='["sync"]'), "is neither"),
         (entry(versions='{ langgraph-checkpoint = "four" }'), "versions:"),
-        (entry(exclude='["creatd"]'), "unknown feature 'creatd': did you mean 'created'?"),
-        (entry(exclude='"created"'), "write a list"),
+        (entry(exclude='["creatd"]'), "unknown feature 'creatd'. Hint: did you mean 'created'?"),
+        (entry(exclude='"created"'), "is not a list of features"),
     ],
 )
 def test_a_wrong_file_is_refused_with_a_hint(tmp_path: Path, text: str, says: str) -> None:
-    with pytest.raises(ExpectationsError) as raised:
+    with pytest.raises(UserError) as raised:
         read_expectations(write(tmp_path, text))
     assert says in str(raised.value)
     assert "some.toml" in str(raised.value)
@@ -93,12 +93,12 @@ def test_a_wrong_file_is_refused_with_a_hint(tmp_path: Path, text: str, says: st
 
 def test_the_error_names_the_entry(tmp_path: Path) -> None:
     text = entry() + '\n[[expect]]\nrule = "X99"\nwhy = "none"'
-    with pytest.raises(ExpectationsError, match=r"\[\[expect\]\] number 2: unknown rule 'X99'"):
+    with pytest.raises(UserError, match=r"\[\[expect\]\] number 2: unknown rule 'X99'"):
         read_expectations(write(tmp_path, text))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ExpectationsError, match=r"nowhere\.toml: cannot be read"):
+    with pytest.raises(UserError, match=r"nowhere\.toml: cannot be read"):
         read_expectations(tmp_path / "nowhere.toml")
 
 

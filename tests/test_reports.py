@@ -20,10 +20,10 @@ import jsonschema
 import pytest
 from rich.console import Console
 
+from store_conformance.contract import Level, Mode, UserError, Verdict
 from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.reports import (
     FORMATS,
-    ReportError,
     build_report,
     compare,
     json_report,
@@ -33,7 +33,6 @@ from store_conformance.reports.diff import headline, print_diff, to_markdown
 from store_conformance.reports.statistics import percentile, summarise
 from store_conformance.reports.text import number, safe_link, slugs, visible
 from store_conformance.runs.run_file import (
-    MergeError,
     RunFileError,
     RunWriter,
     merge_runs,
@@ -139,6 +138,43 @@ def test_a_truncated_or_foreign_run_file_is_refused(
     assert refused.value.hint
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("verdict", "passed"),
+        ("level", "MAY"),
+        ("mode", "both"),
+        ("restart", "reboot"),
+        ("memory", "muscle"),
+        ("scenario", "muscle"),
+    ],
+)
+def test_a_row_with_a_value_that_no_version_knows_is_refused(
+    field: str, value: str, tmp_path: Path
+) -> None:
+    path = write_run(tmp_path / "run.jsonl", make_run([row("memory", "E4", restart="object")]))
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    (changed,) = [line for line in lines if line["kind"] == "verdict"]
+    changed[field] = value
+    path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+
+    with pytest.raises(RunFileError, match=f"cannot be read .*{value}"):
+        read_run(path)
+    assert not VALIDATOR(schema()).is_valid(changed)
+
+
+def test_a_row_of_the_first_release_reads_without_the_newer_fields() -> None:
+    old = row("memory", "E1", "fail", mode="async", scenario="semantic")
+    data = old.to_dict()
+
+    again = Row.from_dict(data)
+
+    assert again == old
+    assert not {"restart", "memory"} & set(data)
+    assert (again.verdict, again.level, again.mode) == (Verdict.FAIL, Level.MUST, Mode.ASYNC)
+    assert all(type(v) is not Verdict for v in data.values()), "a run file holds plain texts"
+
+
 def test_a_run_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunFileError, match="cannot be read"):
         read_run(tmp_path / "none.jsonl")
@@ -171,7 +207,7 @@ def test_runs_of_two_backends_merge_into_one_report(tmp_path: Path) -> None:
     ids=["same backend", "other suite", "other cases"],
 )
 def test_a_merge_that_makes_no_sense_is_refused(other: Run, problem: str) -> None:
-    with pytest.raises(MergeError, match=problem):
+    with pytest.raises(UserError, match=problem):
         merge_runs([one_backend("memory"), other])
 
 
@@ -483,7 +519,7 @@ def test_the_page_of_backends_with_odd_names_keeps_its_links(tmp_path: Path) -> 
 def test_a_folder_that_is_a_file_is_refused_with_a_hint(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x", "utf-8")
 
-    with pytest.raises(ReportError, match="cannot be written") as refused:
+    with pytest.raises(UserError, match="cannot be written") as refused:
         write_reports(run, tmp_path / "file", ["json"])
 
     assert "--out" in refused.value.hint
@@ -492,16 +528,16 @@ def test_a_folder_that_is_a_file_is_refused_with_a_hint(run: Run, tmp_path: Path
 def test_a_report_name_that_is_taken_by_a_folder_is_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "report.json").mkdir()
 
-    with pytest.raises(ReportError):
+    with pytest.raises(UserError):
         write_reports(run, tmp_path, ["json"])
 
     assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
 
 
 def test_an_unknown_format_is_refused_with_the_nearest_right_one(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="did you mean 'html"):
+    with pytest.raises(UserError, match="did you mean html"):
         write_reports(run, tmp_path, ["htm"])
-    with pytest.raises(ReportError, match="no report format"):
+    with pytest.raises(UserError, match="no report format"):
         write_reports(run, tmp_path, [])
 
 

@@ -287,7 +287,7 @@ class VectorBackend(Backend):
             except VectorStoreError as error:
                 raise BackendError(self.name, str(error)) from error
 
-        return _open_sync(make) if mode == "sync" else _open_async(make)
+        return _open_sync(make) if mode == Mode.SYNC else _open_async(make)
 
     def spec(self) -> Spec:
         """It holds the key: for the pipe to a child process, and for nothing that is kept."""
@@ -308,7 +308,7 @@ class VectorBackend(Backend):
             return Snippet(
                 tuple(imports),
                 f"{kind.__name__}.from_path(tempfile.mkdtemp(){{args}})",
-                awaits=mode == "async",
+                awaits=mode == Mode.ASYNC,
             )
         environment = {self.URL_VARIABLE: str(self.url)}
         given = self._connection_words()
@@ -319,7 +319,7 @@ class VectorBackend(Backend):
             (*imports, "import os"),
             f'{kind.__name__}.from_url(os.environ["{self.URL_VARIABLE}"], '
             f'collection="{at.name}"{given}{{args}})',
-            awaits=mode == "async",
+            awaits=mode == Mode.ASYNC,
             environment=environment,
         )
 

@@ -14,13 +14,14 @@ import click
 
 from store_conformance.cli import reporting
 from store_conformance.cli.conclusion import conclude
+from store_conformance.contract import UserError
 from store_conformance.contract import groups as contract_groups
 from store_conformance.contract import rule as contract_rule
 from store_conformance.contract import rules as contract_rules
+from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
 from store_conformance.contract.secrets import redact_text
 from store_conformance.harness.settings import Settings
 from store_conformance.pytest_plugin import running
-from store_conformance.runs.exit_codes import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
 from store_conformance.runs.folder import claimed_folder, prepare_folder
 from store_conformance.runs.probing import missing_halves
 from store_conformance.runs.run_file import merge_runs, read_run
@@ -28,7 +29,6 @@ from store_conformance.runs.session import (
     RunOptions,
     RunSession,
     Selection,
-    UsageError,
     pairs,
     session_from_options,
 )
@@ -191,10 +191,10 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> int:
 
     found = findings(read_run(run_path), finding)
     if not found:
-        raise UsageError(
-            f"no finding {finding!r} in {run_path}; give a rule or case id that failed there"
-            if finding
-            else f"{run_path} has no finding"
+        if finding is None:
+            raise UserError(f"{run_path} has no finding")
+        raise UserError(
+            f"no finding {finding!r} in {run_path}", "give a rule or case id that failed there"
         )
     for one in found:
         if out is None:

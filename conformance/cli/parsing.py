@@ -2,7 +2,7 @@
 ``store-conformance``: the command line.
 
 Exit codes: 0 the gate holds, 1 a rule failed or an expectation is stale, 2 wrong usage, 3 nothing could
-be verified, 65 a run file cannot be read.
+be verified, 65 a run file cannot be read, 130 interrupted.  Whatever is a `UserError` says its own.
 
 Each command imports what it needs when it is called: ``--help`` and a wrong option answer at once, and
 need neither pytest nor LangGraph.
@@ -15,17 +15,12 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
-from store_conformance.runs.exit_codes import (
-    EXIT_DATA,
-    EXIT_FAILED,
-    EXIT_INTERRUPTED,
-    EXIT_UNVERIFIED,
-    EXIT_USAGE,
-)
+from store_conformance.contract import UserError
+from store_conformance.contract.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,46 +39,29 @@ def _explain(func: F) -> F:
 
     @wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        from store_conformance.harness.backends import VectorStoreError
+        from store_conformance.harness.errors import HarnessError
+
         try:
             return func(*args, **kwargs)
         except KeyboardInterrupt:
             click.echo("interrupted; the run file holds what was checked so far", err=True)
             sys.exit(EXIT_INTERRUPTED)
-        except Exception as error:
-            told = _told(error)
-            if told is None:
-                raise
-            text, code = told
-            click.echo(text, err=True)
-            sys.exit(code)
+        except UserError as error:
+            _end(str(error), error.exit_code)
+        except (VectorStoreError, OSError) as error:
+            _end(str(error), EXIT_USAGE)
+        except HarnessError as error:
+            _end(str(error), EXIT_FAILED, "error of the harness")
 
     return wrapper  # type: ignore[return-value]
 
 
-def _told(error: Exception) -> tuple[str, int] | None:
-    """What a user is told of this error, and the exit code; ``None`` if it is a fault of ours."""
+def _end(message: str, code: int, head: str = "error") -> NoReturn:
     from store_conformance.contract.secrets import redact_text
-    from store_conformance.harness.backends import BackendError, EngineUnavailableError
-    from store_conformance.harness.errors import HarnessError
-    from store_conformance.runs.run_file import MergeError, RunFileError
 
-    if isinstance(error, RunFileError):
-        return f"error: {error}", EXIT_DATA
-    if isinstance(error, EngineUnavailableError):
-        return f"error: {redact_text(str(error))}", EXIT_UNVERIFIED
-    if isinstance(error, HarnessError):
-        return f"error of the harness: {redact_text(str(error))}", EXIT_FAILED
-    if isinstance(error, (BackendError, MergeError)) or (
-        isinstance(error, (ValueError, OSError)) and _ours(error)
-    ):
-        return f"error: {redact_text(str(error))}", EXIT_USAGE
-    return None
-
-
-def _ours(error: BaseException) -> bool:
-    """Whether this project raised it to be read by the user."""
-    module = type(error).__module__.split(".")[0]
-    return module == "store_conformance" or isinstance(error, OSError)
+    click.echo(f"{head}: {redact_text(message)}", err=True)
+    sys.exit(code)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -5,11 +5,13 @@ The contract: rules, capabilities, verdicts and locations, as data.  It knows no
 from store_conformance.contract.capabilities import (
     ALL,
     Capability,
-    UnknownCapabilityError,
+    Mode,
     declared,
 )
+from store_conformance.contract.errors import UserError
 from store_conformance.contract.json_value import JsonValue
 from store_conformance.contract.location import Location
+from store_conformance.contract.memory import MemoryType, Restart
 from store_conformance.contract.rules import (
     Group,
     Rule,
@@ -28,9 +30,12 @@ __all__ = [
     "JsonValue",
     "Level",
     "Location",
+    "MemoryType",
+    "Mode",
+    "Restart",
     "Rule",
-    "UnknownCapabilityError",
     "UnknownRuleError",
+    "UserError",
     "Verdict",
     "declared",
     "group",

@@ -10,6 +10,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
+from store_conformance.contract.errors import UserError
 from store_conformance.contract.hints import suggestion
 from store_conformance.contract.verdicts import Level
 
@@ -19,11 +20,11 @@ else:
     import tomli as tomllib
 
 
-class UnknownRuleError(ValueError):
+class UnknownRuleError(UserError):
     """A rule or group id that the contract does not have."""
 
     def __init__(self, what: str, name: str, known: list[str]) -> None:
-        super().__init__(f"unknown {what} {name!r}: {suggestion(name, known)}")
+        super().__init__(f"unknown {what} {name!r}", suggestion(name, known))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from store_conformance.backends.base import (
 from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.registry import create, from_spec, names
 from store_conformance.backends.supplied import SuppliedBackend
+from store_conformance.backends.vector.errors import VectorStoreError
 
 __all__ = [
     "Backend",
@@ -23,6 +24,7 @@ __all__ = [
     "Snippet",
     "Spec",
     "SuppliedBackend",
+    "VectorStoreError",
     "create",
     "from_spec",
     "names",

@@ -11,19 +11,24 @@ import inspect
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from concurrent.futures import CancelledError
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
-from store_conformance.contract import Location
+from store_conformance.contract import Location, Mode
 from store_conformance.harness.compat import BaseStore, Item, came_later
-from store_conformance.harness.errors import CheckFailedError, StoreRaisedError, UnsupportedError
+from store_conformance.harness.errors import (
+    CheckFailedError,
+    HarnessError,
+    StoreRaisedError,
+    UnsupportedError,
+)
 from store_conformance.harness.journal import Call, Journal
 from store_conformance.harness.loops import LoopThread
 
 if TYPE_CHECKING:
     import asyncio
 
-    from store_conformance.harness.case import Mode
 
 MAX_PAGES = 2000
 
@@ -132,7 +137,7 @@ class Subject:
             assert self._loop_thread is not None
             self._host = _AsyncHost(self._manager, self._loop_thread)
             store = self._host.enter()
-        elif self.mode == "async" and self._loop_thread is not None:
+        elif self.mode == Mode.ASYNC and self._loop_thread is not None:
             store = self._loop_thread.call(self._manager.__enter__)
         else:
             store = self._manager.__enter__()
@@ -143,7 +148,7 @@ class Subject:
     def _exit(self) -> None:
         if self._host is not None:
             self._host.exit()
-        elif self.mode == "async" and self._loop_thread is not None:
+        elif self.mode == Mode.ASYNC and self._loop_thread is not None:
             self._loop_thread.call(lambda: self._manager.__exit__(None, None, None))
         else:
             self._manager.__exit__(None, None, None)
@@ -185,7 +190,7 @@ class Subject:
             raise UnsupportedError(later)
 
         def work() -> Any:
-            if self.mode == "async":
+            if self.mode == Mode.ASYNC:
                 assert self._loop_thread is not None
                 return self._loop_thread.run(
                     _awaited(getattr(self.raw, f"a{name}")(*args, **kwargs))
@@ -293,13 +298,16 @@ class Subject:
         Run ``await work(store)`` in the store's loop (async mode only) and return what it returns.
 
         For concurrency: the coroutine calls the raw store's ``a``-methods itself.  What it raises comes
-        out as it is.
+        out as it is; `store_conformance.harness.blame` tells whether it came from the store.
         """
-        assert self._loop_thread is not None, "only in async mode"
+        if self._loop_thread is None:
+            raise HarnessError("a coroutine of a case runs in a loop only")
         begin = time.perf_counter()
         self._journal.busy_since = time.monotonic()
         try:
             return self._loop_thread.run(work(self.raw))
+        except CancelledError as error:  # no case cancels itself
+            raise StoreRaisedError("a call in the loop", error) from error
         finally:
             self._journal.busy_since = None
             self._journal.seconds += time.perf_counter() - begin

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from store_conformance.harness.case import CaseSpec, Mode
+from store_conformance.contract import Mode
+from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.runner import Outcome
 
 AT_ONCE = 12

@@ -12,15 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from store_conformance.contract import Location
+from store_conformance.contract import Location, Mode, UserError
 from store_conformance.contract.secrets import redact_text
 from store_conformance.embedding import embedder_from_name, spec_of
-from store_conformance.harness.errors import MigrationError, StoreRaisedError
+from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.loops import LoopThread
 from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import shorten
 from store_conformance.migration.transfer import (
+    MigrationError,
     export_items,
     import_items,
     read_export,
@@ -61,9 +62,9 @@ def opened_store(
     loop_thread = LoopThread()
     backend.start()
     try:
-        manager = backend.open(at, index, None, "async")
+        manager = backend.open(at, index, None, Mode.ASYNC)
         store = _Either(
-            manager, at=at, mode="async", loop_thread=loop_thread, journal=Journal(), index=index
+            manager, at=at, mode=Mode.ASYNC, loop_thread=loop_thread, journal=Journal(), index=index
         )
         try:
             yield store
@@ -78,22 +79,20 @@ class _Either(Subject):
     """A store called by its async methods, or by its sync ones where it has no others."""
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        if self.mode == "async":
+        if self.mode == Mode.ASYNC:
             try:
                 return super().call(name, *args, **kwargs)
             except StoreRaisedError as error:
                 if not isinstance(error.cause, NotImplementedError):
                     raise
-                self.mode = "sync"
+                self.mode = Mode.SYNC
         return super().call(name, *args, **kwargs)
 
 
 def export_store(reference: str, out: Path, **where: Any) -> int:
     """Write every item of the store to ``out``; gives how many.  Takes what `opened_store` takes."""
     if not out.parent.is_dir():
-        raise MigrationError(
-            f"there is no folder {out.parent}. Hint: make it, or give another --out"
-        )
+        raise MigrationError(f"there is no folder {out.parent}", "make it, or give another --out")
     with _explained("export"), opened_store(reference, **where) as store:
         return write_export(out, export_items(store))
 
@@ -110,15 +109,13 @@ def import_file(
 @contextmanager
 def _explained(what: str) -> Iterator[None]:
     """What the store raises as one line; what we raise ourselves as it is."""
-    from store_conformance.harness.backends import BackendError
-
     try:
         yield
     except StoreRaisedError as error:
-        if isinstance(error.cause, BackendError):
+        if isinstance(error.cause, UserError):
             raise error.cause from None
         said = redact_text(" ".join(str(error.cause).split()))
         raise MigrationError(
-            f"the {what} ended: the store raised {type(error.cause).__name__}: {shorten(said, 300)}."
-            " Hint: does the store's function open it where its memories are?"
+            f"the {what} ended: the store raised {type(error.cause).__name__}: {shorten(said, 300)}",
+            "does the store's function open it where its memories are?",
         ) from error

@@ -21,10 +21,10 @@ from typing import Any
 
 import pytest
 
-from store_conformance.contract import Verdict
+from store_conformance.contract import Mode, UserError, Verdict
 from store_conformance.contract.records import Measurement, Row
 from store_conformance.harness import watchdog
-from store_conformance.harness.case import CaseSpec, Mode, spec_of
+from store_conformance.harness.case import CaseSpec, spec_of
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
 from store_conformance.harness.watchdog import read_stacks
@@ -147,15 +147,13 @@ def _adopt(config: pytest.Config, session: RunSession) -> None:
 
 def _start_own(config: pytest.Config) -> None:
     """For ``pytest --pyargs store_conformance.suite``: this pytest owns the engines and the run file."""
-    from store_conformance.harness.backends import BackendError
-
     try:
         session = session_from_options(_options(config))
         config.add_cleanup(session.stop)
         if not config.option.collectonly:
             session.open_file(config.option.conformance_run_file)
             session.start()
-    except (BackendError, ValueError) as error:
+    except UserError as error:
         raise pytest.UsageError(str(error)) from None
     _adopt(config, session)
 

@@ -82,7 +82,7 @@ class ProgressPlugin:
         row = next((e for e in entries_of(report) if isinstance(e, Row)), None)
         if row is not None:
             expected = row.expectation is not None
-            self.counts["expected failure" if expected else row.verdict] += 1
+            self.counts["expected failure" if expected else str(row.verdict)] += 1
         self.done += 1
         self._show(row)
 

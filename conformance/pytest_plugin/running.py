@@ -20,11 +20,11 @@ import pytest
 from rich.console import Console
 
 from store_conformance.contract import Verdict
+from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
 from store_conformance.contract.records import Run
 from store_conformance.harness.errors import HarnessError
 from store_conformance.pytest_plugin.cases import Handover
 from store_conformance.pytest_plugin.progress import ProgressPlugin
-from store_conformance.runs.exit_codes import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
 from store_conformance.runs.expectations import stale
 from store_conformance.runs.run_file import read_run
 from store_conformance.runs.session import RunSession
@@ -49,12 +49,12 @@ def judge_run(run: Run, session: RunSession | None = None) -> Gate:
     reasons = [
         f"{r.backend} {r.rule} {r.case} ({r.mode}): {r.message}"
         for r in run.rows
-        if r.verdict == Verdict.FAIL and r.expectation is None
+        if r.verdict is Verdict.FAIL and r.expectation is None
     ]
     reasons += [
         f"harness error in {r.backend} {r.rule} {r.case} ({r.mode}): {r.message}"
         for r in run.rows
-        if r.verdict == Verdict.ERROR
+        if r.verdict is Verdict.ERROR
     ]
     if session is not None and not run.footer.get("interrupted"):
         packages = {n: f.get("packages", {}) for n, f in run.header["backends"].items()}

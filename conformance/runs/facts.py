@@ -13,8 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from store_conformance.contract import Capability, Location
-from store_conformance.harness.case import Mode
+from store_conformance.contract import Capability, Location, Mode
 from store_conformance.harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def _put_once(backend: Backend, at: Location) -> float:
     from store_conformance.harness.loops import LoopThread
     from store_conformance.harness.subject import Subject
 
-    mode: Mode = "sync" if Capability.SYNC in backend.capabilities else "async"
+    mode = Mode.SYNC if Capability.SYNC in backend.capabilities else Mode.ASYNC
     loop_thread = LoopThread()
     begin = time.perf_counter()
     try:

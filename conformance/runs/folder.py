@@ -11,22 +11,22 @@ from pathlib import Path
 
 import psutil
 
-from store_conformance.runs.session import UsageError
+from store_conformance.contract import UserError
 
 LOCK = ".running"
 """Holds the process id of the run that writes to the folder."""
 
 
 def prepare_folder(out: Path) -> Path:
-    """An existing, writable folder; raises ``UsageError`` before any work is done."""
+    """An existing, writable folder; raises ``UserError`` before any work is done."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / ".writable"
         probe.write_text("")
         probe.unlink()
     except OSError as error:
-        raise UsageError(
-            f"cannot write to {out} ({error.strerror}); give another folder with --out"
+        raise UserError(
+            f"cannot write to {out} ({error.strerror})", "give another folder with --out"
         ) from None
     return out
 
@@ -34,7 +34,7 @@ def prepare_folder(out: Path) -> Path:
 @contextlib.contextmanager
 def claimed_folder(out: Path) -> Iterator[Path]:
     """
-    The folder for one run alone; raises ``UsageError`` while another run writes to it.
+    The folder for one run alone; raises ``UserError`` while another run writes to it.
 
     What a run that was killed has left of its claim is taken over.
     """
@@ -43,12 +43,15 @@ def claimed_folder(out: Path) -> Iterator[Path]:
     if not _claim(lock):
         owner = _owner(lock)
         if owner is not None:
-            raise UsageError(
-                f"process {owner} is writing a run to {out}; wait for it, or give another folder with --out"
+            raise UserError(
+                f"process {owner} is writing a run to {out}",
+                "wait for it, or give another folder with --out",
             )
         lock.unlink(missing_ok=True)
         if not _claim(lock):
-            raise UsageError(f"another run has just begun in {out}; give another folder with --out")
+            raise UserError(
+                f"another run has just begun in {out}", "give another folder with --out"
+            )
     try:
         yield folder
     finally:

@@ -16,24 +16,21 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TextIO
 
-from store_conformance.contract import Verdict
+from store_conformance.contract import UserError, Verdict
+from store_conformance.contract.errors import EXIT_DATA
 from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.contract.secrets import redact
 
 SCHEMA_VERSION = 1
 
 
-class RunFileError(ValueError):
-    """A run file cannot be used: ``problem`` says why, ``hint`` what to do (exit code 65)."""
+class RunFileError(UserError):
+    """A run file cannot be used."""
+
+    default_exit_code = EXIT_DATA
 
     def __init__(self, path: Path | str, problem: str, hint: str) -> None:
-        super().__init__(f"{path}: {problem}. Hint: {hint}")
-        self.problem = problem
-        self.hint = hint
-
-
-class MergeError(ValueError):
-    """Several runs do not make one report."""
+        super().__init__(f"{path}: {problem}", hint)
 
 
 # -- writing ------------------------------------------------------------------------------------
@@ -48,7 +45,7 @@ class RunWriter:
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
         self.path = path
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[Verdict] = Counter()
         self._in_store: defaultdict[str, float] = defaultdict(float)
         self._waited: defaultdict[str, float] = defaultdict(float)
         self._file: TextIO = path.open("w", encoding="utf-8")
@@ -85,7 +82,7 @@ class RunWriter:
         self._write(
             {
                 "kind": "footer",
-                "counts": {str(v): self.counts.get(str(v), 0) for v in Verdict},
+                "counts": {str(v): self.counts[v] for v in Verdict},
                 "rows": sum(self.counts.values()),
                 "seconds": {
                     "total": round(seconds, 3),
@@ -221,25 +218,26 @@ def merge_runs(runs: Iterable[Run]) -> Run:
     """
     every = list(runs)
     if not every:
-        raise MergeError("no run to merge")
+        raise UserError("no run to merge", "name at least one run file")
     first = every[0]
     backends: dict[str, Any] = {}
     for run in every:
         if run.header.get("suite_version") != first.header.get("suite_version"):
-            raise MergeError(
+            raise UserError(
                 f"runs of suite {first.header.get('suite_version')} and"
-                f" {run.header.get('suite_version')} cannot be merged; run both with one version"
+                f" {run.header.get('suite_version')} cannot be merged",
+                "run both with one version",
             )
         if run.header.get("selection") != first.header.get("selection"):
-            raise MergeError(
+            raise UserError(
                 "the runs checked different cases"
-                f" ({first.header.get('selection')} and {run.header.get('selection')});"
-                " run them with the same --rule, --group and --scenario"
+                f" ({first.header.get('selection')} and {run.header.get('selection')})",
+                "run them with the same --rule, --group and --scenario",
             )
         for name, facts in run.header["backends"].items():
             if name in backends:
-                raise MergeError(
-                    f"backend {name} is in two of the runs; give one of them another --name"
+                raise UserError(
+                    f"backend {name} is in two of the runs", "give one of them another --name"
                 )
             backends[name] = facts
     if len(every) == 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import difflib
 import sys
 import time
 from collections import Counter, defaultdict
@@ -19,8 +20,18 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from store_conformance.contract import Capability, Verdict, declared, group, rule, rules
-from store_conformance.contract.hints import suggestion
+from store_conformance.contract import (
+    Capability,
+    Level,
+    MemoryType,
+    Mode,
+    UserError,
+    Verdict,
+    declared,
+    group,
+    rule,
+    rules,
+)
 from store_conformance.contract.records import Measurement, Row
 from store_conformance.harness.backends import (
     Backend,
@@ -32,7 +43,7 @@ from store_conformance.harness.backends import (
     from_spec,
     user_supplied,
 )
-from store_conformance.harness.case import CaseSpec, Mode
+from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.loops import HungError
 from store_conformance.harness.private_engines import stop_private
 from store_conformance.harness.runner import Outcome, run_case
@@ -48,11 +59,6 @@ IMPATIENT_SECONDS = 15.0
 CONFIRM_SECONDS = 60.0
 FIRST_SECONDS = 30.0
 """What the first put of all may take: a store that hangs is for the cases to judge, each in its time."""
-SCENARIOS = ("procedural", "semantic", "episodic")
-
-
-class UsageError(ValueError):
-    """A wrong option; the message says what was wrong and what to write instead."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +67,14 @@ class Selection:
 
     rules: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    scenarios: tuple[str, ...] = ()
+    scenarios: tuple[MemoryType, ...] = ()
 
     @classmethod
     def named(
         cls, rules: Iterable[str], groups: Iterable[str], scenarios: Iterable[str]
     ) -> Selection:
-        """A checked selection; raises ``UnknownRuleError`` or ``UsageError`` with the nearest right name."""
-        wanted = tuple(scenarios)
-        for name in wanted:
-            if name not in SCENARIOS:
-                raise UsageError(f"unknown scenario {name!r}: {suggestion(name, SCENARIOS)}")
+        """A checked selection; raises ``UserError`` with the nearest right name."""
+        wanted = tuple(_scenario(name) for name in scenarios)
         return cls(tuple(rule(r).id for r in rules), tuple(group(g).id for g in groups), wanted)
 
     @property
@@ -99,8 +102,18 @@ class Selection:
         return {
             "rules": list(self.rules),
             "groups": list(self.groups),
-            "scenarios": list(self.scenarios),
+            "scenarios": [str(s) for s in self.scenarios],
         }
+
+
+def _scenario(name: str) -> MemoryType:
+    try:
+        return MemoryType(name)
+    except ValueError:
+        known = [str(m) for m in MemoryType]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        raise UserError(f"unknown scenario {name!r}", hint) from None
 
 
 def shipped_expectations(backend: str) -> tuple[Expectation, ...]:
@@ -185,7 +198,9 @@ class RunSession:
         if self._writer is not None:
             self._writer.begin_again(self.header())
             for name, why in self.absent.items():
-                self.record(Row(name, "E4", "MUST", "engine", "sync", str(Verdict.UNVERIFIED), why))
+                self.record(
+                    Row(name, "E4", Level.MUST, "engine", Mode.SYNC, Verdict.UNVERIFIED, why)
+                )
 
     @property
     def runs_foreign_code(self) -> bool:
@@ -219,7 +234,7 @@ class RunSession:
         self.hung[backend] += isinstance(outcome.failure, HungError)
         row = self._marked(self._scripted(outcome))
         others = tuple(self._marked(r) for r in outcome.others)
-        if others and row.verdict == Verdict.FAIL and all(r.expectation for r in others):
+        if others and row.verdict is Verdict.FAIL and all(r.expectation for r in others):
             # The case failed by these divergences alone, and each is known.
             row = dataclasses.replace(row, expectation=others[0].expectation)
         return dataclasses.replace(outcome, row=row, others=others)
@@ -257,7 +272,7 @@ class RunSession:
         from store_conformance.runs.repro import confirm, reproducer
 
         row = outcome.row
-        if row.verdict != Verdict.FAIL:
+        if row.verdict is not Verdict.FAIL:
             return row
         versions = self.facts.get(row.backend, {}).get("packages", {})
         backend = self.backends[row.backend]
@@ -287,7 +302,7 @@ class RunSession:
 
     def _marked(self, row: Row) -> Row:
         """The row with the reason why its failure was expected, where it was."""
-        known = self.expected(row) if row.verdict == Verdict.FAIL else None
+        known = self.expected(row) if row.verdict is Verdict.FAIL else None
         if known is None:
             return row
         return dataclasses.replace(row, expectation=known.why, upstream=known.upstream)
@@ -378,8 +393,8 @@ class RunSession:
             message = "the process that ran the case was ended from within (a crash of native code, or an exit)"
         self.record(
             Row(
-                job.backend, spec.rule_id, str(spec.rule.level), spec.case_id(job.param), job.mode,
-                str(Verdict.FAIL), message, history=tuple(stacks), scenario=spec.scenario,
+                job.backend, spec.rule_id, spec.rule.level, spec.case_id(job.param), job.mode,
+                Verdict.FAIL, message, history=tuple(stacks), scenario=spec.scenario,
                 seed=self.settings.seed,
             )
         )  # fmt: skip
@@ -387,7 +402,7 @@ class RunSession:
     def record_crash(self, nodeid: str, text: str) -> None:
         """A case whose process died or whose item broke: our fault until shown otherwise."""
         self.record(
-            Row("?", "?", "MUST", nodeid, "?", str(Verdict.ERROR), f"no verdict: {text[-300:]}")
+            Row("?", "?", Level.MUST, nodeid, "?", Verdict.ERROR, f"no verdict: {text[-300:]}")
         )
 
     def close_file(self, *, interrupted: bool) -> None:
@@ -426,7 +441,7 @@ class RunOptions:
 
 def session_from_options(options: RunOptions) -> RunSession:
     """
-    The run that these options describe; raises ``ValueError`` or ``BackendError`` for wrong ones.
+    The run that these options describe; raises ``UserError`` for wrong ones.
     """
     backends = {b.name: b for b in _backends(options)}
     expectations = [e for name in backends for e in shipped_expectations(name)]
@@ -444,7 +459,7 @@ def _backends(options: RunOptions) -> list[Backend]:
     ]
     names = [n for n in options.declare.split(",") if n.strip()]
     if names and not options.stores:
-        raise UsageError("--declare goes with --store: a built-in backend declares for itself")
+        raise UserError("--declare goes with --store", "a built-in backend declares for itself")
     for reference in options.stores:
         found.append(
             user_supplied(
@@ -458,17 +473,17 @@ def _backends(options: RunOptions) -> list[Backend]:
     seen = [b.name for b in found]
     twice = next((n for n in seen if seen.count(n) > 1), None)
     if twice:
-        raise UsageError(f"backend {twice!r} is named twice; give the --store another --name")
+        raise UserError(f"backend {twice!r} is named twice", "give the --store another --name")
     return found
 
 
 def pairs(texts: Iterable[str]) -> dict[str, str]:
-    """``key=value`` texts as a dict; raises ``UsageError``."""
+    """``key=value`` texts as a dict; raises ``UserError``."""
     found = {}
     for text in texts:
         key, sign, value = text.partition("=")
         if not sign or not key.isidentifier():
-            raise UsageError(f"--option {text!r} is not key=value")
+            raise UserError(f"--option {text!r} is not key=value", "write --option size=3")
         found[key] = value
     return found
 
@@ -481,11 +496,18 @@ def session_from_spec(spec: dict[str, Any]) -> RunSession:
         backend.capabilities = frozenset(Capability(c) for c in spec["capabilities"][name])
         backends[name] = backend
     expectations = tuple(
-        Expectation(**{**data, "exclude": tuple(data["exclude"])}) for data in spec["expectations"]
+        Expectation(
+            **{
+                **data,
+                "exclude": tuple(data["exclude"]),
+                "mode": Mode(data["mode"]) if data["mode"] else None,
+            }
+        )
+        for data in spec["expectations"]
     )
     return RunSession(
         backends,
-        Selection(**{k: tuple(v) for k, v in spec["selection"].items()}),
+        Selection.named(**spec["selection"]),
         Settings.from_dict(spec["settings"]),
         expectations,
         owner=False,

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, Mode
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp
 from store_conformance.harness.lab import Lab
@@ -62,7 +62,7 @@ def _write_again(lab: Lab, store: Subject, *keys: str) -> None:
         lab.equal(store.value(D, key), {"text": "kiwi"}, what)
 
 
-@case("O9", needs=ASYNC, modes=("async",), seconds=60)
+@case("O9", needs=ASYNC, modes=(Mode.ASYNC,), seconds=60)
 def test_a_put_cancelled_in_its_own_tick_harms_nobody(lab: Lab) -> None:
     """
     Of several puts of one tick one is cancelled at once: the others are stored, it is not.
@@ -103,7 +103,7 @@ def test_a_put_cancelled_in_its_own_tick_harms_nobody(lab: Lab) -> None:
     _works(lab, store, "a cancelled put")
 
 
-@case("O9", needs=ASYNC_VECTORS, modes=("async",), seconds=60)
+@case("O9", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60)
 def test_a_put_cancelled_while_its_text_is_embedded_is_not_executed(lab: Lab) -> None:
     """
     A put that is cancelled while the embedder works stores nothing, then or later.
@@ -147,7 +147,7 @@ def test_a_put_cancelled_while_its_text_is_embedded_is_not_executed(lab: Lab) ->
     _works(lab, store, "a put that was cancelled while its text was embedded")
 
 
-@case("O9", needs=ASYNC_VECTORS, modes=("async",), seconds=60)
+@case("O9", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60)
 def test_a_query_that_times_out_blocks_nobody(lab: Lab) -> None:
     """
     A search that is given up while its query is embedded leaves the store usable.
@@ -171,7 +171,7 @@ def test_a_query_that_times_out_blocks_nobody(lab: Lab) -> None:
     _works(lab, store, "a search that timed out")
 
 
-@case("O9", needs=ASYNC, modes=("async",), seconds=60)
+@case("O9", needs=ASYNC, modes=(Mode.ASYNC,), seconds=60)
 def test_many_cancelled_calls_leave_the_others_their_answers(lab: Lab) -> None:
     """
     Reads and writes that are cancelled at any moment take nobody's answer away.
@@ -214,7 +214,7 @@ PATIENT = 9.0
 """Seconds for a call: what most stores need hundred times over, and what a busy one may take."""
 
 
-@case("O9", needs=ASYNC_VECTORS, modes=("async",), seconds=60, waits=True)
+@case("O9", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60, waits=True)
 def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
     """
     A cancellation that comes out of the embedder ends the call that needed it, and only that.
@@ -272,7 +272,7 @@ BAD: dict[str, Callable[[Any, tuple[str, ...]], Awaitable[Any]]] = {
 }
 
 
-@case("O10", needs=ASYNC, modes=("async",), params=BAD, seconds=60)
+@case("O10", needs=ASYNC, modes=(Mode.ASYNC,), params=BAD, seconds=60)
 def test_an_error_of_one_caller_is_no_error_of_another(
     lab: Lab, bad: Callable[[Any, tuple[str, ...]], Awaitable[Any]]
 ) -> None:
@@ -324,7 +324,7 @@ ORDERS: dict[str, list[dict[str, Any] | None]] = {
 @case(
     "O11",
     needs=ASYNC_VECTORS,
-    modes=("async",),
+    modes=(Mode.ASYNC,),
     params={"same tick": 0.0, "later": 0.03},
     seconds=60,
 )
@@ -368,7 +368,7 @@ def _ended_with(
         )
 
 
-@case("O11", needs=ASYNC_VECTORS, modes=("async",), seconds=60)
+@case("O11", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60)
 def test_ten_writes_of_a_key_end_with_the_last(lab: Lab) -> None:
     """
     Ten puts of one key, slow and fast in turn, end with the tenth; other keys are not confused.

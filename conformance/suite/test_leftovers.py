@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, Mode
 from store_conformance.harness.case import case
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.leftovers import Held, count_held, describe_growth
@@ -19,7 +19,7 @@ WAIT_SECONDS = 2.0
 
 
 def _held(lab: Lab) -> Held:
-    return count_held(tasks=len(lab.loop_thread.pending()) if lab.mode == "async" else 0)
+    return count_held(tasks=len(lab.loop_thread.pending()) if lab.mode is Mode.ASYNC else 0)
 
 
 def _use_once(lab: Lab, at: Any) -> None:

@@ -4,7 +4,7 @@ V12 to V15: how the embedder is used, and what its failures leave behind.
 
 from __future__ import annotations
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, Mode
 from store_conformance.embedding.exact import ExactEmbeddings
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp, SearchOp
@@ -77,7 +77,7 @@ def test_a_plain_function_is_an_embedder_too(lab: Lab) -> None:
     lab.equal(store.ranked(D, "apple"), ["near", "far"], "keys for the query 'apple'")
 
 
-@case("V12", needs=VECTORS, modes=("async",))
+@case("V12", needs=VECTORS, modes=(Mode.ASYNC,))
 def test_a_coroutine_function_is_an_embedder_too(lab: Lab) -> None:
     """
     ``embed`` may be an async function where the async API is used.

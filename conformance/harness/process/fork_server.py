@@ -86,7 +86,7 @@ def spawn() -> Spawned:
 
 def _from_nothing(environment: dict[str, str]) -> Spawned:
     popen = subprocess.Popen(
-        [sys.executable, "-m", MAIN],
+        [sys.executable, "-c", f"from {MAIN} import main; main()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,0 +1,50 @@
+"""
+A store with one bug a method, for ``test_blame.py``: copied into folders of many names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from langgraph.store.base import Item
+from langgraph.store.memory import InMemoryStore
+
+
+class Hostile:
+    """An answer that has nothing that an answer has."""
+
+
+class OddItem(Item):
+    @property
+    def value(self) -> Any:  # type: ignore[override]
+        raise RuntimeError("the value went missing")
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        pass
+
+
+class Buggy(InMemoryStore):
+    def get(self, namespace: Any, key: str, **more: Any) -> Any:
+        if key == "raises":
+            return {}["a bug of the store"]
+        if key == "nonsense":
+            return Hostile()
+        if key == "odd item":
+            return OddItem({}, key="odd item", namespace=("a",), created_at=None, updated_at=None)
+        if key == "embeds wrongly":
+            return self.embeddings.embed_documents([None])  # type: ignore[union-attr]
+        return super().get(namespace, key, **more)
+
+    async def aget(self, namespace: Any, key: str, **more: Any) -> Any:
+        if key == "late":
+            await asyncio.sleep(60)
+        if key == "cancelled":
+            asyncio.current_task().cancel()  # type: ignore[union-attr]
+            await asyncio.sleep(0)
+        return self.get(namespace, key, **more)
+
+
+def open_store(at: Any, index: Any, ttl: Any) -> Buggy:
+    return Buggy(index=index)

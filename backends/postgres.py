@@ -344,7 +344,7 @@ class PostgresBackend(Backend):
     def open(
         self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
     ) -> Opened:
-        opener = _open_sync if mode is Mode.SYNC else _open_async
+        opener = _open_sync if mode == Mode.SYNC else _open_async
         return opener(self._conninfo(at), index, ttl)
 
     def _conninfo(self, at: Location) -> str:

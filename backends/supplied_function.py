@@ -73,7 +73,7 @@ class FunctionBackend(SuppliedBackend):
         place = replace(at, options={**at.options, **self._options})
         # The function is called where the store will be used, not before: an async store may need
         # the running loop, and what the function raises is raised by opening it.
-        opener = self._open_async if mode is Mode.ASYNC or self._is_async else self._open_sync
+        opener = self._open_async if mode == Mode.ASYNC or self._is_async else self._open_sync
         return opener(place, index, ttl)
 
     @contextmanager

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from store_conformance.backends.base import BackendError, EngineUnavailableError
 from store_conformance.backends.registry import UnknownBackendError
+from store_conformance.backends.supplied import OnlyAsyncError
 from store_conformance.cli import commands
 from store_conformance.cli.parsing import main
 from store_conformance.contract import UnknownRuleError, UserError, Verdict, rule
@@ -81,7 +82,7 @@ def is_one_message(done: Result, code: int, said: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("rules", "K99"), 2, "unknown rule 'K99'. Hint: did you mean K9?"),
+        (("rules", "K99"), 2, "unknown rule 'K99'. Hint: did you mean 'K9'?"),
         (("run", "-b", "memory", "--scenario", "x"), 2, "Hint: known are procedural, semantic"),
         (("run", "-b", "memory", "--option", "x"), 2, "Hint: write --option size=3"),
         (("run", "--store", "mine.py:open_store", "--declare", "no-x"), 2, "unknown capability"),
@@ -109,7 +110,7 @@ def is_one_message(done: Result, code: int, said: str) -> None:
         (("diff", "good.jsonl", "nowhere"), 65, "cannot be read (No such file or directory)"),
         (("repro", "good.jsonl"), 2, "good.jsonl has no finding"),
         (("report", "good.jsonl", "good.jsonl"), 2, "Hint: give one of them another --name"),
-        (("report", "good.jsonl", "--out", "taken"), 2, "the report cannot be written"),
+        (("report", "good.jsonl", "--out", "taken"), 2, "cannot be written"),
         (
             ("export", "--store", "mine.py:open_store", "--out", "no/m.jsonl"),
             2,
@@ -168,9 +169,10 @@ def test_a_bug_of_ours_is_no_mistake_of_the_user(monkeypatch: pytest.MonkeyPatch
 KINDS: tuple[tuple[UserError, int, str], ...] = (
     (UserError("it is wrong"), 2, "it is wrong"),
     (UserError("it is wrong.", "mend it", 65), 65, "it is wrong. Hint: mend it"),
-    (UnknownRuleError("rule", "K99", ["K9"]), 2, "unknown rule 'K99'. Hint: did you mean K9?"),
+    (UnknownRuleError("rule", "K99", ["K9"]), 2, "unknown rule 'K99'. Hint: did you mean 'K9'?"),
     (BackendError("x", "does not run.", "start it"), 2, "x: does not run. Hint: start it"),
     (BackendError("x", "does not run."), 2, "x: does not run."),
+    (OnlyAsyncError("x", "needs a loop.", "run one"), 2, "x: needs a loop. Hint: run one"),
     (EngineUnavailableError("x", "is gone.", "start it"), 3, "x: is gone. Hint: start it"),
     (
         UnknownBackendError("memroy", ["memory"]),
@@ -214,7 +216,7 @@ def _unknown_rule() -> None:
 
 
 def test_an_error_of_a_worker_arrives_whole() -> None:
-    with ProcessPoolExecutor(1) as pool, pytest.raises(UnknownRuleError, match="did you mean K9"):
+    with ProcessPoolExecutor(1) as pool, pytest.raises(UnknownRuleError, match="did you mean 'K9'"):
         pool.submit(_unknown_rule).result()
 
 

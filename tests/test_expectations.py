@@ -72,8 +72,8 @@ def gate(rows: list[Row], *expectations: Expectation) -> tuple[int, tuple[str, .
     [
         ("backend = ", "is not TOML"),
         ("", 'names no backend. Hint: write backend = "name"'),
-        (entry(rule='"K44"'), "unknown rule 'K44'. Hint: did you mean K4?"),
-        (entry(rule='"kk4"'), "did you mean K4?"),
+        (entry(rule='"K44"'), "unknown rule 'K44'. Hint: did you mean 'K4'?"),
+        (entry(rule='"kk4"'), "did you mean 'K4'?"),
         (entry(why='"  "'), "has no reason"),
         (HEAD + '[[expect]]\nrule = "K4"', "has no reason"),
         (entry(rules='["K4"]'), "unknown key 'rules'"),

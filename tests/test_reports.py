@@ -535,7 +535,7 @@ def test_a_report_name_that_is_taken_by_a_folder_is_refused(run: Run, tmp_path: 
 
 
 def test_an_unknown_format_is_refused_with_the_nearest_right_one(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="did you mean html"):
+    with pytest.raises(UserError, match="did you mean 'html'"):
         write_reports(run, tmp_path, ["htm"])
     with pytest.raises(UserError, match="no report format"):
         write_reports(run, tmp_path, [])

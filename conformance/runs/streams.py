@@ -12,7 +12,7 @@ import sys
 from io import TextIOBase
 from typing import TextIO
 
-PLAIN = "store_conformance.plain"
+PLAIN = "store-conformance-plain"
 """The name of our error handler for texts that an encoding lacks signs for."""
 _SIGNS = {
     "✓": "ok", "✗": "x", "◐": "~", "–": "-", "—": "-", "…": "...", "─": "-", "━": "=", "│": "|",

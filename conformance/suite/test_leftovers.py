@@ -19,7 +19,7 @@ WAIT_SECONDS = 2.0
 
 
 def _held(lab: Lab) -> Held:
-    return count_held(tasks=len(lab.loop_thread.pending()) if lab.mode is Mode.ASYNC else 0)
+    return count_held(tasks=len(lab.loop_thread.pending()) if lab.mode == Mode.ASYNC else 0)
 
 
 def _use_once(lab: Lab, at: Any) -> None:

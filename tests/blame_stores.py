@@ -15,6 +15,11 @@ class Hostile:
     """An answer that has nothing that an answer has."""
 
 
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
 class OddItem(Item):
     @property
     def value(self) -> Any:  # type: ignore[override]
@@ -29,6 +34,8 @@ class Buggy(InMemoryStore):
     def get(self, namespace: Any, key: str, **more: Any) -> Any:
         if key == "raises":
             return {}["a bug of the store"]
+        if key == "raises what has no text":
+            raise UnspeakableError
         if key == "nonsense":
             return Hostile()
         if key == "odd item":

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -42,6 +44,10 @@ class Closing(MemoryBackend):
         self.discarded += 1
         if self.discarded > 2:
             raise EngineError("acme", "https://me:s3cret@acme.test refused", "start it")
+
+class Refuses(MemoryBackend):
+    def start(self):
+        raise EngineError("acme", "https://me:s3cret@acme.test refused", "start it")
 
 class Gone(MemoryBackend):
     def start(self):
@@ -162,6 +168,30 @@ def test_a_bug_of_ours_is_no_mistake_of_the_user(monkeypatch: pytest.MonkeyPatch
     done = call("rules")
 
     assert isinstance(done.exception, ValueError), "its traceback is what we need"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--conformance-backend=memory", "--conformance-rule=K99"), "did you mean K9?"),
+        (("--conformance-backend=memory", "--conformance-run-file=mine.py/x"), "mine.py"),
+        (("--conformance-store=mine.py:Refuses",), "acme: https://me:***@acme.test refused"),
+    ],
+)
+def test_pytest_tells_a_mistake_in_one_message_too(
+    folder: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--pyargs", "store_conformance.suite", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert said in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
 
 
 # -- the class itself -------------------------------------------------------------------------------

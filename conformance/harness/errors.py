@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from store_conformance.contract import UserError, Verdict
-from store_conformance.harness.text import shorten
+from store_conformance.harness.text import message_of
 
 
 class CaseEnded(Exception):  # noqa: N818 - an ending, which need not be an error
@@ -43,7 +43,7 @@ class StoreRaisedError(CaseEnded):
     def __str__(self) -> str:
         if self._unavailable:
             return str(self.cause)
-        said = shorten(str(self.cause), 300)
+        said = message_of(self.cause, 300)
         return f"{self.call} raised {type(self.cause).__name__}: {said}"
 
 

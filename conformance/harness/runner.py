@@ -25,7 +25,7 @@ from store_conformance.harness.errors import CaseEnded, CheckFailedError
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.loops import HungError, TooSlowError, run_bounded
 from store_conformance.harness.settings import Settings
-from store_conformance.harness.text import represent, shorten
+from store_conformance.harness.text import message_of, represent, shorten
 
 if TYPE_CHECKING:
     from store_conformance.harness.backends import Backend
@@ -165,7 +165,7 @@ def _ending(error: BaseException) -> tuple[Verdict, str]:
     stores = is_the_stores(error)
     if isinstance(error, UserError) and not stores:
         return error.verdict, str(error)
-    text = f"{type(error).__name__}: {shorten(str(error), 300)} ({where(error)})"
+    text = f"{type(error).__name__}: {message_of(error, 300)} ({where(error)})"
     if not stores:
         return Verdict.ERROR, text
     if isinstance(error, (TimeoutError, asyncio.TimeoutError)):  # two classes before Python 3.11
@@ -174,7 +174,7 @@ def _ending(error: BaseException) -> tuple[Verdict, str]:
             "the store's calls came to no end in the time that the case gives them",
         )
     if isinstance(error, AssertionError):
-        return Verdict.FAIL, shorten(str(error)) or text
+        return Verdict.FAIL, message_of(error) or text
     return Verdict.FAIL, f"the store's answer could not be used: {text}"
 
 

@@ -147,14 +147,17 @@ def _adopt(config: pytest.Config, session: RunSession) -> None:
 
 def _start_own(config: pytest.Config) -> None:
     """For ``pytest --pyargs store_conformance.suite``: this pytest owns the engines and the run file."""
+    from store_conformance.contract.secrets import redact_text
+    from store_conformance.harness.backends import VectorStoreError
+
     try:
         session = session_from_options(_options(config))
         config.add_cleanup(session.stop)
         if not config.option.collectonly:
             session.open_file(config.option.conformance_run_file)
             session.start()
-    except UserError as error:
-        raise pytest.UsageError(str(error)) from None
+    except (UserError, VectorStoreError, OSError) as error:
+        raise pytest.UsageError(redact_text(str(error))) from None
     _adopt(config, session)
 
 

@@ -15,6 +15,7 @@ from store_conformance.harness.errors import CaseEnded, StoreRaisedError
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.loops import LoopThread
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.text import message_of
 
 if TYPE_CHECKING:
     from langgraph.store.base import IndexConfig
@@ -110,7 +111,11 @@ def _told(error: Exception) -> dict[str, str]:
     else:
         verdict = Verdict.FAIL if is_the_stores(error) else Verdict.ERROR
     cause = error.cause if isinstance(error, StoreRaisedError) else error
-    return {"error": type(cause).__name__, "text": str(cause), "verdict": str(verdict)}
+    return {
+        "error": type(cause).__name__,
+        "text": message_of(cause, 10_000),
+        "verdict": str(verdict),
+    }
 
 
 def main() -> None:

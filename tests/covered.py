@@ -39,11 +39,11 @@ def _judge(*, whole: bool) -> int:
     measured = Coverage()
     try:
         measured.combine()
+        measured.save()
+        total = measured.report(skip_covered=True, skip_empty=True)
     except NoDataError:
-        print("coverage: no process wrote anything; does coverage's own process file load?")
+        print("coverage: nothing was measured; is coverage installed in this environment itself?")
         return 2
-    measured.save()
-    total = measured.report(skip_covered=True, skip_empty=True)
     floor = float(measured.get_option("report:fail_under") or 0)  # type: ignore[arg-type]
     print(f"branch coverage {total:.1f} %, floor {floor:.0f} %{'' if whole else ' (of all tests)'}")
     return 2 if whole and total < floor else 0

@@ -45,7 +45,7 @@ FOLDERS |= {f"store_conformance.{name}": name for name in ("backends", "reports"
 EXAMPLES = frozenset({"backends/duckdb.py", "conformance/expected/duckdb.toml"})
 """Files that CONTRIBUTING.md shows how to write."""
 
-FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.M | re.S)
+FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 PATH = re.compile(
     r"(?<![\w./-])(?:conformance|backends|reports|tests|docs|changelog\.d|\.github)/[\w./*-]*"
@@ -72,7 +72,7 @@ def code_spans(text: str) -> list[str]:
 
 def anchors(text: str) -> set[str]:
     """The anchors that a code host gives the headings of a page."""
-    heads = re.findall(r"^#+ +(.+?) *$", FENCE.sub("", text), re.M)
+    heads = re.findall(r"^#+ +(.+?) *$", FENCE.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in heads}
 
 
@@ -225,7 +225,7 @@ def unknown_options(text: str, where: Path) -> list[str]:
 
 def unknown_environments(text: str, where: Path) -> list[str]:
     ini = (ROOT / "tox.ini").read_text("utf-8")
-    heads = re.findall(r"^\[testenv:(.+)\]", ini, re.M)
+    heads = re.findall(r"^\[testenv:(.+)\]", ini, re.MULTILINE)
     known = set(re.findall(r"[\w-]+", " ".join(heads)))
     named = {name for group in ENVIRONMENTS.findall(text) for name in group.split(",")}
     return [f"tox has no environment {name}" for name in sorted(named - known)]

@@ -24,7 +24,12 @@ def test_it_is_asked_until_it_says_yes() -> None:
 
 def test_it_gives_up_and_looks_once_more_when_the_time_is_up() -> None:
     looks: list[int] = []
-    assert not wait_until(lambda: bool(looks.append(1)), 0.05, pause=0.01)
+
+    def look() -> bool:
+        looks.append(1)
+        return False
+
+    assert not wait_until(look, 0.05, pause=0.01)
     assert len(looks) >= 2
     assert wait_until(lambda: True, -1), "what is so already needs no time"
 

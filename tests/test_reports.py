@@ -382,7 +382,7 @@ def test_the_markdown_report_has_a_note_for_each_value_and_escapes_texts(
 
     assert used == defined
     assert len(defined) == 7 * 3
-    outside_code = re.sub(r"(`+).+?\1", "", re.sub(r"```.*?```", "", text, flags=re.S))
+    outside_code = re.sub(r"(`+).+?\1", "", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     assert "<script>" not in outside_code
     assert "\x00" not in text and "\u202e" not in text
 
@@ -491,7 +491,7 @@ def _luminance(colour: str) -> float:
 def test_the_palette_has_enough_contrast(scheme: int, written: dict[str, str]) -> None:
     html = written["report.html"]
     assert "@media (prefers-color-scheme: dark)" in html
-    roots = re.findall(r":root \{(.*?)\}", html, flags=re.S)
+    roots = re.findall(r":root \{(.*?)\}", html, flags=re.DOTALL)
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", roots[scheme]))
     pairs = [(ink, paper) for ink in ("ink", "soft", "link") for paper in ("page", "sheet", "band")]
     words = ("good", "bad", "some", "none", "odd")

@@ -26,6 +26,8 @@ from store_conformance.oracle.features import FEATURES
 from store_conformance.oracle.histories import explore
 from store_conformance.suite.register import all_cases
 
+pytestmark = pytest.mark.slow
+
 EVERYTHING = frozenset(FEATURES)
 STORES = {c.name: c for c in (*catalogue.mutants(), *catalogue.variants())}
 

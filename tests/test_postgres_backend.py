@@ -24,6 +24,8 @@ from store_conformance.backends.base import Backend, BackendError, Deployment
 from store_conformance.backends.engines.processes import descendants, runs
 from store_conformance.contract import Location
 
+pytestmark = pytest.mark.slow
+
 # -- postgres ----------------------------------------------------------------------------------------
 
 

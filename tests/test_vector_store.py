@@ -48,6 +48,8 @@ from store_conformance.backends.vector.store import VectorStore
 from store_conformance.mutants.reference import ReferenceStore
 from tests.vector_memory_driver import MemoryDriver
 
+pytestmark = pytest.mark.slow
+
 DIMS = 12
 Open = Callable[..., AbstractContextManager[VectorStore]]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-import store_conformance.suite as suite
+from store_conformance import suite
 from store_conformance.backends.base import Backend, BackendError, EngineUnavailableError
 from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.hybrid import HybridBackend

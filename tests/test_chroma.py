@@ -18,6 +18,8 @@ from store_conformance.backends.vector.chroma import ChromaStore
 from store_conformance.backends.vector.errors import EngineError
 from tests.driver_checks import INDEX, WORDS
 
+pytestmark = pytest.mark.slow
+
 TENANTS = {"small": 4, "even": 6, "big": 15}
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 STORE = """
 from contextlib import contextmanager
 from langgraph.store.memory import InMemoryStore

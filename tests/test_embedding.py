@@ -150,6 +150,7 @@ def test_name_leads_to_an_embedder_that_knows_its_name(name: str, dims: int) -> 
 
 
 @pytest.mark.parametrize("name", ["exact:18", "real"])
+@pytest.mark.slow
 def test_another_process_rebuilds_the_same_vectors_by_name(name: str) -> None:
     code = (
         "import json, sys; from store_conformance.embedding import embedder_from_name as e;"

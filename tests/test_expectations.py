@@ -214,6 +214,7 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command_gates_by_them(tmp_path: Path) -> None:
     assert command(tmp_path).returncode == 0, "InMemoryStore breaks X6, which is known"
     path = tmp_path / "more.toml"

@@ -27,6 +27,8 @@ from store_conformance.oracle.features import FEATURES
 from store_conformance.oracle.histories import explore
 from store_conformance.suite.register import all_cases
 
+pytestmark = pytest.mark.slow
+
 EVERYTHING = frozenset(FEATURES)
 STORES: dict[str, catalogue.Mutant | catalogue.Variant] = {
     **{m.name: m for m in catalogue.mutants()},

@@ -15,6 +15,8 @@ from store_conformance.harness.settings import Settings
 from store_conformance.suite.register import all_cases
 from tests.nonsense_stores import KINDS
 
+pytestmark = pytest.mark.slow
+
 FILE = Path(__file__).with_name("nonsense_stores.py")
 RULES = ("E7", "E9", "K1", "O1")
 """Those that go through whole stores, and some that look into single answers."""

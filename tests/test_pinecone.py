@@ -25,6 +25,8 @@ from langgraph.store.base import PutOp
 from tests import driver_checks
 from tests.driver_checks import INDEX
 
+pytestmark = pytest.mark.slow
+
 pinecone = pytest.importorskip("pinecone", reason="the pinecone SDK is not installed")
 
 from store_conformance.backends.vector.errors import (  # noqa: E402

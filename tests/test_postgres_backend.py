@@ -35,6 +35,8 @@ from tests.backend_use import (
     use,
 )
 
+pytestmark = pytest.mark.slow
+
 # -- postgres ----------------------------------------------------------------------------------------
 
 

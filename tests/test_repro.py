@@ -24,6 +24,8 @@ from store_conformance.runs.findings import Finding, findings, write_finding
 from store_conformance.runs.repro import confirm, reproducer
 from store_conformance.suite.register import all_cases
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "reports" / "published" / "findings"
 OURS = {"store_conformance"}

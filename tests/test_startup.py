@@ -55,6 +55,7 @@ def test_help_and_wrong_options_import_little(tmp_path: Path, arguments: tuple[s
     assert imported(tmp_path, *arguments) & HEAVY == set()
 
 
+@pytest.mark.slow
 def test_a_run_of_one_rule_imports_what_that_rule_needs(tmp_path: Path) -> None:
     run = ("run", "-b", "memory", "--out", "out", "-n", "0", "--histories", "1", "--steps", "2")
     plain = imported(tmp_path, *run, "--rule", "K2")
@@ -215,6 +216,7 @@ def compiled(prefix: Path, **environment: str) -> list[str]:
     return list(json.loads(done.stdout))
 
 
+@pytest.mark.slow
 def test_compiled_templates_are_kept_where_python_keeps_compiled_modules(tmp_path: Path) -> None:
     kept = compiled(tmp_path)
 
@@ -222,6 +224,7 @@ def test_compiled_templates_are_kept_where_python_keeps_compiled_modules(tmp_pat
     assert all(Path(file).is_relative_to(tmp_path) for file in kept)
 
 
+@pytest.mark.slow
 def test_they_are_not_kept_where_python_keeps_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 

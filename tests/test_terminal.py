@@ -146,6 +146,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_command_that_shows_a_finding_alone_shows_it(folder: Path) -> None:
     mine = ("--store", "mine.py:open_store", "--declare", "no-ttl", "--option", "size=2")
     done = run(folder, *mine, "--rule", "X5,K2", "--out", "out", "--no-confirm")
@@ -159,6 +160,7 @@ def test_the_command_that_shows_a_finding_alone_shows_it(folder: Path) -> None:
     assert "mine X5 SHOULD" in alone.stdout
 
 
+@pytest.mark.slow
 def test_nothing_verified_is_no_success_and_says_why(folder: Path) -> None:
     done = run(folder, "--store", "mine.py:open_store", "--declare", "no-vectors", "--rule", "V4")
 

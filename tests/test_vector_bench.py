@@ -30,6 +30,8 @@ from store_conformance.backends.vector.driver import Where
 from store_conformance.backends.vector.store import VectorStore
 from tests.vector_memory_driver import MemoryDriver
 
+pytestmark = pytest.mark.slow
+
 
 class RawDict(_BulkOfOne):
     """The dict without the store."""

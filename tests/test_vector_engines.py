@@ -36,6 +36,8 @@ from store_conformance.backends.vector.versions import require
 from store_conformance.contract import Location
 from tests.driver_checks import INDEX
 
+pytestmark = pytest.mark.slow
+
 OWN = {
     "qdrant": Deployment.PROCESS,
     "chroma": Deployment.PROCESS,

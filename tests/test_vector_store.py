@@ -49,6 +49,8 @@ from store_conformance.contract.secrets import one_line
 from store_conformance.mutants.reference import ReferenceStore
 from tests.vector_memory_driver import MemoryDriver
 
+pytestmark = pytest.mark.slow
+
 DIMS = 12
 Open = Callable[..., AbstractContextManager[VectorStore]]
 

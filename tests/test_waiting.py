@@ -162,6 +162,7 @@ def open_store(at, index, ttl):
 """
 
 
+@pytest.mark.slow
 def test_a_slow_store_is_given_items_that_live_longer(tmp_path: Path) -> None:
     """Within five seconds it cannot do all the reads; that is no reason to know nothing of it."""
     file = tmp_path / "slow_store.py"

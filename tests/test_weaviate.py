@@ -25,7 +25,10 @@ from store_conformance.backends.vector.driver import NEVER, Head, Record, Where
 from store_conformance.backends.vector.errors import EngineError, ForeignCollectionError
 from store_conformance.backends.vector.weaviate import WeaviateStore, connect
 
-pytestmark = pytest.mark.skipif(binary() is None, reason="no weaviate binary on PATH")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(binary() is None, reason="no weaviate binary on PATH"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,8 @@ from store_conformance.runs import workers
 from store_conformance.runs.session import RunOptions, RunSession, Selection, session_from_options
 from store_conformance.runs.workers import FEW, MOST, choose_workers, usable_cores
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_cores_of_this_process_count_and_not_those_of_the_machine() -> None:
     if not hasattr(os, "sched_setaffinity"):

@@ -151,6 +151,7 @@ class RunSession:
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     waiting: WaitingCases = field(init=False)
     _held: dict[str, tuple[Expectation, ...]] = field(default_factory=dict)
+    _avoided: dict[str, frozenset[str]] = field(default_factory=dict)
     _writer: RunWriter | None = None
     _begin: float = 0.0
     _spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -313,7 +314,11 @@ class RunSession:
 
     def _avoid(self, backend: str) -> frozenset[str]:
         """What random histories exclude, because an expectation says so."""
-        return frozenset(feature for e in self._holding(backend) for feature in e.excluded())
+        if backend not in self._avoided:
+            self._avoided[backend] = frozenset(
+                feature for e in self._holding(backend) for feature in e.excluded()
+            )
+        return self._avoided[backend]
 
     def expected(self, row: Row) -> Expectation | None:
         return next((e for e in self._holding(row.backend) if e.matches(row)), None)

@@ -256,7 +256,9 @@ class QdrantStore(VectorStore):
     >>> with QdrantStore.from_url("http://127.0.0.1:6333", api_key=key) as store: ...
     >>> with QdrantStore.from_path("memories", index={"dims": 384, "embed": embed}) as store: ...
 
-    A server finds approximate neighbours once a collection has grown past its indexing threshold.
+    A server finds approximate neighbours once a collection has grown past its indexing threshold; it refuses
+    requests over 32 MiB, so an item with its vector has at most 30 MB (the server's
+    ``max_request_size_mb``).
     """
 
     @classmethod
@@ -272,7 +274,11 @@ class QdrantStore(VectorStore):
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
     ) -> QdrantStore:
-        """A store on a server; nothing is connected before ``setup`` or the first operation."""
+        """
+        A store on a server; nothing is connected before ``setup`` or the first operation.
+
+        ``timeout`` is in seconds, for each request.
+        """
 
         def open_client() -> QdrantClient:
             return connect(

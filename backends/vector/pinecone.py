@@ -112,10 +112,12 @@ class PineconeDriver:
         return self._opened
 
     def close(self) -> None:
-        opened, self._opened, self._client = self._opened, None, None
-        if opened is not None:
-            with suppress(Exception):  # closing: there is nobody left to tell
-                opened.close()
+        opened, client = self._opened, self._client
+        self._opened = self._client = None
+        for each in (opened, client):  # each has connections of its own
+            if each is not None:
+                with suppress(Exception):  # closing: there is nobody left to tell
+                    each.close()
 
     # Schema
 

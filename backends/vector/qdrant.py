@@ -81,7 +81,7 @@ class QdrantDriver:
         """With ``rest_timeout`` (seconds) what is asked often goes over REST, not through the client."""
         self._connect = connect
         self._collection = collection
-        self._errors = Asking(self.engine, self._hint, (secret,))
+        self._secret = secret
         self._rest = None if rest_timeout is None else (secret, rest_timeout)
         self._client_lock = threading.Lock()
         self._made: tuple[QdrantClient, Points] | None = None
@@ -233,7 +233,8 @@ class QdrantDriver:
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
         """One call at a time in local mode, and the client's errors as ours."""
-        with self._errors(what):
+        # Made for each call: kept, it would hold the driver in a circle of references.
+        with Asking(self.engine, self._hint, (self._secret,))(what):
             self._connected()  # also decides whether calls take turns
             with self._turn:
                 yield

@@ -35,6 +35,7 @@ from store_conformance.contract import Location
 
 if TYPE_CHECKING:
     from langgraph.store.base import IndexConfig, TTLConfig
+    from pinecone import Pinecone
 
 SERVICE = "https://api.pinecone.io"
 INDEX_VARIABLE = "PINECONE_INDEX"
@@ -111,8 +112,9 @@ class PineconeBackend(VectorBackend):
         if self._made_index:
             self._made_index = False
             self._named.clear()
-            with contextlib.suppress(Exception):  # the service may be out of reach
-                drop(self._client(), self._index)
+            # The service may be out of reach.
+            with contextlib.suppress(Exception), self._client() as client:
+                drop(client, self._index)
         super().tidy()
 
     def private(self) -> PineconeBackend | None:
@@ -120,20 +122,22 @@ class PineconeBackend(VectorBackend):
             return None
         return PineconeBackend(deployment=self.deployment, options=self._options)
 
-    def _client(self) -> Any:
+    def _client(self) -> Pinecone:
         return connect(self.key, self.url)
 
     def drop(self, name: str) -> None:
-        client = self._client()
-        if self.deployment is Deployment.EMULATED:
-            drop(client, name)
-            return
-        for index in indexes_of(client, self._index):
-            with contextlib.suppress(Exception):  # it may have nothing there
-                client.index(name=index).delete_namespace(name=name)
+        with self._client() as client:
+            if self.deployment is Deployment.EMULATED:
+                drop(client, name)
+                return
+            for each in indexes_of(client, self._index):
+                # It may have nothing there.
+                with contextlib.suppress(Exception), client.index(name=each) as index:
+                    index.delete_namespace(name=name)
 
     def engine_version(self) -> str:
-        list(self._client().indexes.list())  # it asks when the first is wanted
+        with self._client() as client:
+            list(client.indexes.list())  # it asks when the first is wanted
         version = metadata.version("pinecone")
         if self.deployment is Deployment.EMULATED:
             return f"emulator of Pinecone's API (not Pinecone), driven by pinecone {version}"

@@ -330,7 +330,8 @@ class ChromaStore(VectorStore):
     >>> with ChromaStore.from_path("memories", index={"dims": 384, "embed": embed}) as store: ...
 
     Neighbours are approximate.  A folder is for one process: a second one that has it open misses
-    what the first writes, without an error; several processes need the server.
+    what the first writes, without an error; several processes need the server.  The server refuses
+    requests over 40 MiB, so an item has at most 36 MB.
     """
 
     @classmethod
@@ -343,7 +344,11 @@ class ChromaStore(VectorStore):
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
     ) -> ChromaStore:
-        """A store on a server; ``headers`` carry whatever a proxy in front of it asks for."""
+        """
+        A store on a server; ``headers`` carry whatever a proxy in front of it asks for.
+
+        Raises ``ValueError`` for a URL that is not one of HTTP.
+        """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(

@@ -112,10 +112,12 @@ class PineconeDriver:
         return self._opened
 
     def close(self) -> None:
-        opened, self._opened, self._client = self._opened, None, None
-        if opened is not None:
-            with suppress(Exception):  # closing: there is nobody left to tell
-                opened.close()
+        opened, client = self._opened, self._client
+        self._opened = self._client = None
+        for each in (opened, client):  # each has connections of its own
+            if each is not None:
+                with suppress(Exception):  # closing: there is nobody left to tell
+                    each.close()
 
     # Schema
 
@@ -378,7 +380,8 @@ class PineconeStore(VectorStore):
     >>> with PineconeStore.from_index("memories", api_key=key, index={...}) as store: ...
 
     The index is made if it is not there, with the dimensions of the index configuration.  A value
-    with its index fields has at most 40 KB.  Every write waits until searches see it.
+    with its index fields has at most 40 KB (40,960 bytes of metadata a record, Pinecone's own limit), else
+    ``LimitExceededError`` is raised.  Every write waits until searches see it.
     """
 
     @classmethod
@@ -399,6 +402,8 @@ class PineconeStore(VectorStore):
         A store in the index of this name; nothing is connected before ``setup`` or the first use.
 
         ``host`` is the control plane's, for an emulator.  ``deployment`` says where an index is made.
+        ``timeout`` is in seconds, for each request; ``visible_within`` seconds after an acknowledged write
+        ``EngineError`` is raised if searches do not see it.
         """
 
         def open_client() -> Pinecone:

@@ -81,7 +81,7 @@ class QdrantDriver:
         """With ``rest_timeout`` (seconds) what is asked often goes over REST, not through the client."""
         self._connect = connect
         self._collection = collection
-        self._errors = Asking(self.engine, self._hint, (secret,))
+        self._secret = secret
         self._rest = None if rest_timeout is None else (secret, rest_timeout)
         self._client_lock = threading.Lock()
         self._made: tuple[QdrantClient, Points] | None = None
@@ -233,7 +233,8 @@ class QdrantDriver:
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
         """One call at a time in local mode, and the client's errors as ours."""
-        with self._errors(what):
+        # Made for each call: kept, it would hold the driver in a circle of references.
+        with Asking(self.engine, self._hint, (self._secret,))(what):
             self._connected()  # also decides whether calls take turns
             with self._turn:
                 yield
@@ -256,7 +257,9 @@ class QdrantStore(VectorStore):
     >>> with QdrantStore.from_url("http://127.0.0.1:6333", api_key=key) as store: ...
     >>> with QdrantStore.from_path("memories", index={"dims": 384, "embed": embed}) as store: ...
 
-    A server finds approximate neighbours once a collection has grown past its indexing threshold.
+    A server finds approximate neighbours once a collection has grown past its indexing threshold; it refuses
+    requests over 32 MiB, so an item with its vector has at most 30 MB (the server's
+    ``max_request_size_mb``).
     """
 
     @classmethod
@@ -272,7 +275,11 @@ class QdrantStore(VectorStore):
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
     ) -> QdrantStore:
-        """A store on a server; nothing is connected before ``setup`` or the first operation."""
+        """
+        A store on a server; nothing is connected before ``setup`` or the first operation.
+
+        ``timeout`` is in seconds, for each request.
+        """
 
         def open_client() -> QdrantClient:
             return connect(

@@ -306,7 +306,8 @@ class QdrantEdgeStore(VectorStore):
 
     >>> with QdrantEdgeStore.from_path("memories", index={"dims": 384, "embed": embed}) as store: ...
 
-    Searches compare all vectors that the filter leaves, which is exact.  A folder is for one process.
+    Searches compare all vectors that the filter leaves, which is exact.  A folder is for one process: it is
+    locked, and a second one gets ``EngineError``.
     """
 
     @classmethod

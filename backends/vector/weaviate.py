@@ -293,7 +293,8 @@ class WeaviateStore(VectorStore):
     >>> with WeaviateStore.from_url("http://127.0.0.1:8080", index={...}) as store: ...
 
     Searches whose prefix and filter leave at most 40,000 vectors are exact; beyond that the server
-    finds approximate neighbours.
+    finds approximate neighbours.  Limit and offset of a semantic search reach 10,000 items together, which is
+    the server's QUERY_MAXIMUM_RESULTS; beyond it ``LimitExceededError`` is raised.
     """
 
     @classmethod
@@ -312,6 +313,8 @@ class WeaviateStore(VectorStore):
         A store on a server; nothing is connected before ``setup`` or the first operation.
 
         ``grpc`` is ``host:port`` of the gRPC side, the URL's host and port 50051 if not given.
+        ``timeout`` is in seconds, for each request.  Raises ``ValueError`` for a collection's name that
+        Weaviate would not take.
         """
 
         def open_client() -> WeaviateClient:

@@ -6,16 +6,19 @@ The freedoms that the contract leaves (order of ties, unindexed items in a ranki
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from store_conformance.embedding.exact import ExactEmbeddings
+from store_conformance.harness.compat import Item
 from store_conformance.harness.errors import CheckFailedError
 from store_conformance.harness.lab import type_difference
 from store_conformance.harness.text import shorten
 from store_conformance.oracle import answers
 from store_conformance.oracle.features import FEATURES
-from store_conformance.oracle.model import Model, ModelItem, Place
+from store_conformance.oracle.model import Model, ModelItem, Namespace, Place, Value
 from store_conformance.oracle.strategies import filter_feature
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ EVERYTHING = 10_000
 class DivergenceError(CheckFailedError):
     """The store's answer is none that the contract allows."""
 
-    def __init__(self, feature: str, message: str, *, expected: Any, got: Any) -> None:
+    def __init__(self, feature: str, message: str, *, expected: object, got: object) -> None:
         super().__init__(message, expected=expected, got=got)
         self.feature = feature
 
@@ -43,8 +46,8 @@ class Divergence:
     rule_id: str
     feature: str
     message: str
-    expected: Any
-    got: Any
+    expected: object
+    got: object
     history: list[str] = field(default_factory=list)
     steady: bool = True
     """Whether it showed again when the same history was replayed."""
@@ -58,9 +61,9 @@ class Comparison:
         self.model = model
         self.on = on
         self.cosine = ExactEmbeddings().cosine
-        self.born: dict[Any, tuple[Any, Any]] = {}
+        self.born: dict[Place, tuple[datetime, datetime]] = {}
 
-    def item(self, got: Any, want: ModelItem, feature: str) -> None:
+    def item(self, got: Item, want: ModelItem, feature: str) -> None:
         answers.item(got, "a read")
         place = (tuple(got.namespace), got.key)
         if place != want.place:
@@ -73,7 +76,7 @@ class Comparison:
                 kind, f"the value differs: {difference}", expected=want.value, got=got.value
             )
 
-    def get(self, namespace: tuple[str, ...], key: str, feature: str = "get") -> None:
+    def get(self, namespace: Namespace, key: str, feature: str = "get") -> None:
         got, want = self.store.get(namespace, key), self.model.get(namespace, key)
         if (got is None) != (want is None):
             raise DivergenceError(feature, f"get({namespace!r}, {key!r})", expected=want, got=got)
@@ -81,7 +84,7 @@ class Comparison:
             self.item(got, want, feature)
             self._stamps(got, want)
 
-    def _stamps(self, got: Any, want: ModelItem) -> None:
+    def _stamps(self, got: Item, want: ModelItem) -> None:
         if "created" not in self.on:
             return
         known = self.born.get(want.place)
@@ -91,7 +94,14 @@ class Comparison:
             )
         self.born[want.place] = (got.created_at, got.updated_at)
 
-    def found(self, got: list[Any], certain: Any, free: Any, feature: str, what: str) -> None:
+    def found(
+        self,
+        got: list[Any],
+        certain: Iterable[ModelItem],
+        free: Iterable[ModelItem],
+        feature: str,
+        what: str,
+    ) -> None:
         """A full listing: each certain match once, others only where they are free."""
         places = [(tuple(i.namespace), i.key) for i in answers.items(got, what)]
         if len(set(places)) != len(places):
@@ -112,9 +122,7 @@ class Comparison:
         for item in got:
             self.item(item, {**need, **may}[tuple(item.namespace), item.key], "search")
 
-    def search(
-        self, prefix: tuple[str, ...], conditions: dict[str, Any], limit: int, offset: int
-    ) -> None:
+    def search(self, prefix: Namespace, conditions: Value, limit: int, offset: int) -> None:
         want = self.model.search(prefix, conditions)
         feature = filter_feature(conditions)
         given: dict[str, Any] = {"filter": conditions} if conditions else {}
@@ -137,9 +145,7 @@ class Comparison:
                 "page", f"{what} is no slice of all matches", expected=wanted, got=got
             )
 
-    def query(
-        self, prefix: tuple[str, ...], text: str, conditions: dict[str, Any], limit: int
-    ) -> None:
+    def query(self, prefix: Namespace, text: str, conditions: Value, limit: int) -> None:
         want = self.model.search(prefix, conditions)
         given: dict[str, Any] = {"filter": conditions} if conditions else {}
         full = self.store.search(prefix, query=text, limit=EVERYTHING, **given)

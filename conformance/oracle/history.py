@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
@@ -25,12 +25,8 @@ from store_conformance.oracle.comparison import (
     DivergenceError,
 )
 from store_conformance.oracle.features import FEATURES
-from store_conformance.oracle.model import Matches, Model, Namespace, Place
+from store_conformance.oracle.model import Index, Matches, Model, Namespace, Place, Value
 from store_conformance.oracle.strategies import Draws, derived, filter_feature
-
-Value: TypeAlias = dict[str, Any]
-Index: TypeAlias = list[str] | Literal[False] | None
-"""A put's ``index``: paths, ``False`` for no vectors, ``None`` for what the store was opened with."""
 
 
 class History(RuleBasedStateMachine):

@@ -11,6 +11,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from store_conformance.oracle.model import Index, Namespace, Value
+
 LABELS = ["a", "ab", "A", "b", "a b", "a_b", "a%b", "50%", "é", "*", "x/y", "user-1"]
 PLAIN_LABELS = ["a", "ab", "b", "c"]
 KEYS = ["k", "K", "k ", "k.1", "", "ключ", "it's", "a/b", "k\n", "%"]
@@ -23,7 +25,7 @@ dates = st.sampled_from(["2023-01-01", "2024-02-29", "2024-10-01"])
 words = st.sampled_from(["red", "green", "Red", "re", "", "10", "50%", "o'clock", "naïve"])
 
 
-def values(on: frozenset[str]) -> st.SearchStrategy[dict[str, Any]]:
+def values(on: frozenset[str]) -> st.SearchStrategy[Value]:
     """JSON objects over a few fields, so that filters meet them often."""
     number = st.one_of(numbers, whole_floats) if "floats" in on else numbers
     scalars = [number, words, dates, st.none()]
@@ -44,7 +46,7 @@ def values(on: frozenset[str]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def filters(on: frozenset[str]) -> st.SearchStrategy[dict[str, Any]]:
+def filters(on: frozenset[str]) -> st.SearchStrategy[Value]:
     """Filters of the kinds that are switched on."""
     fields: dict[str, list[st.SearchStrategy[Any]]] = {
         k: [] for k in ("n", "s", "d", "x", "tags", "o")
@@ -84,17 +86,17 @@ def filters(on: frozenset[str]) -> st.SearchStrategy[dict[str, Any]]:
 class Draws:
     """What the steps of a history are drawn from."""
 
-    namespace: st.SearchStrategy[tuple[str, ...]]
-    prefix: st.SearchStrategy[tuple[str, ...]]
+    namespace: st.SearchStrategy[Namespace]
+    prefix: st.SearchStrategy[Namespace]
     """Of a search: also empty."""
-    pattern: st.SearchStrategy[tuple[str, ...]]
+    pattern: st.SearchStrategy[Namespace]
     """Of a listing's prefix, with ``*``."""
-    plain_pattern: st.SearchStrategy[tuple[str, ...]]
+    plain_pattern: st.SearchStrategy[Namespace]
     """Of a listing's suffix, without."""
     key: st.SearchStrategy[str]
-    value: st.SearchStrategy[dict[str, Any]]
-    condition: st.SearchStrategy[dict[str, Any]]
-    index: st.SearchStrategy[Any]
+    value: st.SearchStrategy[Value]
+    condition: st.SearchStrategy[Value]
+    index: st.SearchStrategy[Index]
     """The ``index`` of a put."""
 
     @classmethod
@@ -103,7 +105,7 @@ class Draws:
         odd = "lookalike" in on
         label = st.sampled_from(LABELS if odd else PLAIN_LABELS)
         name = label.filter(lambda x: x != "*")
-        index = st.sampled_from(
+        index: st.SearchStrategy[Index] = st.sampled_from(
             [None, None, None, False, ["s"], ["notes[*].text"], ["notes[-1].text", "text"]]
         )
         return cls(
@@ -118,9 +120,9 @@ class Draws:
         )
 
 
-def derived(value: dict[str, Any], on: frozenset[str]) -> list[dict[str, Any]]:
+def derived(value: Value, on: frozenset[str]) -> list[Value]:
     """Filters at the very values of an item, where off-by-one and wrong types show."""
-    found: list[tuple[str, dict[str, Any]]] = []
+    found: list[tuple[str, Value]] = []
     for name, ranges in (("n", "operator"), ("d", "strings")):
         if name in value:
             operators = ("$gt", "$gte", "$lt", "$lte")
@@ -134,7 +136,7 @@ def derived(value: dict[str, Any], on: frozenset[str]) -> list[dict[str, Any]]:
     return [conditions for kind, conditions in found if kind in on]
 
 
-def filter_feature(conditions: dict[str, Any]) -> str:
+def filter_feature(conditions: Value) -> str:
     """The most particular feature of a filter."""
     kinds = set()
     for name, wanted in conditions.items():

@@ -4,6 +4,13 @@ New Python processes for the other ends of cases, quickly.
 Importing LangGraph takes longer than most cases.  Where the system can fork, a *fork server* imports it once,
 holds no store and no thread, and forks a process for each request; elsewhere every process is started
 from nothing.
+
+It is not the fork server of `multiprocessing` with ``set_forkserver_preload``, which was tried and forks nearly as
+fast.  That one runs the main module of the parent again in every child (``spawn.prepare``; nothing switches it
+off), here pytest's or a script of the user's that may have no guard.  There is one of it in a process, so that
+what is preloaded, and when it is started, would be shared with a store under test that uses it itself.  Its children
+have the environment of the time when it was started, where a case may have changed it since.  And it gives no
+pipes for stdin, stdout and stderr, nor a process group to be killed as a whole.
 """
 
 from __future__ import annotations

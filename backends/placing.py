@@ -21,23 +21,41 @@ class UnprovenPlaceError(EngineUnavailableError):
 
 
 class Fresh:
-    """Names of places that were made and not opened yet; thread safe."""
+    """
+    The places that were made here, with how often each was opened; thread safe.
+
+    A place has to be empty when its one and only opening looks at it.  Openings are counted before they
+    look or make anything, so one that finds something and is the only one has found somebody else's.
+    """
 
     def __init__(self) -> None:
-        self._names: set[str] = set()
+        self._openings: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def add(self, name: str) -> None:
         with self._lock:
-            self._names.add(name)
+            self._openings[name] = 0
 
-    def take(self, name: str) -> bool:
-        """Whether this is the first opening of a place made here: then it has to be empty."""
+    def enter(self, name: str) -> None:
+        """Count an opening that is about to look."""
         with self._lock:
-            fresh = name in self._names
-            self._names.discard(name)
-        return fresh
+            if name in self._openings:
+                self._openings[name] += 1
 
-    def has(self, name: str) -> bool:
+    def alone(self, name: str) -> bool:
+        """Whether the place has been opened once, and nowhere but here."""
         with self._lock:
-            return name in self._names
+            return self._openings.get(name) == 1
+
+    def unopened(self, name: str) -> bool:
+        with self._lock:
+            return self._openings.get(name) == 0
+
+    def handed_over(self) -> None:
+        """Other processes may open what was made so far: nothing is known of it any more."""
+        with self._lock:
+            self._openings.clear()
+
+    def forget(self, name: str) -> None:
+        with self._lock:
+            self._openings.pop(name, None)

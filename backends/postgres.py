@@ -321,6 +321,8 @@ class PostgresBackend(Backend):
         elif self._database is not None:
             import psycopg
 
+            self._fresh.forget(at.name)
+
             # A schema that cannot go now (server stopped, connection lost) goes when the run ends.
             with suppress(psycopg.Error, BackendError):
                 self._database.drop(at.name)
@@ -334,7 +336,11 @@ class PostgresBackend(Backend):
 
         fresh = self._owner(at)._fresh
         opening = Opening(
-            self._conninfo(at), _place(at), lambda: fresh.take(at.name), pool=self._pool
+            self._conninfo(at),
+            _place(at),
+            enter=lambda: fresh.enter(at.name),
+            first=lambda: fresh.alone(at.name),
+            pool=self._pool,
         )
         opener = open_sync if mode == "sync" else open_async
         return opener(opening, index, ttl)
@@ -349,7 +355,7 @@ class PostgresBackend(Backend):
         return within(params, at.name, at.options.get("vector_schema", "public"))
 
     def snippet(self, at: Location, mode: Mode) -> Snippet:
-        if self._owner(at)._fresh.has(at.name):
+        if self._owner(at)._fresh.unopened(at.name):
             self._prove(at)  # whoever is handed a fresh place runs a script there
         name = "PostgresStore" if mode == "sync" else "AsyncPostgresStore"
         pool = "" if self._pool is None else f', pool_config={{"max_size": {self._pool}}}'
@@ -365,7 +371,7 @@ class PostgresBackend(Backend):
         from store_conformance.backends.engines.postgres_url import connect, parse
 
         with connect(parse(self._conninfo(at))) as connection:
-            _place(at).prove(connection, fresh=True)
+            _place(at).prove(connection, fresh=lambda: True)
 
     def bytes_on_disk(self, at: Location) -> int | None:
         return self._owner(at)._running().size(at.name)
@@ -375,6 +381,7 @@ class PostgresBackend(Backend):
     def spec(self) -> dict[str, Any]:
         """It holds the password: for the pipe to a child process, and for nothing that is kept."""
         template = str(self._template) if self._template is not None else None
+        self._fresh.handed_over()
         return {
             "backend": self.name,
             "deployment": str(self.deployment),

@@ -226,7 +226,7 @@ class Database:
         try:
             asked = within(self.params, name, self.vector_schema)
             with psycopg.connect(asked, autocommit=True) as connection:
-                self.place(name).prove(connection, fresh=True)
+                self.place(name).prove(connection, fresh=lambda: True)
         except psycopg.OperationalError as error:
             raise unavailable(self.params, str(error)) from None
         finally:
@@ -238,7 +238,7 @@ class Database:
         name = self.create()
         try:
             with connect({**self._home, "dbname": name}) as connection:
-                self.place(name).prove(connection, fresh=True)
+                self.place(name).prove(connection, fresh=lambda: True)
         finally:
             self.drop(name)
 

@@ -25,10 +25,15 @@ POOL_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Opening:
-    """All that one opening needs; ``first`` says, when asked, whether the place must be empty."""
+    """
+    All that one opening needs.
+
+    ``enter`` is told of it first; ``first`` says, after a look, whether the place had to be empty.
+    """
 
     conninfo: str
     place: Place
+    enter: Callable[[], None]
     first: Callable[[], bool]
     pool: int | None = None
     """The most connections of a pool; None: one connection and no pool."""
@@ -86,6 +91,7 @@ class _Proof:
     """Proves every connection of one opening; only the first has to find the place empty."""
 
     def __init__(self, opening: Opening) -> None:
+        opening.enter()
         self._opening = opening
         self._proved = 0
         self._failed: UnprovenPlaceError | None = None
@@ -95,7 +101,7 @@ class _Proof:
 
     def configure(self, conn: Any) -> None:
         try:
-            self._opening.place.prove(conn, fresh=self._fresh())
+            self._opening.place.prove(conn, fresh=self._fresh)
         except UnprovenPlaceError as error:
             self._failed = error
             raise
@@ -103,7 +109,7 @@ class _Proof:
 
     async def aconfigure(self, conn: Any) -> None:
         try:
-            await self._opening.place.aprove(conn, fresh=self._fresh())
+            await self._opening.place.aprove(conn, fresh=self._fresh)
         except UnprovenPlaceError as error:
             self._failed = error
             raise

@@ -7,7 +7,7 @@ The search path of a place travels in ``options``, which a pooler may drop witho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -49,6 +49,7 @@ SELECT current_database()::text AS database,
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   ) AS tables
 """
+Fresh = Callable[[], bool]
 _ASKED = {"tables": list(TABLES)}
 
 
@@ -63,12 +64,15 @@ class Place:
 
     # -- proofs ------------------------------------------------------------------------------------
 
-    def prove(self, conn: Any, *, fresh: bool) -> None:
-        """Raise ``UnprovenPlaceError`` unless the connection is here, and alone; ``fresh``: and empty."""
+    def prove(self, conn: Any, *, fresh: Fresh) -> None:
+        """Raise ``UnprovenPlaceError`` unless the connection is here and alone.
+
+        ``fresh`` says, once the look was taken, whether the place had to be empty.
+        """
         row = conn.execute(_LOOK, _ASKED, prepare=False).fetchone()
         self._judge(_named(row, ("database", "schema", "path", "tables", *_MARKS)), fresh=fresh)
 
-    async def aprove(self, conn: Any, *, fresh: bool) -> None:
+    async def aprove(self, conn: Any, *, fresh: Fresh) -> None:
         cursor = await conn.execute(_LOOK, _ASKED, prepare=False)
         row = await cursor.fetchone()
         self._judge(_named(row, ("database", "schema", "path", "tables", *_MARKS)), fresh=fresh)
@@ -84,7 +88,7 @@ class Place:
 
     # -- what was seen -----------------------------------------------------------------------------
 
-    def _judge(self, seen: Mapping[str, Any], *, fresh: bool) -> None:
+    def _judge(self, seen: Mapping[str, Any], *, fresh: Fresh) -> None:
         self._judge_database(seen["database"])
         if seen["schema"] != self.schema:
             raise self._wrong_path(seen["path"], seen["schema"])
@@ -104,7 +108,7 @@ class Place:
                 f"the {self.kind} of the place does not carry the mark of a run; {UNTOUCHED}.",
                 MENDED,
             )
-        if fresh and seen["tables"]:
+        if seen["tables"] and fresh():
             raise UnprovenPlaceError(
                 "postgres",
                 f"a fresh place already holds {', '.join(sorted(seen['tables']))}; {UNTOUCHED}.",

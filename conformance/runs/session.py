@@ -37,11 +37,13 @@ from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job, WaitingCases
 from store_conformance.runs.expectations import Expectation, read_expectations
 from store_conformance.runs.facts import corpus_facts, describe, machine, suite_version
+from store_conformance.runs.preflight import keeps_apart
 from store_conformance.runs.run_file import RunWriter
 from store_conformance.suite.register import all_cases
 
 IMPATIENT_SECONDS = 15.0
 CONFIRM_SECONDS = 60.0
+PREFLIGHT_SECONDS = 30.0
 SCENARIOS = ("procedural", "semantic", "episodic")
 
 
@@ -155,6 +157,8 @@ class RunSession:
                 self.absent[name] = str(error)
                 del self.backends[name]
                 continue
+            if isinstance(backend, FactoryBackend):
+                keeps_apart(backend, min(self.settings.timeout, PREFLIGHT_SECONDS))
             self.facts[name] = describe(backend)
             self._spent[name] += time.perf_counter() - begin
 

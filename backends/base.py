@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Literal
 
 from langgraph.store.base import BaseStore
 
+from store_conformance.backends.faults import of_the_machine
 from store_conformance.contract import ALL, Capability, Location
 
 Mode = Literal["sync", "async"]
@@ -268,6 +269,10 @@ class Backend:
         """Bytes that the location takes on disk, or ``None`` where that cannot be told."""
         files = [p for p in at.path.rglob("*") if p.is_file()]
         return sum(p.stat().st_size for p in files) if files else None
+
+    def environment_fault(self, error: BaseException) -> str | None:
+        """Why an exception of a store's call is its environment's fault; ``None`` if it may be its own."""
+        return of_the_machine(error)
 
     def spec(self) -> dict[str, Any]:
         """

@@ -37,6 +37,8 @@ from store_conformance.backends.base import (
     Opened,
     Snippet,
 )
+from store_conformance.backends.engines.postgres_faults import Surroundings
+from store_conformance.backends.engines.postgres_faults import fault as postgres_fault
 from store_conformance.backends.packages import installed_with
 from store_conformance.backends.references import Reference, one_line
 from store_conformance.contract import ALL, Capability, Location
@@ -262,6 +264,11 @@ class FactoryBackend(Backend):
             awaits=self._given is AbstractAsyncContextManager,
             environment={} if self._url is None else {URL_VARIABLE: self._url},
         )
+
+    def environment_fault(self, error: BaseException) -> str | None:
+        if self._inner is not None:
+            return self._inner.environment_fault(error)
+        return postgres_fault(error, Surroundings())
 
     def bytes_on_disk(self, at: Location) -> int | None:
         return super().bytes_on_disk(at) if self._inner is None else self._inner.bytes_on_disk(at)

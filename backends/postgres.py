@@ -373,6 +373,12 @@ class PostgresBackend(Backend):
         with connect(parse(self._conninfo(at))) as connection:
             _place(at).prove(connection, fresh=lambda: True)
 
+    def environment_fault(self, error: BaseException) -> str | None:
+        from store_conformance.backends.engines.postgres_faults import Surroundings, fault
+
+        around = Surroundings() if self._database is None else self._database.surroundings
+        return fault(error, around)
+
     def bytes_on_disk(self, at: Location) -> int | None:
         return self._owner(at)._running().size(at.name)
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from store_conformance.backends.base import BackendError, EngineUnavailableError
+from store_conformance.backends.engines.postgres_faults import Surroundings
 from store_conformance.backends.engines.postgres_place import (
     MENDED,
     REMARK,
@@ -66,6 +67,7 @@ class Database:
         self._home = dict(params)
         self._found: str | None = None
         self._own = own
+        self._around = Surroundings()
         self._count = 0
         self._schemas: set[str] = set()
         self._databases: set[str] = set()
@@ -120,6 +122,9 @@ class Database:
                 raise BackendError("postgres", f"cannot create a database for the run: {reason}.")
             return
         self.pooled = self._is_pooled()
+        with connect(self._home) as plain:
+            shown = plain.execute("SHOW default_transaction_isolation").fetchone()
+            self._around = Surroundings(str(shown[0]) if shown else "unknown", self.pooled)
         self._sweep()
         reason = self._move()
         if reason is not None:
@@ -401,6 +406,11 @@ class Database:
                 if row is not None and row[0] is not None:
                     found[name] = str(row[0])
         return found
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What of the server and of what lies before it decides whose fault an error is."""
+        return self._around
 
     def versions(self) -> tuple[str, str]:
         """Versions of the server and of pgvector."""

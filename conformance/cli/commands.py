@@ -15,6 +15,7 @@ from store_conformance.contract import rule as contract_rule
 from store_conformance.contract import rules as contract_rules
 from store_conformance.harness.settings import Settings
 from store_conformance.pytest_plugin import running
+from store_conformance.runs.health import STOPPED
 from store_conformance.runs.probing import missing_halves
 from store_conformance.runs.run_file import merge_runs, read_run
 from store_conformance.runs.session import (
@@ -132,7 +133,7 @@ def conclude(result: Any, session: RunSession, folder: Path) -> int:
     if gate.code:
         click.echo(f"The gate does not hold: {len(gate.reasons)} reason(s).")
         for reason in gate.reasons[:20]:
-            if reason.startswith("expectation"):
+            if reason.startswith("expectation") or STOPPED in reason:
                 click.echo(f"  {reason}")
     else:
         click.echo("The gate holds.")

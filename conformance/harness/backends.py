@@ -12,6 +12,7 @@ from store_conformance.backends.base import (
     own_folder,
 )
 from store_conformance.backends.factory import FactoryBackend
+from store_conformance.backends.faults import causes, is_lost_connection
 from store_conformance.backends.registry import create, from_spec, names
 
 __all__ = [
@@ -20,8 +21,10 @@ __all__ = [
     "EngineUnavailableError",
     "FactoryBackend",
     "Snippet",
+    "causes",
     "create",
     "from_spec",
+    "is_lost_connection",
     "names",
     "own_folder",
 ]

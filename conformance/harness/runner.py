@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from store_conformance.contract import Capability, Level, Verdict
 from store_conformance.contract import rule as contract_rule
 from store_conformance.contract.records import Measurement, Row
+from store_conformance.harness.blame import environment_fault
 from store_conformance.harness.case import CaseSpec, Mode
 from store_conformance.harness.compat import operation_came_later, since
 from store_conformance.harness.errors import (
@@ -98,6 +99,9 @@ def run_case(
         if isinstance(error, (HungError, TooSlowError)):
             lab.abandon()
         verdict, message = judge(error, spec)
+        fault = environment_fault(backend, error, lab.journal)
+        if fault is not None and verdict != Verdict.UNSUPPORTED:
+            verdict, message = Verdict.UNVERIFIED, fault
         if isinstance(error, HungError) and patience is not None:
             message += "; it hung in other cases, so this one was not given longer"
             if spec.seconds or spec.serial:  # long by nature: this time says nothing
@@ -121,6 +125,14 @@ def run_case(
         for o in lab.observations
     )
     return Outcome(row, measurements, lab, failure, _others(row, lab))
+
+
+def not_run(
+    backend: Backend, spec: CaseSpec, mode: Mode, param: str | None, settings: Settings, why: str
+) -> Outcome:
+    """The outcome of a case that was left because nothing could be told from it."""
+    lab = Lab(backend, spec, mode, param, settings)
+    return Outcome(_row(lab, Verdict.UNVERIFIED, why, 0.0, None), (), lab, None)
 
 
 def _others(row: Row, lab: Lab) -> tuple[Row, ...]:

@@ -23,6 +23,7 @@ from store_conformance.harness.errors import HarnessError
 from store_conformance.pytest_plugin.cases import Handover
 from store_conformance.pytest_plugin.progress import ProgressPlugin, own_stdout
 from store_conformance.runs.expectations import stale
+from store_conformance.runs.health import STOPPED
 from store_conformance.runs.run_file import read_run
 from store_conformance.runs.session import RunSession
 
@@ -59,6 +60,9 @@ def judge_run(run: Run, session: RunSession | None = None) -> Gate:
         reasons += [f"expectation {p}" for p in stale(wanted, run.rows, packages)]
     if reasons:
         return Gate(EXIT_FAILED, tuple(reasons))
+    stopped = [f"{r.backend} {r.message}" for r in run.rows if r.message.startswith(STOPPED)]
+    if stopped:
+        return Gate(EXIT_UNVERIFIED, tuple(stopped))
     if not any(r.verdict == Verdict.PASS or r.expectation for r in run.rows):
         return Gate(EXIT_UNVERIFIED, ("nothing could be verified",))
     return Gate(EXIT_OK, ())

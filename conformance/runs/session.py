@@ -32,11 +32,12 @@ from store_conformance.harness.backends import (
 from store_conformance.harness.case import CaseSpec, Mode
 from store_conformance.harness.loops import HungError
 from store_conformance.harness.private_engines import stop_private
-from store_conformance.harness.runner import Outcome, run_case
+from store_conformance.harness.runner import Outcome, not_run, run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job, WaitingCases
 from store_conformance.runs.expectations import Expectation, read_expectations
 from store_conformance.runs.facts import corpus_facts, describe, machine, suite_version
+from store_conformance.runs.health import NOT_RUN, Health
 from store_conformance.runs.preflight import keeps_apart
 from store_conformance.runs.run_file import RunWriter
 from store_conformance.suite.register import all_cases
@@ -128,6 +129,7 @@ class RunSession:
     """Cases whose reproducer was run: one confirmation a case is enough."""
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     waiting: WaitingCases = field(init=False)
+    _health: dict[str, Health] = field(default_factory=dict)
     _held: dict[str, tuple[Expectation, ...]] = field(default_factory=dict)
     _writer: RunWriter | None = None
     _begin: float = 0.0
@@ -212,15 +214,32 @@ class RunSession:
         return not isinstance(outcome.failure, HungError) and self.expected(row) is None
 
     def _outcome(self, job: Job) -> Outcome:
-        return run_case(
-            self.backends[job.backend],
-            job.spec,
-            job.mode,
-            job.param,
-            self.settings,
-            avoid=self._avoid(job.backend),
-            patience=self._patience(job.backend),
-        )
+        """Run a case, unless its engine is gone, and see whether a failure tells of the store."""
+        backend, health = self.backends[job.backend], self._health_of(job.backend)
+        if health.gone is not None:
+            why = f"{NOT_RUN} in {health.gone}"
+            return not_run(backend, job.spec, job.mode, job.param, self.settings, why)
+
+        def run() -> Outcome:
+            return run_case(
+                backend,
+                job.spec,
+                job.mode,
+                job.param,
+                self.settings,
+                avoid=self._avoid(job.backend),
+                patience=self._patience(job.backend),
+            )
+
+        outcome = run()
+        if outcome.row.verdict == Verdict.FAIL and self.expected(outcome.row) is not None:
+            return outcome
+        return health.judged(outcome, run)
+
+    def _health_of(self, name: str) -> Health:
+        first = self.facts.get(name, {}).get("seconds_to_first_put")
+        health = Health(self.backends[name], answered=first is not None)
+        return self._health.setdefault(name, health)
 
     def _scripted(self, outcome: Outcome) -> Row:
         """A failed row with its reproducer, run in a clean process if that was asked for."""

@@ -270,6 +270,10 @@ class Backend:
         files = [p for p in at.path.rglob("*") if p.is_file()]
         return sum(p.stat().st_size for p in files) if files else None
 
+    def spare_connections(self, most: int) -> int | None:
+        """How many of ``most`` further connections may be open at once; ``None`` where nothing limits them."""
+        return None
+
     def environment_fault(self, error: BaseException) -> str | None:
         """Why an exception of a store's call is its environment's fault; ``None`` if it may be its own."""
         return of_the_machine(error)

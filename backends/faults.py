@@ -15,6 +15,7 @@ _LOST = frozenset(
     {
         "ConnectError", "ConnectTimeout", "ConnectionError", "ConnectionTimeout", "NewConnectionError",
         "ServerDisconnectedError", "RemoteProtocolError", "InterfaceError", "OperationalError",
+        "ConnectionRefusedError", "ConnectionResetError", "BrokenPipeError", "ConnectionAbortedError",
         "ServerSelectionTimeoutError", "AutoReconnect", "WeaviateConnectionError", "AdminShutdown",
         "ClientConnectorError", "NoServersError", "PoolTimeout", "ReadError", "WriteError",
         "EngineError", "EngineUnavailableError", "gaierror", "CannotConnectNow", "CrashShutdown",

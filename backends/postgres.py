@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 URL_VARIABLE = "POSTGRES_CONNECTION_STRING"
 SETTINGS = (
     "fsync", "synchronous_commit", "full_page_writes", "wal_level", "shared_buffers",
-    "max_connections", "server_encoding", "hnsw.ef_search", "ivfflat.probes",
+    "max_connections", "server_encoding", "lc_collate", "lc_ctype", "TimeZone", "DateStyle",
+    "default_transaction_isolation", "default_transaction_read_only", "statement_timeout", "lock_timeout",
+    "idle_in_transaction_session_timeout", "hnsw.ef_search", "ivfflat.probes",
 )  # fmt: skip
 LIMITS = {
     "value": "1 GB a field, no NUL characters",
@@ -373,6 +375,9 @@ class PostgresBackend(Backend):
         with connect(parse(self._conninfo(at))) as connection:
             _place(at).prove(connection, fresh=lambda: True)
 
+    def spare_connections(self, most: int) -> int | None:
+        return None if self.deployment is not Deployment.URL else self._running().spare(most)
+
     def environment_fault(self, error: BaseException) -> str | None:
         from store_conformance.backends.engines.postgres_faults import Surroundings, fault
 
@@ -434,7 +439,11 @@ class PostgresBackend(Backend):
             services=1,
             setup_steps=(GET_STORE, *steps),
             install_megabytes=megabytes(packages),
-            settings={**database.settings(*SETTINGS), **self._data_folder()},
+            settings={
+                **database.settings(*SETTINGS),
+                **self._data_folder(),
+                **database.between(),
+            },
             limits=dict(LIMITS),
         )
 

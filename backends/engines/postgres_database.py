@@ -407,6 +407,25 @@ class Database:
                     found[name] = str(row[0])
         return found
 
+    def spare(self, most: int) -> int:
+        """How many more connections the server, the user's limit and a pooler allow, up to ``most``."""
+        with contextlib.ExitStack() as opened:
+            for number in range(most):
+                try:
+                    opened.callback(connect(self.params).close)
+                except EngineUnavailableError:
+                    return number
+        return most
+
+    def between(self) -> dict[str, str]:
+        """What a place is here, and why it is no better one."""
+        found = {"place": f"a {self.kind}"}
+        if self.refused:
+            found["place"] += f" ({'; '.join(self.refused)})"
+        if not self._own:
+            found["pooler"] = "by transaction" if self.pooled else "none seen, or by session"
+        return found
+
     @property
     def surroundings(self) -> Surroundings:
         """What of the server and of what lies before it decides whose fault an error is."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 from store_conformance.backends.base import (
     Backend,
     BackendError,
+    Deployment,
     EngineUnavailableError,
     Snippet,
     own_folder,
@@ -18,6 +19,7 @@ from store_conformance.backends.registry import create, from_spec, names
 __all__ = [
     "Backend",
     "BackendError",
+    "Deployment",
     "EngineUnavailableError",
     "FactoryBackend",
     "Snippet",

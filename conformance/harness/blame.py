@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from store_conformance.harness.backends import Backend
     from store_conformance.harness.journal import Journal
 
+ENVIRONMENT = "the environment's fault"
 _UNAVAILABLE = ("EngineUnavailableError", "UnprovenPlaceError")
 
 
@@ -30,5 +31,5 @@ def environment_fault(backend: Backend, error: BaseException, journal: Journal) 
                 return str(getattr(cause, "text", cause))
             found = backend.environment_fault(cause)
             if found is not None:
-                return f"the environment's fault: {found}"
+                return f"{ENVIRONMENT}: {found}"
     return None

@@ -38,7 +38,7 @@ class WaitingCases:
     The waiting cases that this process has before it; ``run`` runs one of them.
 
     The first ``take`` for a backend calls ``prepare`` with its name, then starts all of that backend's
-    cases, `AT_ONCE` at a time.  ``surprises`` says whether to run a case again, alone.
+    cases, ``at_once`` at a time.  ``surprises`` says whether to run a case again, alone.
     """
 
     def __init__(
@@ -47,10 +47,13 @@ class WaitingCases:
         prepare: Callable[[str], object],
         surprises: Callable[[Outcome], bool],
         jobs: Iterable[Job] = (),
+        *,
+        at_once: int = AT_ONCE,
     ) -> None:
         self._run = run
         self._prepare = prepare
         self._surprises = surprises
+        self._at_once = at_once
         self._jobs: defaultdict[str, list[Job]] = defaultdict(list)
         for job in jobs:
             self._jobs[job.backend].append(job)
@@ -69,7 +72,7 @@ class WaitingCases:
         if len(jobs) < 2:
             return
         self._prepare(jobs[0].backend)
-        free = threading.Semaphore(AT_ONCE)
+        free = threading.Semaphore(self._at_once)
         for job in jobs:
             future: Future[Outcome] = Future()
             self._started[job.key] = future

@@ -127,7 +127,11 @@ def execute(
     try:
         with interruptible():
             begin = time.perf_counter()
+            session.workers = workers
             session.start(lambda text: console.print(text))
+            if session.workers < workers:
+                console.print(f"few connections: {max(1, session.workers)} process(es)")
+                workers = session.workers
             session.open_file(str(run_file))
             console.print(f"engines up in {time.perf_counter() - begin:.1f} s")
             if cases:

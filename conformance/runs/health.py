@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from store_conformance.contract import Capability, Verdict
 from store_conformance.harness.backends import causes, is_lost_connection
+from store_conformance.harness.blame import ENVIRONMENT
 from store_conformance.harness.case import Mode
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.loops import LoopThread, run_bounded
@@ -68,6 +69,8 @@ class Health:
             self._answered = self._answered or row.verdict == Verdict.PASS
             self._failed[mode] = 0
             return outcome
+        if row.message.startswith(ENVIRONMENT):
+            return outcome  # a limit is met, which says why, and the next case may stay below it
         self._failed[mode] += 1
         lost = any(is_lost_connection(e) for e in causes(outcome.failure))
         if self._broken_here or not self._answered or not (lost or self._suspicious(mode)):

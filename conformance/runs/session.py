@@ -24,6 +24,7 @@ from store_conformance.contract.records import Measurement, Row
 from store_conformance.harness.backends import (
     Backend,
     BackendError,
+    Deployment,
     EngineUnavailableError,
     FactoryBackend,
     create,
@@ -34,12 +35,13 @@ from store_conformance.harness.loops import HungError
 from store_conformance.harness.private_engines import stop_private
 from store_conformance.harness.runner import Outcome, not_run, run_case
 from store_conformance.harness.settings import Settings
-from store_conformance.harness.waiting import Job, WaitingCases
+from store_conformance.harness.waiting import AT_ONCE, Job, WaitingCases
 from store_conformance.runs.expectations import Expectation, read_expectations
 from store_conformance.runs.facts import corpus_facts, describe, machine, suite_version
 from store_conformance.runs.health import NOT_RUN, Health
 from store_conformance.runs.preflight import keeps_apart
 from store_conformance.runs.run_file import RunWriter
+from store_conformance.runs.trial import FOR_EACH_WORKER, opens_what_cases_open
 from store_conformance.suite.register import all_cases
 
 IMPATIENT_SECONDS = 15.0
@@ -128,6 +130,12 @@ class RunSession:
     tried: set[str] = field(default_factory=set)
     """Cases whose reproducer was run: one confirmation a case is enough."""
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    workers: int = 0
+    """How many processes run cases; lowered by ``start`` where connections are few."""
+    at_once: int = AT_ONCE
+    """How many waiting cases a process runs side by side."""
+    spare: dict[str, int] = field(default_factory=dict)
+    """How many connections a backend may have at once, where they are few."""
     waiting: WaitingCases = field(init=False)
     _health: dict[str, Health] = field(default_factory=dict)
     _held: dict[str, tuple[Expectation, ...]] = field(default_factory=dict)
@@ -161,8 +169,34 @@ class RunSession:
                 continue
             if isinstance(backend, FactoryBackend):
                 keeps_apart(backend, min(self.settings.timeout, PREFLIGHT_SECONDS))
+            self._try(backend)
             self.facts[name] = describe(backend)
+            self._note_connections(name)
             self._spent[name] += time.perf_counter() - begin
+
+    def _try(self, backend: Backend) -> None:
+        """Open what the cases will open, where the environment is not of our making."""
+        if backend.deployment not in (Deployment.URL, Deployment.FACTORY):
+            return
+        wanted = FOR_EACH_WORKER * max(1, self.workers)
+        spare = backend.spare_connections(wanted)
+        if spare is not None and spare < wanted:
+            if spare == 0:
+                raise EngineUnavailableError(
+                    backend.name, "no connection is left beside the run's own.", "allow at least 4"
+                )
+            self.spare[backend.name] = spare
+            self.workers = max(1, min(self.workers, spare // FOR_EACH_WORKER))
+            self.at_once = max(1, min(self.at_once, spare // 2))
+        opens_what_cases_open(backend, min(self.settings.timeout, PREFLIGHT_SECONDS))
+
+    def _note_connections(self, name: str) -> None:
+        if name in self.spare:
+            self.facts[name]["settings"] = {
+                **self.facts[name]["settings"],
+                "connections at once": f"{self.spare[name]} beside the run's own, so {self.workers or 1}"
+                f" process(es) and {self.at_once} waiting case(s) at a time",
+            }
 
     def stop(self) -> None:
         stop_private()
@@ -180,6 +214,7 @@ class RunSession:
             "settings": self.settings.to_dict(),
             "expectations": [dataclasses.asdict(e) for e in self.expectations],
             "facts": self.facts,
+            "at_once": self.at_once,
         }
 
     # -- cases --------------------------------------------------------------------------------
@@ -198,7 +233,9 @@ class RunSession:
 
     def expect(self, jobs: Iterable[Job]) -> None:
         """Tell which waiting cases this process is going to run, so that it may run them at once."""
-        self.waiting = WaitingCases(self._outcome, self._touch, self._surprises, jobs)
+        self.waiting = WaitingCases(
+            self._outcome, self._touch, self._surprises, jobs, at_once=self.at_once
+        )
 
     def _touch(self, backend: str) -> None:
         """Bring up what a backend attaches to when it is first used: threads must not all begin that."""
@@ -458,4 +495,5 @@ def session_from_spec(spec: dict[str, Any]) -> RunSession:
         expectations,
         owner=False,
         facts=spec["facts"],
+        at_once=spec["at_once"],
     )

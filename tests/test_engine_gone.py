@@ -5,6 +5,7 @@ that breaks its own connection, process or engine is found.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -193,3 +194,30 @@ def test_a_store_that_kills_its_own_engine_is_found(server: Server) -> None:
     told = "its engine was gone after this case, and again"
     assert all(told in r.message for r in failed), [r.message for r in failed]
     assert Verdict.PASS in {r.verdict for r in rows}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
+def test_the_gate_says_that_the_store_stopped_and_cannot_hold(
+    server: Server, tmp_path: Path
+) -> None:
+    """A whole run, whose server dies while it is under way."""
+    run_file = tmp_path / "out" / "run.jsonl"
+    command = ["run", "--store", f"{HERE / 'gone_stores.py'}:remote", "--name", "mine"]
+    command += ["--declare", "no-vectors,no-ttl", "--rule", "K1,K2,K3,K5", "--out", "out"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "store_conformance.cli", *command],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    while process.poll() is None and (
+        not run_file.exists() or run_file.read_text().count("\n") < 8
+    ):
+        time.sleep(0.05)
+    server.kill()
+    shown, _ = process.communicate(timeout=300)
+
+    assert process.returncode == 3, shown
+    assert shown.count(STOPPED) == 1
+    assert "Traceback" not in shown
+    rows = [json.loads(line) for line in run_file.read_text().splitlines()]
+    verdicts = {r["verdict"] for r in rows if r.get("kind") == "verdict"}
+    assert {"pass", "unverified"} <= verdicts <= {"pass", "unverified", "unsupported"}

@@ -58,9 +58,14 @@ def judge_run(run: Run, session: RunSession | None = None) -> Gate:
         packages = {n: f.get("packages", {}) for n, f in run.header["backends"].items()}
         wanted = session.selected_expectations()
         reasons += [f"expectation {p}" for p in stale(wanted, run.rows, packages)]
+    # Told whatever else there is: most of the run is missing.
+    stopped = [
+        f"{r.backend}: {r.case} ({r.mode}): {r.message}"
+        for r in run.rows
+        if r.message.startswith(STOPPED)
+    ]
     if reasons:
-        return Gate(EXIT_FAILED, tuple(reasons))
-    stopped = [f"{r.backend} {r.message}" for r in run.rows if r.message.startswith(STOPPED)]
+        return Gate(EXIT_FAILED, (*stopped, *reasons))
     if stopped:
         return Gate(EXIT_UNVERIFIED, tuple(stopped))
     if not any(r.verdict == Verdict.PASS or r.expectation for r in run.rows):

@@ -19,11 +19,11 @@ from store_conformance.backends import registry
 from store_conformance.backends.base import Backend, EngineUnavailableError
 from store_conformance.backends.faults import causes, is_lost_connection, of_the_machine
 from store_conformance.contract import Verdict
-from store_conformance.harness.blame import environment_fault
 from store_conformance.harness.errors import CheckFailedError, StoreRaisedError
 from store_conformance.harness.journal import Call, Journal
 from store_conformance.harness.process.child import ChildFailedError
 from store_conformance.harness.settings import Settings
+from store_conformance.harness.surroundings import environment_fault
 from store_conformance.harness.waiting import AT_ONCE, Job
 from store_conformance.runs.session import RunSession, Selection
 from store_conformance.runs.trial import opens_what_cases_open

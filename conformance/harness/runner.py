@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from store_conformance.contract import Capability, Level, Verdict
 from store_conformance.contract import rule as contract_rule
 from store_conformance.contract.records import Measurement, Row
-from store_conformance.harness.blame import environment_fault
 from store_conformance.harness.case import CaseSpec, Mode
 from store_conformance.harness.compat import operation_came_later, since
 from store_conformance.harness.errors import (
@@ -32,6 +31,7 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.loops import BodyExitedError, HungError, TooSlowError, run_bounded
 from store_conformance.harness.process.child import ChildFailedError
 from store_conformance.harness.settings import Settings
+from store_conformance.harness.surroundings import environment_fault
 from store_conformance.harness.text import represent, shorten
 from store_conformance.migration.transfer import MigrationError
 

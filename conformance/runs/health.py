@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 
 from store_conformance.contract import Capability, Verdict
 from store_conformance.harness.backends import causes, is_lost_connection
-from store_conformance.harness.blame import ENVIRONMENT
 from store_conformance.harness.case import Mode
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.loops import LoopThread, run_bounded
 from store_conformance.harness.process.child import Child
 from store_conformance.harness.runner import Outcome
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.surroundings import ENVIRONMENT
 
 if TYPE_CHECKING:
     from store_conformance.harness.backends import Backend

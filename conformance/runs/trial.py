@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from store_conformance.contract import Capability
 from store_conformance.embedding.exact import ExactEmbeddings
 from store_conformance.harness.backends import EngineUnavailableError
-from store_conformance.harness.blame import ENVIRONMENT, environment_fault
 from store_conformance.harness.case import Mode
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.loops import LoopThread, run_bounded
 from store_conformance.harness.process.child import Child
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.surroundings import ENVIRONMENT, environment_fault
 from store_conformance.runs.preflight import MODES
 
 if TYPE_CHECKING:

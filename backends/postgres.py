@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
 from store_conformance.backends.base import (
@@ -27,6 +27,7 @@ from store_conformance.backends.base import (
     Mode,
     Opened,
     Snippet,
+    Spec,
     scratch,
 )
 from store_conformance.backends.environment import setting
@@ -35,6 +36,8 @@ from store_conformance.backends.placing import Fresh
 from store_conformance.contract import ALL, Location
 
 if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
+
     from store_conformance.backends.engines.docker import PostgresContainer
     from store_conformance.backends.engines.postgres import PostgresServer
     from store_conformance.backends.engines.postgres_database import Database
@@ -93,7 +96,7 @@ class PostgresBackend(Backend):
         self._template_password: str | None = None
         self._server: PostgresServer | PostgresContainer | None = None
         self._database: Database | None = None
-        self._attached: dict[str, Any] | None = None
+        self._attached: Spec | None = None
         self._on_disk = False
         self._fresh = Fresh()
         self._disk_twin: PostgresBackend | None = None
@@ -182,7 +185,7 @@ class PostgresBackend(Backend):
         from store_conformance.backends.engines.postgres_url import parse
 
         if self._attached is not None:
-            return parse(self._attached["url"])
+            return parse(self._attached.url or "")
         if self.deployment is Deployment.URL:
             if self._given is None:
                 raise BackendError(
@@ -329,7 +332,9 @@ class PostgresBackend(Backend):
             with suppress(psycopg.Error, BackendError):
                 self._database.drop(at.name)
 
-    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
+    def open(
+        self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
+    ) -> Opened:
         from store_conformance.backends.engines.postgres_opening import (
             Opening,
             open_async,
@@ -389,30 +394,28 @@ class PostgresBackend(Backend):
 
     # -- for others --------------------------------------------------------------------------------
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         """It holds the password: for the pipe to a child process, and for nothing that is kept."""
         template = str(self._template) if self._template is not None else None
         self._fresh.handed_over()
-        return {
-            "backend": self.name,
-            "deployment": str(self.deployment),
-            "url": _as_url(self._home()),
-            "options": {} if self._pool is None else {POOL: str(self._pool)},
-            "template": template,
-            "template_password": self._template_password if template else None,
-        }
+        return Spec(self.name, self.deployment, _as_url(self._home())).with_details(
+            template=template,
+            template_password=self._template_password if template else None,
+            options={} if self._pool is None else {POOL: str(self._pool)},
+        )
 
     def _home(self) -> Mapping[str, str]:
         if self._attached is not None or self.deployment is Deployment.URL or self._server is None:
             return self._params()
         return self._server.params
 
-    def attach(self, spec: dict[str, Any]) -> None:
-        self._attached = dict(spec)
-        self.deployment = Deployment(spec["deployment"])
-        if spec.get("template"):
-            self._template = Path(spec["template"])
-            self._template_password = spec["template_password"]
+    def attach(self, spec: Spec) -> None:
+        self._attached = spec
+        self.deployment = spec.deployment
+        template = spec.text("template")
+        if template is not None:
+            self._template = Path(template)
+            self._template_password = spec.text("template_password")
 
     def facts(self) -> Facts:
         database = self._running()

@@ -4,11 +4,11 @@ Writes a run's report in every format that was asked for.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from store_conformance.contract.hints import suggestion
 from store_conformance.contract.records import Run
 from store_conformance.reports import json_report, junit, markdown, page
 from store_conformance.reports.model import Report, build_report
@@ -35,9 +35,7 @@ def _checked(formats: Iterable[str]) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(formats))
     for name in chosen:
         if name not in _RENDERERS:
-            near = difflib.get_close_matches(name, FORMATS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(FORMATS)}"
-            raise ReportError(f"unknown report format {name!r}", hint)
+            raise ReportError(f"unknown report format {name!r}", suggestion(name, FORMATS))
     if not chosen:
         raise ReportError("no report format was named", f"known are {', '.join(FORMATS)}")
     return chosen
@@ -61,16 +59,19 @@ def write_reports(run: Run, out: Path, formats: Iterable[str] = FORMATS) -> list
     """
     chosen = _checked(formats)
     report = build_report(run)
-    written = []
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name in chosen:
-            file, render = _RENDERERS[name]
+    written, failed = [], []
+    for name in chosen:
+        file, render = _RENDERERS[name]
+        try:
+            out.mkdir(parents=True, exist_ok=True)
             _write(out / file, render(report))
             written.append(out / file)
-    except OSError as error:
+        except OSError as error:  # one file that cannot be written must not cost the others
+            failed.append(f"{out / file} ({error.strerror or error})")
+    if failed:
+        kept = f"; written: {', '.join(str(p) for p in written)}" if written else ""
         raise ReportError(
-            f"{out}: the report cannot be written ({error.strerror or error})",
-            "give a folder that you may write to, with --out DIR",
-        ) from None
+            f"cannot be written: {', '.join(failed)}{kept}",
+            "take away what is in the way, or give a folder that you may write to with --out DIR",
+        )
     return written

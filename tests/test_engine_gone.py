@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backend_use import HERE
 
 from store_conformance.backends.base import Engine
 from store_conformance.contract import Verdict, declared
-from store_conformance.harness.backends import FactoryBackend
+from store_conformance.harness.backends import user_supplied
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
 from store_conformance.runs.health import NOT_RUN, STOPPED
 from store_conformance.runs.session import RunSession, Selection
 from store_conformance.suite.register import all_cases
+from tests.backend_use import HERE
 
 CASES = 14
 SETTINGS = Settings(timeout=30.0, embed="exact")
@@ -68,7 +68,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def _session(function: str, engine: Engine | None = None) -> RunSession:
-    backend: Any = FactoryBackend(
+    backend: Any = user_supplied(
         f"{HERE / 'gone_stores.py'}:{function}",
         name=function,
         capabilities=declared(("no-vectors", "no-ttl")),

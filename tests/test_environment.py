@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backend_use import no_postgres
-from between import needs_pgbouncer, pgbouncer
 
 from store_conformance.backends import registry
 from store_conformance.backends.base import Backend, EngineUnavailableError
@@ -28,6 +26,8 @@ from store_conformance.harness.waiting import AT_ONCE, Job
 from store_conformance.runs.session import RunSession, Selection
 from store_conformance.runs.trial import opens_what_cases_open
 from store_conformance.suite.register import all_cases
+from tests.backend_use import no_postgres
+from tests.between import needs_pgbouncer, pgbouncer
 
 psycopg = pytest.importorskip("psycopg")
 
@@ -40,7 +40,7 @@ def server(postgres: Backend) -> dict[str, str]:
     """A server with roles that each may create databases."""
     from store_conformance.backends.engines.postgres_url import conninfo, parse
 
-    home = parse(postgres.spec()["url"])
+    home = parse(postgres.spec().url or "")
     with psycopg.connect(conninfo(home), autocommit=True) as admin:
         for name, more in ROLES.items():
             admin.execute(f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD 'p' {more}".encode())

@@ -5,18 +5,17 @@ touched.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from backend_use import INDEX, get, no_postgres, put, use
-from between import Rewrite, StartupProxy, needs_pgbouncer, pgbouncer
 
 from store_conformance.backends import registry
 from store_conformance.backends.base import Backend, BackendError
 from store_conformance.backends.placing import UnprovenPlaceError
+from tests.backend_use import INDEX, get, no_postgres, put, twin_of, use
+from tests.between import Rewrite, StartupProxy, needs_pgbouncer, pgbouncer
 
 pytestmark = no_postgres
 
@@ -32,7 +31,7 @@ def server(postgres: Backend) -> dict[str, str]:
 
     from store_conformance.backends.engines.postgres_url import conninfo, parse
 
-    home = parse(postgres.spec()["url"])
+    home = parse(postgres.spec().url or "")
     with psycopg.connect(conninfo(home), autocommit=True) as admin:
         for name, password in PASSWORDS.items():
             may = "CREATEDB" if name == "builder" else "NOCREATEDB"
@@ -159,7 +158,7 @@ def _work(backend: Backend, mode: str) -> None:
     """What cases do: write, open again, in another process too, sweep, list, and leave."""
     at, other = backend.location(), backend.location()
     use(backend, at, mode, put(mode), INDEX)
-    twin = registry.from_spec(json.loads(json.dumps(backend.spec())))
+    twin = twin_of(backend)
     assert use(twin, at, mode, get(mode), INDEX).value == {"text": "a cat"}
     assert use(backend, other, mode, get(mode)) is None
     assert use(backend, at, mode, _listed(mode)) == [("users", "anna")]
@@ -251,7 +250,7 @@ def test_every_opening_is_proved_and_not_the_first_alone(
     )
     backend.start()  # this is the first session with a search path
     at = backend.location()
-    twin = registry.from_spec(json.loads(json.dumps(backend.spec())))
+    twin = twin_of(backend)
     wrote = 0
     with pytest.raises(UnprovenPlaceError, match="nothing was written"):
         for one in (backend, twin, backend):

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from store_conformance.backends.base import BackendError
+from store_conformance.backends.supplied_function import FunctionBackend
 from store_conformance.contract import declared
-from store_conformance.harness.backends import FactoryBackend
+from store_conformance.harness.backends import SuppliedBackend, user_supplied
 from store_conformance.runs.preflight import keeps_apart
 
 STORES = '''
@@ -130,12 +131,12 @@ def stores(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return file
 
 
-def _brought(file: Path, function: str, lacking: tuple[str, ...] = ()) -> FactoryBackend:
-    return FactoryBackend(f"{file}:{function}", capabilities=declared(lacking))
+def _brought(file: Path, function: str, lacking: tuple[str, ...] = ()) -> SuppliedBackend:
+    return user_supplied(f"{file}:{function}", capabilities=declared(lacking))
 
 
-def _module(backend: FactoryBackend) -> dict[str, Any]:
-    assert backend._arguments is not None
+def _module(backend: SuppliedBackend) -> dict[str, Any]:
+    assert isinstance(backend, FunctionBackend)
     return inspect.unwrap(backend._arguments.function).__globals__
 
 

@@ -8,6 +8,7 @@ the name tells it from a place of a run.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import http.client
 import json
@@ -19,14 +20,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from backend_use import INDEX, get, put, use
 
 from store_conformance.backends import registry
-from store_conformance.backends.base import Deployment
+from store_conformance.backends.base import Deployment, Spec
 from store_conformance.backends.placing import UnprovenPlaceError
 from store_conformance.backends.vector.backend import VectorBackend
 from store_conformance.backends.vector.placing import PREFIX
 from store_conformance.contract import Location
+from tests.backend_use import INDEX, get, put, use
 
 OWN = {
     "qdrant": Deployment.PROCESS,
@@ -151,7 +152,7 @@ def through(engine: Any, change: Change) -> Iterator[Any]:
     """The backend as a user names it by URL, with the gateway in between."""
     gateway = Gateway(engine.url, change)
     backend: Any = registry.create(engine.name, deployment=OWN[engine.name])
-    backend.attach({**engine.spec(), "url": gateway.url})
+    backend.attach(dataclasses.replace(engine.spec(), url=gateway.url))
     backend.deployment = Deployment.URL if engine.name != "pinecone" else engine.deployment
     try:
         yield backend
@@ -183,9 +184,8 @@ def test_a_gateway_that_begins_to_rewrite_is_refused_at_the_next_opening(
         for place in (at, other):  # opened again, and for the first time
             with pytest.raises(UnprovenPlaceError):
                 use(backend, place, mode, put(mode, "k0", "a dog"), INDEX)
-        twin: Any = registry.from_spec(
-            json.loads(json.dumps({**backend.spec(), "deployment": str(OWN[engine.name])}))
-        )
+        spec = dataclasses.replace(backend.spec(), deployment=OWN[engine.name])
+        twin: Any = registry.from_spec(Spec.from_dict(json.loads(json.dumps(spec.to_dict()))))
         with pytest.raises(UnprovenPlaceError):
             use(twin, at, mode, put(mode, "k0", "a dog"), INDEX)
         change.on = False
@@ -226,7 +226,8 @@ def test_a_namespace_of_an_index_that_is_lost_is_refused(rewrites: bool) -> None
         store.put(("users", "anna"), "k", {"text": "a cat"})
     gateway = Gateway(server.url, ToUsers(on=rewrites))
     backend: Any = registry.create("pinecone", deployment=Deployment.EMULATED)
-    backend.attach({**server.spec(), "url": gateway.url, "index": "company"})
+    spec = dataclasses.replace(server.spec(), url=gateway.url)
+    backend.attach(spec.with_details(index="company"))
     backend.deployment = Deployment.URL
     try:
         if rewrites:

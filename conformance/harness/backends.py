@@ -10,23 +10,27 @@ from store_conformance.backends.base import (
     Deployment,
     EngineUnavailableError,
     Snippet,
+    Spec,
     own_folder,
 )
-from store_conformance.backends.factory import FactoryBackend
+from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
 from store_conformance.backends.registry import create, from_spec, names
+from store_conformance.backends.supplied import SuppliedBackend
 
 __all__ = [
     "Backend",
     "BackendError",
     "Deployment",
     "EngineUnavailableError",
-    "FactoryBackend",
     "Snippet",
+    "Spec",
+    "SuppliedBackend",
     "causes",
     "create",
     "from_spec",
     "is_lost_connection",
     "names",
     "own_folder",
+    "user_supplied",
 ]

@@ -21,8 +21,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 from langgraph.store.base import BaseStore
 
-from store_conformance.contract import ALL, Capability, JsonValue, Location, UserError, Verdict
-from store_conformance.contract import Mode as Mode
+from store_conformance.backends.faults import of_the_machine
+from store_conformance.contract import (
+    ALL,
+    Capability,
+    JsonValue,
+    Location,
+    UserError,
+    Verdict,
+)
+from store_conformance.contract import Mode as Mode  # noqa: PLC0414 - a part of this interface
 from store_conformance.contract.errors import EXIT_UNVERIFIED
 
 if TYPE_CHECKING:  # releases of langgraph-checkpoint before 2.0.7 and 2.0.17 lack these
@@ -327,6 +335,14 @@ class Backend:
         """Bytes that the location takes on disk, or ``None`` where that cannot be told."""
         files = [p for p in at.path.rglob("*") if p.is_file()]
         return sum(p.stat().st_size for p in files) if files else None
+
+    def spare_connections(self, most: int) -> int | None:
+        """How many of ``most`` further connections may be open at once; ``None`` where nothing limits them."""
+        return None
+
+    def environment_fault(self, error: BaseException) -> str | None:
+        """Why an exception of a store's call is its environment's fault; ``None`` if it may be its own."""
+        return of_the_machine(error)
 
     def spec(self) -> Spec:
         """

@@ -188,6 +188,10 @@ class HybridBackend(Backend):
         opener = _open_sync if mode == Mode.SYNC else _open_async
         return opener((first, second))
 
+    def environment_fault(self, error: BaseException) -> str | None:
+        found = (half.environment_fault(error) for half in self._halves)
+        return next((fault for fault in found if fault is not None), None)
+
     def bytes_on_disk(self, at: Location) -> int | None:
         sizes = [
             half.bytes_on_disk(own) for half, own in zip(self._halves, self._own(at), strict=True)

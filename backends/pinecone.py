@@ -26,10 +26,11 @@ from store_conformance.backends.base import (
 from store_conformance.backends.engines.pinecone_emulator import PineconeEmulator
 from store_conformance.backends.environment import setting
 from store_conformance.backends.packages import megabytes, versions
-from store_conformance.backends.vector.backend import PREFIX, VectorBackend
+from store_conformance.backends.vector.backend import VectorBackend
 from store_conformance.backends.vector.errors import VectorStoreError
 from store_conformance.backends.vector.pinecone import METADATA_BYTES, PineconeStore
 from store_conformance.backends.vector.pinecone_indexes import connect, drop, indexes_of
+from store_conformance.backends.vector.placing import PREFIX
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.contract import Location
 

@@ -17,6 +17,8 @@ from langgraph.store.base import BaseStore
 
 from store_conformance.backends.arguments import SHAPE
 from store_conformance.backends.base import Backend, BackendError, Deployment, Spec
+from store_conformance.backends.engines.postgres_faults import Surroundings
+from store_conformance.backends.engines.postgres_faults import fault as postgres_fault
 from store_conformance.backends.references import Reference, one_line
 from store_conformance.contract import Capability, Location, Mode
 
@@ -133,6 +135,9 @@ class SuppliedBackend(Backend):
                 return self.checked(store)
 
         return asyncio.run(enter())
+
+    def environment_fault(self, error: BaseException) -> str | None:
+        return postgres_fault(error, Surroundings())
 
     # -- for other processes -----------------------------------------------------------------------
 

@@ -114,6 +114,12 @@ class WrappedBackend(SuppliedBackend):
     def private(self) -> Backend | None:
         return self._own.private()
 
+    def environment_fault(self, error: BaseException) -> str | None:
+        return self._own.environment_fault(error)
+
+    def spare_connections(self, most: int) -> int | None:
+        return self._own.spare_connections(most)
+
     def facts(self) -> Facts:
         return self._own.facts()
 

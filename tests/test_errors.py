@@ -216,8 +216,10 @@ KINDS: tuple[tuple[UserError, int, str], ...] = (
     (
         ImportRefusedError([Refusal(("a",), "k", "too large")]),
         2,
-        "the store cannot hold 1 item(s), nothing was written: ('a',) 'k': too large. "
-        "Hint: leave them out or change them, then import again",
+        (
+            "the store cannot hold 1 item(s), nothing was written: ('a',) 'k': too large. "
+            "Hint: leave them out or change them, then import again"
+        ),
     ),
 )
 

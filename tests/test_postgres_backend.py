@@ -183,7 +183,7 @@ def guest(postgres: Backend) -> dict[str, str]:
     """Connection parameters of a user's own database with pgvector, which that user owns."""
     import psycopg
 
-    from store_conformance.backends.engines.postgres_database import conninfo, parse
+    from store_conformance.backends.engines.postgres_url import conninfo, parse
 
     home = parse(postgres.spec().url or "")
     with psycopg.connect(conninfo(home), autocommit=True) as admin:
@@ -209,7 +209,7 @@ def url_of(params: dict[str, str], **changes: str) -> str:
 def schemas(params: dict[str, str]) -> set[str]:
     import psycopg
 
-    from store_conformance.backends.engines.postgres_database import conninfo
+    from store_conformance.backends.engines.postgres_url import conninfo
 
     with psycopg.connect(conninfo(params)) as connection:
         rows = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'")
@@ -307,7 +307,7 @@ def test_a_database_without_pgvector_is_refused_if_it_cannot_be_added(
 ) -> None:
     import psycopg
 
-    from store_conformance.backends.engines.postgres_database import conninfo, parse
+    from store_conformance.backends.engines.postgres_url import conninfo, parse
 
     home = parse(postgres.spec().url or "")
     with psycopg.connect(conninfo(home), autocommit=True) as admin:

@@ -24,7 +24,7 @@ from langgraph.store.base import PutOp
 from store_conformance.backends import registry
 from store_conformance.backends.base import BackendError, Deployment, EngineUnavailableError
 from store_conformance.backends.engines.ports import free_port
-from store_conformance.backends.vector.backend import PREFIX, VectorBackend
+from store_conformance.backends.vector.backend import VectorBackend
 from store_conformance.backends.vector.driver import Record, size_of
 from store_conformance.backends.vector.errors import (
     DimensionMismatchError,
@@ -32,6 +32,7 @@ from store_conformance.backends.vector.errors import (
     ForeignCollectionError,
     LimitExceededError,
 )
+from store_conformance.backends.vector.placing import PREFIX
 from store_conformance.backends.vector.versions import require
 from store_conformance.contract import Location
 from tests.driver_checks import INDEX

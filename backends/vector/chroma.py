@@ -118,10 +118,18 @@ class ChromaDriver:
 
     # Schema
 
+    def holds(self, name: str) -> bool:
+        """Whether there is a collection of this name; makes nothing."""
+        with self._asking("look for a collection"), self._lock:
+            if self._client is None:
+                self._client = self._connect()
+            return self._get(name) is not None
+
     def ensure_schema(self, dims: int | None) -> int | None:
         with self._asking("open the collection"), self._lock:
             if self._client is None:
                 self._client = self._connect()
+            if self._opened is None:
                 require(self.engine, str(self._client.get_version()), OLDEST_SERVER)
             collection = self._get(self._name) or self._create(self._name, dims)
             existing = self._ours(collection)

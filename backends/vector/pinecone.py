@@ -38,6 +38,7 @@ from store_conformance.backends.vector.pinecone_indexes import (
     connect,
     dense_dimension,
     describe_index,
+    indexes_of,
 )
 from store_conformance.backends.vector.pinecone_rows import (
     all_of,
@@ -120,6 +121,35 @@ class PineconeDriver:
                     each.close()
 
     # Schema
+
+    def holds(self, name: str) -> bool:
+        """
+        Whether there is an index of this name, or, of a store in a namespace, rows in one of this name.
+        """
+        from pinecone import NotFoundError
+
+        with self._asking("look for an index"):
+            if self._client is None:
+                self._client = self._connect()
+            if self._namespace:
+                indexes = indexes_of(self._client, self._name)
+                return any(self._has_rows(index, name) for index in indexes)
+            try:
+                self._client.indexes.describe(name)
+            except NotFoundError:
+                return False
+            return True
+
+    def _has_rows(self, name: str, namespace: str) -> bool:
+        """Whether an index has anything in a namespace, of whomever."""
+        assert self._client is not None
+        model = self._client.indexes.describe(name)
+        vector = [1.0] + [0.0] * ((dense_dimension(model) or 1) - 1)
+        index = self._client.index(host=model.host)
+        try:
+            return bool(index.query(vector=vector, top_k=1, namespace=namespace).matches)
+        finally:
+            index.close()
 
     def ensure_schema(self, dims: int | None) -> int | None:
         with self._asking("open the index"):

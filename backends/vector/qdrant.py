@@ -114,6 +114,13 @@ class QdrantDriver:
 
     # Schema
 
+    def holds(self, name: str) -> bool:
+        """Whether there is a collection of this name; makes nothing."""
+        with self._asking("look for a collection"):
+            client = self._client
+            with self._turn:
+                return bool(client.collection_exists(name))
+
     def ensure_schema(self, dims: int | None) -> int | None:
         with self._asking("open the collection"):
             client = self._client

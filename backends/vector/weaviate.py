@@ -116,6 +116,11 @@ class WeaviateDriver:
 
     # Schema
 
+    def holds(self, name: str) -> bool:
+        """Whether there is a collection of this name; makes nothing."""
+        with self._asking("look for a collection"):
+            return bool(self._client.collections.exists(name[0].upper() + name[1:]))
+
     def ensure_schema(self, dims: int | None) -> int | None:
         with self._asking("open the collection"):
             require(self.engine, str(self._client.get_meta().get("version", "")), OLDEST_SERVER)

@@ -7,12 +7,14 @@ from __future__ import annotations
 from store_conformance.backends.base import (
     Backend,
     BackendError,
+    Deployment,
     EngineUnavailableError,
     Snippet,
     Spec,
     own_folder,
 )
 from store_conformance.backends.factory import user_supplied
+from store_conformance.backends.faults import causes, is_lost_connection
 from store_conformance.backends.registry import create, from_spec, names
 from store_conformance.backends.supplied import SuppliedBackend
 from store_conformance.backends.vector.errors import VectorStoreError
@@ -20,13 +22,16 @@ from store_conformance.backends.vector.errors import VectorStoreError
 __all__ = [
     "Backend",
     "BackendError",
+    "Deployment",
     "EngineUnavailableError",
     "Snippet",
     "Spec",
     "SuppliedBackend",
     "VectorStoreError",
+    "causes",
     "create",
     "from_spec",
+    "is_lost_connection",
     "names",
     "own_folder",
     "user_supplied",

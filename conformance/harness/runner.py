@@ -25,6 +25,7 @@ from store_conformance.harness.errors import CaseEnded, CheckFailedError
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.loops import HungError, TooSlowError, run_bounded
 from store_conformance.harness.settings import Settings
+from store_conformance.harness.surroundings import environment_fault
 from store_conformance.harness.text import message_of, represent, shorten
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ def run_case(
         if isinstance(error, (HungError, TooSlowError)):
             lab.abandon()
         verdict, message = judge(error, spec)
+        fault = environment_fault(backend, error, lab.journal)
+        if fault is not None and verdict != Verdict.UNSUPPORTED:
+            verdict, message = Verdict.UNVERIFIED, fault
         if isinstance(error, HungError) and patience is not None:
             message += "; it hung in other cases, so this one was not given longer"
             if spec.seconds or spec.serial:  # long by nature: this time says nothing
@@ -112,6 +116,14 @@ def run_case(
         for o in lab.observations
     )
     return Outcome(row, measurements, lab, failure, _others(row, lab))
+
+
+def not_run(
+    backend: Backend, spec: CaseSpec, mode: Mode, param: str | None, settings: Settings, why: str
+) -> Outcome:
+    """The outcome of a case that was left because nothing could be told from it."""
+    lab = Lab(backend, spec, mode, param, settings)
+    return Outcome(_row(lab, Verdict.UNVERIFIED, why, 0.0, None), (), lab, None)
 
 
 def _others(row: Row, lab: Lab) -> tuple[Row, ...]:

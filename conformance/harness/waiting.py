@@ -39,7 +39,7 @@ class WaitingCases:
     The waiting cases that this process has before it; ``run`` runs one of them.
 
     The first ``take`` calls ``prepare`` with the name of each backend, then starts all the cases:
-    `AT_ONCE` at a time of each backend, those that are long by nature first.  ``surprises`` says
+    ``at_once`` at a time of each backend, those that are long by nature first.  ``surprises`` says
     whether to run a case again, alone.
     """
 
@@ -49,10 +49,13 @@ class WaitingCases:
         prepare: Callable[[str], object],
         surprises: Callable[[Outcome], bool],
         jobs: Iterable[Job] = (),
+        *,
+        at_once: int = AT_ONCE,
     ) -> None:
         self._run = run
         self._prepare = prepare
         self._surprises = surprises
+        self._at_once = at_once
         self._jobs: defaultdict[str, list[Job]] = defaultdict(list)
         for job in jobs:
             self._jobs[job.backend].append(job)
@@ -73,7 +76,7 @@ class WaitingCases:
         if len(jobs) < 2:
             return
         self._prepare(jobs[0].backend)
-        free = threading.Semaphore(AT_ONCE)
+        free = threading.Semaphore(self._at_once)
         for job in sorted(jobs, key=lambda job: -(job.spec.seconds or 0.0)):
             future: Future[Outcome] = Future()
             self._started[job.key] = future

@@ -26,6 +26,7 @@ from store_conformance.harness.errors import HarnessError
 from store_conformance.pytest_plugin.cases import Handover
 from store_conformance.pytest_plugin.progress import ProgressPlugin
 from store_conformance.runs.expectations import stale
+from store_conformance.runs.health import STOPPED
 from store_conformance.runs.run_file import read_run
 from store_conformance.runs.session import RunSession
 from store_conformance.runs.streams import duplicate_stdout
@@ -60,8 +61,16 @@ def judge_run(run: Run, session: RunSession | None = None) -> Gate:
         packages = {n: f.get("packages", {}) for n, f in run.header["backends"].items()}
         wanted = session.selected_expectations()
         reasons += [f"expectation {p}" for p in stale(wanted, run.rows, packages)]
+    # Told whatever else there is: most of the run is missing.
+    stopped = [
+        f"{r.backend}: {r.case} ({r.mode}): {r.message}"
+        for r in run.rows
+        if r.message.startswith(STOPPED)
+    ]
     if reasons:
-        return Gate(EXIT_FAILED, tuple(reasons))
+        return Gate(EXIT_FAILED, (*stopped, *reasons))
+    if stopped:
+        return Gate(EXIT_UNVERIFIED, tuple(stopped))
     if not any(r.verdict == Verdict.PASS or r.expectation for r in run.rows):
         return Gate(EXIT_UNVERIFIED, (_why_unverified(run),))
     return Gate(EXIT_OK, ())
@@ -168,11 +177,12 @@ def execute(
     try:
         with interruptible(), _isolated(run_file.resolve().parent):
             begin = time.perf_counter()
+            session.workers = choose_workers(workers, session.count_cases())
             session.open_file(str(run_file))
             session.start(lambda text: console.print(text), meanwhile)
             console.print(f"engines up in {time.perf_counter() - begin:.1f} s")
             if cases:
-                processes = choose_workers(workers, session.count_cases())
+                processes = session.workers  # as chosen, or fewer where connections are few
                 # What a user's store may do to its process must not be done to this one.
                 alone = processes <= 1 and not session.runs_foreign_code
                 parallel = (

@@ -5,6 +5,7 @@ What the header of a run says beside its settings: the suite, the machine, the c
 from __future__ import annotations
 
 import dataclasses
+import locale
 import os
 import platform
 import time
@@ -39,6 +40,9 @@ def machine() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "memory_gb": memory,
         "python": platform.python_version(),
+        "time_zone": os.environ.get("TZ") or "/".join(time.tzname),
+        "utc_offset_seconds": time.localtime().tm_gmtoff,
+        "locale": ".".join(part for part in locale.getlocale() if part) or "C",
     }
 
 

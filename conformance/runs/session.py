@@ -36,6 +36,7 @@ from store_conformance.contract.records import Measurement, Row
 from store_conformance.harness.backends import (
     Backend,
     BackendError,
+    Deployment,
     EngineUnavailableError,
     Spec,
     SuppliedBackend,
@@ -46,17 +47,21 @@ from store_conformance.harness.backends import (
 from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.loops import HungError
 from store_conformance.harness.private_engines import stop_private
-from store_conformance.harness.runner import Outcome, run_case
+from store_conformance.harness.runner import Outcome, not_run, run_case
 from store_conformance.harness.settings import Settings
-from store_conformance.harness.waiting import Job, WaitingCases
+from store_conformance.harness.waiting import AT_ONCE, Job, WaitingCases
 from store_conformance.runs.expectations import Expectation, read_expectations
 from store_conformance.runs.facts import corpus_facts, describe, machine, suite_version
+from store_conformance.runs.health import NOT_RUN, Health
+from store_conformance.runs.preflight import keeps_apart
 from store_conformance.runs.run_file import RunWriter
 from store_conformance.runs.starting import start_side_by_side
+from store_conformance.runs.trial import FOR_EACH_WORKER, opens_what_cases_open
 from store_conformance.suite.register import all_cases, cases_naming
 
 IMPATIENT_SECONDS = 15.0
 CONFIRM_SECONDS = 60.0
+PREFLIGHT_SECONDS = 30.0
 FIRST_SECONDS = 30.0
 """What the first put of all may take: a store that hangs is for the cases to judge, each in its time."""
 
@@ -149,7 +154,14 @@ class RunSession:
     tried: set[str] = field(default_factory=set)
     """Cases whose reproducer was run: one confirmation a case is enough."""
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    workers: int = 0
+    """How many processes run cases; lowered by ``start`` where connections are few."""
+    at_once: int = AT_ONCE
+    """How many waiting cases a process runs side by side."""
+    spare: dict[str, int] = field(default_factory=dict)
+    """How many connections a backend may have at once, where they are few."""
     waiting: WaitingCases = field(init=False)
+    _health: dict[str, Health] = field(default_factory=dict)
     _held: dict[str, tuple[Expectation, ...]] = field(default_factory=dict)
     _avoided: dict[str, frozenset[str]] = field(default_factory=dict)
     _writer: RunWriter | None = None
@@ -192,9 +204,12 @@ class RunSession:
                 del self.backends[name]
                 continue
             begin = time.perf_counter()
-            self.facts[name] = describe(
-                self.backends[name], min(self.settings.timeout, FIRST_SECONDS)
-            )
+            backend = self.backends[name]
+            if isinstance(backend, SuppliedBackend):
+                keeps_apart(backend, min(self.settings.timeout, PREFLIGHT_SECONDS))
+            self._try(backend)
+            self.facts[name] = describe(backend, min(self.settings.timeout, FIRST_SECONDS))
+            self._note_connections(name)
             self._spent[name] += started.seconds + time.perf_counter() - begin
         if self._writer is not None:
             self._writer.begin_again(self.header())
@@ -207,6 +222,30 @@ class RunSession:
     def runs_foreign_code(self) -> bool:
         """Whether a store of the run comes from the user and not from the packages of our backends."""
         return any(isinstance(b, SuppliedBackend) for b in self.backends.values())
+
+    def _try(self, backend: Backend) -> None:
+        """Open what the cases will open, where the environment is not of our making."""
+        if backend.deployment not in (Deployment.URL, Deployment.FACTORY):
+            return
+        wanted = FOR_EACH_WORKER * max(1, self.workers)
+        spare = backend.spare_connections(wanted)
+        if spare is not None and spare < wanted:
+            if spare == 0:
+                raise EngineUnavailableError(
+                    backend.name, "no connection is left beside the run's own.", "allow at least 4"
+                )
+            self.spare[backend.name] = spare
+            self.workers = max(1, min(self.workers, spare // FOR_EACH_WORKER))
+            self.at_once = max(1, min(self.at_once, spare // 2))
+        opens_what_cases_open(backend, min(self.settings.timeout, PREFLIGHT_SECONDS))
+
+    def _note_connections(self, name: str) -> None:
+        if name in self.spare:
+            self.facts[name]["settings"] = {
+                **self.facts[name]["settings"],
+                "connections at once": f"{self.spare[name]} beside the run's own, so {self.workers or 1}"
+                f" process(es) and {self.at_once} waiting case(s) at a time",
+            }
 
     def stop(self) -> None:
         stop_private()
@@ -224,6 +263,7 @@ class RunSession:
             "settings": self.settings.to_dict(),
             "expectations": [dataclasses.asdict(e) for e in self.expectations],
             "facts": self.facts,
+            "at_once": self.at_once,
         }
 
     # -- cases --------------------------------------------------------------------------------
@@ -242,7 +282,9 @@ class RunSession:
 
     def expect(self, jobs: Iterable[Job]) -> None:
         """Tell which waiting cases this process is going to run, so that it may run them at once."""
-        self.waiting = WaitingCases(self._outcome, self._touch, self._surprises, jobs)
+        self.waiting = WaitingCases(
+            self._outcome, self._touch, self._surprises, jobs, at_once=self.at_once
+        )
 
     def _touch(self, backend: str) -> None:
         """Bring up what a backend attaches to when it is first used: threads must not all begin that."""
@@ -258,15 +300,32 @@ class RunSession:
         return not isinstance(outcome.failure, HungError) and self.expected(row) is None
 
     def _outcome(self, job: Job) -> Outcome:
-        return run_case(
-            self.backends[job.backend],
-            job.spec,
-            job.mode,
-            job.param,
-            self.settings,
-            avoid=self._avoid(job.backend),
-            patience=self._patience(job.backend),
-        )
+        """Run a case, unless its engine is gone, and see whether a failure tells of the store."""
+        backend, health = self.backends[job.backend], self._health_of(job.backend)
+        if health.gone is not None:
+            why = f"{NOT_RUN} in {health.gone}"
+            return not_run(backend, job.spec, job.mode, job.param, self.settings, why)
+
+        def run() -> Outcome:
+            return run_case(
+                backend,
+                job.spec,
+                job.mode,
+                job.param,
+                self.settings,
+                avoid=self._avoid(job.backend),
+                patience=self._patience(job.backend),
+            )
+
+        outcome = run()
+        if outcome.row.verdict == Verdict.FAIL and self.expected(outcome.row) is not None:
+            return outcome
+        return health.judged(outcome, run)
+
+    def _health_of(self, name: str) -> Health:
+        first = self.facts.get(name, {}).get("seconds_to_first_put")
+        health = Health(self.backends[name], answered=first is not None)
+        return self._health.setdefault(name, health)
 
     def _scripted(self, outcome: Outcome) -> Row:
         """A failed row with its reproducer, run in a clean process if that was asked for."""
@@ -517,4 +576,5 @@ def session_from_spec(spec: dict[str, Any]) -> RunSession:
         expectations,
         owner=False,
         facts=spec["facts"],
+        at_once=spec["at_once"],
     )

@@ -4,7 +4,7 @@ Rules that a sin of one kind may trip beside the one that must catch it.
 
 from __future__ import annotations
 
-COUNTS = {"K": 13, "X": 7, "N": 7, "S": 10, "F": 14, "V": 18, "L": 6, "T": 8, "O": 18, "E": 9}
+COUNTS = {"K": 14, "X": 8, "N": 7, "S": 10, "F": 14, "V": 18, "L": 6, "T": 8, "O": 18, "E": 9}
 
 ALL = tuple(f"{group}{number + 1}" for group, most in COUNTS.items() for number in range(most))
 """For a sin that spoils what nearly every check looks at."""

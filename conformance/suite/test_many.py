@@ -153,7 +153,7 @@ def test_a_large_batch_that_fails_changes_nothing(lab: Lab) -> None:
 @case("S5")
 def test_one_page_of_everything_is_the_sum_of_its_pages(lab: Lab) -> None:
     """
-    A page larger than everything holds each item once, in the order of the pages walked.
+    A page larger than everything holds each item once, and the pages walked hold the same items.
 
     If this fails, look at a limit of the engine's own behind a larger one.
     """
@@ -166,7 +166,6 @@ def test_one_page_of_everything_is_the_sum_of_its_pages(lab: Lab) -> None:
         lab.equal(len(set(whole)), count, "each item once in one page")
         walked = [i.key for i in store.walk(D, page=1_100, filter=wanted)]
         lab.equal(sorted(walked), sorted(whole), f"the pages of 1,100 together, filter={wanted}")
-        lab.equal(walked, whole, "the order of the pages is that of the one page")
 
 
 @case("V9", needs=VECTORS)

@@ -12,6 +12,7 @@ import re
 import shutil
 import tempfile
 import uuid
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -24,6 +25,8 @@ from store_conformance.contract import ALL, Capability, Location
 
 Mode = Literal["sync", "async"]
 Opened = AbstractContextManager[BaseStore] | AbstractAsyncContextManager[BaseStore]
+Door = Callable[[Location, Any, Any], Opened]
+"""Another way to open a store: takes what `Backend.open` takes, without the mode."""
 
 
 class Deployment(str, Enum):
@@ -165,6 +168,18 @@ class Engine:
         raise NotImplementedError
 
 
+DOORS = (
+    "plain connection",
+    "autocommit connection",
+    "setup never called",
+    "pipeline",
+    "pool of one",
+    "pool of several",
+    "other function",
+)
+"""The names of `Backend.doors`, each a row of the report."""
+
+
 class Backend:
     """
     Base of all backends; a subclass overrides ``open`` and whatever its engine needs.
@@ -242,6 +257,14 @@ class Backend:
         says which API will be used, for backends whose two halves are two classes.
         """
         raise NotImplementedError
+
+    def doors(self, mode: Mode) -> Mapping[str, Door]:
+        """
+        The other documented ways to open the same store, by the names of ``DOORS``.
+
+        ``open`` is the usual one; a case runs through each of these.
+        """
+        return {}
 
     def engine(self) -> Engine | None:
         """The running engine if this object started it and may kill it, else ``None``."""

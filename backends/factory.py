@@ -8,6 +8,7 @@ function that returns a store; it takes as many of ``at``, ``index`` and ``ttl``
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import queue
 import tempfile
@@ -20,6 +21,7 @@ from contextlib import (
     contextmanager,
 )
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,10 +29,12 @@ from langgraph.store.base import BaseStore
 
 from store_conformance.backends.arguments import SHAPE, Arguments
 from store_conformance.backends.base import (
+    DOORS,
     Availability,
     Backend,
     BackendError,
     Deployment,
+    Door,
     Engine,
     Facts,
     Mode,
@@ -99,6 +103,31 @@ class FactoryBackend(Backend):
         # the running loop, and what the function raises is raised by opening it.
         opener = _open_async if mode == "async" or self._is_async else _open_sync
         return opener(self, place, index, ttl)
+
+    def doors(self, mode: Mode) -> Mapping[str, Door]:
+        """
+        The functions in the attribute ``doors`` of the function, by any of the names of `DOORS`.
+
+        Each opens the same store in another way and takes what the function itself may take.
+        """
+        if self._inner is not None:
+            return self._inner.doors(mode)
+        given: Mapping[str, Any] = getattr(self._reference.load(), "doors", None) or {}
+        unknown = sorted(set(given) - set(DOORS))
+        if unknown:
+            raise BackendError(
+                self.name, f"unknown door {unknown[0]!r}.", f"the doors are {', '.join(DOORS)}"
+            )
+        return {
+            name: partial(self._through(found).open, mode=mode) for name, found in given.items()
+        }
+
+    def _through(self, function: Any) -> FactoryBackend:
+        """This backend with another function."""
+        other = copy.copy(self)
+        other._arguments = Arguments.plan(self.name, function, self._options)
+        other._is_async = _runs_in_a_loop(function)
+        return other
 
     def make(self, at: Location, index: Any, ttl: Any) -> Any:
         """What the function gives: a store, a coroutine, or a context manager not yet entered."""

@@ -22,6 +22,7 @@ from store_conformance.backends.base import (
     Backend,
     BackendError,
     Deployment,
+    Door,
     Engine,
     EngineUnavailableError,
     Facts,
@@ -70,6 +71,53 @@ async def _open_async(conninfo: str, index: Any, ttl: Any) -> AsyncIterator[Base
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
     async with AsyncPostgresStore.from_conn_string(conninfo, **_given(index, ttl)) as store:
+        await store.setup()
+        yield store
+
+
+@contextmanager
+def _sync_door(conninfo: str, index: Any, ttl: Any, **connecting: Any) -> Iterator[BaseStore]:
+    """``PostgresStore(Connection.connect(...))``, as the class's docstring has it."""
+    from langgraph.store.postgres import PostgresStore
+    from psycopg import Connection
+
+    with Connection.connect(conninfo, **connecting) as conn:
+        store = PostgresStore(conn, **_given(index, ttl))
+        store.setup()
+        yield store
+
+
+@asynccontextmanager
+async def _async_door(
+    conninfo: str, index: Any, ttl: Any, **connecting: Any
+) -> AsyncIterator[BaseStore]:
+    from langgraph.store.postgres.aio import AsyncPostgresStore
+    from psycopg import AsyncConnection
+
+    async with await AsyncConnection.connect(conninfo, **connecting) as conn:
+        store = AsyncPostgresStore(conn, **_given(index, ttl))
+        await store.setup()
+        yield store
+
+
+@contextmanager
+def _sync_string(conninfo: str, index: Any, ttl: Any, **options: Any) -> Iterator[BaseStore]:
+    from langgraph.store.postgres import PostgresStore
+
+    with PostgresStore.from_conn_string(conninfo, **options, **_given(index, ttl)) as store:
+        store.setup()
+        yield store
+
+
+@asynccontextmanager
+async def _async_string(
+    conninfo: str, index: Any, ttl: Any, **options: Any
+) -> AsyncIterator[BaseStore]:
+    from langgraph.store.postgres.aio import AsyncPostgresStore
+
+    async with AsyncPostgresStore.from_conn_string(
+        conninfo, **options, **_given(index, ttl)
+    ) as store:
         await store.setup()
         yield store
 
@@ -337,6 +385,25 @@ class PostgresBackend(Backend):
     def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
         opener = _open_sync if mode == "sync" else _open_async
         return opener(self._conninfo(at), index, ttl)
+
+    def doors(self, mode: Mode) -> Mapping[str, Door]:
+        from psycopg.rows import dict_row
+
+        connect: Any = _sync_door if mode == "sync" else _async_door
+        string: Any = _sync_string if mode == "sync" else _async_string
+
+        def door(opening: Any, **options: Any) -> Door:
+            return lambda at, index, ttl: opening(self._conninfo(at), index, ttl, **options)
+
+        # The docstring of the async class shows no connection without autocommit.
+        plain = {"plain connection": door(connect)} if mode == "sync" else {}
+        return {
+            **plain,
+            "autocommit connection": door(connect, autocommit=True, row_factory=dict_row),
+            "pipeline": door(string, pipeline=True),
+            "pool of one": door(string, pool_config={"min_size": 1, "max_size": 1}),
+            "pool of several": door(string, pool_config={"min_size": 1, "max_size": 5}),
+        }
 
     def _conninfo(self, at: Location) -> str:
         from store_conformance.backends.engines.postgres_database import within

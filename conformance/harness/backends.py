@@ -5,8 +5,10 @@ The one door to `store_conformance.backends`: whatever else in the harness needs
 from __future__ import annotations
 
 from store_conformance.backends.base import (
+    DOORS,
     Backend,
     BackendError,
+    Door,
     EngineUnavailableError,
     Snippet,
     own_folder,
@@ -15,8 +17,10 @@ from store_conformance.backends.factory import FactoryBackend
 from store_conformance.backends.registry import create, from_spec, names
 
 __all__ = [
+    "DOORS",
     "Backend",
     "BackendError",
+    "Door",
     "EngineUnavailableError",
     "FactoryBackend",
     "Snippet",

@@ -23,7 +23,7 @@ DOORS: dict[str, Callable[[Subject, Query], list[Any]]] = {
     "a filtered search": lambda s, q: s.search(D, query=q, filter={"odd": True}, limit=100),
     "a later page": lambda s, q: s.search(D, query=q, limit=4, offset=5),
     "a walk": lambda s, q: s.walk(D, page=5, query=q),
-    "a batch": lambda s, q: s.batch([SearchOp(D, query=q, limit=100)])[0],  # type: ignore[no-any-return]
+    "a batch": lambda s, q: s.batch([SearchOp(D, query=q, limit=100)])[0],
     "a batch of two": lambda s, q: [
         i for found in s.batch([SearchOp((), query=q), SearchOp(D, query=q)]) for i in found
     ],

@@ -34,7 +34,7 @@ OTHERS: tuple[Namespace, ...] = (
 
 def _condition(kind: Any, path: Namespace) -> ListNamespacesOp:
     match = MatchCondition(match_type=kind, path=path)
-    return ListNamespacesOp(match_conditions=(match,), max_depth=None, limit=100, offset=0)  # type: ignore[no-any-return]
+    return ListNamespacesOp(match_conditions=(match,), max_depth=None, limit=100, offset=0)
 
 
 READS: dict[str, Callable[[Subject, Namespace], Any]] = {

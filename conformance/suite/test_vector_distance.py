@@ -26,14 +26,14 @@ DOORS: dict[str, Callable[[Subject], list[Any]]] = {
     "a query": lambda s: s.search(D, query="ask", limit=20),
     "a query everywhere": lambda s: s.search((), query="ask", limit=20),
     "a filtered query": lambda s: s.search(D, query="ask", filter={"kind": "point"}, limit=20),
-    "a query in a batch": lambda s: s.batch([SearchOp(D, query="ask", limit=20)])[0],  # type: ignore[no-any-return]
+    "a query in a batch": lambda s: s.batch([SearchOp(D, query="ask", limit=20)])[0],
 }
 
 
 def _open(lab: Lab, distance: str, **more: Any) -> Subject:
     opened: list[Subject] = []
     embed = TableEmbeddings({**POINTS, "ask": QUERY})
-    index = lab.index("text", embed=embed, **{NAME: distance})
+    index = {**lab.index("text", embed=embed), NAME: distance}
     refused = lab.attempt(lambda: opened.append(lab.open(index=index, **more)))
     if refused is not None:
         lab.unsupported(f"refuses {NAME}={distance!r}: {type(refused).__name__}: {refused}")

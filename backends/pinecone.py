@@ -11,7 +11,7 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from importlib import metadata
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from store_conformance.backends.base import (
     Availability,
@@ -21,6 +21,7 @@ from store_conformance.backends.base import (
     Facts,
     Mode,
     Snippet,
+    Spec,
 )
 from store_conformance.backends.engines.pinecone_emulator import PineconeEmulator
 from store_conformance.backends.environment import setting
@@ -31,6 +32,9 @@ from store_conformance.backends.vector.pinecone import METADATA_BYTES, PineconeS
 from store_conformance.backends.vector.pinecone_indexes import connect, drop, indexes_of
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.contract import Location
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
 
 SERVICE = "https://api.pinecone.io"
 INDEX_VARIABLE = "PINECONE_INDEX"
@@ -135,7 +139,7 @@ class PineconeBackend(VectorBackend):
             return f"emulator of Pinecone's API (not Pinecone), driven by pinecone {version}"
         return f"Pinecone, driven by pinecone {version}"
 
-    def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
+    def store(self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None) -> VectorStore:
         name, namespace = self._place(at)
         return PineconeStore.from_index(
             name,
@@ -160,12 +164,12 @@ class PineconeBackend(VectorBackend):
         """Index and namespace of a location."""
         return (at.name, "") if self.deployment is Deployment.EMULATED else (self._index, at.name)
 
-    def spec(self) -> dict[str, Any]:
-        return {**super().spec(), "index": self._index, "options": self._options}
+    def spec(self) -> Spec:
+        return super().spec().with_details(index=self._index, options=self._options)
 
-    def attach(self, spec: dict[str, Any]) -> None:
+    def attach(self, spec: Spec) -> None:
         super().attach(spec)
-        self._index = spec.get("index") or self._index
+        self._index = spec.text("index") or self._index
 
     def facts(self) -> Facts:
         hosted = self.deployment is Deployment.URL

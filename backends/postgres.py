@@ -29,6 +29,7 @@ from store_conformance.backends.base import (
     Mode,
     Opened,
     Snippet,
+    Spec,
     scratch,
 )
 from store_conformance.backends.environment import setting
@@ -36,6 +37,8 @@ from store_conformance.backends.packages import megabytes, unknown_to, versions
 from store_conformance.contract import ALL, Location
 
 if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
+
     from store_conformance.backends.engines.docker import PostgresContainer
     from store_conformance.backends.engines.postgres import PostgresServer
     from store_conformance.backends.engines.postgres_database import Database
@@ -52,13 +55,15 @@ LIMITS = {
 GET_STORE = "pip install langgraph-checkpoint-postgres psycopg[binary]"
 
 
-def _given(index: Any, ttl: Any) -> dict[str, Any]:
+def _given(index: IndexConfig | None, ttl: TTLConfig | None) -> dict[str, Any]:
     """Only what was asked for: early releases of the stores know no ``ttl``."""
     return {k: v for k, v in (("index", index), ("ttl", ttl)) if v is not None}
 
 
 @contextmanager
-def _open_sync(conninfo: str, index: Any, ttl: Any) -> Iterator[BaseStore]:
+def _open_sync(
+    conninfo: str, index: IndexConfig | None, ttl: TTLConfig | None
+) -> Iterator[BaseStore]:
     from langgraph.store.postgres import PostgresStore
 
     with PostgresStore.from_conn_string(conninfo, **_given(index, ttl)) as store:
@@ -67,7 +72,9 @@ def _open_sync(conninfo: str, index: Any, ttl: Any) -> Iterator[BaseStore]:
 
 
 @asynccontextmanager
-async def _open_async(conninfo: str, index: Any, ttl: Any) -> AsyncIterator[BaseStore]:
+async def _open_async(
+    conninfo: str, index: IndexConfig | None, ttl: TTLConfig | None
+) -> AsyncIterator[BaseStore]:
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
     async with AsyncPostgresStore.from_conn_string(conninfo, **_given(index, ttl)) as store:
@@ -152,7 +159,7 @@ class PostgresBackend(Backend):
         self._template_password: str | None = None
         self._server: PostgresServer | PostgresContainer | None = None
         self._database: Database | None = None
-        self._attached: dict[str, Any] | None = None
+        self._attached: Spec | None = None
         self._on_disk = False
         self._disk_twin: PostgresBackend | None = None
 
@@ -244,7 +251,7 @@ class PostgresBackend(Backend):
         from store_conformance.backends.engines.postgres_database import parse
 
         if self._attached is not None:
-            return parse(self._attached["url"])
+            return parse(self._attached.url or "")
         if self.deployment is Deployment.URL:
             if self._given is None:
                 raise BackendError(
@@ -382,7 +389,9 @@ class PostgresBackend(Backend):
             with suppress(psycopg.Error, BackendError):
                 self._database.drop(at.name)
 
-    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
+    def open(
+        self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
+    ) -> Opened:
         opener = _open_sync if mode == "sync" else _open_async
         return opener(self._conninfo(at), index, ttl)
 
@@ -426,28 +435,25 @@ class PostgresBackend(Backend):
 
     # -- for others --------------------------------------------------------------------------------
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         """It holds the password: for the pipe to a child process, and for nothing that is kept."""
         template = str(self._template) if self._template is not None else None
-        return {
-            "backend": self.name,
-            "deployment": str(self.deployment),
-            "url": _as_url(self._home()),
-            "template": template,
-            "template_password": self._template_password if template else None,
-        }
+        return Spec(self.name, self.deployment, _as_url(self._home())).with_details(
+            template=template, template_password=self._template_password if template else None
+        )
 
     def _home(self) -> Mapping[str, str]:
         if self._attached is not None or self.deployment is Deployment.URL or self._server is None:
             return self._params()
         return self._server.params
 
-    def attach(self, spec: dict[str, Any]) -> None:
-        self._attached = dict(spec)
-        self.deployment = Deployment(spec["deployment"])
-        if spec.get("template"):
-            self._template = Path(spec["template"])
-            self._template_password = spec["template_password"]
+    def attach(self, spec: Spec) -> None:
+        self._attached = spec
+        self.deployment = spec.deployment
+        template = spec.text("template")
+        if template is not None:
+            self._template = Path(template)
+            self._template_password = spec.text("template_password")
 
     def facts(self) -> Facts:
         database = self._running()

@@ -118,8 +118,9 @@ class Finding:
 
     @property
     def first(self) -> Row:
-        """The row to show where there is room for one: with a reproducer if any has one."""
+        """The row to show where there is room for one: one that is not known, with a reproducer if any."""
         rows = [e.row for e in self.evidence]
+        rows = [r for r in rows if r.expectation is None] or rows
         return next((r for r in rows if r.script), rows[0])
 
     @property

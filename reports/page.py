@@ -10,11 +10,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import sys
+from contextlib import suppress
 from functools import lru_cache
 from importlib import resources
+from importlib.util import cache_from_source
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
 
 from store_conformance.contract import Level, Verdict
@@ -133,9 +138,29 @@ def details(derived: Derived, slug: str, view: BackendView) -> list[tuple[str, s
     return [(r, f"{slug}-{r}") for r in derived.rules if r in view.cells]
 
 
+class _Compiled(FileSystemBytecodeCache):
+    """Compiled templates beside compiled modules, under the same conditions; else they are compiled anew."""
+
+    def __init__(self) -> None:
+        module = Path(str(resources.files("store_conformance.reports") / "templates" / "page.py"))
+        super().__init__(str(Path(cache_from_source(str(module))).parent))
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            super().load_bytecode(bucket)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if sys.dont_write_bytecode:
+            return
+        with suppress(OSError):  # a package that we may not write to
+            Path(self.directory).mkdir(parents=True, exist_ok=True)
+            super().dump_bytecode(bucket)
+
+
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     environment = Environment(
+        bytecode_cache=_Compiled(),
         loader=PackageLoader("store_conformance.reports", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -167,6 +192,12 @@ def _environment() -> Environment:
         troubled=troubled,
     )
     return environment
+
+
+def compile_templates() -> None:
+    """Do now what the first ``render`` would do first."""
+    for name in _environment().list_templates(extensions=("j2",)):
+        _environment().get_template(name)
 
 
 def render(report: Report) -> str:

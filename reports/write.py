@@ -4,11 +4,11 @@ Writes a run's report in every format that was asked for.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from store_conformance.contract.hints import suggestion
 from store_conformance.contract.records import Run
 from store_conformance.reports import json_report, junit, markdown, page
 from store_conformance.reports.model import Report, build_report
@@ -35,9 +35,7 @@ def _checked(formats: Iterable[str]) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(formats))
     for name in chosen:
         if name not in _RENDERERS:
-            near = difflib.get_close_matches(name, FORMATS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(FORMATS)}"
-            raise ReportError(f"unknown report format {name!r}", hint)
+            raise ReportError(f"unknown report format {name!r}", suggestion(name, FORMATS))
     if not chosen:
         raise ReportError("no report format was named", f"known are {', '.join(FORMATS)}")
     return chosen

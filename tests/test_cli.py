@@ -70,9 +70,9 @@ def command(
     ("arguments", "code", "said"),
     [
         (("run", "-b", "memroy"), 2, "did you mean 'memory'"),
-        (("run", "-b", "memory", "--rule", "K99"), 2, "did you mean K9"),
+        (("run", "-b", "memory", "--rule", "K99"), 2, "did you mean 'K9"),
         (("run", "-b", "memory", "--group", "Q"), 2, "unknown group 'Q'"),
-        (("run", "-b", "memory", "--scenario", "procedual"), 2, "did you mean procedural"),
+        (("run", "-b", "memory", "--scenario", "procedual"), 2, "did you mean 'procedural"),
         (("run", "--store", "mine.py:open_store", "--declare", "no-vector"), 2, "no-vectors"),
         (("run", "--store", "mine.py:open_store", "--option", "sise=3"), 2, "did you mean 'size'"),
         (("run", "--store", "mine.py:open_stor"), 2, "did you mean 'open_store'"),
@@ -92,7 +92,7 @@ def command(
         (("report", "nowhere"), 65, "cannot be read"),
         (("diff", "mine.py", "mine.py"), 65, "not JSON"),
         (("repro", "mine.py"), 65, "not JSON"),
-        (("rules", "S11"), 2, "did you mean S1"),
+        (("rules", "S11"), 2, "did you mean 'S1'"),
     ],
 )
 def test_a_mistake_gets_one_message_and_its_code(
@@ -170,27 +170,6 @@ def test_a_store_that_hangs_fails_its_cases_and_the_run_goes_on(folder: Path) ->
     assert "pass" in verdicts
     assert "error" not in verdicts
     assert done.returncode == 1
-
-
-def test_nothing_verified_is_no_success(folder: Path) -> None:
-    done = command(
-        folder,
-        "run",
-        "--store",
-        "mine.py:open_store",
-        "--declare",
-        "no-vectors",
-        "--rule",
-        "V4",
-        "--out",
-        "out",
-    )
-
-    assert done.returncode == 3
-    assert (
-        "nothing could be verified" in (folder / "out/run.jsonl").read_text()
-        or done.returncode == 3
-    )
 
 
 def _heed_interrupts() -> None:
@@ -282,7 +261,9 @@ def test_memories_move_from_one_store_to_another(folder: Path) -> None:
 
     assert out.returncode == back.returncode == 0, out.stderr + back.stderr
     with SqliteStore.from_conn_string(str(folder / "new/m.db")) as store:
-        assert store.get(("lance",), "agent_instructions").value == {"prompt": "be brief"}
+        item = store.get(("lance",), "agent_instructions")
+    assert item is not None
+    assert item.value == {"prompt": "be brief"}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX systems")

@@ -9,7 +9,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from sample_run import (
+
+from store_conformance.contract import rules
+from store_conformance.contract.records import Measurement, Row, Run
+from store_conformance.reports import build_report
+from store_conformance.reports.derived import Derived, Grade
+from tests.sample_run import (
     BACKENDS,
     make_run,
     restart_figures,
@@ -17,11 +22,6 @@ from sample_run import (
     row,
     sample_run,
 )
-
-from store_conformance.contract import rules
-from store_conformance.contract.records import Measurement, Row, Run
-from store_conformance.reports import build_report
-from store_conformance.reports.derived import Derived, Grade
 
 VALIDATOR = jsonschema.Draft202012Validator
 
@@ -209,7 +209,7 @@ def test_set_up_follows_from_the_facts(facts: dict[str, Any], value: str) -> Non
 
 
 def test_set_up_without_a_figure_says_not_measured() -> None:
-    facts = {"install_megabytes": None, "seconds_to_first_put": None}
+    facts: dict[str, Any] = {"install_megabytes": None, "seconds_to_first_put": None}
 
     notes = " ".join(one("setup", [row("postgres", "K1")], **facts).notes)
 

@@ -14,7 +14,7 @@ import pytest
 from store_conformance.contract import rule
 from store_conformance.contract.records import Row, Run
 from store_conformance.harness.settings import Settings
-from store_conformance.oracle.comparison import FEATURES
+from store_conformance.oracle.features import FEATURES
 from store_conformance.pytest_plugin.running import judge_run
 from store_conformance.runs.expectations import (
     Expectation,
@@ -73,8 +73,8 @@ def gate(rows: list[Row], *expectations: Expectation) -> tuple[int, tuple[str, .
     [
         ("backend = ", "is no TOML"),
         ("", 'has no backend = "name"'),
-        (entry(rule='"K44"'), "unknown rule 'K44': did you mean K4?"),
-        (entry(rule='"kk4"'), "did you mean K4?"),
+        (entry(rule='"K44"'), "unknown rule 'K44': did you mean 'K4'?"),
+        (entry(rule='"kk4"'), "did you mean 'K4'?"),
         (entry(why='"  "'), "has no reason"),
         (HEAD + '[[expect]]\nrule = "K4"', "has no reason"),
         (entry(rules='["K4"]'), "unknown key 'rules'"),
@@ -226,5 +226,5 @@ def test_the_command_gates_by_them(tmp_path: Path) -> None:
     path.write_text('backend = "memory"\n[[expect]]\nrule = "X66"\nwhy = "no"', "utf-8")
     wrong = command(tmp_path, "--expectations", str(path))
     assert wrong.returncode == 2
-    assert "did you mean X6?" in wrong.stderr
+    assert "did you mean 'X6'?" in wrong.stderr
     assert "Traceback" not in wrong.stderr

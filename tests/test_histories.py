@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-from store_conformance.backends.factory import FactoryBackend
+from store_conformance.backends.base import Backend
+from store_conformance.backends.factory import user_supplied
 from store_conformance.contract import declared
 from store_conformance.harness.case import CaseSpec, Mode
 from store_conformance.harness.journal import Call, Journal
@@ -20,13 +21,17 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.runner import Outcome, run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.mutants import catalogue
-from store_conformance.oracle import histories
-from store_conformance.oracle.comparison import FEATURES, Divergence
+from store_conformance.oracle import history
+from store_conformance.oracle.comparison import Divergence
+from store_conformance.oracle.features import FEATURES
 from store_conformance.oracle.histories import explore
 from store_conformance.suite.register import all_cases
 
 EVERYTHING = frozenset(FEATURES)
-STORES = {c.name: c for c in (*catalogue.mutants(), *catalogue.variants())}
+STORES: dict[str, catalogue.Mutant | catalogue.Variant] = {
+    **{m.name: m for m in catalogue.mutants()},
+    **{v.name: v for v in catalogue.variants()},
+}
 
 
 def spec(vectors: bool) -> CaseSpec:
@@ -35,10 +40,10 @@ def spec(vectors: bool) -> CaseSpec:
 
 
 @contextmanager
-def brought(name: str) -> Iterator[FactoryBackend]:
+def brought(name: str) -> Iterator[Backend]:
     """A mutant or variant as a backend."""
     chosen = STORES[name]
-    backend = FactoryBackend(chosen.reference, name=name, capabilities=declared(chosen.declares))
+    backend = user_supplied(chosen.reference, name=name, capabilities=declared(chosen.declares))
     backend.start()
     try:
         yield backend
@@ -151,7 +156,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, seed: int, steps: int = 12) -> list[s
             seen.append(call.text())
             super().add(call)
 
-    monkeypatch.setattr(histories, "Journal", Recording)
+    monkeypatch.setattr(history, "Journal", Recording)
     assert once("plain", seed=seed, examples=3, steps=steps) is None
     return seen
 

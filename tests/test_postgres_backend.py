@@ -17,12 +17,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backend_use import HERE, INDEX, NAMESPACE, get, gone, no_postgres, put, search, use
 
 from store_conformance.backends import environment, registry
 from store_conformance.backends.base import Backend, BackendError, Deployment
 from store_conformance.backends.engines.processes import descendants, runs
 from store_conformance.contract import Location
+from tests.backend_use import (
+    HERE,
+    INDEX,
+    NAMESPACE,
+    get,
+    gone,
+    no_postgres,
+    put,
+    search,
+    twin_of,
+    use,
+)
 
 # -- postgres ----------------------------------------------------------------------------------------
 
@@ -125,8 +136,8 @@ def test_a_container_keeps_port_and_data_when_killed_and_is_removed() -> None:
 @no_postgres
 def test_a_place_is_discarded_although_a_store_still_holds_it(postgres: Backend) -> None:
     at = postgres.location()
-    opened = postgres.open(at, None, None, "sync")
-    store = opened.__enter__()  # type: ignore[union-attr]
+    opened: Any = postgres.open(at, None, None, "sync")
+    store = opened.__enter__()
     store.conn.execute("BEGIN")
     store.conn.execute("LOCK TABLE store")
 
@@ -144,7 +155,7 @@ def test_a_durable_place_is_on_the_disk_and_found_by_another_process(
 ) -> None:
     at = postgres.location(durable=True)
     use(postgres, at, mode, put(mode), INDEX)
-    twin = registry.from_spec(json.loads(json.dumps(postgres.spec())))
+    twin = twin_of(postgres)
     place = Location.from_dict(json.loads(json.dumps(at.to_dict())))
 
     assert use(twin, place, mode, get(mode), INDEX).value == {"text": "a cat"}
@@ -157,7 +168,7 @@ def test_a_durable_place_is_on_the_disk_and_found_by_another_process(
 
 @no_postgres
 def test_the_password_is_in_no_text(postgres: Backend) -> None:
-    password = postgres.spec()["template_password"]
+    password = postgres.spec().text("template_password")
 
     shown = [postgres.url, postgres.location(), postgres.facts(), postgres.availability()]
 
@@ -172,7 +183,7 @@ def guest(postgres: Backend) -> dict[str, str]:
 
     from store_conformance.backends.engines.postgres_database import conninfo, parse
 
-    home = parse(postgres.spec()["url"])
+    home = parse(postgres.spec().url or "")
     with psycopg.connect(conninfo(home), autocommit=True) as admin:
         admin.execute("CREATE ROLE anna LOGIN PASSWORD 'p@ss w:rd/%'")
         admin.execute("CREATE DATABASE annas OWNER anna")
@@ -215,7 +226,7 @@ def test_a_users_own_database_is_left_as_it_was(guest: dict[str, str], mode: str
     forgotten = backend.location()
     use(backend, forgotten, mode, put(mode))
     use(backend, at, mode, put(mode), INDEX)
-    twin = registry.from_spec(json.loads(json.dumps(backend.spec())))
+    twin = twin_of(backend)
 
     assert len(use(twin, at, mode, search(mode, "cat"), INDEX)) == 1
     assert backend.private() is None
@@ -296,7 +307,7 @@ def test_a_database_without_pgvector_is_refused_if_it_cannot_be_added(
 
     from store_conformance.backends.engines.postgres_database import conninfo, parse
 
-    home = parse(postgres.spec()["url"])
+    home = parse(postgres.spec().url or "")
     with psycopg.connect(conninfo(home), autocommit=True) as admin:
         admin.execute("CREATE DATABASE plain OWNER anna")
     backend = registry.create("postgres", url=url_of(guest, dbname="plain"))

@@ -24,7 +24,7 @@ from tests import driver_checks
 from tests.driver_checks import INDEX, keys
 
 
-def _opener(path: Path) -> driver_checks.Open:
+def _opener(path: Path) -> Callable[..., QdrantEdgeStore]:
     def open(index: Any = None, ttl: Any = None) -> QdrantEdgeStore:
         return QdrantEdgeStore.from_path(str(path), index=index, ttl=ttl)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from store_conformance.backends.base import Backend
-from store_conformance.backends.factory import FactoryBackend
+from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.memory import MemoryBackend
 from store_conformance.contract import declared
 from store_conformance.contract.records import Run
@@ -101,7 +101,7 @@ def plain(at):
 
 def test_a_store_that_opens_once_only_is_shown_by_opening_it_twice(tmp_path: Path) -> None:
     (tmp_path / "once_only.py").write_text(ONCE_ONLY)
-    backend = FactoryBackend(f"{tmp_path}/once_only.py:open_store")
+    backend = user_supplied(f"{tmp_path}/once_only.py:open_store")
     case = "lifecycle::what_was_acknowledged_survives_close_and_reopen"
 
     outcome = failed(backend, case)
@@ -116,7 +116,7 @@ def test_a_store_that_opens_once_only_is_shown_by_opening_it_twice(tmp_path: Pat
 
 def test_a_function_that_gives_a_store_has_scripts_too(tmp_path: Path) -> None:
     (tmp_path / "plain_store.py").write_text(ONCE_ONLY)
-    backend = FactoryBackend(f"{tmp_path}/plain_store.py:plain")
+    backend = user_supplied(f"{tmp_path}/plain_store.py:plain")
 
     made = reproducer(failed(backend, SIMPLE[0]), backend, backend.facts().packages)
 
@@ -127,7 +127,7 @@ def test_a_function_that_gives_a_store_has_scripts_too(tmp_path: Path) -> None:
 def test_the_url_of_a_store_is_not_written_into_its_script(tmp_path: Path) -> None:
     (tmp_path / "plain_url.py").write_text(ONCE_ONLY)
     url = "http://user:planted-s3cret@127.0.0.1:9"
-    backend = FactoryBackend(f"{tmp_path}/plain_url.py:plain", url=url)
+    backend = user_supplied(f"{tmp_path}/plain_url.py:plain", url=url)
 
     made = reproducer(failed(backend, SIMPLE[0]), backend, {})
 
@@ -139,7 +139,7 @@ def test_the_url_of_a_store_is_not_written_into_its_script(tmp_path: Path) -> No
 
 def test_a_script_for_a_broken_control_shows_it() -> None:
     reference = "store_conformance.mutants.broken_keyvalue:FirstValueWins.open_store"
-    backend = FactoryBackend(reference, name="first", capabilities=declared(()))
+    backend = user_supplied(reference, name="first", capabilities=declared(()))
     outcome = failed(backend, "keyvalue::" + first_case("keyvalue", "K3"))
     made = reproducer(outcome, backend, {})
     assert made is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from store_conformance.backends.factory import FactoryBackend
+from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.memory import MemoryBackend
 from store_conformance.contract import Verdict
 from store_conformance.contract.records import Row
@@ -166,7 +166,7 @@ def test_a_slow_store_is_given_items_that_live_longer(tmp_path: Path) -> None:
     """Within five seconds it cannot do all the reads; that is no reason to know nothing of it."""
     file = tmp_path / "slow_store.py"
     file.write_text(SLOW.format(root=str(Path(__file__).resolve().parent.parent)))
-    backend = FactoryBackend(f"{file}:open_store")
+    backend = user_supplied(f"{file}:open_store")
     spec = next(
         s for s in all_cases() if s.id == "ttl_refresh::what_refreshes_an_item_and_what_does_not"
     )

@@ -41,7 +41,7 @@ def name() -> str:
     return f"T{uuid.uuid4().hex[:12]}"
 
 
-def opener(server: WeaviateServer, name: str, **options: Any) -> driver_checks.Open:
+def opener(server: WeaviateServer, name: str, **options: Any) -> Callable[..., WeaviateStore]:
     def open(index: Any = None, ttl: Any = None) -> WeaviateStore:
         given = {"grpc": server.grpc, "api_key": server.api_key, **options}
         return WeaviateStore.from_url(

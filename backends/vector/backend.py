@@ -15,7 +15,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from langgraph.store.base import BaseStore
 
@@ -29,13 +29,18 @@ from store_conformance.backends.base import (
     Mode,
     Opened,
     Snippet,
+    Spec,
 )
 from store_conformance.backends.engines.http_server import HttpServer, OwnServer
 from store_conformance.backends.engines.processes import stop_at_exit, stopped
 from store_conformance.backends.environment import setting
-from store_conformance.backends.vector.errors import EngineError, VectorStoreError, clean
+from store_conformance.backends.vector.errors import EngineError, VectorStoreError
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.contract import ALL, Capability, Location
+from store_conformance.contract.secrets import one_line, redact_text
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
 
 Make = Callable[[], VectorStore]
 
@@ -139,7 +144,7 @@ class VectorBackend(Backend):
         """A server in a container of ``IMAGE``, not yet started."""
         raise NotImplementedError
 
-    def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
+    def store(self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None) -> VectorStore:
         """The store at a location; ``at.url`` is None where it is embedded."""
         raise NotImplementedError
 
@@ -173,10 +178,12 @@ class VectorBackend(Backend):
             except Exception as error:  # noqa: BLE001  (an answer, not a failure)
                 if isinstance(error, EngineError):
                     return self._not(error.what, error.hint)
-                said = clean(error, self._key) or type(error).__name__
+                said = one_line(error, (self._key,)) or type(error).__name__
                 if _REFUSED.search(said) or getattr(error, "status_code", None) in (401, 403):
-                    return self._not(f"{clean(self._url)} refused us: {said}", self._key_hint())
-                problem = f"no answer from {clean(self._url)}: {said}"
+                    return self._not(
+                        f"{redact_text(self._url)} refused us: {said}", self._key_hint()
+                    )
+                problem = f"no answer from {redact_text(self._url)}: {said}"
                 return self._not(problem, f"see whether the server runs; {self._key_hint()}")
         return Availability(True, self.deployment, self.describe())
 
@@ -271,7 +278,9 @@ class VectorBackend(Backend):
                 self._named.discard(at.name)
         super().discard(at)
 
-    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
+    def open(
+        self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
+    ) -> Opened:
         def make() -> VectorStore:
             try:
                 return self.store(at, index, ttl)
@@ -280,13 +289,13 @@ class VectorBackend(Backend):
 
         return _open_sync(make) if mode == "sync" else _open_async(make)
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         """It holds the key: for the pipe to a child process, and for nothing that is kept."""
-        return {**super().spec(), "key": self._key}
+        return super().spec().with_details(key=self._key)
 
-    def attach(self, spec: dict[str, Any]) -> None:
-        self.deployment = Deployment(spec["deployment"])
-        self._url, self._key = spec["url"], spec.get("key")
+    def attach(self, spec: Spec) -> None:
+        self.deployment = spec.deployment
+        self._url, self._key = spec.url, spec.text("key")
         self._version = "attached"
         quiet_loggers()
 

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from langgraph.store.base import IndexConfig, TTLConfig
 
 from store_conformance.backends.vector.chroma_rows import (
     cosines,
@@ -39,13 +37,15 @@ from store_conformance.backends.vector.driver import (
     Touch,
     Where,
 )
-from store_conformance.backends.vector.errors import EngineError, ForeignCollectionError, clean
+from store_conformance.backends.vector.errors import Asking, EngineError, ForeignCollectionError
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.backends.vector.versions import require
+from store_conformance.contract.secrets import redact_text
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
+    from langgraph.store.base import IndexConfig, TTLConfig
 
 MADE_BY = "langgraph-vector-store"
 LAYOUT = 2
@@ -102,7 +102,7 @@ class ChromaDriver:
     ) -> None:
         self._connect = connect
         self._name = collection
-        self._secrets = tuple(secrets)
+        self._asking = Asking(self.engine, _hint, tuple(secrets))
         self._lock = threading.Lock()
         self._client: ClientAPI | None = None
         self._opened: Collection | None = None
@@ -311,24 +311,15 @@ class ChromaDriver:
     def namespaces(self, where: Where) -> list[str]:
         raise NotImplementedError("Chroma cannot list the values of a field")
 
-    @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
-        """The client's errors as ours; it raises a plain ValueError where a server is not there."""
-        try:
-            yield
-        except (EngineError, ForeignCollectionError):
-            raise
-        except Exception as error:  # noqa: BLE001  (whatever it is, it is the engine's)
-            text = clean(error, *self._secrets) or type(error).__name__
-            if "does not exist" in text or "NotFound" in type(error).__name__:
-                hint = (
-                    "the collection was removed or rebuilt while the store was open; open it again"
-                )
-            elif any(sign in text.lower() for sign in ("unauthorized", "forbidden", "401", "403")):
-                hint = "check the credentials"
-            else:
-                hint = "see whether the server runs and is reachable, then try again"
-            raise EngineError(self.engine, f"could not {what}: {text}", hint) from None
+
+def _hint(error: Exception) -> str:
+    """The client raises a plain ValueError where a server is not there."""
+    said = str(error)
+    if "does not exist" in said or "NotFound" in type(error).__name__:
+        return "the collection was removed or rebuilt while the store was open; open it again"
+    if any(sign in said.lower() for sign in ("unauthorized", "forbidden", "401", "403")):
+        return "check the credentials"
+    return "see whether the server runs and is reachable, then try again"
 
 
 class ChromaStore(VectorStore):
@@ -355,7 +346,9 @@ class ChromaStore(VectorStore):
         """A store on a server; ``headers`` carry whatever a proxy in front of it asks for."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"a Chroma URL looks like http://127.0.0.1:8000, got {clean(url)!r}.")
+            raise ValueError(
+                f"a Chroma URL looks like http://127.0.0.1:8000, got {redact_text(url)!r}."
+            )
         ssl = parts.scheme == "https"
 
         def connect() -> ClientAPI:

@@ -9,14 +9,12 @@ reached the write's log sequence number, which is waited for, up to a limit.
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from langgraph.store.base import IndexConfig, TTLConfig
-
+from store_conformance.backends.polling import wait_until
 from store_conformance.backends.vector.driver import (
     Abilities,
     HasToken,
@@ -31,11 +29,10 @@ from store_conformance.backends.vector.driver import (
     Where,
 )
 from store_conformance.backends.vector.errors import (
+    Asking,
     EngineError,
     ForeignCollectionError,
     LimitExceededError,
-    VectorStoreError,
-    clean,
 )
 from store_conformance.backends.vector.pinecone_indexes import (
     connect,
@@ -52,6 +49,7 @@ from store_conformance.backends.vector.pinecone_rows import (
 from store_conformance.backends.vector.store import VectorStore
 
 if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
     from pinecone import Index, Pinecone
 
 MARKER = {"made_by": "langgraph-vector-store", "layout": 1}
@@ -101,7 +99,7 @@ class PineconeDriver:
         self._namespace = namespace
         self._deployment = dict(deployment or DEPLOYMENT)
         self._visible_within = visible_within
-        self._secret = secret
+        self._asking = Asking(self.engine, _hint, (secret,))
         self._client: Pinecone | None = None
         self._opened: Index | None = None
         self._dimension = _NO_VECTORS
@@ -258,28 +256,29 @@ class PineconeDriver:
 
     def _settle(self, committed: int | None) -> None:
         """Wait until searches see this write; later ones imply earlier ones."""
-        deadline = time.monotonic() + self._visible_within
-        pause = 0.005
-        while committed is not None and self._reached < committed:
-            answer = self._index.query(
-                vector=self._record("", {})["values"], top_k=1, namespace=self._namespace,
-                filter={"k": {"$eq": _CLOCK}},
-            )  # fmt: skip
-            info = answer.response_info
-            reached = info.lsn_reconciled if info else None
-            if reached is None:
-                return  # a service that does not tell has nothing to wait for
-            self._reached = max(self._reached, reached)
-            if self._reached >= committed:
-                return
-            if time.monotonic() > deadline:
-                raise EngineError(
-                    self.engine,
-                    f"a write was accepted but not visible within {self._visible_within:g} s",
-                    "the index is behind; read again later, or allow more with visible_within",
-                )
-            time.sleep(pause)
-            pause = min(pause * 2, 0.5)
+        if committed is not None and not wait_until(
+            lambda: self._shows(committed), self._visible_within, pause=0.005, longest=0.5
+        ):
+            raise EngineError(
+                self.engine,
+                f"a write was accepted but not visible within {self._visible_within:g} s",
+                "the index is behind; read again later, or allow more with visible_within",
+            )
+
+    def _shows(self, committed: int) -> bool:
+        """Whether searches see the write of that number; a service that does not tell is believed."""
+        if self._reached >= committed:
+            return True
+        answer = self._index.query(
+            vector=self._record("", {})["values"], top_k=1, namespace=self._namespace,
+            filter={"k": {"$eq": _CLOCK}},
+        )  # fmt: skip
+        info = answer.response_info
+        reached = info.lsn_reconciled if info else None
+        if reached is None:
+            return True
+        self._reached = max(self._reached, reached)
+        return self._reached >= committed
 
     def heads(self, ids: Sequence[str]) -> dict[str, Head]:
         with self._asking("read by id"):
@@ -358,23 +357,18 @@ class PineconeDriver:
     def namespaces(self, where: Where) -> list[str]:
         raise NotImplementedError  # the store keeps rows for them
 
-    @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
-        """The SDK's errors as ours, without the key."""
-        try:
-            yield
-        except VectorStoreError:
-            raise
-        except Exception as error:  # noqa: BLE001  (whatever the SDK raises)
-            status = getattr(error, "status_code", None)
-            hint = {
-                401: "check the API key",
-                403: "check what the API key may do, and the limits of your plan",
-                404: "the index was removed while the store was open; open it again",
-                429: "the plan's rate limit is reached; try again later",
-            }.get(status or 0, "see whether the service is reachable, then try again")
-            cause = clean(error, self._secret) or type(error).__name__
-            raise EngineError(self.engine, f"could not {what}: {cause}", hint) from None
+
+_HINTS = {
+    401: "check the API key",
+    403: "check what the API key may do, and the limits of your plan",
+    404: "the index was removed while the store was open; open it again",
+    429: "the plan's rate limit is reached; try again later",
+}
+
+
+def _hint(error: Exception) -> str:
+    status = getattr(error, "status_code", None) or 0
+    return _HINTS.get(status, "see whether the service is reachable, then try again")
 
 
 class PineconeStore(VectorStore):

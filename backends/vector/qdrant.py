@@ -15,8 +15,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from langgraph.store.base import IndexConfig, TTLConfig
-
 from store_conformance.backends.vector.driver import (
     Abilities,
     HasToken,
@@ -31,7 +29,7 @@ from store_conformance.backends.vector.driver import (
     Touch,
     Where,
 )
-from store_conformance.backends.vector.errors import EngineError, ForeignCollectionError, clean
+from store_conformance.backends.vector.errors import Asking, ForeignCollectionError
 from store_conformance.backends.vector.qdrant_points import Point, Points, points_of, to_model
 from store_conformance.backends.vector.qdrant_rows import (
     FIELDS,
@@ -43,8 +41,10 @@ from store_conformance.backends.vector.qdrant_rows import (
     to_row,
 )
 from store_conformance.backends.vector.store import VectorStore
+from store_conformance.backends.vector.versions import require
 
 if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
     from qdrant_client import QdrantClient
 
 VECTOR = "text"
@@ -81,7 +81,7 @@ class QdrantDriver:
         """With ``rest_timeout`` (seconds) what is asked often goes over REST, not through the client."""
         self._connect = connect
         self._collection = collection
-        self._secret = secret
+        self._errors = Asking(self.engine, self._hint, (secret,))
         self._rest = None if rest_timeout is None else (secret, rest_timeout)
         self._client_lock = threading.Lock()
         self._made: tuple[QdrantClient, Points] | None = None
@@ -119,7 +119,7 @@ class QdrantDriver:
             client = self._client
             with self._turn:
                 if not _is_local(client):
-                    self._check_version(client.info().version)
+                    require(self.engine, client.info().version, OLDEST_SERVER)
                 if not client.collection_exists(self._collection):
                     self._create(dims)
                 existing = self._checked()
@@ -127,14 +127,6 @@ class QdrantDriver:
                     self._add_vectors(dims)
                     existing = dims
                 return existing
-
-    def _check_version(self, version: str) -> None:
-        parts = tuple(int(part) for part in version.split("-")[0].split(".")[:2])
-        if parts < OLDEST_SERVER:
-            oldest = ".".join(map(str, OLDEST_SERVER))
-            raise EngineError(
-                self.engine, f"the server is version {version}, too old", f"use {oldest} or newer"
-            )
 
     def _create(self, dims: int | None) -> None:
         vectors = {} if dims is None else {VECTOR: cosine_of(dims)}
@@ -241,24 +233,20 @@ class QdrantDriver:
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
         """One call at a time in local mode, and the client's errors as ours."""
-        try:
+        with self._errors(what):
             self._connected()  # also decides whether calls take turns
             with self._turn:
                 yield
-        except (EngineError, ForeignCollectionError):
-            raise
-        except Exception as error:  # noqa: BLE001  (whatever it is, it is the engine's)
-            status = getattr(error, "status_code", None)
-            if status in (401, 403) or "UNAUTHENTICATED" in str(error):
-                hint = "check the API key"
-            elif status == 404:
-                hint = "the collection was removed while the store was open; open it again"
-            elif self._made is not None and _is_local(self._made[0]):
-                hint = "see whether another process has this folder open"
-            else:
-                hint = "see whether the server runs and is reachable, then try again"
-            cause = clean(error, self._secret) or type(error).__name__
-            raise EngineError(self.engine, f"could not {what}: {cause}", hint) from None
+
+    def _hint(self, error: Exception) -> str:
+        status = getattr(error, "status_code", None)
+        if status in (401, 403) or "UNAUTHENTICATED" in str(error):
+            return "check the API key"
+        if status == 404:
+            return "the collection was removed while the store was open; open it again"
+        if self._made is not None and _is_local(self._made[0]):
+            return "see whether another process has this folder open"
+        return "see whether the server runs and is reachable, then try again"
 
 
 class QdrantStore(VectorStore):

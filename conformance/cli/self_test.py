@@ -7,7 +7,6 @@ from the sin; a correct store must not fail at all.  The stores live in `store_c
 
 from __future__ import annotations
 
-import difflib
 import multiprocessing
 import os
 import shutil
@@ -21,8 +20,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from store_conformance.contract import Verdict, declared, rule
+from store_conformance.contract.hints import nearest
 from store_conformance.contract.records import Row
-from store_conformance.harness.backends import Backend, FactoryBackend, own_folder
+from store_conformance.harness.backends import Backend, own_folder, user_supplied
 from store_conformance.harness.case import CaseSpec, Mode
 from store_conformance.harness.private_engines import stop_private
 from store_conformance.harness.runner import run_case
@@ -43,8 +43,8 @@ class UnknownStoreError(ValueError):
     """No mutant and no variant has this name."""
 
     def __init__(self, name: str, names: Iterable[str]) -> None:
-        near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.3)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        near = nearest(name, names, cutoff=0.3)
+        hint = f"; did you mean {near!r}?" if near else ""
         super().__init__(f"no mutant or variant is called {name!r}{hint}")
 
 
@@ -165,7 +165,7 @@ def judge_store(name: str, *, whole: bool, seed: int, quick: bool = False) -> Ju
     every: list[Mutant | Variant] = [*mutants(), *variants()]
     store = next(s for s in every if s.name == name)
     breaks = store.breaks
-    backend = FactoryBackend(store.reference, name=name, capabilities=declared(store.declares))
+    backend = user_supplied(store.reference, name=name, capabilities=declared(store.declares))
     run = _Run(backend, breaks, _settings(breaks, seed))
     begin = time.perf_counter()
     backend.start()

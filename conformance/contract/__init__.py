@@ -8,6 +8,7 @@ from store_conformance.contract.capabilities import (
     UnknownCapabilityError,
     declared,
 )
+from store_conformance.contract.json_value import JsonValue
 from store_conformance.contract.location import Location
 from store_conformance.contract.rules import (
     Group,
@@ -24,6 +25,7 @@ __all__ = [
     "ALL",
     "Capability",
     "Group",
+    "JsonValue",
     "Level",
     "Location",
     "Rule",

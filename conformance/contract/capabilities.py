@@ -6,9 +6,10 @@ A capability that is declared and fails is a failure; one that is not declared a
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from enum import Enum
+
+from store_conformance.contract.hints import did_you_mean
 
 
 class Capability(str, Enum):
@@ -41,10 +42,7 @@ class UnknownCapabilityError(ValueError):
 
     def __init__(self, name: str) -> None:
         known = sorted(f"no-{c}" for c in Capability)
-        near = difflib.get_close_matches(name, known, n=1) or difflib.get_close_matches(
-            f"no-{name}", known, n=1
-        )
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(name, known) or did_you_mean(f"no-{name}", known)
         super().__init__(f"unknown capability {name!r}: {hint}known are {', '.join(known)}")
 
 

@@ -11,10 +11,12 @@ from store_conformance.backends.base import (
     Door,
     EngineUnavailableError,
     Snippet,
+    Spec,
     own_folder,
 )
-from store_conformance.backends.factory import FactoryBackend
+from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.registry import create, from_spec, names
+from store_conformance.backends.supplied import SuppliedBackend
 
 __all__ = [
     "DOORS",
@@ -22,10 +24,12 @@ __all__ = [
     "BackendError",
     "Door",
     "EngineUnavailableError",
-    "FactoryBackend",
     "Snippet",
+    "Spec",
+    "SuppliedBackend",
     "create",
     "from_spec",
     "names",
     "own_folder",
+    "user_supplied",
 ]

@@ -38,3 +38,7 @@ class UnverifiedError(Exception):
 
 class HarnessError(Exception):
     """The harness's own fault."""
+
+
+class MigrationError(ValueError):
+    """Memories were not moved: the store would not hold or give them; the message says what to do."""

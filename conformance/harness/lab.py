@@ -5,6 +5,7 @@ that say what was expected and what was got.
 
 from __future__ import annotations
 
+import gc
 import math
 import random
 import time
@@ -93,6 +94,8 @@ class Lab:
         """A store at a fresh location, or at ``at`` to open that one again (or once more)."""
         owner = backend or self.backend
         place = at or self.location(owner)
+        if at is not None and any(s.at == at and s.lingers for s in self._subjects):
+            gc.collect()  # as an application's own end would do: a closed store in a cycle
         subject = Subject(
             owner.open(place, index, ttl, self.mode),
             at=place,
@@ -228,6 +231,16 @@ class Lab:
             if late:
                 raise CheckFailedError(f"{message} within {seconds:g} s")
             self.sleep(every)
+
+    def attempt_until(
+        self, condition: Callable[[], bool], seconds: float, *, every: float = 0.05
+    ) -> bool:
+        """Poll until ``condition`` holds; gives whether it did within ``seconds``."""
+        try:
+            self.until(condition, seconds, "", every=every)
+        except CheckFailedError:
+            return False
+        return True
 
     def sleep(self, seconds: float) -> None:
         """Let time pass, where the rule is about time; negative is no time."""

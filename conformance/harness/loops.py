@@ -14,6 +14,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
+from store_conformance.harness import watchdog
+
 T = TypeVar("T")
 
 
@@ -38,7 +40,7 @@ def run_bounded(
     """
     Run ``body`` in a daemon thread and return or raise what it does.
 
-    ``busy_since`` tells when (``time.monotonic``) the call under way began, ``None`` between calls:
+    The process's watchdog, if it has one, is fed meanwhile.  ``busy_since`` tells when (``time.monotonic``) the call under way began, ``None`` between calls:
     ``HungError`` if one call takes longer than ``seconds``, ``TooSlowError`` if the body takes `PATIENCE`
     times as long although no call hangs.  Without it: ``HungError`` after ``seconds`` in all.
     """
@@ -55,7 +57,10 @@ def run_bounded(
     thread = threading.Thread(target=work, name=name, daemon=True)
     thread.start()
     begin = time.monotonic()
-    while not wait([outcome], timeout=min(0.25, seconds)).done:
+    while True:
+        watchdog.feed(seconds)
+        if wait([outcome], timeout=min(0.25, seconds)).done:
+            break
         now = time.monotonic()
         started = begin if busy_since is None else busy_since()
         if started is not None and now - started > seconds:

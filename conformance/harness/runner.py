@@ -23,6 +23,7 @@ from store_conformance.harness.compat import operation_came_later, since
 from store_conformance.harness.errors import (
     CheckFailedError,
     HarnessError,
+    MigrationError,
     StoreRaisedError,
     UnsupportedError,
     UnverifiedError,
@@ -32,7 +33,6 @@ from store_conformance.harness.loops import BodyExitedError, HungError, TooSlowE
 from store_conformance.harness.process.child import ChildFailedError
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.text import represent, shorten
-from store_conformance.migration.transfer import MigrationError
 
 if TYPE_CHECKING:
     from store_conformance.harness.backends import Backend

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
@@ -105,10 +106,24 @@ class Subject:
         self.number = number
         self._loop_thread = loop_thread
         self._journal = journal
-        self._manager = opened
+        self._manager: Any = opened
         self._host: _AsyncHost | None = None
         self.closed = False
-        self.raw: BaseStore = self._timed("open", (), _shown(index, ttl), self._enter)
+        self._store: BaseStore | None = self._timed("open", (), _shown(index, ttl), self._enter)
+        self._afterwards = weakref.ref(self._store)
+
+    @property
+    def raw(self) -> BaseStore:
+        """The store itself; after ``close`` only as long as somebody else keeps it."""
+        store = self._store if self._store is not None else self._afterwards()
+        if store is None:
+            raise RuntimeError("the store was closed, and nothing keeps it any more")
+        return store
+
+    @property
+    def lingers(self) -> bool:
+        """Whether a store that was closed still exists: some close only when they are collected."""
+        return self._store is None and self._afterwards() is not None
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -137,7 +152,11 @@ class Subject:
         """Leave the store's context manager; a second call does nothing."""
         if not self.closed:
             self.closed = True
-            self._timed("close", (), {}, self._exit)
+            try:
+                self._timed("close", (), {}, self._exit)
+            finally:
+                # A store may give back what it holds only when nobody refers to it.
+                self._store = self._manager = self._host = None
 
     # -- calls --------------------------------------------------------------------------------
 
@@ -155,7 +174,8 @@ class Subject:
         finally:
             self._journal.busy_since = None
             self._journal.seconds += time.perf_counter() - begin
-        self._journal.add(Call(self.number, name, args, kwargs, result=result))
+        kept = None if name == "open" else result  # the record must not keep a store alive
+        self._journal.add(Call(self.number, name, args, kwargs, result=kept))
         return result
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:

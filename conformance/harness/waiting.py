@@ -37,8 +37,9 @@ class WaitingCases:
     """
     The waiting cases that this process has before it; ``run`` runs one of them.
 
-    The first ``take`` for a backend calls ``prepare`` with its name, then starts all of that backend's
-    cases, `AT_ONCE` at a time.  ``surprises`` says whether to run a case again, alone.
+    The first ``take`` calls ``prepare`` with the name of each backend, then starts all the cases:
+    `AT_ONCE` at a time of each backend, those that are long by nature first.  ``surprises`` says
+    whether to run a case again, alone.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class WaitingCases:
 
     def take(self, job: Job) -> Outcome:
         """What the case came to: at once if it has ended by now, else when it does."""
-        self._start(self._jobs.pop(job.backend, []))
+        waiting, self._jobs = self._jobs, defaultdict(list)
+        for jobs in waiting.values():
+            self._start(jobs)
         future = self._started.pop(job.key, None)
         if future is None:
             return self._run(job)
@@ -70,7 +73,7 @@ class WaitingCases:
             return
         self._prepare(jobs[0].backend)
         free = threading.Semaphore(AT_ONCE)
-        for job in jobs:
+        for job in sorted(jobs, key=lambda job: -(job.spec.seconds or 0.0)):
             future: Future[Outcome] = Future()
             self._started[job.key] = future
             # Daemons, as a store that hangs must not keep the process from ending.

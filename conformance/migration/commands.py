@@ -10,23 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from store_conformance.contract import Location
 from store_conformance.contract.secrets import redact_text
 from store_conformance.embedding import embedder_from_name, spec_of
-from store_conformance.harness.errors import StoreRaisedError
+from store_conformance.harness.errors import MigrationError, StoreRaisedError
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.loops import LoopThread
 from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import shorten
 from store_conformance.migration.transfer import (
-    MigrationError,
     export_items,
     import_items,
     read_export,
     write_export,
 )
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig
 
 
 @contextmanager
@@ -46,15 +48,16 @@ def opened_store(
     ``folder``, ``url``, ``name`` and ``options`` are what the function finds in its ``at``; ``embed``
     makes the ``index`` that it is given.  Raises ``BackendError`` for a wrong reference.
     """
-    from store_conformance.harness.backends import FactoryBackend
+    from store_conformance.harness.backends import user_supplied
 
-    backend = FactoryBackend(reference, url=url, options=options)
+    backend = user_supplied(reference, url=url, options=options)
     at = Location((folder or Path.cwd()).resolve(), url, name, dict(options or {}))
-    index: dict[str, Any] | None = None
+    index: IndexConfig | None = None
     if embed is not None:
         embedder = embedder_from_name(embed)
         index = {"dims": spec_of(embedder).dims, "embed": embedder}
-        index.update({"fields": list(fields)} if fields else {})
+        if fields:
+            index["fields"] = list(fields)
     loop_thread = LoopThread()
     backend.start()
     try:

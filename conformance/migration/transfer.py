@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from store_conformance.harness.compat import GetOp, Item, PutOp
-from store_conformance.harness.errors import StoreRaisedError
+from store_conformance.harness.errors import MigrationError, StoreRaisedError
 from store_conformance.harness.lab import type_difference
 from store_conformance.harness.text import shorten
 from store_conformance.oracle import answers
@@ -41,10 +41,6 @@ class Writable(Protocol):
     """What an import needs."""
 
     def batch(self, ops: Iterable[Any], /) -> list[Any]: ...
-
-
-class MigrationError(ValueError):
-    """Nothing was exported or imported; the message says why and what to do."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from langgraph.store.base import GetOp, Item, Op, Result, SearchItem
+from langgraph.store.base import GetOp, Item, Op, PutOp, Result, SearchItem
 
 from store_conformance.mutants.groups import ALL, ASYNC, FILTERS, LISTS, LIVES, PLAIN, VECTORS
 from store_conformance.mutants.reference import (
@@ -342,7 +342,7 @@ class CancelBlocksTheKey(ReferenceStore):
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         ops = list(ops)
         held: set[Any] = self.__dict__.setdefault("held", set())
-        names = {(op.namespace, op.key) for op in ops if hasattr(op, "value")}
+        names = {(op.namespace, op.key) for op in ops if isinstance(op, PutOp)}
         if names & held:
             raise TimeoutError("The item is locked.")
         try:
@@ -612,7 +612,8 @@ class EachStoreCachesItsReads(ReferenceStore):
         address = self.address(op.namespace, op.key)
         if address not in cache:
             cache[address] = super().read_item(op)
-        return cache[address]
+        found: Item | None = cache[address]
+        return found
 
     def apply(self, write: Any, embedded: Embedded) -> None:
         self.__dict__.get("cache", {}).pop(write.address, None)

@@ -816,7 +816,7 @@ class OldVectorsStay(ReferenceStore):
     """An overwrite adds its vectors and replaces those of the same field only."""
 
     breaks = "V11"
-    also = ("V3", "V7", "X4", "O11", "T3", "E1", "E3", "K3", "V13")
+    also: tuple[str, ...] = ("V3", "V7", "X4", "O11", "T3", "E1", "E3", "K3", "V13")
 
     def keeps(self, write: Write) -> bool:
         return True
@@ -1312,7 +1312,7 @@ class NearestBeforeNamespace(ReferenceStore):
     """The nearest of all namespaces are taken, and then those of the prefix."""
 
     breaks = "V18"
-    also = ("V9", "V10", "S1", "E2", "E3", "T5", "E5", "T4", "V15")
+    also: tuple[str, ...] = ("V9", "V10", "S1", "E2", "E3", "T5", "E5", "T4", "V15")
     times = 1
 
     def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:

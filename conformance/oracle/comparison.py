@@ -14,54 +14,14 @@ from store_conformance.harness.errors import CheckFailedError
 from store_conformance.harness.lab import type_difference
 from store_conformance.harness.text import shorten
 from store_conformance.oracle import answers
-from store_conformance.oracle.model import Model, ModelItem
+from store_conformance.oracle.features import FEATURES
+from store_conformance.oracle.model import Model, ModelItem, Place
 from store_conformance.oracle.strategies import filter_feature
 
 if TYPE_CHECKING:
     from store_conformance.harness.subject import Subject
 
 EVERYTHING = 10_000
-
-FEATURES: dict[str, str] = {
-    "get": "K1",
-    "missing": "K2",
-    "overwrite": "K3",
-    "types": "K6",
-    "floats": "K8",
-    "created": "K4",
-    "delete": "X1",
-    "lookalike": "N7",
-    "search": "S1",
-    "page": "S4",
-    "equal": "F1",
-    "operator": "F3",
-    "absent": "F5",
-    "strings": "F4",
-    "unequal": "F6",
-    "list": "F9",
-    "object": "F10",
-    "bool": "F11",
-    "listing": "L1",
-    "emptied": "X5",
-    "depth": "L2",
-    "batch": "O2",
-    "query": "V4",
-    "score": "V5",
-    "fields": "V2",
-    "index": "V3",
-    "twins": "V15",
-    "stale": "V11",
-    "reopen": "E4",
-}
-"""
-What a history may contain, and the rule that a divergence at such a step is mapped to.
-
-An expectation names in ``exclude`` what the machine is to leave out because of it.  ``floats`` are numbers
-such as 1.0 and -0.0, ``lookalike`` labels and keys that resemble one another, ``absent`` fields that
-a range is asked of and that an item lacks, ``strings`` ranges over text, ``emptied`` namespaces whose items
-are gone, ``fields`` an index over one field and not the whole value, ``index`` the override of a put,
-``twins`` equal texts in one call, ``stale`` an overwrite that changes which vectors an item has.
-"""
 
 
 class DivergenceError(CheckFailedError):
@@ -181,7 +141,6 @@ class Comparison:
         self, prefix: tuple[str, ...], text: str, conditions: dict[str, Any], limit: int
     ) -> None:
         want = self.model.search(prefix, conditions)
-        scores = self.model.scores((*want.certain, *want.free), text, self.cosine)
         given: dict[str, Any] = {"filter": conditions} if conditions else {}
         full = self.store.search(prefix, query=text, limit=EVERYTHING, **given)
         what = f"search({prefix!r}, query={text!r}, filter={conditions!r})"
@@ -189,36 +148,42 @@ class Comparison:
         certain = [i for i in want.certain if i.texts]
         rest = [i for i in want.certain if not i.texts]
         feature = "query" if not conditions else filter_feature(conditions)
-        free = [*want.free, *rest]
-        self.found(full, certain, free, feature, what)
-        given_scores = [i.score for i in scored]
-        if given_scores != sorted(given_scores, reverse=True) or full[: len(scored)] != scored:
+        self.found(full, certain, [*want.free, *rest], feature, what)
+        scores = [i.score for i in scored]
+        if scores != sorted(scores, reverse=True) or full[: len(scored)] != scored:
             raise DivergenceError(
-                "query", f"{what} is not best first", expected="descending", got=given_scores
+                "query", f"{what} is not best first", expected="descending", got=scores
             )
+        self._scores(
+            scored, self.model.scores((*want.certain, *want.free), text, self.cosine), what
+        )
+        if "page" in self.on:
+            top = answers.items(self.store.search(prefix, query=text, limit=limit, **given), what)
+            self._best(top, scores[:limit], f"{what} limit {limit}")
+
+    def _scores(self, scored: list[Any], right: dict[Place, float], what: str) -> None:
+        """Each item that has a score has a vector, and the score is its best cosine."""
         for item in scored:
-            right = scores.get((tuple(item.namespace), item.key))
-            if right is None:
+            wanted = right.get((tuple(item.namespace), item.key))
+            if wanted is None:
                 raise DivergenceError(
                     "stale",
                     f"{what} scores {item.key!r}, which has no vector",
                     expected=None,
                     got=item.score,
                 )
-            if "score" in self.on and abs(right - item.score) > 2e-3:
+            if "score" in self.on and abs(wanted - item.score) > 2e-3:
                 raise DivergenceError(
-                    "score", f"{what} scores {item.key!r} wrongly", expected=right, got=item.score
+                    "score", f"{what} scores {item.key!r} wrongly", expected=wanted, got=item.score
                 )
-        if "page" in self.on:
-            top = answers.items(self.store.search(prefix, query=text, limit=limit, **given), what)
-            best = [round(s, 3) for s in given_scores[:limit]]
-            if [round(i.score, 3) for i in top if i.score is not None] != best:
-                raise DivergenceError(
-                    "query",
-                    f"{what} limit {limit} is not the best",
-                    expected=best,
-                    got=[i.score for i in top],
-                )
+
+    def _best(self, top: list[Any], scores: list[float], what: str) -> None:
+        """A page of the nearest has the best scores; which of several equals it shows is free."""
+        best = [round(score, 3) for score in scores]
+        if [round(i.score, 3) for i in top if i.score is not None] != best:
+            raise DivergenceError(
+                "query", f"{what} is not the best", expected=best, got=[i.score for i in top]
+            )
 
     def listing(self, limit: int, offset: int, **conditions: Any) -> None:
         want = self.model.namespaces(**conditions)

@@ -1,11 +1,12 @@
 """
 What random histories are made of: nasty labels and keys, values that filters meet often, and filters.
 
-``on`` are the features that are switched on; `store_conformance.oracle.comparison.FEATURES` says what each is.
+``on`` are the features that are switched on; `store_conformance.oracle.features.FEATURES` says what each is.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
@@ -77,6 +78,44 @@ def filters(on: frozenset[str]) -> st.SearchStrategy[dict[str, Any]]:
     )
     both = st.tuples(one, one).map(lambda p: {**p[0], **p[1]})
     return st.one_of(one, one, one, both, st.just({}))
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What the steps of a history are drawn from."""
+
+    namespace: st.SearchStrategy[tuple[str, ...]]
+    prefix: st.SearchStrategy[tuple[str, ...]]
+    """Of a search: also empty."""
+    pattern: st.SearchStrategy[tuple[str, ...]]
+    """Of a listing's prefix, with ``*``."""
+    plain_pattern: st.SearchStrategy[tuple[str, ...]]
+    """Of a listing's suffix, without."""
+    key: st.SearchStrategy[str]
+    value: st.SearchStrategy[dict[str, Any]]
+    condition: st.SearchStrategy[dict[str, Any]]
+    index: st.SearchStrategy[Any]
+    """The ``index`` of a put."""
+
+    @classmethod
+    def of(cls, on: frozenset[str], *, vectors: bool) -> Draws:
+        """With the features ``on``; ``vectors``: the store has an index."""
+        odd = "lookalike" in on
+        label = st.sampled_from(LABELS if odd else PLAIN_LABELS)
+        name = label.filter(lambda x: x != "*")
+        index = st.sampled_from(
+            [None, None, None, False, ["s"], ["notes[*].text"], ["notes[-1].text", "text"]]
+        )
+        return cls(
+            namespace=st.lists(label, min_size=1, max_size=3).map(tuple),
+            prefix=st.lists(label, max_size=2).map(tuple),
+            pattern=st.lists(st.one_of(name, st.just("*")), min_size=1, max_size=2).map(tuple),
+            plain_pattern=st.lists(name, min_size=1, max_size=2).map(tuple),
+            key=st.sampled_from(KEYS if odd else PLAIN_KEYS),
+            value=values(on),
+            condition=filters(on),
+            index=index if vectors and "index" in on else st.none(),
+        )
 
 
 def derived(value: dict[str, Any], on: frozenset[str]) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ Progress of a run: a moving line on a terminal, a line now and then elsewhere.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TextIO
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 PLAIN_SECONDS = 10.0
-
-
-def own_stdout() -> TextIO:
-    """Standard output as it was before pytest captures it."""
-    try:
-        return os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="replace")
-    except (OSError, ValueError, AttributeError):  # already replaced by a test
-        return sys.stdout
 
 
 class ProgressPlugin:

@@ -21,7 +21,6 @@ An entry for a whole rule (no ``case``) excludes the features of that rule by it
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import sys
 from collections.abc import Iterable, Mapping
@@ -33,7 +32,9 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
 from store_conformance.contract import UnknownRuleError, rule
+from store_conformance.contract.hints import suggestion
 from store_conformance.contract.records import Row
+from store_conformance.oracle.features import FEATURES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -64,12 +65,10 @@ class Expectation:
     sometimes: bool = False
     """Whether the failure depends on timing, so that passing does not make it stale."""
     exclude: tuple[str, ...] = ()
-    """Features of random histories (`store_conformance.oracle.comparison.FEATURES`) to leave out because of it."""
+    """Features of random histories (`store_conformance.oracle.features.FEATURES`) to leave out because of it."""
 
     def excluded(self) -> frozenset[str]:
         """What random histories leave out: ``exclude``, or all of the rule if all its cases are expected."""
-        from store_conformance.oracle.comparison import FEATURES
-
         whole = [name for name, rule_id in FEATURES.items() if rule_id == self.rule]
         return frozenset(self.exclude or (whole if self.case == "*" else ()))
 
@@ -133,14 +132,11 @@ def _entry(data: Any, backend: str, where: str) -> Expectation:
 
 
 def _exclude(names: Any, where: str) -> tuple[str, ...]:
-    from store_conformance.oracle.comparison import FEATURES
-
     if isinstance(names, str) or not all(isinstance(n, str) for n in names):
         raise ExpectationsError(f'{where}: exclude: write a list of features, such as ["created"]')
     for name in names:
         if name not in FEATURES:
-            near = difflib.get_close_matches(name, FEATURES, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(FEATURES)}"
+            hint = suggestion(name, FEATURES)
             raise ExpectationsError(f"{where}: exclude: unknown feature {name!r}: {hint}")
     return tuple(names)
 

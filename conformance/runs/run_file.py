@@ -2,12 +2,14 @@
 Run files: JSON Lines with a header, rows and a footer; how they are written, read and merged.
 
 A file without its footer is truncated and says so when it is read.  Secrets are redacted before
-anything is written.
+anything is written.  What is read may be compressed by gzip, as the published runs are.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from importlib import resources
@@ -105,15 +107,53 @@ def schema() -> dict[str, Any]:
     return data
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+_GZIP = b"\x1f\x8b"
+"""How every gzip file begins."""
+
+
+def _text(path: Path) -> str:
+    """What the file says, unpacked where it is compressed, whatever its name is."""
     try:
-        text = path.read_text("utf-8")
+        data = path.read_bytes()
     except OSError as error:
         raise RunFileError(path, f"cannot be read ({error.strerror})", "check the path") from None
+    try:
+        if data.startswith(_GZIP):
+            data = gzip.decompress(data)
+        elif path.suffix == ".gz":
+            raise RunFileError(
+                path,
+                "is not a gzip file although its name ends with .gz",
+                "take .gz off its name if it is a plain run file, else get the file anew",
+            )
+        return data.decode("utf-8")
+    except EOFError:
+        raise RunFileError(
+            path, "is a truncated gzip file", "copy it again from where it came"
+        ) from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise RunFileError(
+            path, f"is a damaged gzip file ({error})", "copy it again from where it came"
+        ) from None
     except UnicodeDecodeError:
         raise RunFileError(path, "is not a text file", "give a run file (run.jsonl)") from None
+
+
+def _file_in(folder: Path) -> Path:
+    """The run file of a run's folder: the plain one, or the compressed one if that alone is there."""
+    plain, packed = folder / "run.jsonl", folder / "run.jsonl.gz"
+    if not plain.exists() and not packed.exists():
+        raise RunFileError(
+            folder,
+            "has neither run.jsonl nor run.jsonl.gz in it",
+            "give the folder of one run, or run files by name",
+        )
+    return plain if plain.exists() else packed
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
     lines = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_text(path).splitlines(), 1):
         try:
             data = json.loads(line)
         except ValueError:
@@ -132,10 +172,12 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def read_run(path: Path) -> Run:
     """
-    A run file; raises ``RunFileError`` where it is missing, foreign, truncated or of another schema.
+    A run file, plain or compressed by gzip, or the one in a run's folder.
+
+    Raises ``RunFileError`` where it is missing, foreign, truncated or of another schema.
     """
     if path.is_dir():
-        path = path / "run.jsonl"
+        path = _file_in(path)
     lines = _lines(path)
     if not lines or lines[0]["kind"] != "header":
         raise RunFileError(path, "has no header", "give a run file (run.jsonl)")

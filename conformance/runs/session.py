@@ -11,7 +11,7 @@ import dataclasses
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
@@ -19,15 +19,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from store_conformance.contract import Capability, Verdict, declared, group, rule
+from store_conformance.contract import Capability, Verdict, declared, group, rule, rules
+from store_conformance.contract.hints import suggestion
 from store_conformance.contract.records import Measurement, Row
 from store_conformance.harness.backends import (
     Backend,
     BackendError,
     EngineUnavailableError,
-    FactoryBackend,
+    Spec,
     create,
     from_spec,
+    user_supplied,
 )
 from store_conformance.harness.case import CaseSpec, Mode
 from store_conformance.harness.loops import HungError
@@ -38,10 +40,13 @@ from store_conformance.harness.waiting import Job, WaitingCases
 from store_conformance.runs.expectations import Expectation, read_expectations
 from store_conformance.runs.facts import corpus_facts, describe, machine, suite_version
 from store_conformance.runs.run_file import RunWriter
-from store_conformance.suite.register import all_cases
+from store_conformance.runs.starting import start_side_by_side
+from store_conformance.suite.register import all_cases, cases_naming
 
 IMPATIENT_SECONDS = 15.0
 CONFIRM_SECONDS = 60.0
+FIRST_SECONDS = 30.0
+"""What the first put of all may take: a store that hangs is for the cases to judge, each in its time."""
 SCENARIOS = ("procedural", "semantic", "episodic")
 
 
@@ -62,14 +67,10 @@ class Selection:
         cls, rules: Iterable[str], groups: Iterable[str], scenarios: Iterable[str]
     ) -> Selection:
         """A checked selection; raises ``UnknownRuleError`` or ``UsageError`` with the nearest right name."""
-        import difflib
-
         wanted = tuple(scenarios)
         for name in wanted:
             if name not in SCENARIOS:
-                near = difflib.get_close_matches(name, SCENARIOS, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(SCENARIOS)}"
-                raise UsageError(f"unknown scenario {name!r}: {hint}")
+                raise UsageError(f"unknown scenario {name!r}: {suggestion(name, SCENARIOS)}")
         return cls(tuple(rule(r).id for r in rules), tuple(group(g).id for g in groups), wanted)
 
     @property
@@ -83,6 +84,15 @@ class Selection:
             or spec.rule.group in self.groups
             or (spec.scenario in self.scenarios if spec.scenario else False)
         )
+
+    def cases(self) -> tuple[CaseSpec, ...]:
+        """The cases that are taken; modules that cannot hold one are not imported where that shows."""
+        if self.everything or self.scenarios:
+            known = all_cases()
+        else:
+            groups = {r.id for r in rules() if r.group in self.groups}
+            known = cases_naming(frozenset({*self.rules, *groups}))
+        return tuple(spec for spec in known if self.takes(spec))
 
     def to_dict(self) -> dict[str, list[str]]:
         return {
@@ -137,26 +147,40 @@ class RunSession:
     def names(self) -> list[str]:
         return list(self.backends)
 
+    def count_cases(self) -> int:
+        """How many cases the run will go through: each once a backend, mode and parameter."""
+        return len(self.backends) * sum(
+            len(spec.modes) * len(list(spec.expand())) for spec in self.selection.cases()
+        )
+
     # -- life ---------------------------------------------------------------------------------
 
-    def start(self, say: Callable[[str], object] = lambda text: None) -> None:
+    def start(
+        self,
+        say: Callable[[str], object] = lambda text: None,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
         """
-        Bring every engine up; an ``optional`` backend whose engine is not there is left out and said.
+        Bring every engine up, side by side; an ``optional`` one that is not there is left out and said.
+
+        ``meanwhile`` is called while they start.  When this raises, ``stop`` ends those that run.
         """
         self._begin = time.perf_counter()
-        for name, backend in list(self.backends.items()):
-            begin = time.perf_counter()
-            try:
-                backend.start()
-            except EngineUnavailableError as error:
-                if name not in self.optional or len(self.backends) == 1:
-                    raise
+        for name, started in start_side_by_side(self.backends, meanwhile).items():
+            error = started.error
+            if error is not None:
+                left_out = isinstance(error, EngineUnavailableError) and name in self.optional
+                if not left_out or len(self.backends) == 1:
+                    raise error
                 say(f"left out: {error}")
                 self.absent[name] = str(error)
                 del self.backends[name]
                 continue
-            self.facts[name] = describe(backend)
-            self._spent[name] += time.perf_counter() - begin
+            begin = time.perf_counter()
+            self.facts[name] = describe(
+                self.backends[name], min(self.settings.timeout, FIRST_SECONDS)
+            )
+            self._spent[name] += started.seconds + time.perf_counter() - begin
 
     def stop(self) -> None:
         stop_private()
@@ -166,7 +190,7 @@ class RunSession:
     def spec(self) -> dict[str, Any]:
         """What a worker needs to attach to this run, as JSON."""
         return {
-            "backends": {name: backend.spec() for name, backend in self.backends.items()},
+            "backends": {name: backend.spec().to_dict() for name, backend in self.backends.items()},
             "capabilities": {
                 name: sorted(str(c) for c in b.capabilities) for name, b in self.backends.items()
             },
@@ -311,7 +335,7 @@ class RunSession:
 
     def selected_expectations(self) -> list[Expectation]:
         """The expectations whose rules this run checks."""
-        by_rule = {spec.rule_id for spec in all_cases() if self.selection.takes(spec)}
+        by_rule = {spec.rule_id for spec in self.selection.cases()}
         return [e for e in self.expectations if e.rule in by_rule]
 
     def open_file(self, path: str | None) -> None:
@@ -328,6 +352,27 @@ class RunSession:
             self._spent[entry.backend] += entry.seconds
         if self._writer is not None:
             self._writer.add(entry)
+
+    def record_killed(self, job: Job, stacks: Sequence[str]) -> None:
+        """
+        A case whose process ended under it: by its watchdog (``stacks`` say where) or by the store.
+
+        Both are the store's doing: what ran in that process beside it was the harness, which does not
+        end it, and Python, which stood still.
+        """
+        spec = job.spec
+        if stacks:
+            held = "the process stood still with the interpreter's lock held"
+            message = f"hung, killed: {held} for longer than the time-out"
+        else:
+            message = "the process that ran the case was ended from within (a crash of native code, or an exit)"
+        self.record(
+            Row(
+                job.backend, spec.rule_id, str(spec.rule.level), spec.case_id(job.param), job.mode,
+                str(Verdict.FAIL), message, history=tuple(stacks), scenario=spec.scenario,
+                seed=self.settings.seed,
+            )
+        )  # fmt: skip
 
     def record_crash(self, nodeid: str, text: str) -> None:
         """A case whose process died or whose item broke: our fault until shown otherwise."""
@@ -392,10 +437,10 @@ def _backends(options: RunOptions) -> list[Backend]:
         raise UsageError("--declare goes with --store: a built-in backend declares for itself")
     for reference in options.stores:
         found.append(
-            FactoryBackend(
+            user_supplied(
                 reference,
                 name=options.store_name,
-                capabilities=declared(names),
+                capabilities=declared(names) if names else None,
                 options=extra,
                 url=options.url,
             )
@@ -422,7 +467,7 @@ def session_from_spec(spec: dict[str, Any]) -> RunSession:
     """The run of an xdist worker, attached to the engines of the controller."""
     backends = {}
     for name, data in spec["backends"].items():
-        backend = from_spec(data)
+        backend = from_spec(Spec.from_dict(data))
         backend.capabilities = frozenset(Capability(c) for c in spec["capabilities"][name])
         backends[name] = backend
     expectations = tuple(

@@ -209,6 +209,11 @@ def test_many_cancelled_calls_leave_the_others_their_answers(lab: Lab) -> None:
     _works(lab, store, "many cancelled calls")
 
 
+PROMPT = 1.0
+PATIENT = 9.0
+"""Seconds for a call: what most stores need hundred times over, and what a busy one may take."""
+
+
 @case("O9", needs=ASYNC_VECTORS, modes=("async",), seconds=60, waits=True)
 def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
     """
@@ -233,18 +238,22 @@ def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
 
     async def work(raw: Any) -> list[Any]:
         first = asyncio.create_task(raw.aput(D, "bad", {"text": "trouble"}))
-        done, _ = await asyncio.wait([first], timeout=10)
-        if not done:
-            first.cancel()
-        return [
-            bool(done),
-            *await _settle(raw.aput(D, "good", {"text": "apple"}), raw.aget(D, "bad")),
-        ]
+        await asyncio.wait([first], timeout=PROMPT)
+        later = asyncio.create_task(raw.aput(D, "good", {"text": "apple"}))
+        if not first.done():
+            # Is the store slow, or is this call lost?  A call that was made after it tells.
+            await asyncio.wait([later], timeout=PATIENT)
+            await asyncio.wait([first], timeout=PROMPT)
+        answered = first.done()
+        first.cancel()
+        return [answered, *await _settle(later, raw.aget(D, "bad"))]
 
     answered, put, item = _together(lab, store, "calls after a cancelled embedder", work)
 
     lab.true(
-        answered, "the call whose embedding was cancelled comes back within 10 s", got="no answer"
+        answered,
+        "the call whose embedding was cancelled comes back before one that was made later",
+        got="no answer",
     )
     lab.equal(put, None, "a put after the cancelled embedder")
     lab.equal(item, None, "the item whose embedding was cancelled")

@@ -62,7 +62,7 @@ class Child:
         """Streams whose closing line has not been read yet."""
         self._answers: Queue[dict[str, Any] | None] = Queue()
         setup = {
-            "backend": backend.spec(),
+            "backend": backend.spec().to_dict(),
             "at": at.to_dict(),
             "mode": mode,
             "embed": embed,

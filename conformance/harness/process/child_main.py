@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from store_conformance.contract import Location
 from store_conformance.harness.compat import GetOp, Item, ListNamespacesOp, PutOp, SearchOp
@@ -14,6 +14,9 @@ from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.loops import LoopThread
 from store_conformance.harness.subject import Subject
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig
 
 OPS: dict[str, Any] = {
     "get": GetOp,
@@ -44,11 +47,11 @@ def _tupled(args: list[Any]) -> list[Any]:
 
 def _open(setup: dict[str, Any], loop_thread: LoopThread) -> Subject:
     from store_conformance.embedding import embedder_from_name
-    from store_conformance.harness.backends import from_spec
+    from store_conformance.harness.backends import Spec, from_spec
 
-    backend = from_spec(setup["backend"])
+    backend = from_spec(Spec.from_dict(setup["backend"]))
     at = Location.from_dict(setup["at"])
-    index = None
+    index: IndexConfig | None = None
     if setup["embed"] is not None:
         embed = embedder_from_name(setup["embed"])
         dims = getattr(embed, "dims", None) or len(embed.embed_query("dims"))

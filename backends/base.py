@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # releases of langgraph-checkpoint before 2.0.7 and 2.0.17 la
     from langgraph.store.base import IndexConfig, TTLConfig
 
 Opened = AbstractContextManager[BaseStore] | AbstractAsyncContextManager[BaseStore]
+Door = Callable[[Location, "IndexConfig | None", "TTLConfig | None"], Opened]
+"""Another way to open a store: takes what `Backend.open` takes, without the mode."""
 
 
 class Deployment(str, Enum):
@@ -225,6 +227,18 @@ class Engine:
         raise NotImplementedError
 
 
+DOORS = (
+    "plain connection",
+    "autocommit connection",
+    "setup never called",
+    "pipeline",
+    "pool of one",
+    "pool of several",
+    "other function",
+)
+"""The names of `Backend.doors`, each a row of the report."""
+
+
 class Backend:
     """
     Base of all backends; a subclass overrides ``open`` and whatever its engine needs.
@@ -309,6 +323,14 @@ class Backend:
         store's; leaving it closes the store and keeps what is at the location.
         """
         raise NotImplementedError
+
+    def doors(self, mode: Mode) -> Mapping[str, Door]:
+        """
+        The other documented ways to open the same store, by the names of ``DOORS``.
+
+        ``open`` is the usual one; a case runs through each of these.
+        """
+        return {}
 
     def engine(self) -> Engine | None:
         """The running engine if this object (or one it is made of) may kill it, else ``None``."""

@@ -9,7 +9,7 @@ proves at each opening that a store is in them, removes them, and touches nothin
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from store_conformance.backends.base import (
     Backend,
     BackendError,
     Deployment,
+    Door,
     Engine,
     EngineUnavailableError,
     Facts,
@@ -352,6 +353,17 @@ class PostgresBackend(Backend):
         opener = open_sync if mode == Mode.SYNC else open_async
         return opener(opening, index, ttl)
 
+    def doors(self, mode: Mode) -> Mapping[str, Door]:
+        from store_conformance.backends.engines.postgres_doors import documented_doors
+
+        def conninfo_of(at: Location) -> str:
+            fresh = self._owner(at)._fresh
+            fresh.enter(at.name)
+            self._prove(at, fresh=lambda: fresh.alone(at.name))
+            return self._conninfo(at)
+
+        return documented_doors(mode, conninfo_of)
+
     def _conninfo(self, at: Location) -> str:
         from store_conformance.backends.engines.postgres_url import conninfo, within
 
@@ -373,12 +385,16 @@ class PostgresBackend(Backend):
             environment={URL_VARIABLE: self._conninfo(at)},
         )
 
-    def _prove(self, at: Location) -> None:
-        """That the settings which a script will use lead to this place; raises ``BackendError``."""
+    def _prove(self, at: Location, *, fresh: Callable[[], bool] = lambda: True) -> None:
+        """
+        That the settings which a script or a door will use lead to this place; raises ``BackendError``.
+
+        ``fresh``, asked after a look: whether the place has to be empty.
+        """
         from store_conformance.backends.engines.postgres_url import connect, parse
 
         with connect(parse(self._conninfo(at))) as connection:
-            _place(at).prove(connection, fresh=lambda: True)
+            _place(at).prove(connection, fresh=fresh)
 
     def spare_connections(self, most: int) -> int | None:
         return None if self.deployment is not Deployment.URL else self._running().spare(most)

@@ -8,7 +8,7 @@ Many Pythons are built without loadable extensions, which sqlite-vec is.  Then a
 from __future__ import annotations
 
 import importlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import cache, partial
 from importlib import metadata
@@ -22,6 +22,7 @@ from store_conformance.backends.base import (
     Availability,
     Backend,
     Deployment,
+    Door,
     EngineUnavailableError,
     Facts,
     Mode,
@@ -94,6 +95,36 @@ async def _open_async(
         yield store
 
 
+@contextmanager
+def _sync_door(
+    at: Location, index: Any, ttl: Any, *, setup: bool = True, **connecting: Any
+) -> Iterator[BaseStore]:
+    """``SqliteStore(sqlite3.connect(...))``, as the class's docstring has it."""
+    from langgraph.store.sqlite import SqliteStore
+
+    path = str(at.path / FILE_NAME)
+    with closing(driver()[0].connect(path, check_same_thread=False, **connecting)) as conn:
+        store = SqliteStore(conn, **what_is_given(index, ttl))
+        if setup:
+            store.setup()
+        yield store
+
+
+@asynccontextmanager
+async def _async_door(
+    at: Location, index: Any, ttl: Any, *, setup: bool = True, **connecting: Any
+) -> AsyncIterator[BaseStore]:
+    import aiosqlite
+    from langgraph.store.sqlite.aio import AsyncSqliteStore
+
+    connector = partial(driver()[0].connect, str(at.path / FILE_NAME), **connecting)
+    async with aiosqlite.Connection(connector, iter_chunk_size=64) as conn:
+        store = AsyncSqliteStore(conn, **what_is_given(index, ttl))
+        if setup:
+            await store.setup()
+        yield store
+
+
 class SqliteBackend(Backend):
     """One file a location; no engine but the process itself."""
 
@@ -131,6 +162,15 @@ class SqliteBackend(Backend):
             )
         path = at.path / FILE_NAME
         return _open_sync(path, index, ttl) if mode == Mode.SYNC else _open_async(path, index, ttl)
+
+    def doors(self, mode: Mode) -> Mapping[str, Door]:
+        door: Any = _sync_door if mode == "sync" else _async_door
+        doors: dict[str, Door] = {
+            "autocommit connection": partial(door, isolation_level=None),
+            "setup never called": partial(door, isolation_level=None, setup=False),
+        }
+        # The docstring of the async class shows from_conn_string only.
+        return {**doors, "plain connection": door} if mode == "sync" else doors
 
     def snippet(self, at: Location, mode: Mode) -> Snippet:
         distribution = driver()[1]

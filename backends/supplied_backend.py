@@ -13,6 +13,7 @@ from store_conformance.backends.base import (
     Availability,
     Backend,
     BackendError,
+    Door,
     Engine,
     Facts,
     Mode,
@@ -107,6 +108,9 @@ class WrappedBackend(SuppliedBackend):
         self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
     ) -> Opened:
         return self._own.open(at, index, ttl, mode)
+
+    def doors(self, mode: Mode) -> Mapping[str, Door]:
+        return self._own.doors(mode)
 
     def engine(self) -> Engine | None:
         return self._own.engine()

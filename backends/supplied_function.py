@@ -7,6 +7,7 @@ takes as many of ``at``, ``index`` and ``ttl`` as it wants.
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import (
@@ -16,6 +17,7 @@ from contextlib import (
     contextmanager,
 )
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +25,10 @@ from langgraph.store.base import BaseStore
 
 from store_conformance.backends.arguments import Arguments
 from store_conformance.backends.base import (
+    DOORS,
     Availability,
     BackendError,
+    Door,
     Facts,
     Mode,
     Opened,
@@ -75,6 +79,26 @@ class FunctionBackend(SuppliedBackend):
         # the running loop, and what the function raises is raised by opening it.
         opener = self._open_async if mode == Mode.ASYNC or self._is_async else self._open_sync
         return opener(place, index, ttl)
+
+    def doors(self, mode: Mode) -> Mapping[str, Door]:
+        """
+        The functions in the attribute ``doors`` of the function, by any of the names of `DOORS`.
+
+        Each opens the same store in another way and takes what the function itself may take.
+        """
+        given: Mapping[str, Callable[..., object]]
+        given = getattr(self._arguments.function, "doors", None) or {}
+        for name in sorted(set(given) - set(DOORS)):
+            hint = f"the doors are {', '.join(DOORS)}"
+            raise BackendError(self.name, f"unknown door {name!r}.", hint)
+        return {name: partial(self._through(given[name]).open, mode=mode) for name in given}
+
+    def _through(self, function: Callable[..., object]) -> FunctionBackend:
+        """This backend with another function."""
+        other = copy.copy(self)
+        other._arguments = Arguments.plan(self.name, function, self._options)
+        other._is_async = _runs_in_a_loop(function)
+        return other
 
     @contextmanager
     def _open_sync(

@@ -54,6 +54,23 @@ def managed(at, index, ttl):
     CALLS.append(("leave", None))
 
 
+@contextmanager
+def by_pool(at, index, ttl):
+    CALLS.append(("pool", at.url))
+    yield kept(at)
+
+
+managed.doors = {"pool of one": by_pool}
+
+
+@contextmanager
+def with_a_strange_door(at, index, ttl):
+    yield kept(at)
+
+
+with_a_strange_door.doors = {"window": by_pool}
+
+
 @asynccontextmanager
 async def managed_async(at, index, ttl):
     yield kept(at)
@@ -293,3 +310,26 @@ def test_installed_packages_add_backends(
         registry.create("shop-ovn")
     with pytest.raises(BackendError, match="cannot be loaded: AttributeError"):
         registry.create("shop-broken")
+
+
+def test_the_doors_of_a_function_open_the_same_store(file: Path) -> None:
+    backend = user_supplied(f"{file}:managed")
+    backend.start()
+    try:
+        at = backend.location()
+        with backend.open(at, None, None, "sync") as store:  # type: ignore[union-attr]
+            store.put(NAMESPACE, "k", {"n": 1})
+        doors = backend.doors("sync")
+        assert list(doors) == ["pool of one"]
+        with doors["pool of one"](at, None, None) as store:  # type: ignore[union-attr]
+            item = store.get(NAMESPACE, "k")
+        assert item is not None and item.value == {"n": 1}
+    finally:
+        backend.stop()
+
+
+def test_an_unknown_door_is_told(file: Path) -> None:
+    backend = user_supplied(f"{file}:with_a_strange_door")
+
+    with pytest.raises(BackendError, match=r"unknown door 'window'.*pool of several"):
+        backend.doors("sync")

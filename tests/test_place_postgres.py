@@ -37,7 +37,7 @@ def server(postgres: Backend) -> dict[str, str]:
             may = "CREATEDB" if name == "builder" else "NOCREATEDB"
             admin.execute(f"CREATE ROLE {name} LOGIN {may} PASSWORD '{password}'".encode())
             admin.execute(f"CREATE DATABASE {name}s OWNER {name}".encode())
-    for name in PASSWORDS:
+    for name, password in PASSWORDS.items():
         # The tenant's pgvector is apart from the memories, that of the crowded one beside them.
         schema = "public" if name == "crowded" else "extensions"
         with psycopg.connect(conninfo(home, dbname=f"{name}s"), autocommit=True) as admin:
@@ -45,7 +45,7 @@ def server(postgres: Backend) -> dict[str, str]:
             admin.execute(f"CREATE EXTENSION vector SCHEMA {schema}".encode())
             admin.execute(f"GRANT USAGE ON SCHEMA {schema} TO PUBLIC".encode())
         own = conninfo(
-            home, dbname=f"{name}s", user=name, password=PASSWORDS[name],
+            home, dbname=f"{name}s", user=name, password=password,
             options=f"-csearch_path=public,{schema}",
         )  # fmt: skip
         with PostgresStore.from_conn_string(own, index=INDEX, ttl={"default_ttl": 0.0001}) as store:  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from store_conformance.contract.hints import nearest
 from store_conformance.embedding.caching import CachedEmbeddings
 from store_conformance.embedding.errors import EmbeddingError
 from store_conformance.embedding.exact import ExactEmbeddings
+from store_conformance.embedding.meaning import MeaningEmbeddings
 from store_conformance.embedding.timing import TimedEmbeddings
 
 PROVIDERS = (
@@ -55,6 +56,7 @@ BUILT_IN: dict[str, Callable[[], Embeddings]] = {
     "exact": ExactEmbeddings,
     "real": _real,
     "minilm": _minilm,
+    "meaning": MeaningEmbeddings,
 }
 
 
@@ -62,8 +64,8 @@ def embedder_from_name(name: str) -> Embeddings:
     """
     A new embedder of that name; it has ``name`` and ``dims``.
 
-    ``exact``, ``exact:24`` (its dimensions), ``real``, ``minilm``, or a provider string of LangChain such
-    as ``openai:text-embedding-3-small``, which may cost money with each call.
+    ``exact``, ``exact:24`` (its dimensions), ``meaning``, ``real``, ``minilm``, or a provider string of
+    LangChain such as ``openai:text-embedding-3-small``, which may cost money with each call.
     """
     return embedder_factory(name)()
 

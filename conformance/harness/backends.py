@@ -5,9 +5,11 @@ The one door to `store_conformance.backends`: whatever else in the harness needs
 from __future__ import annotations
 
 from store_conformance.backends.base import (
+    DOORS,
     Backend,
     BackendError,
     Deployment,
+    Door,
     EngineUnavailableError,
     Snippet,
     Spec,
@@ -20,9 +22,11 @@ from store_conformance.backends.supplied import SuppliedBackend
 from store_conformance.backends.vector.errors import VectorStoreError
 
 __all__ = [
+    "DOORS",
     "Backend",
     "BackendError",
     "Deployment",
+    "Door",
     "EngineUnavailableError",
     "Snippet",
     "Spec",

@@ -116,7 +116,7 @@ def is_one_message(done: Result, code: int, said: str) -> None:
         (("diff", "good.jsonl", "nowhere"), 65, "cannot be read (No such file or directory)"),
         (("repro", "good.jsonl"), 2, "good.jsonl has no finding"),
         (("report", "good.jsonl", "good.jsonl"), 2, "Hint: give one of them another --name"),
-        (("report", "good.jsonl", "--out", "taken"), 2, "cannot be written"),
+        (("report", "good.jsonl", "--out", "taken"), 2, "cannot be written: taken/report.md"),
         (
             ("export", "--store", "mine.py:open_store", "--out", "no/m.jsonl"),
             2,
@@ -173,7 +173,7 @@ def test_a_bug_of_ours_is_no_mistake_of_the_user(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--conformance-backend=memory", "--conformance-rule=K99"), "did you mean K9?"),
+        (("--conformance-backend=memory", "--conformance-rule=K99"), "did you mean 'K9'?"),
         (("--conformance-backend=memory", "--conformance-run-file=mine.py/x"), "mine.py"),
         (("--conformance-store=mine.py:Refuses",), "acme: https://me:***@acme.test refused"),
     ],
@@ -209,6 +209,7 @@ KINDS: tuple[tuple[UserError, int, str], ...] = (
         2,
         "memroy: there is no such backend. Hint: did you mean 'memory'? Known are memory.",
     ),
+    (OnlyAsyncError("x", "it opens in a loop."), 2, "x: it opens in a loop."),
     (EmbeddingError("no model", "install it"), 2, "no model. Hint: install it"),
     (CorpusError("a.jsonl", 3, "no text", "write one"), 2, "a.jsonl:3: no text. Hint: write one"),
     (RunFileError("r.jsonl", "is cut", "run again"), 65, "r.jsonl: is cut. Hint: run again"),

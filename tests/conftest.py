@@ -31,14 +31,14 @@ QUICK = frozenset(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """``-m quick`` runs what a contributor runs after each change."""
+    """
+    Mark what is quick; the slow ones begin first, so that no worker ends alone with one of them.
+
+    ``-m quick`` runs what a contributor runs after each change.
+    """
     for item in items:
         if item.path.name in QUICK:
             item.add_marker(pytest.mark.quick)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow ones begin first, so that no worker ends alone with one of them."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

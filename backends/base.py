@@ -30,7 +30,7 @@ from store_conformance.contract import (
     UserError,
     Verdict,
 )
-from store_conformance.contract import Mode as Mode  # noqa: PLC0414 - a part of this interface
+from store_conformance.contract import Mode as Mode
 from store_conformance.contract.errors import EXIT_UNVERIFIED
 
 if TYPE_CHECKING:  # releases of langgraph-checkpoint before 2.0.7 and 2.0.17 lack these

@@ -31,7 +31,11 @@ QUICK = frozenset(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what ``-m quick`` runs, and put the slow tests first."""
+    """
+    Mark what is quick; the slow ones begin first, so that no worker ends alone with one of them.
+
+    ``-m quick`` runs what a contributor runs after each change.
+    """
     for item in items:
         if item.path.name in QUICK:
             item.add_marker(pytest.mark.quick)

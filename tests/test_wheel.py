@@ -234,7 +234,7 @@ def test_the_suite_runs_under_their_pytest_in_parallel(
     rows = read_run(project / "run.jsonl").rows
     assert passed(done.stdout) == len(rows) > 0
     assert {row.rule for row in rows} == {"K1"}
-    assert "scheduling tests via LoadGroupScheduling" in done.stdout
+    assert "scheduling tests via CaseScheduling" in done.stdout
 
 
 def test_self_test_finds_its_mutants(environment: Environment, project: Path) -> None:

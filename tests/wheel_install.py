@@ -117,7 +117,7 @@ def install(wheel: Path, folder: Path) -> Environment:
     (environment.packages / "present.pth").write_text(lines, encoding="utf-8")
     # The links bring no console scripts; a stranger calls pytest by its own.
     script = environment.scripts / "pytest"
-    script.write_text(f"#!{python}\nimport sys, pytest\nsys.exit(pytest.console_main())\n")
+    script.write_text(f"#!{python}\nimport sys, pytest\nsys.exit(pytest.main())\n")
     script.chmod(0o755)
     return environment
 

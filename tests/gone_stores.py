@@ -14,7 +14,8 @@ import socket
 import socketserver
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,10 @@ class Client:
         return pickle.load(self._file)
 
     def close(self) -> None:
-        self.socket.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # the server may be gone, or this one closed already
+            self.socket.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            self._file.close()
         self.socket.close()
 
 
@@ -86,7 +90,7 @@ class KillsItsServer(Remote):
     """Takes its server down by the fifth call to one store."""
 
     def before(self) -> None:
-        if self.calls == 5:
+        if self.calls == 5 and _cases_run():
             os.kill(int((_folder() / "pid").read_text()), 9)
 
 
@@ -94,20 +98,34 @@ def _folder() -> Path:
     return Path(os.environ["GONE_STORES"])
 
 
+def _cases_run() -> bool:
+    """Whether the run is past its trial."""
+    return (_folder() / "begun").exists()
+
+
 def _port() -> int:
     return int((_folder() / "port").read_text())
 
 
-def remote(at: Any) -> BaseStore:
-    return Remote(Client(_port()), at.name)
+@contextmanager
+def _opened_by(kind: type[Remote], place: str) -> Iterator[BaseStore]:
+    client = Client(_port())
+    try:
+        yield kind(client, place)
+    finally:
+        client.close()
 
 
-def closes_its_connection(at: Any) -> BaseStore:
-    return ClosesItsConnection(Client(_port()), at.name)
+def remote(at: Any) -> Any:
+    return _opened_by(Remote, at.name)
 
 
-def kills_its_server(at: Any) -> BaseStore:
-    return KillsItsServer(Client(_port()), at.name)
+def closes_its_connection(at: Any) -> Any:
+    return _opened_by(ClosesItsConnection, at.name)
+
+
+def kills_its_server(at: Any) -> Any:
+    return _opened_by(KillsItsServer, at.name)
 
 
 _shared: list[Client] = []
@@ -118,7 +136,7 @@ class ClosesForAll(Remote):
     """Closes the connection that all stores of the process have, once it has been used for a while."""
 
     def before(self) -> None:
-        _opened[0] += 1
+        _opened[0] += _cases_run()
         if _opened[0] == 25:
             self.client.close()
 

@@ -76,6 +76,7 @@ def _session(function: str, engine: Engine | None = None) -> RunSession:
     backend.engine = lambda: engine
     session = RunSession({function: backend}, Selection(), SETTINGS)
     session.start()
+    (Path(os.environ["GONE_STORES"]) / "begun").touch()
     return session
 
 

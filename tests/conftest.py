@@ -39,7 +39,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name in QUICK:
             item.add_marker(pytest.mark.quick)
-    # The slow ones begin first, so that no worker ends alone with one of them.
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

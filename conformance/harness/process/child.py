@@ -12,6 +12,7 @@ import json
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,8 @@ class Child:
     """
     Another process with the same location open.
 
-    ``fields`` and ``embed`` rebuild the index there by the embedder's name; ``ttl`` is a ``TTLConfig``.
+    ``fields`` and ``embed`` rebuild the index there by the embedder's name; ``ttl`` is a ``TTLConfig``;
+    ``environment`` are variables that differ there.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Child:
         embed: str | None = None,
         fields: tuple[str, ...] = ("text",),
         ttl: Any = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.acknowledged: list[str] = []
         """Keys whose put the child has acknowledged, in order."""
@@ -74,7 +77,7 @@ class Child:
             "fields": list(fields),
             "ttl": ttl,
         }
-        self._process: Spawned = spawn()
+        self._process: Spawned = spawn(environment)
         self._errors: list[str] = []
         threading.Thread(target=self._read, daemon=True).start()
         threading.Thread(target=self._read_errors, daemon=True).start()

@@ -23,6 +23,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
 
@@ -77,9 +79,14 @@ class Spawned:
             self._pidfd = None
 
 
-def spawn() -> Spawned:
-    """A new process that runs ``store_conformance.harness.process.child_main`` with our environment and import path."""
+def spawn(changes: Mapping[str, str] | None = None) -> Spawned:
+    """
+    A new process that runs ``store_conformance.harness.process.child_main`` with our import path.
+
+    Its environment is ours with ``changes``; a time zone (``TZ``) holds from its first line on.
+    """
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
+    environment.update(changes or {})
     request = json.dumps(
         {"environment": environment, "path": sys.path, "cwd": os.getcwd()}
     ).encode()
@@ -208,6 +215,8 @@ def _become(request: dict[str, object], fds: list[int]) -> None:
             os.close(fd)
         os.environ.clear()
         os.environ.update(request["environment"])  # type: ignore[call-overload]
+        if hasattr(time, "tzset"):
+            time.tzset()
         sys.path[:] = request["path"]  # type: ignore[call-overload]
         os.chdir(str(request["cwd"]))
         sys.stdin = os.fdopen(0)

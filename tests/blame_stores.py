@@ -5,10 +5,13 @@ A store with one bug a method, for ``test_blame.py``: copied into folders of man
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timezone
 from typing import Any
 
 from langgraph.store.base import Item
 from langgraph.store.memory import InMemoryStore
+
+NOW = datetime.now(timezone.utc)
 
 
 class Hostile:
@@ -22,7 +25,7 @@ class UnspeakableError(Exception):
 
 class OddItem(Item):
     @property
-    def value(self) -> Any:  # type: ignore[override]
+    def value(self) -> Any:
         raise RuntimeError("the value went missing")
 
     @value.setter
@@ -33,15 +36,16 @@ class OddItem(Item):
 class Buggy(InMemoryStore):
     def get(self, namespace: Any, key: str, **more: Any) -> Any:
         if key == "raises":
-            return {}["a bug of the store"]
+            nothing: dict[str, Any] = {}
+            return nothing["a bug of the store"]
         if key == "raises what has no text":
             raise UnspeakableError
         if key == "nonsense":
             return Hostile()
         if key == "odd item":
-            return OddItem({}, key="odd item", namespace=("a",), created_at=None, updated_at=None)
+            return OddItem(value={}, key=key, namespace=("a",), created_at=NOW, updated_at=NOW)
         if key == "embeds wrongly":
-            return self.embeddings.embed_documents([None])  # type: ignore[union-attr]
+            return self.embeddings.embed_documents([None])  # type: ignore[union-attr, list-item]
         return super().get(namespace, key, **more)
 
     async def aget(self, namespace: Any, key: str, **more: Any) -> Any:

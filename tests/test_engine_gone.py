@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from store_conformance.backends.base import Engine
-from store_conformance.contract import Verdict, declared
+from store_conformance.contract import Mode, Verdict, declared
 from store_conformance.harness.backends import user_supplied
+from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
 from store_conformance.runs.health import NOT_RUN, STOPPED
@@ -86,9 +87,9 @@ def _jobs(name: str) -> list[Job]:
     chosen = [
         s for s in chosen if "aliasing" not in s.case_id(None)
     ]  # InMemoryStore gives its own objects
-    return [Job(s, name, "sync", next(iter(s.expand()))) for s in chosen if "sync" in s.modes][
-        :CASES
-    ]
+    return [
+        Job(s, name, Mode.SYNC, next(iter(s.expand()))) for s in chosen if Mode.SYNC in s.modes
+    ][:CASES]
 
 
 def _run(session: RunSession, jobs: list[Job], enemy: Any = None) -> list[Any]:
@@ -163,14 +164,13 @@ def test_an_engine_of_ours_tells_who_killed_it(
     import store_conformance.runs.session as running
 
     runs = [0]
-    plain = running.run_case
 
     def beside(*args: Any, **kwargs: Any) -> Any:
         """Somebody kills the server while this case is about to run, once."""
         if args[1] is case.spec and not runs[0]:
             runs[0] = 1
             os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
-        return plain(*args, **kwargs)
+        return run_case(*args, **kwargs)
 
     monkeypatch.setattr(running, "run_case", beside)
     try:

@@ -17,7 +17,7 @@ import pytest
 from store_conformance.backends import registry
 from store_conformance.backends.base import Backend, EngineUnavailableError
 from store_conformance.backends.faults import causes, is_lost_connection, of_the_machine
-from store_conformance.contract import Verdict
+from store_conformance.contract import Mode, Verdict
 from store_conformance.harness.errors import CheckFailedError, StoreRaisedError
 from store_conformance.harness.journal import Call, Journal
 from store_conformance.harness.process.child import ChildFailedError
@@ -76,9 +76,9 @@ def test_with_few_connections_a_run_takes_few_and_what_needs_more_is_unverified(
     assert session.at_once == 1
     assert "3 beside the run's own" in session.facts["postgres"]["settings"]["connections at once"]
     backend = session.backends["postgres"]
-    held = [backend.open(backend.location(), None, None, "sync") for _ in range(3)]
-    spec = next(s for s in all_cases() if s.rule_id == "K1" and "sync" in s.modes)
-    job = Job(spec, "postgres", "sync", next(iter(spec.expand())))
+    held = [backend.open(backend.location(), None, None, Mode.SYNC) for _ in range(3)]
+    spec = next(s for s in all_cases() if s.rule_id == "K1" and Mode.SYNC in s.modes)
+    job = Job(spec, "postgres", Mode.SYNC, next(iter(spec.expand())))
     first = session._outcome(job).row
     assert first.verdict == Verdict.PASS, first.message
 

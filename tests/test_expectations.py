@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from store_conformance.contract import UserError, rule
+from store_conformance.contract import Level, Mode, UserError, Verdict, rule
 from store_conformance.contract.records import Row, Run
 from store_conformance.harness.settings import Settings
 from store_conformance.oracle.features import FEATURES
@@ -46,9 +46,13 @@ def one(folder: Path, **keys: str) -> Expectation:
 
 
 def row(
-    verdict: str, *, case: str = "timestamps::kept", rule_id: str = "K4", mode: str = "sync"
+    verdict: Verdict,
+    *,
+    case: str = "timestamps::kept",
+    rule_id: str = "K4",
+    mode: Mode = Mode.SYNC,
 ) -> Row:
-    return Row("some", rule_id, "MUST", case, mode, verdict, "created_at after an overwrite")
+    return Row("some", rule_id, Level.MUST, case, mode, verdict, "created_at after an overwrite")
 
 
 def session(*expectations: Expectation) -> RunSession:
@@ -111,40 +115,42 @@ def test_an_entry_holds_for_its_versions_only(tmp_path: Path) -> None:
 
 
 def test_a_pattern_takes_brackets_as_they_are(tmp_path: Path) -> None:
-    assert one(tmp_path, case='"timestamps::*"').matches(row("fail", case="timestamps::kept[put]"))
+    assert one(tmp_path, case='"timestamps::*"').matches(
+        row(Verdict.FAIL, case="timestamps::kept[put]")
+    )
     exact = one(tmp_path, case='"timestamps::kept[put]"')
-    assert exact.matches(row("fail", case="timestamps::kept[put]"))
-    assert not exact.matches(row("fail", case="timestamps::keptp"))
-    assert not one(tmp_path, mode='"async"').matches(row("fail"))
+    assert exact.matches(row(Verdict.FAIL, case="timestamps::kept[put]"))
+    assert not exact.matches(row(Verdict.FAIL, case="timestamps::keptp"))
+    assert not one(tmp_path, mode='"async"').matches(row(Verdict.FAIL))
 
 
 # -- what the gate makes of it -----------------------------------------------------------------------
 
 
 def test_without_an_expectation_a_failure_fails_the_gate() -> None:
-    assert gate([row("fail"), row("pass", rule_id="K1")])[0] == 1
+    assert gate([row(Verdict.FAIL), row(Verdict.PASS, rule_id="K1")])[0] == 1
 
 
 def test_an_expected_failure_does_not_fail_the_gate(tmp_path: Path) -> None:
-    code, reasons = gate([row("fail"), row("pass", rule_id="K1")], one(tmp_path))
+    code, reasons = gate([row(Verdict.FAIL), row(Verdict.PASS, rule_id="K1")], one(tmp_path))
     assert (code, reasons) == (0, ())
 
 
 def test_an_expected_failure_carries_its_reason_and_link(tmp_path: Path) -> None:
     known = one(tmp_path, upstream='"https://example.org/1"')
-    marked = session(known)._marked(row("fail"))
+    marked = session(known)._marked(row(Verdict.FAIL))
     assert (marked.expectation, marked.upstream) == ("it forgets", "https://example.org/1")
-    assert session(known)._marked(row("pass")).expectation is None
+    assert session(known)._marked(row(Verdict.PASS)).expectation is None
 
 
 def test_one_that_starts_to_pass_fails_the_gate(tmp_path: Path) -> None:
-    code, reasons = gate([row("pass")], one(tmp_path))
+    code, reasons = gate([row(Verdict.PASS)], one(tmp_path))
     assert code == 1
     assert "passes now, remove it" in reasons[0]
 
 
 def test_one_that_passes_sometimes_does_not(tmp_path: Path) -> None:
-    assert gate([row("pass")], one(tmp_path, sometimes="true"))[0] == 0
+    assert gate([row(Verdict.PASS)], one(tmp_path, sometimes="true"))[0] == 0
 
 
 def test_one_that_matches_nothing_fails_the_gate(tmp_path: Path) -> None:
@@ -152,23 +158,25 @@ def test_one_that_matches_nothing_fails_the_gate(tmp_path: Path) -> None:
         one(tmp_path, case='"timestamp::*"'),
         one(tmp_path, case='"x"', sometimes="true"),
     ):
-        code, reasons = gate([row("fail"), row("pass", rule_id="K1")], known, one(tmp_path))
+        code, reasons = gate(
+            [row(Verdict.FAIL), row(Verdict.PASS, rule_id="K1")], known, one(tmp_path)
+        )
         assert code == 1
         assert "matches no case that ran" in reasons[0]
 
 
 def test_one_for_other_versions_says_nothing(tmp_path: Path) -> None:
     later = one(tmp_path, versions='{ langgraph-checkpoint = ">=5" }')
-    assert gate([row("pass")], later)[0] == 0
-    assert gate([row("fail")], later)[0] == 1
+    assert gate([row(Verdict.PASS)], later)[0] == 0
+    assert gate([row(Verdict.FAIL)], later)[0] == 1
 
 
 def test_what_could_not_be_verified_makes_nothing_stale(tmp_path: Path) -> None:
-    assert stale([one(tmp_path)], [row("unverified")], PACKAGES) == []
+    assert stale([one(tmp_path)], [row(Verdict.UNVERIFIED)], PACKAGES) == []
 
 
 def test_one_of_several_cases_that_still_fails_keeps_its_entry(tmp_path: Path) -> None:
-    rows = [row("pass"), row("fail", mode="async")]
+    rows = [row(Verdict.PASS), row(Verdict.FAIL, mode=Mode.ASYNC)]
     assert stale([one(tmp_path)], rows, PACKAGES) == []
 
 
@@ -192,7 +200,8 @@ def test_the_shipped_files_are_good(backend: str) -> None:
         assert known.backend == backend
         assert known.versions, f"{known.text}: for which versions?"
         rows = [
-            Row(backend, r, "MUST", c, known.mode or "sync", "fail", "") for c, r in cases.items()
+            Row(backend, r, Level.MUST, c, known.mode or Mode.SYNC, Verdict.FAIL, "")
+            for c, r in cases.items()
         ]
         assert any(known.matches(r) for r in rows), f"matches no case: {known.text}"
         assert set(known.exclude) <= set(FEATURES)

@@ -14,7 +14,7 @@ import pytest
 from store_conformance.backends import registry
 from store_conformance.backends.base import BackendError
 from store_conformance.backends.factory import user_supplied
-from store_conformance.contract import ALL
+from store_conformance.contract import ALL, Mode
 from tests.backend_use import INDEX, NAMESPACE, twin_of, use
 
 # -- stores that somebody brings ---------------------------------------------------------------------
@@ -317,9 +317,9 @@ def test_the_doors_of_a_function_open_the_same_store(file: Path) -> None:
     backend.start()
     try:
         at = backend.location()
-        with backend.open(at, None, None, "sync") as store:  # type: ignore[union-attr]
+        with backend.open(at, None, None, Mode.SYNC) as store:  # type: ignore[union-attr]
             store.put(NAMESPACE, "k", {"n": 1})
-        doors = backend.doors("sync")
+        doors = backend.doors(Mode.SYNC)
         assert list(doors) == ["pool of one"]
         with doors["pool of one"](at, None, None) as store:  # type: ignore[union-attr]
             item = store.get(NAMESPACE, "k")
@@ -332,4 +332,4 @@ def test_an_unknown_door_is_told(file: Path) -> None:
     backend = user_supplied(f"{file}:with_a_strange_door")
 
     with pytest.raises(BackendError, match=r"unknown door 'window'.*pool of several"):
-        backend.doors("sync")
+        backend.doors(Mode.SYNC)

@@ -14,8 +14,8 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 
 from store_conformance.backends.base import Backend
 from store_conformance.backends.factory import user_supplied
-from store_conformance.contract import declared
-from store_conformance.harness.case import CaseSpec, Mode
+from store_conformance.contract import Mode, declared
+from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.journal import Call, Journal
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.runner import Outcome, run_case
@@ -58,7 +58,7 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONFORMANCE_HISTORIES", str(tmp_path / "kept"))
 
 
-def whole(name: str, *, vectors: bool = False, seed: int = 1, mode: Mode = "sync") -> Outcome:
+def whole(name: str, *, vectors: bool = False, seed: int = 1, mode: Mode = Mode.SYNC) -> Outcome:
     settings = Settings(seed=seed, histories=12, steps=30)
     with brought(name) as backend:
         return run_case(backend, spec(vectors), mode, None, settings)
@@ -69,7 +69,7 @@ def once(
     on: frozenset[str] = EVERYTHING, kept: Any = None,
 ) -> Divergence | None:  # fmt: skip
     with brought(name) as backend:
-        lab = Lab(backend, spec(vectors), "sync", None, Settings(seed=seed))
+        lab = Lab(backend, spec(vectors), Mode.SYNC, None, Settings(seed=seed))
         try:
             return explore(
                 lab, on, vectors=vectors, examples=examples, steps=steps, seed=seed, database=kept
@@ -82,7 +82,7 @@ def once(
 
 
 @pytest.mark.parametrize("vectors", [False, True])
-@pytest.mark.parametrize(("name", "mode"), [("plain", "sync"), ("loop_bound", "async")])
+@pytest.mark.parametrize(("name", "mode"), [("plain", Mode.SYNC), ("loop_bound", Mode.ASYNC)])
 def test_a_correct_store_never_diverges(name: str, mode: Mode, vectors: bool) -> None:
     outcome = whole(name, vectors=vectors, mode=mode)
     assert outcome.row.verdict == "pass", outcome.row.message
@@ -175,5 +175,5 @@ def test_the_number_of_steps_is_settable(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_no_histories_verify_nothing() -> None:
     with brought("plain") as backend:
-        outcome = run_case(backend, spec(False), "sync", None, Settings(histories=0))
+        outcome = run_case(backend, spec(False), Mode.SYNC, None, Settings(histories=0))
     assert outcome.row.verdict == "unverified"

@@ -14,6 +14,7 @@ import pytest
 from store_conformance.backends import registry
 from store_conformance.backends.base import Backend, BackendError
 from store_conformance.backends.placing import UnprovenPlaceError
+from store_conformance.contract import Mode
 from tests.backend_use import INDEX, get, no_postgres, put, twin_of, use
 from tests.between import Rewrite, StartupProxy, needs_pgbouncer, pgbouncer
 
@@ -270,7 +271,7 @@ def test_a_script_is_not_handed_a_place_that_is_not_proved(
     backend.start()
 
     with pytest.raises(UnprovenPlaceError):
-        backend.snippet(backend.location(), "sync")
+        backend.snippet(backend.location(), Mode.SYNC)
 
     backend.stop()
     assert dump(server, "tenant") == before

@@ -137,7 +137,8 @@ def _brought(file: Path, function: str, lacking: tuple[str, ...] = ()) -> Suppli
 
 def _module(backend: SuppliedBackend) -> dict[str, Any]:
     assert isinstance(backend, FunctionBackend)
-    return inspect.unwrap(backend._arguments.function).__globals__
+    names: dict[str, Any] = inspect.unwrap(backend._arguments.function).__globals__
+    return names
 
 
 @pytest.mark.parametrize(

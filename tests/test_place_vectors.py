@@ -319,7 +319,7 @@ def test_a_wrapped_weaviate_client_that_renames_is_refused(there: bool) -> None:
             asked.append(name)
             return there
 
-    driver: Any = WeaviateDriver(Wrapped, "Conformance1")  # type: ignore[arg-type]
+    driver: Any = WeaviateDriver(Wrapped, "Conformance1")
     store = WeaviateStore(driver, collection="Conformance1")
     proof = Proof("weaviate", "conformance1", fresh=lambda: True)
     with pytest.raises(UnprovenPlaceError) if there else contextlib.nullcontext():

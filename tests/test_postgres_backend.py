@@ -21,7 +21,7 @@ import pytest
 from store_conformance.backends import environment, registry
 from store_conformance.backends.base import Backend, BackendError, Deployment
 from store_conformance.backends.engines.processes import descendants, runs
-from store_conformance.contract import Location
+from store_conformance.contract import Location, Mode
 from tests.backend_use import (
     HERE,
     INDEX,
@@ -138,7 +138,7 @@ def test_a_container_keeps_port_and_data_when_killed_and_is_removed() -> None:
 @no_postgres
 def test_a_place_is_discarded_although_a_store_still_holds_it(postgres: Backend) -> None:
     at = postgres.location()
-    opened: Any = postgres.open(at, None, None, "sync")
+    opened: Any = postgres.open(at, None, None, Mode.SYNC)
     store = opened.__enter__()
     store.conn.execute("BEGIN")
     store.conn.execute("LOCK TABLE store")

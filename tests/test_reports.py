@@ -289,8 +289,16 @@ def test_a_backend_that_could_not_run_is_named_and_not_compared(tmp_path: Path) 
     backends = {"memory": BACKENDS["memory"], "postgres": {"absent": "no <server> here"}}
     rows = [
         row("memory", "K1"),
-        Row("postgres", "E4", "MUST", "engine", "sync", "unverified", "no <server> here"),
-        Row("?", "?", "MUST", "worker", "?", "error", "no verdict: the worker died"),
+        Row(
+            "postgres",
+            "E4",
+            Level.MUST,
+            "engine",
+            Mode.SYNC,
+            Verdict.UNVERIFIED,
+            "no <server> here",
+        ),
+        Row("?", "?", Level.MUST, "worker", "?", Verdict.ERROR, "no verdict: the worker died"),
     ]
     partly = make_run(rows, backends=backends)
 
@@ -547,7 +555,7 @@ def test_an_unknown_format_is_refused_with_the_nearest_right_one(run: Run, tmp_p
 def timed(backend: str, median: float) -> Measurement:
     samples = tuple(median * (0.9 + n / 500) for n in range(100))
     return Measurement(
-        backend, "latency.put", median, "sync", "s", facts={"n_items": 1000}, samples=samples
+        backend, "latency.put", median, Mode.SYNC, "s", facts={"n_items": 1000}, samples=samples
     )
 
 
@@ -616,7 +624,7 @@ def test_a_latency_changes_only_beyond_the_noise() -> None:
 
 def test_a_diff_names_the_versions_and_prints_hostile_texts_safely(run: Run) -> None:
     later = [
-        replace(r, verdict="fail", message=HOSTILE + NASTY) if r.rule == "K1" else r
+        replace(r, verdict=Verdict.FAIL, message=HOSTILE + NASTY) if r.rule == "K1" else r
         for r in run.rows
     ]
     facts = {

@@ -15,9 +15,8 @@ import pytest
 from store_conformance.backends.base import Backend
 from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.memory import MemoryBackend
-from store_conformance.contract import declared
+from store_conformance.contract import Mode, declared
 from store_conformance.contract.records import Run
-from store_conformance.harness.case import Mode
 from store_conformance.harness.runner import Outcome, run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.runs.findings import Finding, findings, write_finding
@@ -37,7 +36,7 @@ SIMPLE = (
 )
 
 
-def failed(backend: Backend, case: str, mode: Mode = "sync") -> Outcome:
+def failed(backend: Backend, case: str, mode: Mode = Mode.SYNC) -> Outcome:
     """The first failed run of a case."""
     spec = next(s for s in all_cases() if s.id == case)
     backend.start()
@@ -81,7 +80,7 @@ def test_a_script_shows_the_bug_in_a_clean_process(case: str) -> None:
 
 
 def test_an_async_finding_makes_an_async_script() -> None:
-    made = reproducer(failed(MemoryBackend(), SIMPLE[0], "async"), MemoryBackend(), VERSIONS)
+    made = reproducer(failed(MemoryBackend(), SIMPLE[0], Mode.ASYNC), MemoryBackend(), VERSIONS)
     assert made is not None
     assert "asyncio.run(main())" in made.text
     assert confirm(made.text, made.environment).confirmed

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from store_conformance.backends.memory import MemoryBackend
-from store_conformance.contract import groups, rules
+from store_conformance.contract import MemoryType, groups, rules
 from store_conformance.harness.backends import Backend, EngineUnavailableError
 from store_conformance.harness.settings import Settings
 from store_conformance.reports import page
@@ -82,8 +82,8 @@ def test_no_case_of_a_rule_is_missed_when_modules_are_left_out(rule_id: str) -> 
     "selection",
     [
         *(Selection(groups=(g.id,)) for g in groups()),
-        Selection(scenarios=("semantic",)),
-        Selection(rules=("K1",), groups=("X",), scenarios=("episodic",)),
+        Selection(scenarios=(MemoryType.SEMANTIC,)),
+        Selection(rules=("K1",), groups=("X",), scenarios=(MemoryType.EPISODIC,)),
         Selection(),
     ],
 )

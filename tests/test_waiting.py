@@ -12,7 +12,7 @@ import pytest
 
 from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.memory import MemoryBackend
-from store_conformance.contract import Verdict
+from store_conformance.contract import Level, Mode, Verdict
 from store_conformance.contract.records import Row
 from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.lab import Lab
@@ -28,12 +28,12 @@ def waiting() -> list[CaseSpec]:
 
 
 def jobs(count: int) -> list[Job]:
-    return [Job(spec, "memory", "sync", None) for spec in waiting()[:count]]
+    return [Job(spec, "memory", Mode.SYNC, None) for spec in waiting()[:count]]
 
 
 def outcome(job: Job, verdict: Verdict = Verdict.PASS) -> Outcome:
     row = Row(
-        job.backend, job.spec.rule_id, "MUST", job.spec.case_id(None), job.mode, str(verdict), ""
+        job.backend, job.spec.rule_id, Level.MUST, job.spec.case_id(None), job.mode, verdict, ""
     )
     return Outcome(row, (), Lab(MemoryBackend(), job.spec, job.mode, None, Settings()), None)
 
@@ -173,7 +173,7 @@ def test_a_slow_store_is_given_items_that_live_longer(tmp_path: Path) -> None:
     )
     backend.start()
     try:
-        done = run_case(backend, spec, "sync", None, Settings(embed="exact"))
+        done = run_case(backend, spec, Mode.SYNC, None, Settings(embed="exact"))
     finally:
         backend.stop()
 

@@ -88,7 +88,7 @@ def cases() -> Iterator[ModuleType]:
     """A module of the suite, as far as anybody can tell."""
     module = ModuleType(f"{suite.__name__}.test_of_blame")
     sys.modules[module.__name__] = module
-    exec(compile(CASES, "blame_cases.py", "exec"), vars(module))  # noqa: S102 - a module that is no file
+    exec(compile(CASES, "blame_cases.py", "exec"), vars(module))  # a module that is no file
     yield module
     del sys.modules[module.__name__]
 
@@ -187,7 +187,7 @@ def test_the_name_of_a_module_of_ours_does_not_make_it_one(
 ) -> None:
     backend = backend_in(tmp_path)
     impostor = {"__name__": "store_conformance.harness.lab"}
-    exec("def broken(lab):\n    raise KeyError('not of the harness')", impostor)  # noqa: S102 - as above
+    exec("def broken(lab):\n    raise KeyError('not of the harness')", impostor)
     try:
         assert ended(cases, "does", impostor["broken"], backend)[0] is Verdict.FAIL
     finally:

@@ -302,6 +302,22 @@ def test_a_url_that_cannot_be_used_is_told(
 
 
 @no_postgres
+@pytest.mark.parametrize(
+    "said", ["odd: {}", "odd: password={} user=anna", "odd: postgresql://anna:{}@db/x"]
+)
+def test_what_a_server_says_is_told_without_the_password(said: str) -> None:
+    from store_conformance.backends.engines.postgres_url import unavailable
+
+    known = unavailable({"password": "pa55word"}, said.format("pa55word"))
+    foreign = unavailable({}, said.format("pa55word"))
+
+    assert "odd: " in str(known)
+    assert "pa55word" not in str(known)
+    # Another's password is known by where it stands only.
+    assert ("pa55word" in str(foreign)) is (said == "odd: {}")
+
+
+@no_postgres
 def test_a_database_without_pgvector_is_refused_if_it_cannot_be_added(
     postgres: Backend, guest: dict[str, str]
 ) -> None:

@@ -12,13 +12,9 @@ from typing import Any
 
 from langgraph.store.base import BaseStore
 
+from store_conformance.backends.arguments import what_is_given
 from store_conformance.backends.base import Door, Mode
 from store_conformance.contract import Location
-
-
-def _given(index: Any, ttl: Any) -> dict[str, Any]:
-    """Only what was asked for: early releases of the stores know no ``ttl``."""
-    return {k: v for k, v in (("index", index), ("ttl", ttl)) if v is not None}
 
 
 @contextmanager
@@ -28,7 +24,7 @@ def _connection(conninfo: str, index: Any, ttl: Any, **connecting: Any) -> Itera
     from psycopg import Connection
 
     with Connection.connect(conninfo, **connecting) as conn:
-        store = PostgresStore(conn, **_given(index, ttl))
+        store = PostgresStore(conn, **what_is_given(index, ttl))
         store.setup()
         yield store
 
@@ -41,7 +37,7 @@ async def _aconnection(
     from psycopg import AsyncConnection
 
     async with await AsyncConnection.connect(conninfo, **connecting) as conn:
-        store = AsyncPostgresStore(conn, **_given(index, ttl))
+        store = AsyncPostgresStore(conn, **what_is_given(index, ttl))
         await store.setup()
         yield store
 
@@ -50,7 +46,7 @@ async def _aconnection(
 def _string(conninfo: str, index: Any, ttl: Any, **options: Any) -> Iterator[BaseStore]:
     from langgraph.store.postgres import PostgresStore
 
-    with PostgresStore.from_conn_string(conninfo, **options, **_given(index, ttl)) as store:
+    with PostgresStore.from_conn_string(conninfo, **options, **what_is_given(index, ttl)) as store:
         store.setup()
         yield store
 
@@ -60,7 +56,7 @@ async def _astring(conninfo: str, index: Any, ttl: Any, **options: Any) -> Async
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
     async with AsyncPostgresStore.from_conn_string(
-        conninfo, **options, **_given(index, ttl)
+        conninfo, **options, **what_is_given(index, ttl)
     ) as store:
         await store.setup()
         yield store

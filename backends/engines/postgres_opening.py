@@ -16,6 +16,7 @@ from typing import Any
 
 from langgraph.store.base import BaseStore
 
+from store_conformance.backends.arguments import what_is_given
 from store_conformance.backends.engines.postgres_place import Place
 from store_conformance.backends.placing import UnprovenPlaceError
 
@@ -38,10 +39,6 @@ class Opening:
     pool: int | None = None
     """The most connections of a pool; None: one connection and no pool."""
 
-    def arguments(self, index: Any, ttl: Any) -> dict[str, Any]:
-        """Only what was asked for: early releases of the stores know no ``ttl``."""
-        return {k: v for k, v in (("index", index), ("ttl", ttl)) if v is not None}
-
     def pooled(self, configure: Any) -> dict[str, Any]:
         config = {"min_size": 1, "max_size": self.pool, "configure": configure}
         return {} if self.pool is None else {"pool_config": config}
@@ -52,7 +49,7 @@ def open_sync(opening: Opening, index: Any, ttl: Any) -> Iterator[BaseStore]:
     from langgraph.store.postgres import PostgresStore
 
     proof = _Proof(opening)
-    given = {**opening.arguments(index, ttl), **opening.pooled(proof.configure)}
+    given = {**what_is_given(index, ttl), **opening.pooled(proof.configure)}
     with PostgresStore.from_conn_string(opening.conninfo, **given) as store:
         if opening.pool is None:
             proof.configure(store.conn)
@@ -72,7 +69,7 @@ async def open_async(opening: Opening, index: Any, ttl: Any) -> AsyncIterator[Ba
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
     proof = _Proof(opening)
-    given = {**opening.arguments(index, ttl), **opening.pooled(proof.aconfigure)}
+    given = {**what_is_given(index, ttl), **opening.pooled(proof.aconfigure)}
     async with AsyncPostgresStore.from_conn_string(opening.conninfo, **given) as store:
         if opening.pool is None:
             await proof.aconfigure(store.conn)

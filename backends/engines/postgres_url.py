@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from store_conformance.backends.base import BackendError, EngineUnavailableError
 from store_conformance.backends.engines.postgres_place import MENDED
+from store_conformance.contract.secrets import redact_text
 
 if TYPE_CHECKING:
     import psycopg
@@ -105,6 +106,6 @@ def unavailable(params: Params, said: str) -> EngineUnavailableError:
             return EngineUnavailableError(
                 "postgres", f"cannot connect to {where}: {meaning}.", hint
             )
-    text = said.replace(params.get("password") or "\0", "***")
+    text = redact_text(said, (params.get("password"),))
     last = (text.strip().splitlines() or ["no reason given"])[-1]
     return EngineUnavailableError("postgres", f"cannot connect to {where}: {last}", "check the URL")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import sys
 import time
 from collections import Counter, defaultdict
@@ -115,9 +114,7 @@ def _scenario(name: str) -> MemoryType:
     try:
         return MemoryType(name)
     except ValueError:
-        known = [str(m) for m in MemoryType]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        hint = suggestion(name, [str(m) for m in MemoryType])
         raise UserError(f"unknown scenario {name!r}", hint) from None
 
 

@@ -88,13 +88,7 @@ def cases() -> Iterator[ModuleType]:
     """A module of the suite, as far as anybody can tell."""
     module = ModuleType(f"{suite.__name__}.test_of_blame")
     sys.modules[module.__name__] = module
-<<<<<<< HEAD
-    exec(compile(CASES, "blame_cases.py", "exec"), vars(module))
-||||||| 58dad5e
-    exec(compile(CASES, "blame_cases.py", "exec"), vars(module))  # noqa: S102 - a module that is no file
-=======
     exec(compile(CASES, "blame_cases.py", "exec"), vars(module))  # a module that is no file
->>>>>>> t
     yield module
     del sys.modules[module.__name__]
 

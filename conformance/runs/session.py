@@ -31,6 +31,7 @@ from store_conformance.contract import (
     rule,
     rules,
 )
+from store_conformance.contract.hints import suggestion
 from store_conformance.contract.records import Measurement, Row
 from store_conformance.harness.backends import (
     Backend,

@@ -24,7 +24,8 @@ from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
 from store_conformance.runs.health import NOT_RUN, STOPPED
-from store_conformance.runs.session import RunSession, Selection
+from store_conformance.runs.selection import Selection
+from store_conformance.runs.session import RunSession
 from store_conformance.suite.register import all_cases
 from tests.backend_use import HERE
 

@@ -24,7 +24,8 @@ from store_conformance.harness.process.child import ChildFailedError
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.surroundings import environment_fault
 from store_conformance.harness.waiting import AT_ONCE, Job
-from store_conformance.runs.session import RunSession, Selection
+from store_conformance.runs.selection import Selection
+from store_conformance.runs.session import RunSession
 from store_conformance.runs.trial import opens_what_cases_open
 from store_conformance.suite.register import all_cases
 from tests.backend_use import no_postgres

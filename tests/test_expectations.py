@@ -21,7 +21,8 @@ from store_conformance.runs.expectations import (
     read_expectations,
     stale,
 )
-from store_conformance.runs.session import RunSession, Selection, shipped_expectations
+from store_conformance.runs.selection import Selection
+from store_conformance.runs.session import RunSession, shipped_expectations
 from store_conformance.suite.register import all_cases
 
 OFFICIAL = ("memory", "sqlite", "postgres")

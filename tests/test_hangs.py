@@ -83,3 +83,23 @@ def test_a_store_that_ends_its_calls_is_not_killed(tmp_path: Path) -> None:
     done = run(tmp_path, "__import__('time').sleep(0.2)", "-n", "2")
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_module_whose_import_never_ends_is_told_and_nothing_hangs(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("import time\ntime.sleep(3600)\n", "utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "store_conformance.cli",
+        "run",
+        "--store",
+        "shop.py:open_store",
+    ]
+
+    done = subprocess.run(
+        [*command, "--timeout", "2"], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "did not end within 2 s" in done.stderr
+    assert "Traceback" not in done.stderr

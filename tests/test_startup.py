@@ -19,7 +19,8 @@ from store_conformance.harness.backends import Backend, EngineUnavailableError
 from store_conformance.harness.settings import Settings
 from store_conformance.reports import page
 from store_conformance.runs.facts import describe
-from store_conformance.runs.session import RunSession, Selection
+from store_conformance.runs.selection import Selection
+from store_conformance.runs.session import RunSession
 from store_conformance.runs.starting import start_side_by_side
 from store_conformance.suite.register import all_cases, cases_naming
 

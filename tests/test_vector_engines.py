@@ -453,7 +453,8 @@ def test_a_hybrid_takes_a_deployment_that_one_half_has() -> None:
 def test_a_hybrid_knows_the_failures_of_its_halves_and_no_others() -> None:
     from store_conformance.contract.records import Row
     from store_conformance.harness.settings import Settings
-    from store_conformance.runs.session import RunSession, Selection
+    from store_conformance.runs.selection import Selection
+    from store_conformance.runs.session import RunSession
 
     hybrid: Any = registry.create("memory")
     hybrid.name, hybrid.parts = "hybrid", ("memory",)

@@ -19,7 +19,8 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.runner import Outcome, run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import AT_ONCE, Job, WaitingCases
-from store_conformance.runs.session import RunSession, Selection, shipped_expectations
+from store_conformance.runs.selection import Selection
+from store_conformance.runs.session import RunSession, shipped_expectations
 from store_conformance.suite.register import all_cases
 
 

@@ -14,7 +14,9 @@ import pytest
 
 from store_conformance.harness.settings import Settings
 from store_conformance.runs import workers
-from store_conformance.runs.session import RunOptions, RunSession, Selection, session_from_options
+from store_conformance.runs.options import RunOptions, session_from_options
+from store_conformance.runs.selection import Selection
+from store_conformance.runs.session import RunSession
 from store_conformance.runs.workers import FEW, MOST, choose_workers, usable_cores
 
 pytestmark = pytest.mark.slow

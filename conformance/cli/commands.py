@@ -23,15 +23,11 @@ from store_conformance.contract.secrets import redact_text
 from store_conformance.harness.settings import Settings
 from store_conformance.pytest_plugin import running
 from store_conformance.runs.folder import claimed_folder, prepare_folder
+from store_conformance.runs.options import RunOptions, pairs, session_from_options
 from store_conformance.runs.probing import missing_halves
 from store_conformance.runs.run_file import merge_runs, read_run
-from store_conformance.runs.session import (
-    RunOptions,
-    RunSession,
-    Selection,
-    pairs,
-    session_from_options,
-)
+from store_conformance.runs.selection import Selection
+from store_conformance.runs.session import RunSession
 from store_conformance.runs.workers import usable_cores
 from store_conformance.suite.register import all_cases
 

@@ -29,12 +29,8 @@ from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
 from store_conformance.harness.watchdog import read_stacks
 from store_conformance.pytest_plugin.plugin import PREFIX, WORKER_INPUT
-from store_conformance.runs.session import (
-    RunOptions,
-    RunSession,
-    session_from_options,
-    session_from_spec,
-)
+from store_conformance.runs.options import RunOptions, session_from_options, session_from_spec
+from store_conformance.runs.session import RunSession
 
 _SESSION = pytest.StashKey[RunSession]()
 _CASES_ONLY = pytest.StashKey[bool]()

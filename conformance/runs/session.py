@@ -20,29 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from store_conformance.contract import (
-    Capability,
     Level,
-    MemoryType,
     Mode,
-    UserError,
     Verdict,
-    declared,
-    group,
-    rule,
-    rules,
 )
-from store_conformance.contract.hints import suggestion
 from store_conformance.contract.records import Measurement, Row
 from store_conformance.harness.backends import (
     Backend,
     BackendError,
     Deployment,
     EngineUnavailableError,
-    Spec,
     SuppliedBackend,
-    create,
-    from_spec,
-    user_supplied,
 )
 from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.loops import HungError
@@ -55,68 +43,15 @@ from store_conformance.runs.facts import corpus_facts, describe, machine, suite_
 from store_conformance.runs.health import NOT_RUN, Health
 from store_conformance.runs.preflight import keeps_apart
 from store_conformance.runs.run_file import RunWriter
+from store_conformance.runs.selection import Selection
 from store_conformance.runs.starting import start_side_by_side
 from store_conformance.runs.trial import FOR_EACH_WORKER, opens_what_cases_open
-from store_conformance.suite.register import all_cases, cases_naming
 
 IMPATIENT_SECONDS = 15.0
 CONFIRM_SECONDS = 60.0
 PREFLIGHT_SECONDS = 30.0
 FIRST_SECONDS = 30.0
 """What the first put of all may take: a store that hangs is for the cases to judge, each in its time."""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which cases a run checks; nothing named: all of them."""
-
-    rules: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    scenarios: tuple[MemoryType, ...] = ()
-
-    @classmethod
-    def named(
-        cls, rules: Iterable[str], groups: Iterable[str], scenarios: Iterable[str]
-    ) -> Selection:
-        """A checked selection; raises ``UserError`` with the nearest right name."""
-        wanted = tuple(_scenario(name) for name in scenarios)
-        return cls(tuple(rule(r).id for r in rules), tuple(group(g).id for g in groups), wanted)
-
-    @property
-    def everything(self) -> bool:
-        return not (self.rules or self.groups or self.scenarios)
-
-    def takes(self, spec: CaseSpec) -> bool:
-        return (
-            self.everything
-            or spec.rule_id in self.rules
-            or spec.rule.group in self.groups
-            or (spec.scenario in self.scenarios if spec.scenario else False)
-        )
-
-    def cases(self) -> tuple[CaseSpec, ...]:
-        """The cases that are taken; modules that cannot hold one are not imported where that shows."""
-        if self.everything or self.scenarios:
-            known = all_cases()
-        else:
-            groups = {r.id for r in rules() if r.group in self.groups}
-            known = cases_naming(frozenset({*self.rules, *groups}))
-        return tuple(spec for spec in known if self.takes(spec))
-
-    def to_dict(self) -> dict[str, list[str]]:
-        return {
-            "rules": list(self.rules),
-            "groups": list(self.groups),
-            "scenarios": [str(s) for s in self.scenarios],
-        }
-
-
-def _scenario(name: str) -> MemoryType:
-    try:
-        return MemoryType(name)
-    except ValueError:
-        hint = suggestion(name, [str(m) for m in MemoryType])
-        raise UserError(f"unknown scenario {name!r}", hint) from None
 
 
 def shipped_expectations(backend: str) -> tuple[Expectation, ...]:
@@ -475,104 +410,3 @@ class RunSession:
                 interrupted=interrupted,
             )
             self._writer = None
-
-
-# -- from options -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What a user asks of a run, from the command line or from pytest's options."""
-
-    backends: tuple[str, ...] = ()
-    stores: tuple[str, ...] = ()
-    """References to functions of the user: ``FILE.py:FUNCTION`` or ``package.module:FUNCTION``."""
-    store_name: str | None = None
-    declare: str = ""
-    """What the stores do not offer, with commas: ``no-vectors,no-ttl``."""
-    options: tuple[str, ...] = ()
-    """``key=value`` texts for the backend or the function."""
-    deployment: str | None = None
-    url: str | None = None
-    rules: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    scenarios: tuple[str, ...] = ()
-    expectations: tuple[Path, ...] = ()
-    settings: Settings = field(default_factory=Settings)
-
-
-def session_from_options(options: RunOptions) -> RunSession:
-    """
-    The run that these options describe; raises ``UserError`` for wrong ones.
-    """
-    backends = {b.name: b for b in _backends(options)}
-    expectations = [e for name in backends for e in shipped_expectations(name)]
-    for path in options.expectations:
-        expectations += read_expectations(path)
-    selection = Selection.named(options.rules, options.groups, options.scenarios)
-    return RunSession(backends, selection, options.settings, tuple(expectations))
-
-
-def _backends(options: RunOptions) -> list[Backend]:
-    extra = pairs(options.options)
-    found: list[Backend] = [
-        create(name, deployment=options.deployment, url=options.url, options=extra)
-        for name in options.backends
-    ]
-    names = [n for n in options.declare.split(",") if n.strip()]
-    if names and not options.stores:
-        raise UserError("--declare goes with --store", "a built-in backend declares for itself")
-    for reference in options.stores:
-        found.append(
-            user_supplied(
-                reference,
-                name=options.store_name,
-                capabilities=declared(names) if names else None,
-                options=extra,
-                url=options.url,
-            )
-        )
-    seen = [b.name for b in found]
-    twice = next((n for n in seen if seen.count(n) > 1), None)
-    if twice:
-        raise UserError(f"backend {twice!r} is named twice", "give the --store another --name")
-    return found
-
-
-def pairs(texts: Iterable[str]) -> dict[str, str]:
-    """``key=value`` texts as a dict; raises ``UserError``."""
-    found = {}
-    for text in texts:
-        key, sign, value = text.partition("=")
-        if not sign or not key.isidentifier():
-            raise UserError(f"--option {text!r} is not key=value", "write --option size=3")
-        found[key] = value
-    return found
-
-
-def session_from_spec(spec: dict[str, Any]) -> RunSession:
-    """The run of an xdist worker, attached to the engines of the controller."""
-    backends = {}
-    for name, data in spec["backends"].items():
-        backend = from_spec(Spec.from_dict(data))
-        backend.capabilities = frozenset(Capability(c) for c in spec["capabilities"][name])
-        backends[name] = backend
-    expectations = tuple(
-        Expectation(
-            **{
-                **data,
-                "exclude": tuple(data["exclude"]),
-                "mode": Mode(data["mode"]) if data["mode"] else None,
-            }
-        )
-        for data in spec["expectations"]
-    )
-    return RunSession(
-        backends,
-        Selection.named(**spec["selection"]),
-        Settings.from_dict(spec["settings"]),
-        expectations,
-        owner=False,
-        facts=spec["facts"],
-        at_once=spec["at_once"],
-    )

@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     if apart:
         options = [a for a in arguments if a.rstrip("/") != "tests"]
         code = subprocess.call([sys.executable, *PYTEST, *options, UNMEASURED]) or code
-    return _judge(whole=whole) or code
+    return code or _judge(whole=whole)
 
 
 def _selects(argument: str) -> bool:

@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from store_conformance.backends.base import BackendError, EngineUnavailableError
+from store_conformance.backends.placing import UnprovenPlaceError
 from store_conformance.backends.registry import UnknownBackendError
 from store_conformance.backends.supplied import OnlyAsyncError
 from store_conformance.cli import commands
@@ -203,6 +204,7 @@ KINDS: tuple[tuple[UserError, int, str], ...] = (
     (BackendError("x", "does not run.", "start it"), 2, "x: does not run. Hint: start it"),
     (BackendError("x", "does not run."), 2, "x: does not run."),
     (OnlyAsyncError("x", "needs a loop.", "run one"), 2, "x: needs a loop. Hint: run one"),
+    (UnprovenPlaceError("x", "is not ours.", "mend it"), 3, "x: is not ours. Hint: mend it"),
     (EngineUnavailableError("x", "is gone.", "start it"), 3, "x: is gone. Hint: start it"),
     (
         UnknownBackendError("memroy", ["memory"]),

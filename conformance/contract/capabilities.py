@@ -28,19 +28,27 @@ class Capability(str, Enum):
     """Several processes may use one location at the same time."""
     THREADS = "threads"
     """Several threads may use one store object at the same time."""
+    COSINE = "cosine"
+    """The scores of a query are cosines; without it the store has an order and a scale of its own."""
+    TEXT = "text"
+    """``search(query=...)`` finds words without an ``index``; the only one that has to be declared."""
 
     def __str__(self) -> str:
         return self.value
 
 
-ALL = frozenset(Capability)
+ALL = frozenset(Capability) - {Capability.TEXT}
+"""What a store offers unless it says otherwise."""
+
+_SPELLINGS = {"own-scores": "no-cosine"}
+"""Other words for a declaration."""
 
 
 class UnknownCapabilityError(ValueError):
     """A name in ``--declare`` that is not a capability."""
 
     def __init__(self, name: str) -> None:
-        known = sorted(f"no-{c}" for c in Capability)
+        known = sorted([*(f"no-{c}" for c in ALL), str(Capability.TEXT), *_SPELLINGS])
         near = difflib.get_close_matches(name, known, n=1) or difflib.get_close_matches(
             f"no-{name}", known, n=1
         )
@@ -56,7 +64,7 @@ def declared(names: Iterable[str], base: frozenset[Capability] = ALL) -> frozens
     """
     have = set(base)
     for raw in names:
-        name = raw.strip()
+        name = _SPELLINGS.get(raw.strip(), raw.strip())
         bare = name.removeprefix("no-")
         try:
             capability = Capability(bare)
@@ -70,4 +78,6 @@ def declared(names: Iterable[str], base: frozenset[Capability] = ALL) -> frozens
         raise UnknownCapabilityError("no-sync together with no-async")
     if Capability.PERSISTENCE not in have:
         have.discard(Capability.PROCESSES)
+    if Capability.VECTORS not in have:
+        have.discard(Capability.COSINE)
     return frozenset(have)

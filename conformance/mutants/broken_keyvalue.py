@@ -361,7 +361,7 @@ class CreatedAtSurvivesDelete(ReferenceStore):
 class CoarseUpdatedAt(ReferenceStore):
     """updated_at has steps of 100 ms, so two quick puts share one."""
 
-    breaks = "K4"
+    breaks = "K5"
     also = TIMES
 
     def timestamps(self, old: ItemRow | None, now: int) -> tuple[int, int]:

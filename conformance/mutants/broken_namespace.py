@@ -636,8 +636,7 @@ class EmojiInLabelsAreReplaced(Renames):
 class StarsInLabelsAreRefused(ReferenceStore):
     """A put into a namespace with a star is refused."""
 
-    breaks = "N5"
-    also = (*LABELS, "S3")
+    breaks = "N8"
 
     def validate_namespaces(self, op: Op) -> None:
         super().validate_namespaces(op)
@@ -648,8 +647,7 @@ class StarsInLabelsAreRefused(ReferenceStore):
 class NewlinesInLabelsAreRefused(ReferenceStore):
     """A put into a namespace with a newline is refused."""
 
-    breaks = "N5"
-    also = LABELS
+    breaks = "N8"
 
     def validate_namespaces(self, op: Op) -> None:
         super().validate_namespaces(op)

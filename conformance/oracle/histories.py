@@ -25,7 +25,7 @@ from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.errors import CheckFailedError, StoreRaisedError
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.lab import Lab
-from store_conformance.oracle import answers
+from store_conformance.oracle import answers, blame
 from store_conformance.oracle.comparison import (
     EVERYTHING,
     FEATURES,
@@ -35,10 +35,9 @@ from store_conformance.oracle.comparison import (
 )
 from store_conformance.oracle.model import Model
 from store_conformance.oracle.strategies import (
-    KEYS,
-    LABELS,
     PLAIN_KEYS,
     PLAIN_LABELS,
+    Vocabulary,
     derived,
     filter_feature,
     filters,
@@ -54,15 +53,22 @@ SHRINK_SECONDS = 5
 # -- the machine ----------------------------------------------------------------------------------
 
 
-def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence]) -> Any:
+def machine(
+    lab: Lab,
+    on: frozenset[str],
+    vectors: bool,
+    last: list[Divergence],
+    vocabulary: Vocabulary,
+) -> Any:
     """
     A state machine class over stores of ``lab`` with the features ``on``.
 
     Divergences end the history and are appended to ``last``, so that the shrunk one is the last of it.
     """
     odd = "lookalike" in on
-    label = st.sampled_from(LABELS if odd else PLAIN_LABELS)
-    key = st.sampled_from(KEYS if odd else PLAIN_KEYS)
+    labels = [x for x in vocabulary.labels if x != "*" or "star" in on]
+    label = st.sampled_from(labels if odd else PLAIN_LABELS)
+    key = st.sampled_from(vocabulary.keys if odd else PLAIN_KEYS)
     namespace = st.lists(label, min_size=1, max_size=3).map(tuple)
     prefix = st.lists(label, max_size=2).map(tuple)
     pattern = st.lists(
@@ -178,7 +184,7 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
         def search(self, data: Any, cs: Any, limit: int, offset: int) -> None:
             p = self.under(data)
             for c in cs:
-                kind = filter_feature(c)
+                kind = blame.of_refusal(self.model, p, c, filter_feature(c))
                 self.step(kind, lambda c=c: self.compare.search(p, c, limit, offset))
 
         @precondition(lambda self: len(self.model.items) > 1)
@@ -186,7 +192,7 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
         def search_values(self, data: Any, limit: int, offset: int) -> None:
             place = data.draw(st.sampled_from(sorted(self.model.items)))
             for c in derived(self.model.items[place].value, on):
-                kind = filter_feature(c)
+                kind = blame.of_refusal(self.model, (), c, filter_feature(c))
                 self.step(kind, lambda c=c: self.compare.search((), c, limit, offset))
 
         @precondition(lambda self: len(self.model.items) > 1)
@@ -195,7 +201,8 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
             """Under every prefix that has items, which are the ones that resemble one another."""
             present = sorted({n[:depth] for n, _ in self.model.items for depth in (1, 2)})
             for p in present[:8]:
-                self.step("search", lambda p=p: self.compare.search(p, {}, limit, offset))
+                kind = "star" if "*" in p else "search"
+                self.step(kind, lambda p=p: self.compare.search(p, {}, limit, offset))
 
         @rule(
             p=st.one_of(st.none(), pattern),
@@ -219,6 +226,8 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
         )
         def batch(self, data: Any, puts: Any, reads: Any) -> None:
             last_puts = {(n, k): v for n, k, v in puts}
+            if "repeats" not in on:
+                puts = [(n, k, v) for (n, k), v in last_puts.items()]
             if "twins" not in on and self.doubled([(v, None) for v in last_puts.values()]):
                 return
             stale = [self.would_be_stale(n, k, None) for n, k in last_puts]
@@ -229,6 +238,10 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
             ops.append(SearchOp((), None, EVERYTHING, 0))
             ops = data.draw(st.permutations(ops))
             self.step("batch", lambda: self._batch(ops))
+            # Whoever wins among writes of one key is O3's, and not of the read that shows it.
+            for n, k in last_puts:
+                if sum((n, k) == (op[0], op[1]) for op in ops if isinstance(op, PutOp)) > 1:
+                    self.step("repeats", lambda n=n, k=k: self.compare.get(n, k, "repeats"))
 
         def _batch(self, ops: Any) -> None:
             before = self.model.search(())
@@ -261,7 +274,7 @@ def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence])
         )
         def query(self, data: Any, ts: Any, c: Any, limit: int) -> None:
             p = self.under(data)
-            feature = filter_feature(c) if c else "query"
+            feature = blame.of_refusal(self.model, p, c, filter_feature(c)) if c else "query"
             for t in ts:
                 self.step("query", lambda t=t: self.compare.query((), t, {}, limit))
                 self.step(feature, lambda t=t: self.compare.query(p, t, c, limit))
@@ -301,6 +314,7 @@ def explore(
     steps: int,
     seed: int,
     database: ExampleDatabase | None,
+    vocabulary: Vocabulary | None = None,
 ) -> Divergence | None:
     """
     Run ``examples`` histories of ``steps`` steps; the shrunk divergence, or ``None`` if there was none.
@@ -325,7 +339,7 @@ def explore(
         suppress_health_check=list(HealthCheck),
         phases=[p for p in Phase if p is not Phase.explain],
     )
-    kind = seeded(seed)(machine(lab, on, vectors, last))
+    kind = seeded(seed)(machine(lab, on, vectors, last, vocabulary or Vocabulary()))
     try:
         run_state_machine_as_test(kind, settings=chosen)
     except (CheckFailedError, StoreRaisedError):

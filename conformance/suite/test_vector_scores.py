@@ -15,6 +15,7 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.embedders import TableEmbeddings
 from store_conformance.suite.support.ranking import CLOSE, descend, hits, scores_like
+from store_conformance.suite.support.scale import need_cosine
 
 VECTORS = (Capability.VECTORS,)
 D = ("d",)
@@ -42,6 +43,7 @@ def test_the_score_is_the_cosine(lab: Lab) -> None:
     any
     length are normalised.
     """
+    need_cosine(lab)
     embed = ExactEmbeddings()
     store = lab.indexed("text", embed=embed)
     for name, (text, query) in PAIRS.items():
@@ -59,6 +61,7 @@ def test_identical_text_scores_one_within_float32(lab: Lab) -> None:
     """
     The same text scores 1.0 within float32, and never more than 1.0 by more than rounding.
     """
+    need_cosine(lab)
     store = lab.indexed("text")
     texts = [
         "apple",
@@ -86,6 +89,7 @@ def test_opposite_directions_score_minus_one(lab: Lab) -> None:
     The cosine is below zero for vectors that point away: it is neither clipped nor squeezed to
     0..1.
     """
+    need_cosine(lab)
     embed = TableEmbeddings({"north": (1, 0), "south": (-2, 0), "east": (0, 3), "slant": (-1, 1)})
     store = lab.indexed("text", embed=embed)
     for name in ("south", "slant", "east", "north"):
@@ -104,6 +108,7 @@ def test_scores_do_not_depend_on_limit_filter_or_company(lab: Lab) -> None:
     """
     A score belongs to the item and the query: the rest of the answer does not change it.
     """
+    need_cosine(lab)
     store = lab.indexed("text")
     store.put(D, "k", {"text": "apple banana", "tag": 1})
     alone = hits(lab, store, D, "apple").get("k")
@@ -124,6 +129,7 @@ def test_a_zero_vector_never_outranks_a_real_match(lab: Lab) -> None:
 
     If this fails, look at a division by the length of the vector: NaN sorts first in some engines.
     """
+    need_cosine(lab)
     store = lab.indexed("text", embed=TableEmbeddings({"void": [0.0] * 16}))
     store.put(D, "near", {"text": "apple"})
     refused = lab.attempt(lambda: store.put(D, "void", {"text": "void"}))
@@ -146,6 +152,7 @@ def test_a_zero_query_vector_gives_no_impossible_scores(lab: Lab) -> None:
     """
     A query whose vector is all zeros is refused, or answered without a score that is not finite.
     """
+    need_cosine(lab)
     store = lab.indexed("text", embed=TableEmbeddings({"void": [0.0] * 16}))
     store.put(D, "k", {"text": "apple"})
     store.put(D, "l", {"text": "banana"})
@@ -180,6 +187,7 @@ ORDERS = {
 
 def _measured(lab: Lab, distance: str, *fields: str) -> Subject:
     """A store of that distance; ends the case as unsupported where the store refuses it."""
+    need_cosine(lab)
     embed = TableEmbeddings({**POINTS, "ask": QUERY})
     opened: list[Subject] = []
     index = lab.index(*fields, embed=embed, distance_type=distance)

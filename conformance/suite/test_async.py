@@ -16,7 +16,7 @@ from store_conformance.harness.compat import GetOp, ListNamespacesOp, PutOp, Sea
 from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
-from store_conformance.suite.support.expiry import start
+from store_conformance.suite.support.expiry import expiring, start
 from store_conformance.suite.support.scale import by_cosine
 
 BOTH_APIS = (Capability.SYNC, Capability.ASYNC)
@@ -311,9 +311,7 @@ def test_closing_ends_the_sweeper(lab: Lab) -> None:
     A sweeper that still runs is ended by leaving the context.
     """
     before = set(lab.loop_thread.pending())
-    store = lab.open(ttl={"default_ttl": 10.0, "sweep_interval_minutes": 5})
-    if not store.raw.supports_ttl:
-        lab.unsupported("supports_ttl is False")
+    store = expiring(lab, default_ttl=10.0, sweep_interval_minutes=5)
     if not hasattr(store.raw, "start_ttl_sweeper"):
         lab.unsupported("has no sweeper")
     store.put(D, "k", {"n": 1})

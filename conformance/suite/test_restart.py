@@ -17,6 +17,7 @@ from store_conformance.harness.private_engines import private_backend
 from store_conformance.harness.process.child import Child, ChildFailedError
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.accepted import keys_taken, spaces_taken
+from store_conformance.suite.support.expiry import expiring
 from store_conformance.suite.support.memories import KINDS, Entry, memories, memory, namespace_of
 from store_conformance.suite.support.scale import by_cosine
 
@@ -304,9 +305,7 @@ def test_an_expiry_survives_a_restart(lab: Lab) -> None:
 
     If this fails although items expire, look for an opening that starts every item's time anew.
     """
-    store = lab.open(ttl={"refresh_on_read": False})
-    if not getattr(store.raw, "supports_ttl", False):
-        lab.unsupported("supports_ttl is False")
+    store = expiring(lab, refresh_on_read=False)
     store.put(("t",), "long", {"n": 2}, ttl=30)
     store.put(("t",), "none", {"n": 3})
     store.put(("t",), "short", {"n": 1}, ttl=LIFE / 60)

@@ -291,8 +291,8 @@ def test_identical_texts_in_two_fields_of_one_item_are_fine(lab: Lab) -> None:
 
     for word, keys in (("apple", {"same", "other"}), ("fig", {"same"}), ("kiwi", {"other"})):
         found = hits(lab, store, D, word)
-        best = {key for key, score in found.items() if score is not None and score > 0.99}
-        if by_cosine(lab):
+        best = {key for key, score in found.items() if score is not None and score > 0.1}
+        if by_cosine(lab):  # whether each field has a vector of its own is V7's
             lab.equal(best, keys, f"the items that hold {word!r}")
         lab.equal(len(found), 2, "each item once")
 

@@ -14,7 +14,7 @@ from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.embedders import TableEmbeddings
-from store_conformance.suite.support.ranking import CLOSE, descend, hits, scores_like
+from store_conformance.suite.support.ranking import CLOSE, descend, hits, scores_exactly
 from store_conformance.suite.support.scale import need_cosine
 
 VECTORS = (Capability.VECTORS,)
@@ -52,8 +52,8 @@ def test_the_score_is_the_cosine(lab: Lab) -> None:
         store.put(at, "other", {"text": "mango"})
 
         found = hits(lab, store, at, query)
-        scores_like(lab, found.get("k"), embed.cosine(text, query), f"{text!r} for {query!r}")
-        scores_like(lab, found.get("other"), 0.0, "an item with nothing in common")
+        scores_exactly(lab, found.get("k"), embed.cosine(text, query), f"{text!r} for {query!r}")
+        scores_exactly(lab, found.get("other"), 0.0, "an item with nothing in common")
 
 
 @case("V5", needs=VECTORS)
@@ -100,7 +100,7 @@ def test_opposite_directions_score_minus_one(lab: Lab) -> None:
     expected = {"north": 1.0, "east": 0.0, "slant": -(2**-0.5), "south": -1.0}
     lab.equal([i.key for i in found], list(expected), "from the same to the opposite direction")
     for name, score in expected.items():
-        scores_like(lab, scores.get(name), score, f"{name!r} for 'north'")
+        scores_exactly(lab, scores.get(name), score, f"{name!r} for 'north'")
 
 
 @case("V5", needs=VECTORS)
@@ -115,10 +115,10 @@ def test_scores_do_not_depend_on_limit_filter_or_company(lab: Lab) -> None:
     for n in range(12):
         store.put(D, f"near{n}", {"text": f"apple*{n + 5} banana", "tag": 2})
 
-    scores_like(lab, alone, 2**-0.5, "the item alone")
+    scores_exactly(lab, alone, 2**-0.5, "the item alone")
     for more in ({}, {"filter": {"tag": 1}}, {"limit": 13}):
         score = hits(lab, store, D, "apple", **more).get("k")
-        scores_like(lab, score, 2**-0.5, f"the item in company, searched with {more}")
+        scores_exactly(lab, score, 2**-0.5, f"the item in company, searched with {more}")
 
 
 @case("V5", needs=VECTORS)
@@ -222,7 +222,9 @@ def _tell_score(lab: Lab, distance: str, best: Any) -> None:
     point = POINTS[best.key]
     dot = sum(a * b for a, b in zip(point, QUERY, strict=True))
     if distance == "cosine":
-        scores_like(lab, best.score, dot / (math.hypot(*point) * math.hypot(*QUERY)), "the nearest")
+        scores_exactly(
+            lab, best.score, dot / (math.hypot(*point) * math.hypot(*QUERY)), "the nearest"
+        )
     by_hand = dot if distance == "inner_product" else -math.dist(point, QUERY)
     lab.observe("distance_type.score", best.score, distance=distance, by_hand=by_hand)
 

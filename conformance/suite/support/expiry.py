@@ -24,11 +24,18 @@ GRACE = 1.25
 
 
 def expiring(lab: Lab, index: Any = None, **config: Any) -> Subject:
-    """A store with this ``TTLConfig``; ends the case where the store says that it has no TTL."""
-    store = lab.open(ttl=config, index=index)
-    if not store.raw.supports_ttl:
+    """
+    A store with this ``TTLConfig``; ends the case where the store says that it has no TTL.
+
+    Such a store may refuse the configuration, too.
+    """
+    opened: list[Subject] = []
+    refused = lab.attempt(lambda: opened.append(lab.open(ttl=config, index=index)))
+    if not (opened or [lab.open(index=index)])[0].raw.supports_ttl:
         lab.unsupported("supports_ttl is False")
-    return store
+    if refused is not None:
+        lab.fail("a store that supports TTL takes a TTLConfig", expected=config, got=refused)
+    return opened[0]
 
 
 def sweep(store: Subject) -> Any:

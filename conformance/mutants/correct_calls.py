@@ -115,7 +115,7 @@ class LargeIntegersAreSingle(Variant, ReferenceStore):
         return super().compare(operator, self.single(actual), self.single(operand))
 
     def single(self, value: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, int) or abs(value) <= 2**40:
+        if isinstance(value, bool) or not isinstance(value, int) or abs(value) <= 2**50:
             return value
         return unpack("f", pack("f", value))[0]
 

@@ -182,7 +182,9 @@ class Comparison:
         reasons = [blame.of_missing(known[place], *scope) for place in lacking]
         reasons += [blame.of_extra(known.get(place), *scope) for place in extra]
         found = blame.strongest(reasons, feature)
-        return feature if found == "search" else found
+        if found == "search":  # a filter is not to blame for what its prefix lets in
+            return feature if feature in ("query", "reopen") else "search"
+        return found
 
     def search(
         self, prefix: tuple[str, ...], conditions: dict[str, Any], limit: int, offset: int

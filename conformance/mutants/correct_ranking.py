@@ -38,8 +38,8 @@ class WordsBesideVectors(Variant, KnowsTheQuery):
 
     def rank(self, scored: Scored) -> Hits:
         found = self.by_vector(scored)
-        hits = [(row, 0.7 * score + 0.3 * self.words(row)) for row, score in found.items()]
-        return sorted(hits, key=lambda hit: -hit[1])  # type: ignore[return-value]
+        hits: Hits = [(row, 0.7 * score + 0.3 * self.words(row)) for row, score in found.items()]
+        return sorted(hits, key=lambda hit: -(hit[1] or 0.0))
 
 
 class FusedRanks(Variant, KnowsTheQuery):
@@ -54,7 +54,8 @@ class FusedRanks(Variant, KnowsTheQuery):
         ):
             for place, row in enumerate(order, start=1):
                 score[row] += 1 / (60 + place)
-        return sorted(score.items(), key=lambda hit: -hit[1])
+        hits: Hits = list(score.items())
+        return sorted(hits, key=lambda hit: -(hit[1] or 0.0))
 
 
 class RecentFirst(Variant, ReferenceStore):
@@ -99,7 +100,7 @@ class WordsWithoutIndex(Variant, KnowsTheQuery):
 class ScoredWordsWithoutVectors(NoVectorsIgnored, KnowsTheQuery):
     """A store without vectors finds by words, and scores by them."""
 
-    declares = ("no-vectors", "text")
+    declares = ("no-vectors", "text")  # type: ignore[assignment]
 
     def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
         if not op.query:

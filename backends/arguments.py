@@ -8,13 +8,22 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from store_conformance.backends.base import BackendError
-from store_conformance.backends.hints import did_you_mean
+from store_conformance.contract import Location
+from store_conformance.contract.hints import did_you_mean
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
 
 STANDARD = ("at", "index", "ttl")
 SHAPE = "def open_store(at, index, ttl) that yields or returns a BaseStore"
+
+
+def what_is_given(index: IndexConfig | None, ttl: TTLConfig | None) -> dict[str, Any]:
+    """Keyword arguments for a store, only those that are not ``None``: early releases know no ``ttl``."""
+    return {k: v for k, v in (("index", index), ("ttl", ttl)) if v is not None}
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class Arguments:
     a default gets something only by its name.  ``*args`` and ``**kwargs`` get what is left.
     """
 
-    function: Callable[..., Any]
+    function: Callable[..., object]
     positional: tuple[str, ...]
     named: tuple[tuple[str, str], ...]
     """Pairs of a parameter's name and the argument's name."""
@@ -35,7 +44,7 @@ class Arguments:
 
     @classmethod
     def plan(
-        cls, owner: str, function: Callable[..., Any], options: Mapping[str, str]
+        cls, owner: str, function: Callable[..., object], options: Mapping[str, str]
     ) -> Arguments:
         """Raises ``BackendError`` where the function needs or lacks something."""
         try:
@@ -51,17 +60,7 @@ class Arguments:
         for parameter in parameters:
             source = _source(parameter, free, options)
             if source is None:
-                if (
-                    parameter.name not in STANDARD
-                    and parameter.kind is not Parameter.POSITIONAL_ONLY
-                ):
-                    accepted.append(parameter.name)
-                if parameter.default is Parameter.empty and parameter.name not in options:
-                    raise BackendError(
-                        owner,
-                        f"the function needs a parameter {parameter.name!r} that nothing was given for.",
-                        f"give --option {parameter.name}=VALUE, or write {SHAPE}",
-                    )
+                accepted += _takes_option(owner, parameter, options)
             elif parameter.kind is Parameter.VAR_POSITIONAL:
                 positional += free
                 free = []
@@ -80,7 +79,7 @@ class Arguments:
             named = []
         return cls(function, tuple(positional), tuple(named), dict(options))
 
-    def call(self, at: Any, index: Any, ttl: Any) -> Any:
+    def call(self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None) -> object:
         values = {"at": at, "index": index, "ttl": ttl}
         positional = [values[name] for name in self.positional]
         named = {parameter: values[name] for parameter, name in self.named}
@@ -105,6 +104,18 @@ def _source(parameter: Parameter, free: list[str], options: Mapping[str, str]) -
     if required and parameter.name not in options and free:
         return free.pop(0)
     return None
+
+
+def _takes_option(owner: str, parameter: Parameter, options: Mapping[str, str]) -> list[str]:
+    """The option that a parameter takes, if it does; raises ``BackendError`` for one that needs and lacks it."""
+    if parameter.default is Parameter.empty and parameter.name not in options:
+        raise BackendError(
+            owner,
+            f"the function needs a parameter {parameter.name!r} that nothing was given for.",
+            f"give --option {parameter.name}=VALUE, or write {SHAPE}",
+        )
+    named = parameter.name not in STANDARD and parameter.kind is not Parameter.POSITIONAL_ONLY
+    return [parameter.name] if named else []
 
 
 def _check_options(owner: str, options: Mapping[str, str], accepted: list[str]) -> None:

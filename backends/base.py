@@ -12,18 +12,33 @@ import re
 import shutil
 import tempfile
 import uuid
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from langgraph.store.base import BaseStore
 
-from store_conformance.contract import ALL, Capability, Location
+from store_conformance.backends.faults import of_the_machine
+from store_conformance.contract import (
+    ALL,
+    Capability,
+    JsonValue,
+    Location,
+    UserError,
+    Verdict,
+)
+from store_conformance.contract import Mode as Mode
+from store_conformance.contract.errors import EXIT_UNVERIFIED
 
-Mode = Literal["sync", "async"]
+if TYPE_CHECKING:  # releases of langgraph-checkpoint before 2.0.7 and 2.0.17 lack these
+    from langgraph.store.base import IndexConfig, TTLConfig
+
 Opened = AbstractContextManager[BaseStore] | AbstractAsyncContextManager[BaseStore]
+Door = Callable[[Location, "IndexConfig | None", "TTLConfig | None"], Opened]
+"""Another way to open a store: takes what `Backend.open` takes, without the mode."""
 
 
 class Deployment(str, Enum):
@@ -41,22 +56,19 @@ class Deployment(str, Enum):
         return self.value
 
 
-class BackendError(Exception):
-    """
-    A backend cannot be used, and what to do about it.
-
-    The message is one sentence of what happened; ``hint`` says what to do.  Neither shows a secret.
-    """
+class BackendError(UserError):
+    """A backend cannot be used, and what to do about it; ``problem`` names the backend first."""
 
     def __init__(self, backend: str, problem: str, hint: str = "") -> None:
-        super().__init__(f"{backend}: {problem}" + (f" Hint: {hint}" if hint else ""))
+        super().__init__(f"{backend}: {problem}", hint)
         self.backend = backend
-        self.problem = problem
-        self.hint = hint
 
 
 class EngineUnavailableError(BackendError):
     """The engine is not there (not installed, not reachable, refused): nothing can be verified."""
+
+    verdict = Verdict.UNVERIFIED
+    default_exit_code = EXIT_UNVERIFIED
 
 
 @dataclass(frozen=True)
@@ -77,19 +89,73 @@ class Facts:
     store: str
     """The store's class or classes."""
     packages: dict[str, str] = field(default_factory=dict)
-    """Distribution name to installed version, for the store and its client."""
+    """Distribution name to installed version, for the store and its client, by `importlib.metadata`."""
     engine: str = "none"
     """Name and version of the engine as it reported itself."""
     licence: str = "unknown"
+    """Of the store and of its engine, as their distributions say."""
     services: int = 0
     """Server processes that must run beside the application."""
     setup_steps: tuple[str, ...] = ()
     """What a person does to get it running, a line each."""
     install_megabytes: float | None = None
+    """Millions of bytes of the installed files of ``packages``, without what those need; ``None``: unknown."""
     hosted: bool = False
-    settings: dict[str, Any] = field(default_factory=dict)
+    """Whether the engine is somebody else's service."""
+    settings: Mapping[str, JsonValue] = field(default_factory=dict)
     """Durability, index and connection settings that the figures depend on; secrets redacted."""
-    limits: dict[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What the engine refuses beyond, each with its unit, as its documentation or its answers say."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """
+    What another process needs in order to open places of a backend whose engine runs already.
+
+    It may hold passwords and keys: it is for the pipe to a child process, and for nothing that is kept.
+    """
+
+    backend: str
+    """The backend's name in the registry, or of a user-supplied store."""
+    deployment: Deployment
+    url: str | None = field(default=None, repr=False)
+    details: Mapping[str, JsonValue] = field(default_factory=dict, repr=False)
+    """What only the backend itself reads, by ``attach``."""
+
+    def with_details(self, **more: JsonValue) -> Spec:
+        """The same with these details, too."""
+        return replace(self, details={**self.details, **more})
+
+    def text(self, name: str) -> str | None:
+        """A detail that is a text; ``None`` where it is ``None`` or there is none."""
+        value = self.details.get(name)
+        return None if value is None else str(value)
+
+    def texts(self, name: str) -> dict[str, str]:
+        """A detail that maps names to texts, such as options; empty where there is none."""
+        value = self.details.get(name)
+        return {k: str(v) for k, v in value.items()} if isinstance(value, Mapping) else {}
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """As JSON; `from_dict` reads it."""
+        return {
+            "backend": self.backend,
+            "deployment": str(self.deployment),
+            "url": self.url,
+            "details": dict(self.details),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, JsonValue]) -> Spec:
+        """Raises ``ValueError`` or ``KeyError`` for what `to_dict` did not make."""
+        url, details = data["url"], data["details"]
+        return cls(
+            str(data["backend"]),
+            Deployment(str(data["deployment"])),
+            None if url is None else str(url),
+            dict(details) if isinstance(details, Mapping) else {},
+        )
 
 
 @dataclass(frozen=True)
@@ -136,33 +202,41 @@ def own_folder(name: str, parent: str | None) -> Path:
 
 
 def _alive(pid: int) -> bool:
-    if os.name != "posix":
-        return True  # signal 0 ends the process on Windows; there the folders are left
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    import psutil  # here, as this module is imported by whatever only asks for names
+
+    return psutil.pid_exists(pid)
 
 
 class Engine:
     """
     A server that the backend started and may therefore stop and kill.
 
-    ``start`` waits until the engine answers.  After ``kill`` (SIGKILL of the whole process group) or
-    ``stop`` a ``start`` brings it back on the same address with the same data.
+    After ``kill`` or ``stop`` a ``start`` brings it back on the same address with the same data.
     """
 
     def start(self) -> None:
+        """Start it unless it runs, and wait until it answers; raises ``EngineUnavailableError``."""
         raise NotImplementedError
 
     def stop(self) -> None:
+        """Ask it to stop, as an administrator would, and wait until it has."""
         raise NotImplementedError
 
     def kill(self) -> None:
+        """SIGKILL to all of its processes at once, and wait until they are gone."""
         raise NotImplementedError
+
+
+DOORS = (
+    "plain connection",
+    "autocommit connection",
+    "setup never called",
+    "pipeline",
+    "pool of one",
+    "pool of several",
+    "other function",
+)
+"""The names of `Backend.doors`, each a row of the report."""
 
 
 class Backend:
@@ -234,17 +308,32 @@ class Backend:
         """Remove a location and all that is in it; never raises for one that is gone already."""
         shutil.rmtree(at.path, ignore_errors=True)
 
-    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
+    def open(
+        self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
+    ) -> Opened:
         """
         The store at that location, as a (possibly async) context manager that is not yet entered.
 
-        ``index`` and ``ttl`` are LangGraph's ``IndexConfig`` and ``TTLConfig``, or ``None``.  ``mode``
-        says which API will be used, for backends whose two halves are two classes.
+        ``index`` (``dims`` numbers a vector, ``embed``, ``fields`` as paths) and ``ttl``
+        (``default_ttl`` and ``sweep_interval_minutes`` in minutes, ``refresh_on_read``) are passed to the
+        store as they are; ``None``: without vectors, without expiry.  ``mode`` says which half of the
+        API will be used, for stores whose two halves are two classes.
+
+        Entering it gives a store that is set up, and raises ``BackendError`` where the fault is not the
+        store's; leaving it closes the store and keeps what is at the location.
         """
         raise NotImplementedError
 
+    def doors(self, mode: Mode) -> Mapping[str, Door]:
+        """
+        The other documented ways to open the same store, by the names of ``DOORS``.
+
+        ``open`` is the usual one; a case runs through each of these.
+        """
+        return {}
+
     def engine(self) -> Engine | None:
-        """The running engine if this object started it and may kill it, else ``None``."""
+        """The running engine if this object (or one it is made of) may kill it, else ``None``."""
         return None
 
     def private(self) -> Backend | None:
@@ -257,7 +346,7 @@ class Backend:
         return None
 
     def facts(self) -> Facts:
-        """What to report of this backend; called while it runs."""
+        """What to report of this backend; called while it runs.  Raises ``BackendError``."""
         return Facts(store=self.name)
 
     def snippet(self, at: Location, mode: Mode) -> Snippet | None:
@@ -269,13 +358,21 @@ class Backend:
         files = [p for p in at.path.rglob("*") if p.is_file()]
         return sum(p.stat().st_size for p in files) if files else None
 
-    def spec(self) -> dict[str, Any]:
+    def spare_connections(self, most: int) -> int | None:
+        """How many of ``most`` further connections may be open at once; ``None`` where nothing limits them."""
+        return None
+
+    def environment_fault(self, error: BaseException) -> str | None:
+        """Why an exception of a store's call is its environment's fault; ``None`` if it may be its own."""
+        return of_the_machine(error)
+
+    def spec(self) -> Spec:
         """
-        JSON from which ``store_conformance.backends.registry.from_spec`` rebuilds this backend in another process.
+        From which ``store_conformance.backends.registry.from_spec`` rebuilds this backend in another process.
 
         The rebuilt one is attached to the engine that already runs; it starts and stops none.
         """
-        return {"backend": self.name, "deployment": str(self.deployment), "url": self.url}
+        return Spec(self.name, self.deployment, self.url)
 
-    def attach(self, spec: dict[str, Any]) -> None:
+    def attach(self, spec: Spec) -> None:
         """Use the running engine that ``spec`` (from another process's ``spec()``) describes."""

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from store_conformance.backends.base import Deployment, Facts
@@ -26,6 +26,9 @@ from store_conformance.backends.vector.chroma import OLDEST_SERVER, ChromaStore,
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.backends.vector.versions import require
 from store_conformance.contract import Location
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
 
 PROCESSES = (
     "one: a second process that has the folder open misses what the first writes, without an error"
@@ -109,7 +112,7 @@ class ChromaBackend(VectorBackend):
         finally:
             close_client(client)
 
-    def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
+    def store(self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None) -> VectorStore:
         if self.url is None:
             return ChromaStore.from_path(
                 str(at.path / "chroma"), collection=at.name, index=index, ttl=ttl

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from langgraph.store.base import BaseStore
 
@@ -25,9 +25,13 @@ from store_conformance.backends.base import (
     Facts,
     Mode,
     Opened,
+    Spec,
 )
 from store_conformance.backends.hybridstore import HybridStore, Route
 from store_conformance.contract import Location
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
 
 STORES = "stores"
 COMBINATIONS = ("postgres+chroma", "postgres+qdrant", "sqlite+qdrant", "chroma+qdrant")
@@ -174,13 +178,19 @@ class HybridBackend(Backend):
                 half.discard(own)
         super().discard(at)
 
-    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
+    def open(
+        self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
+    ) -> Opened:
         first, second = (
             half.open(own, index, ttl, mode)
             for half, own in zip(self._halves, self._own(at), strict=True)
         )
-        opener = _open_sync if mode == "sync" else _open_async
+        opener = _open_sync if mode == Mode.SYNC else _open_async
         return opener((first, second))
+
+    def environment_fault(self, error: BaseException) -> str | None:
+        found = (half.environment_fault(error) for half in self._halves)
+        return next((fault for fault in found if fault is not None), None)
 
     def bytes_on_disk(self, at: Location) -> int | None:
         sizes = [
@@ -189,17 +199,24 @@ class HybridBackend(Backend):
         known = [size for size in sizes if size is not None]
         return sum(known) if len(known) == len(sizes) else None
 
-    def spec(self) -> dict[str, Any]:
-        return {
-            **super().spec(),
-            "options": {STORES: self.stores},
-            "halves": [half.spec() for half in self._halves],
-        }
+    def spec(self) -> Spec:
+        return (
+            super()
+            .spec()
+            .with_details(
+                options={STORES: self.stores},
+                halves=[half.spec().to_dict() for half in self._halves],
+            )
+        )
 
-    def attach(self, spec: dict[str, Any]) -> None:
+    def attach(self, spec: Spec) -> None:
         from store_conformance.backends.registry import from_spec
 
-        first, second = (from_spec(half) for half in spec["halves"])
+        halves = spec.details["halves"]
+        assert isinstance(halves, Sequence)
+        first, second = (
+            from_spec(Spec.from_dict(half)) for half in halves if isinstance(half, Mapping)
+        )
         self._take((first, second))
 
     def facts(self) -> Facts:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from langgraph.store.base import BaseStore
 
@@ -23,9 +23,12 @@ from store_conformance.backends.base import (
 from store_conformance.backends.packages import unknown_to
 from store_conformance.contract import ALL, Capability, Location
 
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
+
 
 @contextmanager
-def _open(index: Any) -> Iterator[BaseStore]:
+def _open(index: IndexConfig | None) -> Iterator[BaseStore]:
     from langgraph.store.memory import InMemoryStore
 
     yield InMemoryStore(index=index) if index is not None else InMemoryStore()
@@ -47,7 +50,9 @@ class MemoryBackend(Backend):
 
         self.capabilities = self.capabilities - unknown_to(InMemoryStore.__init__)
 
-    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
+    def open(
+        self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
+    ) -> Opened:
         del at, ttl, mode  # the store has no place, no expiry, and one class for both APIs
         return _open(index)
 

@@ -11,7 +11,7 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from importlib import metadata
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from store_conformance.backends.base import (
     Availability,
@@ -21,16 +21,22 @@ from store_conformance.backends.base import (
     Facts,
     Mode,
     Snippet,
+    Spec,
 )
 from store_conformance.backends.engines.pinecone_emulator import PineconeEmulator
 from store_conformance.backends.environment import setting
 from store_conformance.backends.packages import megabytes, versions
-from store_conformance.backends.vector.backend import PREFIX, VectorBackend
+from store_conformance.backends.vector.backend import VectorBackend
 from store_conformance.backends.vector.errors import VectorStoreError
 from store_conformance.backends.vector.pinecone import METADATA_BYTES, PineconeStore
 from store_conformance.backends.vector.pinecone_indexes import connect, drop, indexes_of
+from store_conformance.backends.vector.placing import PREFIX
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.contract import Location
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
+    from pinecone import Pinecone
 
 SERVICE = "https://api.pinecone.io"
 INDEX_VARIABLE = "PINECONE_INDEX"
@@ -107,8 +113,9 @@ class PineconeBackend(VectorBackend):
         if self._made_index:
             self._made_index = False
             self._named.clear()
-            with contextlib.suppress(Exception):  # the service may be out of reach
-                drop(self._client(), self._index)
+            # The service may be out of reach.
+            with contextlib.suppress(Exception), self._client() as client:
+                drop(client, self._index)
         super().tidy()
 
     def private(self) -> PineconeBackend | None:
@@ -116,26 +123,28 @@ class PineconeBackend(VectorBackend):
             return None
         return PineconeBackend(deployment=self.deployment, options=self._options)
 
-    def _client(self) -> Any:
+    def _client(self) -> Pinecone:
         return connect(self.key, self.url)
 
     def drop(self, name: str) -> None:
-        client = self._client()
-        if self.deployment is Deployment.EMULATED:
-            drop(client, name)
-            return
-        for index in indexes_of(client, self._index):
-            with contextlib.suppress(Exception):  # it may have nothing there
-                client.index(name=index).delete_namespace(name=name)
+        with self._client() as client:
+            if self.deployment is Deployment.EMULATED:
+                drop(client, name)
+                return
+            for each in indexes_of(client, self._index):
+                # It may have nothing there.
+                with contextlib.suppress(Exception), client.index(name=each) as index:
+                    index.delete_namespace(name=name)
 
     def engine_version(self) -> str:
-        list(self._client().indexes.list())  # it asks when the first is wanted
+        with self._client() as client:
+            list(client.indexes.list())  # it asks when the first is wanted
         version = metadata.version("pinecone")
         if self.deployment is Deployment.EMULATED:
             return f"emulator of Pinecone's API (not Pinecone), driven by pinecone {version}"
         return f"Pinecone, driven by pinecone {version}"
 
-    def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
+    def store(self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None) -> VectorStore:
         name, namespace = self._place(at)
         return PineconeStore.from_index(
             name,
@@ -152,7 +161,7 @@ class PineconeBackend(VectorBackend):
             ("import os", "from store_conformance.backends.vector.pinecone import PineconeStore"),
             f'PineconeStore.from_index("{name}", api_key=os.environ["{self.KEY_VARIABLE}"], '
             f'host=os.environ["{self.URL_VARIABLE}"], namespace="{namespace}"{{args}})',
-            awaits=mode == "async",
+            awaits=mode == Mode.ASYNC,
             environment={self.KEY_VARIABLE: str(self.key), self.URL_VARIABLE: str(self.url)},
         )
 
@@ -160,12 +169,12 @@ class PineconeBackend(VectorBackend):
         """Index and namespace of a location."""
         return (at.name, "") if self.deployment is Deployment.EMULATED else (self._index, at.name)
 
-    def spec(self) -> dict[str, Any]:
-        return {**super().spec(), "index": self._index, "options": self._options}
+    def spec(self) -> Spec:
+        return super().spec().with_details(index=self._index, options=self._options)
 
-    def attach(self, spec: dict[str, Any]) -> None:
+    def attach(self, spec: Spec) -> None:
         super().attach(spec)
-        self._index = spec.get("index") or self._index
+        self._index = spec.text("index") or self._index
 
     def facts(self) -> Facts:
         hosted = self.deployment is Deployment.URL

@@ -1,77 +1,62 @@
 """
 ``PostgresStore`` and ``AsyncPostgresStore`` with pgvector: embedded, in a container, or the user's own.
 
-A location is a schema that only its own connections have on their search path.  In a user's database a
-run creates schemas and removes them, and touches nothing else.
+A location is a schema that only its own connections have on their search path, or a database of its own
+where something between us and the server loses the search path.  On a user's server a run creates these,
+proves at each opening that a store is in them, removes them, and touches nothing else.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
-
-from langgraph.store.base import BaseStore
 
 from store_conformance.backends.base import (
     Availability,
     Backend,
     BackendError,
     Deployment,
+    Door,
     Engine,
     EngineUnavailableError,
     Facts,
     Mode,
     Opened,
     Snippet,
+    Spec,
     scratch,
 )
 from store_conformance.backends.environment import setting
 from store_conformance.backends.packages import megabytes, unknown_to, versions
+from store_conformance.backends.placing import Fresh
 from store_conformance.contract import ALL, Location
 
 if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
+
     from store_conformance.backends.engines.docker import PostgresContainer
     from store_conformance.backends.engines.postgres import PostgresServer
     from store_conformance.backends.engines.postgres_database import Database
+    from store_conformance.backends.engines.postgres_place import Place
 
 URL_VARIABLE = "POSTGRES_CONNECTION_STRING"
 SETTINGS = (
     "fsync", "synchronous_commit", "full_page_writes", "wal_level", "shared_buffers",
-    "max_connections", "server_encoding", "hnsw.ef_search", "ivfflat.probes",
+    "max_connections", "server_encoding", "lc_collate", "lc_ctype", "TimeZone", "DateStyle",
+    "default_transaction_isolation", "default_transaction_read_only", "statement_timeout", "lock_timeout",
+    "idle_in_transaction_session_timeout", "hnsw.ef_search", "ivfflat.probes",
 )  # fmt: skip
 LIMITS = {
     "value": "1 GB a field, no NUL characters",
     "dimensions with an index": "2,000 (vector), 4,000 (halfvec)",
 }
 GET_STORE = "pip install langgraph-checkpoint-postgres psycopg[binary]"
-
-
-def _given(index: Any, ttl: Any) -> dict[str, Any]:
-    """Only what was asked for: early releases of the stores know no ``ttl``."""
-    return {k: v for k, v in (("index", index), ("ttl", ttl)) if v is not None}
-
-
-@contextmanager
-def _open_sync(conninfo: str, index: Any, ttl: Any) -> Iterator[BaseStore]:
-    from langgraph.store.postgres import PostgresStore
-
-    with PostgresStore.from_conn_string(conninfo, **_given(index, ttl)) as store:
-        store.setup()
-        yield store
-
-
-@asynccontextmanager
-async def _open_async(conninfo: str, index: Any, ttl: Any) -> AsyncIterator[BaseStore]:
-    from langgraph.store.postgres.aio import AsyncPostgresStore
-
-    async with AsyncPostgresStore.from_conn_string(conninfo, **_given(index, ttl)) as store:
-        await store.setup()
-        yield store
+POOL = "pool"
 
 
 def url_from_environment(folder: Path | None = None) -> str | None:
@@ -89,9 +74,17 @@ class PostgresBackend(Backend):
     name: ClassVar[str] = "postgres"
     capabilities = ALL
     DEPLOYMENTS: ClassVar = (Deployment.EMBEDDED, Deployment.CONTAINER, Deployment.URL)
+    OPTIONS: ClassVar = {POOL: "connections of a pool in each store; without it, one and no pool"}
 
-    def __init__(self, *, deployment: Deployment | None = None, url: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        deployment: Deployment | None = None,
+        url: str | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__()
+        self._pool = _pool_size((options or {}).get(POOL))
         if url is not None and deployment not in (None, Deployment.URL):
             raise BackendError(
                 self.name, f"a URL and the deployment {deployment} exclude each other.", "give one"
@@ -104,8 +97,9 @@ class PostgresBackend(Backend):
         self._template_password: str | None = None
         self._server: PostgresServer | PostgresContainer | None = None
         self._database: Database | None = None
-        self._attached: dict[str, Any] | None = None
+        self._attached: Spec | None = None
         self._on_disk = False
+        self._fresh = Fresh()
         self._disk_twin: PostgresBackend | None = None
 
     def _best(self) -> Deployment:
@@ -150,11 +144,7 @@ class PostgresBackend(Backend):
         return Availability(False, self.deployment, detail, how)
 
     def _url_availability(self) -> Availability:
-        from store_conformance.backends.engines.postgres_database import (
-            connect,
-            describe_params,
-            parse,
-        )
+        from store_conformance.backends.engines.postgres_url import connect, describe_params, parse
 
         if self._given is None:
             return self._not("no URL was given", f"give --url, or set {URL_VARIABLE}")
@@ -193,10 +183,10 @@ class PostgresBackend(Backend):
 
     def _params(self) -> dict[str, str]:
         """Connection parameters of the server, which is started unless it runs."""
-        from store_conformance.backends.engines.postgres_database import parse
+        from store_conformance.backends.engines.postgres_url import parse
 
         if self._attached is not None:
-            return parse(self._attached["url"])
+            return parse(self._attached.url or "")
         if self.deployment is Deployment.URL:
             if self._given is None:
                 raise BackendError(
@@ -261,7 +251,7 @@ class PostgresBackend(Backend):
             raise BackendError(
                 self.name,
                 f"could not remove {', '.join(left)}.",
-                "the next run on this database does, or DROP SCHEMA ... CASCADE",
+                "the next run on this server does, or DROP SCHEMA ... CASCADE, DROP DATABASE ...",
             )
 
     def engine(self) -> Engine | None:
@@ -275,6 +265,7 @@ class PostgresBackend(Backend):
     def _sibling(self) -> PostgresBackend:
         """A backend with a server of its own, which is a copy of the same template if there is one."""
         sibling = PostgresBackend(deployment=self.deployment)
+        sibling._pool = self._pool
         if self._template is not None and self._template.is_dir():
             sibling._template = self._template
             sibling._template_password = self._template_password
@@ -304,7 +295,7 @@ class PostgresBackend(Backend):
     @property
     def url(self) -> str | None:
         """Where the database is, without the password."""
-        from store_conformance.backends.engines.postgres_database import describe_params
+        from store_conformance.backends.engines.postgres_url import describe_params
 
         return describe_params(self._database.params) if self._database is not None else None
 
@@ -318,8 +309,14 @@ class PostgresBackend(Backend):
         name = database.create()
         path = (self.disk if durable or self._on_disk else self.root) / name
         path.mkdir()
-        options = {"dbname": database.params["dbname"]} if "dbname" in database.params else {}
+        place = database.place(name)
+        options = {"place": place.kind, "database": str(place.database)}
+        if place.kind == "database":
+            options["dbname"] = name
+        elif "dbname" in database.params:
+            options["dbname"] = database.params["dbname"]
         options["vector_schema"] = database.vector_schema
+        self._fresh.add(name)
         return Location(path=path, url=self.url, name=name, options=options)
 
     def discard(self, at: Location) -> None:
@@ -330,57 +327,111 @@ class PostgresBackend(Backend):
         elif self._database is not None:
             import psycopg
 
+            self._fresh.forget(at.name)
+
             # A schema that cannot go now (server stopped, connection lost) goes when the run ends.
             with suppress(psycopg.Error, BackendError):
                 self._database.drop(at.name)
 
-    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
-        opener = _open_sync if mode == "sync" else _open_async
-        return opener(self._conninfo(at), index, ttl)
+    def open(
+        self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
+    ) -> Opened:
+        from store_conformance.backends.engines.postgres_opening import (
+            Opening,
+            open_async,
+            open_sync,
+        )
+
+        fresh = self._owner(at)._fresh
+        opening = Opening(
+            self._conninfo(at),
+            _place(at),
+            enter=lambda: fresh.enter(at.name),
+            first=lambda: fresh.alone(at.name),
+            pool=self._pool,
+        )
+        opener = open_sync if mode == Mode.SYNC else open_async
+        return opener(opening, index, ttl)
+
+    def doors(self, mode: Mode) -> Mapping[str, Door]:
+        from store_conformance.backends.engines.postgres_doors import documented_doors
+
+        def conninfo_of(at: Location) -> str:
+            fresh = self._owner(at)._fresh
+            fresh.enter(at.name)
+            self._prove(at, fresh=lambda: fresh.alone(at.name))
+            return self._conninfo(at)
+
+        return documented_doors(mode, conninfo_of)
 
     def _conninfo(self, at: Location) -> str:
-        from store_conformance.backends.engines.postgres_database import within
+        from store_conformance.backends.engines.postgres_url import conninfo, within
 
         params = self._params() if self._database is None else self._database.params
         params = {**params, **{k: at.options[k] for k in ("port", "dbname") if k in at.options}}
+        if at.options.get("place") == "database":
+            return conninfo(params, application_name=at.name)
         return within(params, at.name, at.options.get("vector_schema", "public"))
 
     def snippet(self, at: Location, mode: Mode) -> Snippet:
-        name = "PostgresStore" if mode == "sync" else "AsyncPostgresStore"
-        module = "langgraph.store.postgres" + ("" if mode == "sync" else ".aio")
+        if self._owner(at)._fresh.unopened(at.name):
+            self._prove(at)  # whoever is handed a fresh place runs a script there
+        name = "PostgresStore" if mode == Mode.SYNC else "AsyncPostgresStore"
+        pool = "" if self._pool is None else f', pool_config={{"max_size": {self._pool}}}'
+        module = "langgraph.store.postgres" + ("" if mode == Mode.SYNC else ".aio")
         return Snippet(
             ("import os", f"from {module} import {name}"),
-            f'{name}.from_conn_string(os.environ["{URL_VARIABLE}"]{{args}})',
+            f'{name}.from_conn_string(os.environ["{URL_VARIABLE}"]{pool}{{args}})',
             environment={URL_VARIABLE: self._conninfo(at)},
         )
+
+    def _prove(self, at: Location, *, fresh: Callable[[], bool] = lambda: True) -> None:
+        """
+        That the settings which a script or a door will use lead to this place; raises ``BackendError``.
+
+        ``fresh``, asked after a look: whether the place has to be empty.
+        """
+        from store_conformance.backends.engines.postgres_url import connect, parse
+
+        with connect(parse(self._conninfo(at))) as connection:
+            _place(at).prove(connection, fresh=fresh)
+
+    def spare_connections(self, most: int) -> int | None:
+        return None if self.deployment is not Deployment.URL else self._running().spare(most)
+
+    def environment_fault(self, error: BaseException) -> str | None:
+        from store_conformance.backends.engines.postgres_faults import Surroundings, fault
+
+        around = Surroundings() if self._database is None else self._database.surroundings
+        return fault(error, around)
 
     def bytes_on_disk(self, at: Location) -> int | None:
         return self._owner(at)._running().size(at.name)
 
     # -- for others --------------------------------------------------------------------------------
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         """It holds the password: for the pipe to a child process, and for nothing that is kept."""
         template = str(self._template) if self._template is not None else None
-        return {
-            "backend": self.name,
-            "deployment": str(self.deployment),
-            "url": _as_url(self._home()),
-            "template": template,
-            "template_password": self._template_password if template else None,
-        }
+        self._fresh.handed_over()
+        return Spec(self.name, self.deployment, _as_url(self._home())).with_details(
+            template=template,
+            template_password=self._template_password if template else None,
+            options={} if self._pool is None else {POOL: str(self._pool)},
+        )
 
     def _home(self) -> Mapping[str, str]:
         if self._attached is not None or self.deployment is Deployment.URL or self._server is None:
             return self._params()
         return self._server.params
 
-    def attach(self, spec: dict[str, Any]) -> None:
-        self._attached = dict(spec)
-        self.deployment = Deployment(spec["deployment"])
-        if spec.get("template"):
-            self._template = Path(spec["template"])
-            self._template_password = spec["template_password"]
+    def attach(self, spec: Spec) -> None:
+        self._attached = spec
+        self.deployment = spec.deployment
+        template = spec.text("template")
+        if template is not None:
+            self._template = Path(template)
+            self._template_password = spec.text("template_password")
 
     def facts(self) -> Facts:
         database = self._running()
@@ -407,7 +458,11 @@ class PostgresBackend(Backend):
             services=1,
             setup_steps=(GET_STORE, *steps),
             install_megabytes=megabytes(packages),
-            settings={**database.settings(*SETTINGS), **self._data_folder()},
+            settings={
+                **database.settings(*SETTINGS),
+                **self._data_folder(),
+                **database.between(),
+            },
             limits=dict(LIMITS),
         )
 
@@ -419,6 +474,22 @@ class PostgresBackend(Backend):
         return {
             "data": "in memory; on the disk where a place must be durable" if memory else "on disk"
         }
+
+
+def _place(at: Location) -> Place:
+    from store_conformance.backends.engines.postgres_place import Place
+
+    if at.options["place"] == "database":
+        return Place("database", "public", at.options["database"])
+    return Place("schema", at.name, at.options["database"])
+
+
+def _pool_size(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdigit() or not 1 <= int(text) <= 100:
+        raise BackendError("postgres", f"{POOL} is 1 to 100 connections, not {text!r}.")
+    return int(text)
 
 
 def _importable(module: str) -> bool:

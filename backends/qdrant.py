@@ -14,9 +14,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from store_conformance.backends.base import Availability, BackendError, Deployment, Facts
+from store_conformance.backends.base import Availability, BackendError, Deployment, Facts, Spec
 from store_conformance.backends.engines.http_server import HttpContainer, HttpServer
 from store_conformance.backends.engines.ports import LOOPBACK
 from store_conformance.backends.packages import megabytes, versions
@@ -26,6 +26,9 @@ from store_conformance.backends.vector.qdrant_edge import QdrantEdgeStore
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.backends.vector.versions import require
 from store_conformance.contract import Location
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
 
 BINARY = "qdrant"
 _PACKAGES = ("qdrant-client",)
@@ -141,7 +144,7 @@ class QdrantBackend(VectorBackend):
         finally:
             client.close()
 
-    def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
+    def store(self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None) -> VectorStore:
         if self.url is None:
             kind = QdrantEdgeStore if self._edge else QdrantStore
             return kind.from_path(str(at.path / "qdrant"), collection=at.name, index=index, ttl=ttl)
@@ -149,12 +152,12 @@ class QdrantBackend(VectorBackend):
             self.url, api_key=self.key, collection=at.name, index=index, ttl=ttl
         )
 
-    def spec(self) -> dict[str, Any]:
-        return {**super().spec(), "options": self._options}
+    def spec(self) -> Spec:
+        return super().spec().with_details(options=self._options)
 
-    def attach(self, spec: dict[str, Any]) -> None:
+    def attach(self, spec: Spec) -> None:
         super().attach(spec)
-        self._options = dict(spec["options"])
+        self._options = spec.texts("options")
         self._edge = self._options.get(EMBEDDED) == EDGE
 
     def facts(self) -> Facts:

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from store_conformance.backends.base import BackendError
-from store_conformance.backends.hints import did_you_mean
+from store_conformance.contract.hints import did_you_mean
 
 FORM = "write FILE.py:FUNCTION or package.module:FUNCTION"
 _loading = threading.RLock()

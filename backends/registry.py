@@ -18,8 +18,8 @@ from importlib import metadata
 from types import ModuleType
 from typing import Any
 
-from store_conformance.backends.base import Backend, BackendError, Deployment
-from store_conformance.backends.hints import did_you_mean
+from store_conformance.backends.base import Backend, BackendError, Deployment, Spec
+from store_conformance.contract.hints import did_you_mean
 
 ENTRY_POINTS = "store_conformance.backends"
 BUILT_IN = ("memory", "sqlite", "postgres", "qdrant", "chroma", "weaviate", "pinecone", "hybrid")
@@ -109,9 +109,9 @@ def create(
     """
     brought = _function_behind(name)
     if brought is not None:
-        from store_conformance.backends.factory import FactoryBackend
+        from store_conformance.backends.factory import user_supplied
 
-        return FactoryBackend(brought, name=name, options=options, url=url)
+        return user_supplied(brought, name=name, options=options, url=url)
     kind = get(name)
     wanted = _deployment(name, kind, deployment)
     if url is not None and not _takes(kind, "url"):
@@ -134,19 +134,16 @@ def _function_behind(name: str) -> str | None:
     )
 
 
-def from_spec(spec: Mapping[str, Any]) -> Backend:
+def from_spec(spec: Spec) -> Backend:
     """The backend that ``Backend.spec()`` of another process describes, attached to its engine."""
-    if "factory" in spec:
-        from store_conformance.backends.factory import FactoryBackend
+    from store_conformance.backends import factory
 
-        return FactoryBackend.from_spec(dict(spec))
-    kind = get(spec["backend"])
-    arguments = {
-        "deployment": Deployment(spec["deployment"]),
-        "options": dict(spec.get("options") or {}),
-    }
+    if factory.is_supplied(spec):
+        return factory.from_spec(spec)
+    kind = get(spec.backend)
+    arguments = {"deployment": spec.deployment, "options": spec.texts("options")}
     backend = kind(**{key: value for key, value in arguments.items() if _takes(kind, key)})
-    backend.attach(dict(spec))
+    backend.attach(spec)
     return backend
 
 

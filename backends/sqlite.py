@@ -8,19 +8,21 @@ Many Pythons are built without loadable extensions, which sqlite-vec is.  Then a
 from __future__ import annotations
 
 import importlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from langgraph.store.base import BaseStore
 
+from store_conformance.backends.arguments import what_is_given
 from store_conformance.backends.base import (
     Availability,
     Backend,
     Deployment,
+    Door,
     EngineUnavailableError,
     Facts,
     Mode,
@@ -29,6 +31,9 @@ from store_conformance.backends.base import (
 )
 from store_conformance.backends.packages import megabytes, versions
 from store_conformance.contract import ALL, Location
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
 
 FILE_NAME = "store.db"
 DRIVERS = (("sqlite3", ""), ("pysqlite3.dbapi2", "pysqlite3-binary"), ("sqlean", "sqlean.py"))
@@ -50,44 +55,73 @@ def driver() -> tuple[Any, str, bool]:
     return importlib.import_module("sqlite3"), "", False
 
 
-def _given(index: Any, ttl: Any) -> dict[str, Any]:
-    """Only what was asked for: early releases of the stores know no ``ttl``."""
-    return {k: v for k, v in (("index", index), ("ttl", ttl)) if v is not None}
-
-
 @contextmanager
-def _open_sync(path: Path, index: Any, ttl: Any) -> Iterator[BaseStore]:
+def _open_sync(path: Path, index: IndexConfig | None, ttl: TTLConfig | None) -> Iterator[BaseStore]:
     from langgraph.store.sqlite import SqliteStore
 
     module, distribution, _ = driver()
     if not distribution:
-        with SqliteStore.from_conn_string(str(path), **_given(index, ttl)) as store:
+        with SqliteStore.from_conn_string(str(path), **what_is_given(index, ttl)) as store:
             store.setup()
             yield store
         return
     # What from_conn_string does, with the other module's connect.
     with closing(module.connect(str(path), check_same_thread=False, isolation_level=None)) as conn:
-        store = SqliteStore(conn, **_given(index, ttl))
+        store = SqliteStore(conn, **what_is_given(index, ttl))
         store.setup()
         yield store
 
 
 @asynccontextmanager
-async def _open_async(path: Path, index: Any, ttl: Any) -> AsyncIterator[BaseStore]:
+async def _open_async(
+    path: Path, index: IndexConfig | None, ttl: TTLConfig | None
+) -> AsyncIterator[BaseStore]:
     import aiosqlite
     from langgraph.store.sqlite.aio import AsyncSqliteStore
 
     module, distribution, _ = driver()
     if not distribution:
-        async with AsyncSqliteStore.from_conn_string(str(path), **_given(index, ttl)) as store:
+        async with AsyncSqliteStore.from_conn_string(
+            str(path), **what_is_given(index, ttl)
+        ) as store:
             await store.setup()
             yield store
         return
     # aiosqlite runs whatever connection its connector makes, in its own thread.
     connector = partial(module.connect, str(path), isolation_level=None)
     async with aiosqlite.Connection(connector, iter_chunk_size=64) as conn:
-        store = AsyncSqliteStore(conn, **_given(index, ttl))
+        store = AsyncSqliteStore(conn, **what_is_given(index, ttl))
         await store.setup()
+        yield store
+
+
+@contextmanager
+def _sync_door(
+    at: Location, index: Any, ttl: Any, *, setup: bool = True, **connecting: Any
+) -> Iterator[BaseStore]:
+    """``SqliteStore(sqlite3.connect(...))``, as the class's docstring has it."""
+    from langgraph.store.sqlite import SqliteStore
+
+    path = str(at.path / FILE_NAME)
+    with closing(driver()[0].connect(path, check_same_thread=False, **connecting)) as conn:
+        store = SqliteStore(conn, **what_is_given(index, ttl))
+        if setup:
+            store.setup()
+        yield store
+
+
+@asynccontextmanager
+async def _async_door(
+    at: Location, index: Any, ttl: Any, *, setup: bool = True, **connecting: Any
+) -> AsyncIterator[BaseStore]:
+    import aiosqlite
+    from langgraph.store.sqlite.aio import AsyncSqliteStore
+
+    connector = partial(driver()[0].connect, str(at.path / FILE_NAME), **connecting)
+    async with aiosqlite.Connection(connector, iter_chunk_size=64) as conn:
+        store = AsyncSqliteStore(conn, **what_is_given(index, ttl))
+        if setup:
+            await store.setup()
         yield store
 
 
@@ -117,7 +151,9 @@ class SqliteBackend(Backend):
         if not available.ok:
             raise EngineUnavailableError(self.name, f"{available.detail}.", available.how_to_get)
 
-    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
+    def open(
+        self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
+    ) -> Opened:
         if index is not None and not driver()[2]:
             raise EngineUnavailableError(
                 self.name,
@@ -125,13 +161,22 @@ class SqliteBackend(Backend):
                 GET_DRIVER,
             )
         path = at.path / FILE_NAME
-        return _open_sync(path, index, ttl) if mode == "sync" else _open_async(path, index, ttl)
+        return _open_sync(path, index, ttl) if mode == Mode.SYNC else _open_async(path, index, ttl)
+
+    def doors(self, mode: Mode) -> Mapping[str, Door]:
+        door: Any = _sync_door if mode == "sync" else _async_door
+        doors: dict[str, Door] = {
+            "autocommit connection": partial(door, isolation_level=None),
+            "setup never called": partial(door, isolation_level=None, setup=False),
+        }
+        # The docstring of the async class shows from_conn_string only.
+        return {**doors, "plain connection": door} if mode == "sync" else doors
 
     def snippet(self, at: Location, mode: Mode) -> Snippet:
         distribution = driver()[1]
         temporary = "os.path.join(tempfile.mkdtemp(), 'store.db')"
         head: tuple[str, ...] = ("import os, tempfile",)
-        if mode == "sync":
+        if mode == Mode.SYNC:
             head += ("from langgraph.store.sqlite import SqliteStore",)
             if not distribution:
                 return Snippet(

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from store_conformance.backends.base import Deployment, Facts
+from store_conformance.backends.base import Deployment, Facts, Spec
 from store_conformance.backends.engines.weaviate import WeaviateContainer, WeaviateServer, binary
 from store_conformance.backends.environment import setting
 from store_conformance.backends.packages import megabytes, versions
@@ -16,6 +16,9 @@ from store_conformance.backends.vector.store import VectorStore
 from store_conformance.backends.vector.versions import require
 from store_conformance.backends.vector.weaviate import OLDEST_SERVER, WeaviateStore, connect
 from store_conformance.contract import Location
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
 
 GRPC_VARIABLE = "WEAVIATE_GRPC"
 _PACKAGES = ("weaviate-client",)
@@ -79,7 +82,7 @@ class WeaviateBackend(VectorBackend):
         finally:
             client.close()
 
-    def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
+    def store(self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None) -> VectorStore:
         return WeaviateStore.from_url(
             str(self.url),
             grpc=self.grpc,
@@ -92,12 +95,12 @@ class WeaviateBackend(VectorBackend):
     def _connection_words(self) -> str:
         return f', grpc="{self.grpc}"' if self.grpc else ""
 
-    def spec(self) -> dict[str, Any]:
-        return {**super().spec(), "grpc": self.grpc}
+    def spec(self) -> Spec:
+        return super().spec().with_details(grpc=self.grpc)
 
-    def attach(self, spec: dict[str, Any]) -> None:
+    def attach(self, spec: Spec) -> None:
         super().attach(spec)
-        self._grpc = spec.get("grpc")
+        self._grpc = spec.text("grpc")
 
     def facts(self) -> Facts:
         return Facts(

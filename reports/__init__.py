@@ -7,12 +7,11 @@ writes it in every format, ``compare`` tells what changed between two runs.
 
 from store_conformance.reports.diff import RunDiff, compare
 from store_conformance.reports.model import Report, build_report
-from store_conformance.reports.write import FORMATS, ReportError, write_reports
+from store_conformance.reports.write import FORMATS, write_reports
 
 __all__ = [
     "FORMATS",
     "Report",
-    "ReportError",
     "RunDiff",
     "build_report",
     "compare",

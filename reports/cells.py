@@ -14,29 +14,20 @@ from store_conformance.contract import Level, Rule, UnknownRuleError, Verdict, m
 from store_conformance.contract.records import Row, Run
 
 
-def verdict_of(row: Row) -> Verdict:
-    """The row's verdict; a word that no verdict has is the writer's fault, so an ``error``."""
-    try:
-        return Verdict(row.verdict)
-    except ValueError:
-        return Verdict.ERROR
-
-
 def is_expected(row: Row) -> bool:
     """Whether the row fails as an expectation said it would."""
-    return verdict_of(row) is Verdict.FAIL and row.expectation is not None
+    return row.verdict is Verdict.FAIL and row.expectation is not None
 
 
 def is_stale(row: Row) -> bool:
     """Whether the row passes although an expectation says that it fails."""
-    return verdict_of(row) is Verdict.PASS and row.expectation is not None
+    return row.verdict is Verdict.PASS and row.expectation is not None
 
 
 def is_news(row: Row) -> bool:
     """Whether the row fails the gate: a failure nobody expected, a harness error, a stale expectation."""
-    verdict = verdict_of(row)
-    unexpected = verdict is Verdict.FAIL and row.expectation is None
-    return unexpected or verdict is Verdict.ERROR or is_stale(row)
+    unexpected = row.verdict is Verdict.FAIL and row.expectation is None
+    return unexpected or row.verdict is Verdict.ERROR or is_stale(row)
 
 
 def confirmation(row: Row) -> str:
@@ -65,13 +56,13 @@ class Cell:
     @property
     def counts(self) -> dict[str, int]:
         """Rows by verdict, in the order of the verdicts, without zeros."""
-        seen = Counter(verdict_of(row) for row in self.rows)
+        seen = Counter(row.verdict for row in self.rows)
         return {str(v): seen[v] for v in Verdict if seen[v]}
 
     @property
     def expected(self) -> bool:
         """Whether every failure in the cell was expected (and there is one)."""
-        failed = [row for row in self.rows if verdict_of(row) is Verdict.FAIL]
+        failed = [row for row in self.rows if row.verdict is Verdict.FAIL]
         return bool(failed) and all(row.expectation is not None for row in failed)
 
     @property
@@ -88,7 +79,7 @@ class Cell:
     @property
     def reason(self) -> str:
         """The message of the first row with the cell's verdict."""
-        return next((r.message for r in self.rows if verdict_of(r) is self.verdict), "")
+        return next((r.message for r in self.rows if r.verdict is self.verdict), "")
 
 
 @dataclass(frozen=True)
@@ -104,7 +95,7 @@ class Evidence:
 
     @property
     def modes(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(row.mode for row in self.rows))
+        return tuple(dict.fromkeys(str(row.mode) for row in self.rows))
 
 
 @dataclass(frozen=True)
@@ -118,8 +109,9 @@ class Finding:
 
     @property
     def first(self) -> Row:
-        """The row to show where there is room for one: with a reproducer if any has one."""
+        """The row to show where there is room for one: one that is not known, with a reproducer if any."""
         rows = [e.row for e in self.evidence]
+        rows = [r for r in rows if r.expectation is None] or rows
         return next((r for r in rows if r.script), rows[0])
 
     @property
@@ -136,8 +128,7 @@ def known_rule(row: Row) -> Rule:
     try:
         return rule(row.rule)
     except UnknownRuleError:
-        level = Level(row.level) if row.level in {str(v) for v in Level} else Level.MUST
-        return Rule(row.rule, level, "(not in the contract of this version)", "")
+        return Rule(row.rule, row.level, "(not in the contract of this version)", "")
 
 
 def rules_of(rows: Iterable[Row]) -> tuple[Rule, ...]:
@@ -158,7 +149,7 @@ def gather(run: Run) -> dict[tuple[str, str], Cell]:
             backend,
             rule_id,
             known_rule(rows[0]).level,
-            merge(verdict_of(row) for row in rows),
+            merge(row.verdict for row in rows),
             tuple(rows),
             backend in emulated or any(row.emulated for row in rows),
         )
@@ -193,7 +184,7 @@ def findings(cells: Iterable[Cell]) -> tuple[Finding, ...]:
         Finding(
             cell.backend,
             known_rule(cell.rows[0]),
-            evidence_of(r for r in cell.rows if verdict_of(r) is Verdict.FAIL),
+            evidence_of(r for r in cell.rows if r.verdict is Verdict.FAIL),
             cell.emulated,
         )
         for cell in failed

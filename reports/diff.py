@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from store_conformance.contract import Verdict
 from store_conformance.contract.records import Measurement, Row, Run
-from store_conformance.reports.cells import is_expected, verdict_of
+from store_conformance.reports.cells import is_expected
 from store_conformance.reports.latency import EMBEDDING, PREFIX
 from store_conformance.reports.statistics import percentile
 from store_conformance.reports.text import milliseconds, number, one_line, plural
@@ -151,18 +151,16 @@ def compare(before: Run, after: Run) -> RunDiff:
     changes = [
         Change(old[key], row)
         for key, row in new.items()
-        if key in old and verdict_of(old[key]) is not verdict_of(row)
+        if key in old and old[key].verdict is not row.verdict
     ]
-    worse = tuple(
-        c for c in changes if verdict_of(c.after) in _BAD and verdict_of(c.before) not in _BAD
-    )
+    worse = tuple(c for c in changes if c.after.verdict in _BAD and c.before.verdict not in _BAD)
     fixed = tuple(
-        c for c in changes if verdict_of(c.before) in _BAD and verdict_of(c.after) is Verdict.PASS
+        c for c in changes if c.before.verdict in _BAD and c.after.verdict is Verdict.PASS
     )
     told = {*map(id, worse), *map(id, fixed)}
     return RunDiff(
         worse,
-        tuple(r for key, r in new.items() if key not in old and verdict_of(r) in _BAD),
+        tuple(r for key, r in new.items() if key not in old and r.verdict in _BAD),
         fixed,
         tuple(c for c in changes if id(c) not in told),
         tuple(r for key, r in old.items() if key not in new),

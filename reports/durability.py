@@ -4,9 +4,9 @@ How persistence is derived: which restarts acknowledged writes came through, for
 
 from __future__ import annotations
 
-from store_conformance.contract import Verdict, merge
+from store_conformance.contract import MemoryType, Restart, Verdict, merge
 from store_conformance.reports.derived import Derived, Grade, not_measured
-from store_conformance.reports.survival import ENGINE_KINDS, KIND_TITLES, KINDS, MEMORIES, Survival
+from store_conformance.reports.survival import KIND_TITLES, Survival
 from store_conformance.reports.text import plural
 from store_conformance.reports.view import BackendView
 
@@ -21,32 +21,32 @@ HOW = (
 )
 
 
-def harshest_kind(view: BackendView) -> str:
+def harshest_kind(view: BackendView) -> Restart:
     """The restart that a backend must come through: its engine's kill, or without one the client's."""
-    told = [e for e in view.survival if e.kind in ENGINE_KINDS]
+    told = [e for e in view.survival if e.kind.of_engine]
     tried = any(e.verdict is not Verdict.UNSUPPORTED for e in told)
     own_process = view.fact("services") == 0 and not tried
-    return "client_killed" if own_process else "engine_killed"
+    return Restart.CLIENT_KILLED if own_process else Restart.ENGINE_KILLED
 
 
-def level_verdicts(view: BackendView) -> dict[str, Verdict]:
+def level_verdicts(view: BackendView) -> dict[Restart, Verdict]:
     """One verdict for each kind of restart that was looked at, over the memory types."""
-    by_kind: dict[str, list[Verdict]] = {}
+    by_kind: dict[Restart, list[Verdict]] = {}
     for entry in view.survival:
         by_kind.setdefault(entry.kind, []).append(entry.verdict)
-    return {kind: merge(by_kind[kind]) for kind in KINDS if kind in by_kind}
+    return {kind: merge(by_kind[kind]) for kind in Restart if kind in by_kind}
 
 
-def lost_by(view: BackendView) -> tuple[str, ...]:
+def lost_by(view: BackendView) -> tuple[Restart, ...]:
     """The kinds of restart that lost an acknowledged write, or what belongs to one."""
     levels = level_verdicts(view)
     return tuple(kind for kind, verdict in levels.items() if verdict is Verdict.FAIL)
 
 
-def _note(kind: str, entries: list[Survival]) -> str:
+def _note(kind: Restart, entries: list[Survival]) -> str:
     """``kill -9: procedural pass, semantic pass (240 writes covered)``."""
     told = ", ".join(
-        f"{'all types' if e.memory == 'any' else e.memory} {e.verdict}" for e in entries
+        f"{'all types' if e.memory is None else e.memory} {e.verdict}" for e in entries
     )
     writes = sum(e.writes or 0 for e in entries)
     return f"{KIND_TITLES[kind]}: {told}" + (
@@ -56,12 +56,12 @@ def _note(kind: str, entries: list[Survival]) -> str:
 
 def _notes(view: BackendView) -> tuple[str, ...]:
     notes = []
-    for kind in KINDS:
+    for kind in Restart:
         entries = [e for e in view.survival if e.kind == kind]
         if any(e.verdict is not Verdict.UNSUPPORTED for e in entries):
             notes.append(_note(kind, entries))
     seen = {e.memory for e in view.survival}
-    absent = [m for m in MEMORIES if m not in seen]
+    absent = [str(m) for m in MemoryType if m not in seen]
     if seen and absent:
         notes.append(f"not measured: {', '.join(absent)}")
     return tuple(notes)
@@ -82,15 +82,15 @@ def _undeclared(view: BackendView) -> Derived:
 
 
 def _lossy(
-    passed: list[str],
-    failed: tuple[str, ...],
+    passed: list[Restart],
+    failed: tuple[Restart, ...],
     notes: tuple[str, ...],
     rules: tuple[str, ...],
     figures: tuple[str, ...],
 ) -> Derived:
     """The value where some kind of restart lost something."""
     lost = ", ".join(KIND_TITLES[kind] for kind in failed)
-    if not passed or set(failed) & {"object", "process"}:
+    if not passed or set(failed) & {Restart.OBJECT, Restart.PROCESS}:
         because = f"Restart rows failed: {lost}."
         return Derived(f"No: lost by {lost}", Grade.BAD, because, notes, rules, figures)
     kept = KIND_TITLES[passed[-1]]
@@ -118,7 +118,8 @@ def persistence(view: BackendView) -> Derived:
             else "The run has no restart row of this backend."
         )
         return not_measured(why, *notes, figures=figures)
-    needed = KINDS[: KINDS.index(harshest_kind(view)) + 1]
+    kinds = list(Restart)
+    needed = kinds[: kinds.index(harshest_kind(view)) + 1]
     open_kinds = [KIND_TITLES[kind] for kind in needed if kind not in passed]
     if open_kinds:
         notes = (*notes, f"not verified: {', '.join(open_kinds)}")

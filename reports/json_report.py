@@ -120,8 +120,8 @@ def _latency(timed: Latency) -> dict[str, Any]:
 def _survival(entry: Survival) -> dict[str, Any]:
     return {
         "backend": entry.backend,
-        "restart": entry.kind,
-        "memory": entry.memory,
+        "restart": str(entry.kind),
+        "memory": entry.memory_name,
         "verdict": str(entry.verdict),
         "observed": entry.observed,
         "writes_covered": entry.writes,

@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 
 from store_conformance.contract import Verdict
 from store_conformance.contract.records import Row
-from store_conformance.reports.cells import is_expected, is_stale, shows_values, verdict_of
+from store_conformance.reports.cells import is_expected, is_stale, shows_values
 from store_conformance.reports.model import Report
 from store_conformance.reports.text import visible
 from store_conformance.reports.view import BackendView
@@ -39,7 +39,7 @@ def _body(row: Row) -> str:
 
 def _outcome(row: Row) -> tuple[str, str] | None:
     """The element that JUnit has for the row's ending, and its message; ``None`` for a pass."""
-    verdict = verdict_of(row)
+    verdict = row.verdict
     if is_expected(row):
         return "skipped", f"expected: {row.expectation}"
     if is_stale(row):

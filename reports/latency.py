@@ -5,8 +5,8 @@ Latency tables from raw samples; the time to embed a text is a table of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from store_conformance.contract.observations import LatencyFacts
 from store_conformance.contract.records import Measurement, Run
 from store_conformance.reports.statistics import Summary, summarise
 
@@ -41,24 +41,18 @@ class Latency:
     emulated: bool
 
 
-def _whole(value: Any) -> int | None:
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
 def _latency(figure: Measurement, emulated: bool) -> Latency:
     scale = _SECONDS.get(figure.unit, 1.0)
-    per_call = figure.facts.get("ops_per_call", 1)
-    summary = summarise(
-        [s * scale for s in figure.samples], per_call if isinstance(per_call, (int, float)) else 1
-    )
+    facts = LatencyFacts.read(figure.facts)
+    summary = summarise([s * scale for s in figure.samples], facts.ops_per_call)
     value = figure.value
     carried = value * scale if isinstance(value, (int, float)) else None
     return Latency(
         figure.backend,
         figure.name.removeprefix(PREFIX),
         figure.mode,
-        _whole(figure.facts.get("n_items")),
-        _whole(figure.facts.get("rounds")),
+        facts.n_items,
+        facts.rounds,
         summary,
         summary.p50 if summary.p50 is not None else carried,
         emulated,

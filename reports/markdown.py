@@ -205,7 +205,7 @@ def _survival(report: Report) -> list[str]:
         [
             escape(s.backend),
             KIND_TITLES[s.kind],
-            escape(s.memory),
+            s.memory_name,
             f"{ICONS[s.verdict]} {s.verdict}",
             "–" if s.writes is None else f"{s.writes:,}",
             "–" if s.survived is None else f"{s.survived:,}",

@@ -17,7 +17,6 @@ from store_conformance.reports.cells import (
     is_news,
     is_stale,
     rules_of,
-    verdict_of,
 )
 from store_conformance.reports.comparison import compare
 from store_conformance.reports.derived import ComparisonRow
@@ -75,7 +74,7 @@ class Report:
         """Checks by verdict over all backends, every verdict present."""
         counts = {str(v): 0 for v in Verdict}
         for row in self.rows:
-            counts[str(verdict_of(row))] += 1
+            counts[str(row.verdict)] += 1
         return counts
 
     @property
@@ -130,7 +129,7 @@ def build_report(run: Run) -> Report:
         comparison=compare(every),
         groups=_groups(rules_of(row for row in run.rows if row.backend in names)),
         findings=findings(cells),
-        harness_errors=tuple(r for r in run.rows if verdict_of(r) is Verdict.ERROR),
+        harness_errors=tuple(r for r in run.rows if r.verdict is Verdict.ERROR),
         stale=tuple(r for r in run.rows if is_stale(r)),
         survival=tuple(s for view in every for s in view.survival),
         latencies=latencies(run, emulated),

@@ -10,27 +10,31 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import sys
+from contextlib import suppress
 from functools import lru_cache
 from importlib import resources
+from importlib.util import cache_from_source
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
 
-from store_conformance.contract import Level, Verdict
+from store_conformance.contract import Level, Restart, Verdict
 from store_conformance.reports.cells import (
     Cell,
     Evidence,
     confirmation,
     evidence_of,
     shows_values,
-    verdict_of,
 )
 from store_conformance.reports.derived import SIGNS, Derived
 from store_conformance.reports.latency import Latency
 from store_conformance.reports.model import Report
 from store_conformance.reports.portability import PortabilityRow
-from store_conformance.reports.survival import KIND_TITLES, KINDS, Survival
+from store_conformance.reports.survival import KIND_TITLES, Survival
 from store_conformance.reports.text import (
     ICONS,
     milliseconds,
@@ -78,7 +82,7 @@ def _policy(style: str, script: str) -> str:
 def shown_evidence(cell: Cell) -> tuple[Evidence, ...]:
     """What to show in full: the rows that are neither a pass nor a plain lack of the feature."""
     plain = (Verdict.PASS, Verdict.UNSUPPORTED)
-    return evidence_of(r for r in cell.rows if verdict_of(r) not in plain or r.expectation)
+    return evidence_of(r for r in cell.rows if r.verdict not in plain or r.expectation)
 
 
 def differs(report: Report, rule_id: str) -> bool:
@@ -115,7 +119,7 @@ def survival_rows(report: Report) -> list[tuple[str, str, dict[str, Survival]]]:
     """The restart matrix, a row a backend and memory type, its entries by kind of restart."""
     table: dict[tuple[str, str], dict[str, Survival]] = {}
     for entry in report.survival:
-        table.setdefault((entry.backend, entry.memory), {})[entry.kind] = entry
+        table.setdefault((entry.backend, entry.memory_name), {})[entry.kind] = entry
     return [(backend, memory, entries) for (backend, memory), entries in table.items()]
 
 
@@ -133,9 +137,29 @@ def details(derived: Derived, slug: str, view: BackendView) -> list[tuple[str, s
     return [(r, f"{slug}-{r}") for r in derived.rules if r in view.cells]
 
 
+class _Compiled(FileSystemBytecodeCache):
+    """Compiled templates beside compiled modules, under the same conditions; else they are compiled anew."""
+
+    def __init__(self) -> None:
+        module = Path(str(resources.files("store_conformance.reports") / "templates" / "page.py"))
+        super().__init__(str(Path(cache_from_source(str(module))).parent))
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            super().load_bytecode(bucket)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if sys.dont_write_bytecode:
+            return
+        with suppress(OSError):  # a package that we may not write to
+            Path(self.directory).mkdir(parents=True, exist_ok=True)
+            super().dump_bytecode(bucket)
+
+
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     environment = Environment(
+        bytecode_cache=_Compiled(),
         loader=PackageLoader("store_conformance.reports", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -149,7 +173,7 @@ def _environment() -> Environment:
     environment.globals.update(
         icons={str(v): sign for v, sign in ICONS.items()},
         signs={str(grade): sign for grade, sign in SIGNS.items()},
-        kinds=KINDS,
+        kinds=tuple(Restart),
         kind_titles=KIND_TITLES,
         verdicts=[str(v) for v in Verdict],
         impl=Level.IMPL,
@@ -167,6 +191,12 @@ def _environment() -> Environment:
         troubled=troubled,
     )
     return environment
+
+
+def compile_templates() -> None:
+    """Do now what the first ``render`` would do first."""
+    for name in _environment().list_templates(extensions=("j2",)):
+        _environment().get_template(name)
 
 
 def render(report: Report) -> str:

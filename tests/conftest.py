@@ -11,6 +11,36 @@ import pytest
 from store_conformance.backends import registry
 from store_conformance.backends.base import Backend
 
+QUICK = frozenset(
+    {
+        "test_agent_parts.py",
+        "test_comparison.py",
+        "test_corpus.py",
+        "test_expectations.py",
+        "test_factory.py",
+        "test_guest.py",
+        "test_house.py",
+        "test_listing.py",
+        "test_recall.py",
+        "test_reports.py",
+        "test_workflows.py",
+    }
+)
+"""Files whose tests start no engine and wait for nothing; together they end within a minute."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """
+    Mark what is quick; the slow ones begin first, so that no worker ends alone with one of them.
+
+    ``-m quick`` runs what a contributor runs after each change.
+    """
+    for item in items:
+        if item.path.name in QUICK:
+            item.add_marker(pytest.mark.quick)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Backend]:

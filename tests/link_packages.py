@@ -15,10 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 TREE = ROOT / "build" / "typing"
 
 
-def link_packages() -> Path:
+def link_packages(tree: Path = TREE) -> Path:
     """Make the tree anew and give its path."""
-    shutil.rmtree(TREE, ignore_errors=True)
-    package = TREE / "store_conformance"
+    shutil.rmtree(tree, ignore_errors=True)
+    package = tree / "store_conformance"
     package.mkdir(parents=True)
     for entry in (ROOT / "conformance").iterdir():
         if entry.name != "__pycache__":
@@ -28,7 +28,7 @@ def link_packages() -> Path:
     for entry in (ROOT / "reports").iterdir():
         if entry.name not in ("__pycache__", "published"):  # what is published is no code of ours
             (package / "reports" / entry.name).symlink_to(entry)
-    return TREE
+    return tree
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def install(chosen: ReleaseSet, home: Path, wheel: Path) -> tuple[Path, str]:
         venv.create(home, with_pip=True)
     wanted = [d if v == "newest" else f"{d}=={v}" for d, v in chosen.pins.items()]
     wanted += [d for name in chosen.backends for d in DRIVERS[name]]
-    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    pip: list[str | Path] = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     # One call for all, so that pip finds out whether our requirements and the pins go together.
     done = _run([*pip, *wanted, wheel])
     if not done.returncode and kept:
@@ -160,7 +160,15 @@ def check(chosen: ReleaseSet, home: Path, wheel: Path, groups: Sequence[str]) ->
         return Told((), (*problems, f"does not import: {imported.stderr[-1500:]}"))
     out = home / "run"
     shutil.rmtree(out, ignore_errors=True)
-    command = [python, "-m", "store_conformance.cli", "run", "--embed", "exact", "--no-confirm"]
+    command: list[str | Path] = [
+        python,
+        "-m",
+        "store_conformance.cli",
+        "run",
+        "--embed",
+        "exact",
+        "--no-confirm",
+    ]
     for name in chosen.backends:
         command += ["-b", name]
     for group in groups:

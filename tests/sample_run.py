@@ -10,7 +10,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from store_conformance.contract import rules
+from store_conformance.contract import Level, Mode, Verdict, rules
 from store_conformance.contract.records import Measurement, Row, Run
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" | `ticks` [link](javascript:alert(1)) $x$ *b*"
@@ -124,13 +124,13 @@ def header(backends: dict[str, dict[str, Any]] | None = None) -> dict[str, Any]:
 
 def row(backend: str, rule: str, verdict: str = "pass", **more: Any) -> Row:
     """A verdict row with plausible rest."""
-    level = {r.id: str(r.level) for r in rules()}.get(rule, "MUST")
+    level = {r.id: r.level for r in rules()}.get(rule, Level.MUST)
     values: dict[str, Any] = {
         "backend": backend,
         "rule": rule,
         "level": level,
         "case": f"cases::{rule.lower()}_holds",
-        "mode": "sync",
+        "mode": Mode.SYNC,
         "verdict": verdict,
         "message": "The promise holds." if verdict == "pass" else f"{rule} was {verdict}",
         "seconds": 0.0123,
@@ -142,7 +142,7 @@ def row(backend: str, rule: str, verdict: str = "pass", **more: Any) -> Row:
     return Row(**{**values, **more})
 
 
-def _special(backend: str, rule: str, mode: str) -> Row | None:
+def _special(backend: str, rule: str, mode: Mode) -> Row | None:
     """The rows that are not a plain pass."""
     at = {"mode": mode}
     if backend == "memory":
@@ -180,10 +180,10 @@ def _special(backend: str, rule: str, mode: str) -> Row | None:
                 upstream="javascript:alert(1)",
                 **at,
             )
-        if rule == "X5" and mode == "async":
+        if rule == "X5" and mode is Mode.ASYNC:
             return row(backend, rule, "pass", expectation="was broken once", **at)
     if backend == "postgres":
-        if rule == "K7" and mode == "async":
+        if rule == "K7" and mode is Mode.ASYNC:
             return row(
                 backend,
                 rule,
@@ -197,7 +197,7 @@ def _special(backend: str, rule: str, mode: str) -> Row | None:
             )
         if rule == "V9":
             return row(backend, rule, "unverified", message="nothing was exercised", **at)
-        if rule == "O5" and mode == "sync":
+        if rule == "O5" and mode is Mode.SYNC:
             return row(backend, rule, "error", message="HarnessError: pipe closed", **at)
     if backend == "pinecone" and rule == "N5":
         return row(backend, rule, "fail", message="label * was a wildcard", **at)
@@ -212,6 +212,8 @@ def restart_rows(backend: str, verdicts: dict[str, str] | None = None) -> list[R
             "E4",
             (verdicts or {}).get(kind, "pass"),
             case=f"restart::{statement}[{memory}]",
+            restart=kind,
+            memory=memory,
         )
         for kind, statement in KINDS.items()
         for memory in MEMORIES
@@ -225,7 +227,7 @@ def restart_figures(backend: str, survived: int = 120) -> list[Measurement]:
             backend,
             f"restart.{kind}",
             "survived" if survived == 120 else "lost",
-            mode="sync",
+            mode=Mode.SYNC,
             case=f"restart::{statement}[{memory}]",
             facts={"memory": memory, "writes_covered": 120, "survived": survived},
         )
@@ -247,7 +249,7 @@ def _latencies(backend: str, speed: float) -> list[Measurement]:
     }
     found = []
     for name, factor in operations.items():
-        for mode in ("sync", "async"):
+        for mode in Mode:
             count = 60 if name == "batch_put" else 200
             samples = tuple(speed * factor * source.lognormvariate(0, 0.25) for _ in range(count))
             facts = {
@@ -278,29 +280,35 @@ def _latencies(backend: str, speed: float) -> list[Measurement]:
 def _figures(backend: str) -> list[Measurement]:
     recall = {"embedder": "wordllama", "corpus": "shipped", "questions": 104, "exact": True}
     found = [
-        Measurement(backend, "recall.index@5", 1.0, "sync", facts=recall),
-        Measurement(backend, "recall.evidence@5", 0.721, "sync", facts=recall),
+        Measurement(backend, "recall.index@5", 1.0, Mode.SYNC, facts=recall),
+        Measurement(backend, "recall.evidence@5", 0.721, Mode.SYNC, facts=recall),
         Measurement(
-            backend, "portability.F7", {"memory": "matches"}.get(backend, "does not match"), "sync"
+            backend,
+            "portability.F7",
+            {"memory": "matches"}.get(backend, "does not match"),
+            Mode.SYNC,
         ),
         Measurement(
-            backend, "portability.S9.limit=-1", HOSTILE if backend == "memory" else "error", "sync"
+            backend,
+            "portability.S9.limit=-1",
+            HOSTILE if backend == "memory" else "error",
+            Mode.SYNC,
         ),
-        Measurement(backend, "order", "newest first", "sync", case="cases::s6_holds"),
-        Measurement(backend, "order", "newest first", "async", case="cases::s6_holds"),
+        Measurement(backend, "order", "newest first", Mode.SYNC, case="cases::s6_holds"),
+        Measurement(backend, "order", "newest first", Mode.ASYNC, case="cases::s6_holds"),
     ]
     if backend == "postgres":
         writers = {
             "writers": 4,
             "writes": 2000,
             "lost": 0,
-            "errors": 0,
-            "per_second": [512.5, 498.0],
+            "errors": [],
+            "per_second": 512.5,
         }
         found += [
-            Measurement(backend, "disk.bytes_per_item", 2481.6, "sync", "B"),
-            Measurement(backend, "processes.writers", "no write lost", "sync", facts=writers),
-            Measurement(backend, "trouble.close", NASTY, "async"),
+            Measurement(backend, "disk.bytes_per_item", 2481.6, Mode.SYNC, "B"),
+            Measurement(backend, "processes.writers", "no write lost", Mode.SYNC, facts=writers),
+            Measurement(backend, "trouble.close", NASTY, Mode.ASYNC),
         ]
     return found
 
@@ -313,21 +321,21 @@ def sample_run(**changes: Any) -> Run:
         for rule in rules():
             if rule.id == "E4":
                 continue
-            for mode in ("sync", "async"):
+            for mode in Mode:
                 rows.append(_special(backend, rule.id, mode) or row(backend, rule.id, mode=mode))
         if backend == "memory":
             rows += [
-                replace(r, verdict="unsupported", message="declared: no persistence")
+                replace(r, verdict=Verdict.UNSUPPORTED, message="declared: no persistence")
                 for r in restart_rows(backend)
             ]
             declared = "restart::a_store_that_does_not_persist_says_so"
-            rows.append(row(backend, "E4", case=declared))
+            rows.append(row(backend, "E4", case=declared, restart="object"))
             figures.append(
                 Measurement(
                     backend,
                     "restart.object",
                     "lost, as declared",
-                    "sync",
+                    Mode.SYNC,
                     case=declared,
                     facts={"writes_covered": 1},
                 )

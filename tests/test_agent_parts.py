@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from store_conformance.backends.memory import MemoryBackend
-from store_conformance.contract import Verdict
+from store_conformance.contract import Mode, Verdict
 from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.suite.register import all_cases
@@ -36,7 +36,7 @@ def agent_rows() -> list[Any]:
     backend.start()
     try:
         return [
-            run_case(backend, spec, "sync", None, Settings(embed="exact")).row
+            run_case(backend, spec, Mode.SYNC, None, Settings(embed="exact")).row
             for spec in all_cases()
             if spec.id == "episodic::an_agent_updates_and_deletes_its_memories"
         ]

@@ -9,11 +9,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from backend_use import INDEX, NAMESPACE, get, no_postgres, no_sqlite, put, search, use
 
 from store_conformance.backends import registry
 from store_conformance.backends.base import Backend, BackendError
 from store_conformance.contract import Location
+from tests.backend_use import (
+    INDEX,
+    NAMESPACE,
+    get,
+    no_postgres,
+    no_sqlite,
+    put,
+    search,
+    twin_of,
+    use,
+)
 
 
 @pytest.fixture(
@@ -88,7 +98,7 @@ def test_a_backend_rebuilt_from_its_spec_finds_the_same_place(backend: Backend) 
     at = backend.location()
     use(backend, at, "sync", put("sync"))
 
-    twin = registry.from_spec(json.loads(json.dumps(backend.spec())))
+    twin = twin_of(backend)
     place = Location.from_dict(json.loads(json.dumps(at.to_dict())))
     found = use(twin, place, "sync", get("sync"))
 

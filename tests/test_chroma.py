@@ -18,6 +18,8 @@ from store_conformance.backends.vector.chroma import ChromaStore
 from store_conformance.backends.vector.errors import EngineError
 from tests.driver_checks import INDEX, WORDS
 
+pytestmark = pytest.mark.slow
+
 TENANTS = {"small": 4, "even": 6, "big": 15}
 
 
@@ -38,8 +40,13 @@ def _filled(path: Path) -> ChromaStore:
     return store
 
 
+def _driver(store: ChromaStore) -> Any:
+    """The store's driver with what is private to it."""
+    return store._driver
+
+
 def _answers(store: ChromaStore) -> list[Any]:
-    asked = [
+    asked: list[tuple[tuple[str, ...], dict[str, Any]]] = [
         ((tenant,), {"query": query, "limit": limit, "offset": offset, "filter": filter})
         for tenant in [*TENANTS, "nobody"]
         for query in ("alpha beta", "gamma")
@@ -55,11 +62,11 @@ def test_few_rows_below_a_prefix_are_compared_one_by_one_with_the_same_result(
 ) -> None:
     with _filled(tmp_path) as store:
         by_index = _answers(store)
-        assert store._driver._crowded == set()
+        assert _driver(store)._crowded == set()
         monkeypatch.setattr(driver, "_MANY", 1)
         monkeypatch.setattr(driver, "_FEW", 10)
         assert _answers(store) == by_index
-        assert len(store._driver._crowded) == 1  # "big"; the others have ten vectors at most
+        assert len(_driver(store)._crowded) == 1  # "big"; the others have ten vectors at most
         assert any(page for page in by_index)
 
 
@@ -68,11 +75,14 @@ def test_the_index_is_not_asked_for_a_small_tenant_of_a_big_collection(
 ) -> None:
     with _filled(tmp_path) as store:
         asked: list[int] = []
-        collection = store._driver._collection
+        collection = _driver(store)._collection
         query = collection.query
-        monkeypatch.setattr(
-            type(collection), "query", lambda self, **given: asked.append(1) or query(**given)
-        )
+
+        def counted(self: object, **given: Any) -> Any:
+            asked.append(1)
+            return query(**given)
+
+        monkeypatch.setattr(type(collection), "query", counted)
         store.search(("small",), query="alpha")
         assert len(asked) == 1  # control: the collection is small
         monkeypatch.setattr(driver, "_MANY", 1)
@@ -89,7 +99,7 @@ def test_a_search_that_meets_a_record_half_written_asks_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, found: bool
 ) -> None:
     with _filled(tmp_path) as store:
-        collection = store._driver._collection
+        collection = _driver(store)._collection
         query = collection.query
         left = [failures]
 

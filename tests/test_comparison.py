@@ -9,7 +9,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from sample_run import (
+
+from store_conformance.contract import MemoryType, Restart, rules
+from store_conformance.contract.records import Measurement, Row, Run
+from store_conformance.reports import build_report
+from store_conformance.reports.derived import Derived, Grade
+from tests.sample_run import (
     BACKENDS,
     make_run,
     restart_figures,
@@ -17,11 +22,6 @@ from sample_run import (
     row,
     sample_run,
 )
-
-from store_conformance.contract import rules
-from store_conformance.contract.records import Measurement, Row, Run
-from store_conformance.reports import build_report
-from store_conformance.reports.derived import Derived, Grade
 
 VALIDATOR = jsonschema.Draft202012Validator
 
@@ -131,10 +131,40 @@ def test_persistence_without_restart_rows_is_not_measured() -> None:
     assert one("persistence", [row("postgres", "K1")]).value == "not measured"
 
 
-def test_a_failed_restart_case_without_a_known_kind_still_counts() -> None:
-    odd = row("postgres", "E4", "fail", case="restart::namespaces_survive_with_every_character")
+def test_a_failed_restart_case_of_no_one_memory_type_still_counts() -> None:
+    odd = row("postgres", "E4", "fail", case="restart::odd", restart="object")
 
     assert one("persistence", [*restarts(), odd]).grade is Grade.BAD
+
+
+def test_a_row_is_of_the_restart_that_it_says_and_not_of_its_names_words() -> None:
+    misleading = row(
+        "postgres",
+        "E4",
+        "fail",
+        case="restart::the_engine_killed_loses_nothing_acknowledged[semantic]",
+        restart="process",
+        memory="episodic",
+    )
+    silent = row(
+        "postgres", "E4", "fail", case="restart::engine_kill_crash_of_a_new_case[semantic]"
+    )
+
+    (entry,) = build_report(make_run([misleading, silent])).survival
+
+    assert (entry.kind, entry.memory) == (Restart.PROCESS, MemoryType.EPISODIC)
+
+
+def test_runs_of_the_first_release_keep_their_restart_table() -> None:
+    told = build_report(make_run(restarts())).survival
+    silent = [replace(r, restart=None, memory=None) for r in restarts()]
+
+    old = build_report(make_run(silent)).survival
+
+    assert len(old) == len(told) == 15
+    assert [(e.kind, e.memory, e.verdict) for e in old] == [
+        (e.kind, e.memory, e.verdict) for e in told
+    ]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +239,7 @@ def test_set_up_follows_from_the_facts(facts: dict[str, Any], value: str) -> Non
 
 
 def test_set_up_without_a_figure_says_not_measured() -> None:
-    facts = {"install_megabytes": None, "seconds_to_first_put": None}
+    facts: dict[str, Any] = {"install_megabytes": None, "seconds_to_first_put": None}
 
     notes = " ".join(one("setup", [row("postgres", "K1")], **facts).notes)
 

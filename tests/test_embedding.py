@@ -140,7 +140,9 @@ def test_pickled_copy_has_the_vectors_and_an_empty_record() -> None:
 # --- names ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "dims"), [("exact", 16), ("exact:24", 24), ("real", 256)])
+@pytest.mark.parametrize(
+    ("name", "dims"), [("exact", 16), ("exact:24", 24), ("meaning", 16), ("real", 256)]
+)
 def test_name_leads_to_an_embedder_that_knows_its_name(name: str, dims: int) -> None:
     embedder = embedder_from_name(name)
 
@@ -149,7 +151,8 @@ def test_name_leads_to_an_embedder_that_knows_its_name(name: str, dims: int) -> 
     assert spec_of(TimedEmbeddings(CachedEmbeddings(embedder))) == EmbeddingSpec(name, dims)
 
 
-@pytest.mark.parametrize("name", ["exact:18", "real"])
+@pytest.mark.parametrize("name", ["exact:18", "meaning", "real"])
+@pytest.mark.slow
 def test_another_process_rebuilds_the_same_vectors_by_name(name: str) -> None:
     code = (
         "import json, sys; from store_conformance.embedding import embedder_from_name as e;"
@@ -172,7 +175,7 @@ def test_another_process_rebuilds_the_same_vectors_by_name(name: str) -> None:
             'did you mean "exact"? There are exact, real, minilm',
         ),
         ("Real", 'unknown embedder "Real"', 'did you mean "real"?'),
-        ("", 'unknown embedder ""', "There are exact, real, minilm, azure_ai:MODEL"),
+        ("", 'unknown embedder ""', "There are exact, real, minilm, meaning, azure_ai:MODEL"),
         ("zzz", 'unknown embedder "zzz"', "There are exact"),
         ("openia:small", 'unknown provider "openia"', 'did you mean "openai:small"?'),
         ("openai:", 'unknown provider "openai"', 'did you mean "openai:MODEL"?'),

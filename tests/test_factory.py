@@ -4,19 +4,18 @@ Stores that somebody brings: the function, its arguments, and what is wrong with
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from backend_use import INDEX, NAMESPACE, use
 
 from store_conformance.backends import registry
 from store_conformance.backends.base import BackendError
-from store_conformance.backends.factory import FactoryBackend
-from store_conformance.contract import ALL
+from store_conformance.backends.factory import user_supplied
+from store_conformance.contract import ALL, Mode
+from tests.backend_use import INDEX, NAMESPACE, twin_of, use
 
 # -- stores that somebody brings ---------------------------------------------------------------------
 
@@ -53,6 +52,23 @@ def managed(at, index, ttl):
     CALLS.append(("enter", at.url))
     yield kept(at)
     CALLS.append(("leave", None))
+
+
+@contextmanager
+def by_pool(at, index, ttl):
+    CALLS.append(("pool", at.url))
+    yield kept(at)
+
+
+managed.doors = {"pool of one": by_pool}
+
+
+@contextmanager
+def with_a_strange_door(at, index, ttl):
+    yield kept(at)
+
+
+with_a_strange_door.doors = {"window": by_pool}
 
 
 @asynccontextmanager
@@ -153,7 +169,7 @@ def module_of(file: Path) -> Any:
      "Shop.open_store", "Own", "own"],
 )  # fmt: skip
 def test_a_brought_store_opens(file: Path, function: str, mode: str) -> None:
-    backend = FactoryBackend(f"{file}:{function}")
+    backend = user_supplied(f"{file}:{function}")
     assert backend.name == "my store"
     assert backend.capabilities == ALL
     assert backend.check(10) == "langgraph.store.memory.InMemoryStore"
@@ -173,7 +189,7 @@ def test_a_brought_store_opens(file: Path, function: str, mode: str) -> None:
     in_loop = mode == "async" or isinstance(opened, AbstractAsyncContextManager)
     found = use(backend, at, mode, put_and_get if in_loop else put_and_get_sync)
     assert found.value == {"text": "x"}
-    twin = registry.from_spec(json.loads(json.dumps(backend.spec())))
+    twin = twin_of(backend)
     assert twin.name == backend.name
     assert twin.capabilities == backend.capabilities
     backend.stop()
@@ -181,7 +197,7 @@ def test_a_brought_store_opens(file: Path, function: str, mode: str) -> None:
 
 def test_arguments_and_options_reach_the_function(file: Path) -> None:
     def calls(function: str, options: dict[str, str]) -> Any:
-        backend = FactoryBackend(f"{file}:{function}", options=options, url="http://there")
+        backend = user_supplied(f"{file}:{function}", options=options, url="http://there")
         use(backend, backend.location(), "sync", lambda store: None, INDEX)
         backend.stop()
         return module_of(file).CALLS
@@ -201,7 +217,7 @@ def test_arguments_and_options_reach_the_function(file: Path) -> None:
         ("{folder}/none/x.py:managed", "there is no folder"),
         ("{file}:manged", "there is no 'manged'.*did you mean 'managed'"),
         ("{file}:Shop.open", "there is no 'open'.*did you mean 'open_store'"),
-        ("{file}:NUMBER", "is a int, no function"),
+        ("{file}:NUMBER", "is a int, not a function"),
         ("{file}:demanding", "needs a parameter 'size'.*--option size=VALUE"),
         ("no_such_package.module:open_store", "there is no module 'no_such_package'"),
         ("{folder}/broken.py:x", "cannot be imported: ZeroDivisionError: division by zero"),
@@ -218,7 +234,7 @@ def test_a_wrong_reference_is_told(file: Path, reference: str, problem: str) -> 
     (folder / "exits.py").write_text("import sys\nsys.exit('usage')\n")
 
     with pytest.raises(BackendError, match=problem) as raised:
-        FactoryBackend(reference.format(file=file, folder=folder))
+        user_supplied(reference.format(file=file, folder=folder))
 
     assert "\n" not in str(raised.value)
 
@@ -235,7 +251,7 @@ def test_a_wrong_reference_is_told(file: Path, reference: str, problem: str) -> 
     ],
 )
 def test_a_function_that_gives_no_store_is_told(file: Path, function: str, problem: str) -> None:
-    backend = FactoryBackend(f"{file}:{function}")
+    backend = user_supplied(f"{file}:{function}")
 
     with pytest.raises(BackendError, match=problem) as raised:
         backend.check(0.3 if function == "hangs" else 10)
@@ -254,7 +270,7 @@ def test_a_function_that_gives_no_store_is_told(file: Path, function: str, probl
 )
 def test_a_wrong_option_is_told(file: Path, function: str, problem: str) -> None:
     with pytest.raises(BackendError, match=problem):
-        FactoryBackend(f"{file}:{function}", options={"sice": "1"})
+        user_supplied(f"{file}:{function}", options={"sice": "1"})
 
 
 def test_a_module_is_found_by_its_name(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,11 +280,11 @@ def test_a_module_is_found_by_its_name(file: Path, monkeypatch: pytest.MonkeyPat
     (package / "stores.py").write_text(FACTORY)
     monkeypatch.chdir(file.parent)
 
-    backend = FactoryBackend("shop_of_stores.stores:managed", name="mine", capabilities=frozenset())
+    backend = user_supplied("shop_of_stores.stores:managed", name="mine", capabilities=frozenset())
 
     assert (backend.name, backend.capabilities) == ("mine", frozenset())
     with pytest.raises(BackendError, match=r"there is no module 'shop_of_stores.nix'"):
-        FactoryBackend("shop_of_stores.nix:managed")
+        user_supplied("shop_of_stores.nix:managed")
 
 
 def test_installed_packages_add_backends(
@@ -289,8 +305,31 @@ def test_installed_packages_add_backends(
     function = registry.create("shop-function", url="http://there")
     assert type(own).__name__ == "Own"
     assert (function.name, function.url) == ("shop-function", "http://there")
-    assert registry.from_spec(function.spec()).name == "shop-function"
+    assert twin_of(function).name == "shop-function"
     with pytest.raises(BackendError, match="did you mean 'shop-own'"):
         registry.create("shop-ovn")
     with pytest.raises(BackendError, match="cannot be loaded: AttributeError"):
         registry.create("shop-broken")
+
+
+def test_the_doors_of_a_function_open_the_same_store(file: Path) -> None:
+    backend = user_supplied(f"{file}:managed")
+    backend.start()
+    try:
+        at = backend.location()
+        with backend.open(at, None, None, Mode.SYNC) as store:  # type: ignore[union-attr]
+            store.put(NAMESPACE, "k", {"n": 1})
+        doors = backend.doors(Mode.SYNC)
+        assert list(doors) == ["pool of one"]
+        with doors["pool of one"](at, None, None) as store:  # type: ignore[union-attr]
+            item = store.get(NAMESPACE, "k")
+        assert item is not None and item.value == {"n": 1}
+    finally:
+        backend.stop()
+
+
+def test_an_unknown_door_is_told(file: Path) -> None:
+    backend = user_supplied(f"{file}:with_a_strange_door")
+
+    with pytest.raises(BackendError, match=r"unknown door 'window'.*pool of several"):
+        backend.doors(Mode.SYNC)

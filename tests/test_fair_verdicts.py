@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from store_conformance.backends.factory import FactoryBackend
-from store_conformance.contract import Capability, declared
+from store_conformance.backends.factory import user_supplied
+from store_conformance.contract import Capability, Mode, declared
 from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.lab import Lab, type_difference
 from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.mutants import catalogue
-from store_conformance.oracle import blame
+from store_conformance.oracle import explanation
 from store_conformance.oracle.model import Model, ModelItem
 from store_conformance.suite.register import all_cases
 from store_conformance.suite.support.accepted import keys_taken, refusals, spaces_taken
@@ -109,8 +109,8 @@ def test_broken_scores_are_judged_as_cosines(found: dict[str, Any]) -> None:
 
 def _lab(name: str) -> Lab:
     store = next(s for s in (*catalogue.variants(), *catalogue.mutants()) if s.name == name)
-    backend = FactoryBackend(store.reference, name=name, capabilities=declared(store.declares))
-    return Lab(backend, _case("vectors::the_best_match_comes_first"), "sync", None, Settings())
+    backend = user_supplied(store.reference, name=name, capabilities=declared(store.declares))
+    return Lab(backend, _case("vectors::the_best_match_comes_first"), Mode.SYNC, None, Settings())
 
 
 def _case(case_id: str) -> CaseSpec:
@@ -145,10 +145,10 @@ def test_own_scores_leave_the_numbers_out_and_not_the_rest() -> None:
     lab.backend.start()
     try:
         numbers = _case("vector_scores::the_score_is_the_cosine")
-        row = run_case(lab.backend, numbers, "sync", None, Settings()).row
+        row = run_case(lab.backend, numbers, Mode.SYNC, None, Settings()).row
         assert (row.verdict, row.message.split(":")[0]) == ("unsupported", "scores")
         rest = _case("vectors::the_best_match_comes_first")
-        assert run_case(lab.backend, rest, "sync", None, Settings()).row.verdict == "pass"
+        assert run_case(lab.backend, rest, Mode.SYNC, None, Settings()).row.verdict == "pass"
     finally:
         lab.backend.stop()
 
@@ -184,17 +184,17 @@ def test_declarations_of_scores_and_of_text_search() -> None:
 def test_a_condition_is_blamed_on_the_weakest_rule_that_explains_it(
     have: Any, wanted: Any, feature: str
 ) -> None:
-    assert blame.of_condition(have, wanted) == feature
+    assert explanation.of_condition(have, wanted) == feature
 
 
 def test_a_missing_item_needs_one_wrong_condition_and_an_extra_one_all() -> None:
     item = ModelItem(("a",), "k", {"n": 1, "d": "2024"})
     both = {"n": {"$gt": 2}, "d": {"$gt": "2025"}}
-    assert blame.of_missing(item, (), both) == "strings"
-    assert blame.of_extra(item, (), both) == "operator", "F3 is broken, whatever F4 is"
-    assert blame.of_extra(item, (), {"d": {"$gt": "2025"}}) == "strings"
-    assert blame.of_extra(item, ("*",), {}) == "star"
-    assert blame.of_extra(item, ("b",), {}) == "search"
+    assert explanation.of_missing(item, (), both) == "strings"
+    assert explanation.of_extra(item, (), both) == "operator", "F3 is broken, whatever F4 is"
+    assert explanation.of_extra(item, (), {"d": {"$gt": "2025"}}) == "strings"
+    assert explanation.of_extra(item, ("*",), {}) == "star"
+    assert explanation.of_extra(item, ("b",), {}) == "search"
 
 
 def test_a_refusal_is_blamed_on_what_was_in_scope() -> None:
@@ -202,8 +202,8 @@ def test_a_refusal_is_blamed_on_what_was_in_scope() -> None:
     model.put(("a",), "k", {"n": "text"})
     model.put(("b",), "k", {"n": 1})
     condition = {"n": {"$gt": 2}}
-    assert blame.of_refusal(model, ("a",), condition, "operator") == "absent"
-    assert blame.of_refusal(model, ("b",), condition, "operator") == "operator"
+    assert explanation.of_refusal(model, ("a",), condition, "operator") == "absent"
+    assert explanation.of_refusal(model, ("b",), condition, "operator") == "operator"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_history_accuses_under_the_weak_rule_and_not_under_its_own(
     lab.backend.start()
     try:
         spec = _case("histories::any_history_answers_as_the_model_does")
-        outcome = run_case(lab.backend, spec, "sync", None, Settings(histories=12, steps=30))
+        outcome = run_case(lab.backend, spec, Mode.SYNC, None, Settings(histories=12, steps=30))
     finally:
         lab.backend.stop()
     assert outcome.row.verdict == "pass", outcome.row.message

@@ -12,21 +12,28 @@ from typing import Any
 import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-from store_conformance.backends.factory import FactoryBackend
-from store_conformance.contract import Level, declared, rule
-from store_conformance.harness.case import CaseSpec, Mode
+from store_conformance.backends.base import Backend
+from store_conformance.backends.factory import user_supplied
+from store_conformance.contract import Level, Mode, declared, rule
+from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.journal import Call, Journal
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.runner import Outcome, run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.mutants import catalogue
-from store_conformance.oracle import histories
-from store_conformance.oracle.comparison import FEATURES, Divergence
+from store_conformance.oracle import history
+from store_conformance.oracle.comparison import Divergence
+from store_conformance.oracle.features import FEATURES
 from store_conformance.oracle.histories import explore
 from store_conformance.suite.register import all_cases
 
+pytestmark = pytest.mark.slow
+
 EVERYTHING = frozenset(FEATURES)
-STORES = {c.name: c for c in (*catalogue.mutants(), *catalogue.variants())}
+STORES: dict[str, catalogue.Mutant | catalogue.Variant] = {
+    **{m.name: m for m in catalogue.mutants()},
+    **{v.name: v for v in catalogue.variants()},
+}
 
 
 def spec(vectors: bool) -> CaseSpec:
@@ -35,10 +42,10 @@ def spec(vectors: bool) -> CaseSpec:
 
 
 @contextmanager
-def brought(name: str) -> Iterator[FactoryBackend]:
+def brought(name: str) -> Iterator[Backend]:
     """A mutant or variant as a backend."""
     chosen = STORES[name]
-    backend = FactoryBackend(chosen.reference, name=name, capabilities=declared(chosen.declares))
+    backend = user_supplied(chosen.reference, name=name, capabilities=declared(chosen.declares))
     backend.start()
     try:
         yield backend
@@ -54,7 +61,7 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def whole(
-    name: str, *, vectors: bool = False, seed: int = 1, mode: Mode = "sync", many: int = 12
+    name: str, *, vectors: bool = False, seed: int = 1, mode: Mode = Mode.SYNC, many: int = 12
 ) -> Outcome:
     settings = Settings(seed=seed, histories=many, steps=30)
     with brought(name) as backend:
@@ -66,7 +73,7 @@ def once(
     on: frozenset[str] = EVERYTHING, kept: Any = None,
 ) -> Divergence | None:  # fmt: skip
     with brought(name) as backend:
-        lab = Lab(backend, spec(vectors), "sync", None, Settings(seed=seed))
+        lab = Lab(backend, spec(vectors), Mode.SYNC, None, Settings(seed=seed))
         try:
             return explore(
                 lab, on, vectors=vectors, examples=examples, steps=steps, seed=seed, database=kept
@@ -79,7 +86,7 @@ def once(
 
 
 @pytest.mark.parametrize("vectors", [False, True])
-@pytest.mark.parametrize(("name", "mode"), [("plain", "sync"), ("loop_bound", "async")])
+@pytest.mark.parametrize(("name", "mode"), [("plain", Mode.SYNC), ("loop_bound", Mode.ASYNC)])
 def test_a_correct_store_never_diverges(name: str, mode: Mode, vectors: bool) -> None:
     outcome = whole(name, vectors=vectors, mode=mode)
     assert outcome.row.verdict == "pass", outcome.row.message
@@ -158,7 +165,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, seed: int, steps: int = 12) -> list[s
             seen.append(call.text())
             super().add(call)
 
-    monkeypatch.setattr(histories, "Journal", Recording)
+    monkeypatch.setattr(history, "Journal", Recording)
     assert once("plain", seed=seed, examples=3, steps=steps) is None
     return seen
 
@@ -175,5 +182,5 @@ def test_the_number_of_steps_is_settable(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_no_histories_verify_nothing() -> None:
     with brought("plain") as backend:
-        outcome = run_case(backend, spec(False), "sync", None, Settings(histories=0))
+        outcome = run_case(backend, spec(False), Mode.SYNC, None, Settings(histories=0))
     assert outcome.row.verdict == "unverified"

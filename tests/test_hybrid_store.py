@@ -55,12 +55,13 @@ INDEX: Any = {"dims": len(WORDS), "embed": Letters(), "fields": ["text"]}
 
 
 def _reference(folder: Path) -> BaseStore:
-    module = importlib.import_module("store_conformance.mutants.reference")
+    module: Any = importlib.import_module("store_conformance.mutants.reference")
     folder.mkdir()
     at = SimpleNamespace(path=folder, url=None, name=folder.name)
     store = module.ReferenceStore(at, index=INDEX)
     store.setup()
-    return store
+    made: BaseStore = store
+    return made
 
 
 MAKERS: dict[str, Callable[[Path], BaseStore]] = {
@@ -99,6 +100,13 @@ def fill(store: BaseStore, count: int = 60, seed: int = 7) -> dict[tuple[Any, st
         items[namespace, f"k{number}"] = value
     store.batch([PutOp(ns, key, value) for (ns, key), value in items.items()])
     return items
+
+
+def value_at(store: BaseStore, namespace: tuple[str, ...], key: str) -> Any:
+    """The value of an item that must be there."""
+    item = store.get(namespace, key)
+    assert item is not None
+    return item.value
 
 
 def names(found: list[Any]) -> list[tuple[Any, str]]:
@@ -154,7 +162,7 @@ def check_batch(store: BaseStore) -> None:
     store.put(("u",), "old", {"text": "alpha", "v": 1})
     store.put(("u", "x"), "old", {"text": "alpha", "v": 1})
 
-    results = store.batch(
+    results: list[Any] = store.batch(
         [
             PutOp(("u", "x"), "new", {"v": 1}),
             GetOp(("u", "x"), "old"),
@@ -174,8 +182,8 @@ def check_batch(store: BaseStore) -> None:
     assert results[4].value["v"] == 1 and results[4].namespace == ("u",)
     assert names(results[3]) == [(("u",), "old"), (("u", "x"), "old")]
     assert results[8] == [("u",), ("u", "x")]
-    assert store.get(("u",), "old").value == {"v": 2}
-    assert store.get(("u", "x"), "old").value == {"v": 3}
+    assert value_at(store, ("u",), "old") == {"v": 2}
+    assert value_at(store, ("u", "x"), "old") == {"v": 3}
     assert store.get(("u", "x"), "new") is None
 
 
@@ -196,7 +204,7 @@ def test_each_item_lives_in_the_store_of_its_namespace(pair: tuple[BaseStore, Ba
 
     for (namespace, key), value in items.items():
         owner, other = (first, second) if len(namespace) == 1 else (second, first)
-        assert owner.get(namespace, key).value == value
+        assert value_at(owner, namespace, key) == value
         assert other.get(namespace, key) is None
         assert store.get(namespace, key).value == value
         store.delete(namespace, key)
@@ -328,17 +336,14 @@ def test_a_search_finds_what_any_route_took() -> None:
     labels = ("a", "b", "*")
     every = [tuple(dice.choices(("a", "b"), k=dice.randint(1, 4))) for _ in range(40)]
     for _ in range(60):
+        conditions: list[dict[str, Any]] = [
+            {"depth": dice.randint(1, 3)},
+            {"prefix": tuple(dice.choices(labels, k=dice.randint(1, 3)))},
+            {"pattern": tuple(dice.choices(labels, k=dice.randint(1, 3)))},
+            {"where": lambda ns: ns[-1] == "a"},
+        ]
         routes = [
-            Route(store=InMemoryStore(), **condition)
-            for condition in dice.sample(
-                [
-                    {"depth": dice.randint(1, 3)},
-                    {"prefix": tuple(dice.choices(labels, k=dice.randint(1, 3)))},
-                    {"pattern": tuple(dice.choices(labels, k=dice.randint(1, 3)))},
-                    {"where": lambda ns: ns[-1] == "a"},
-                ],
-                k=3,
-            )
+            Route(store=InMemoryStore(), **condition) for condition in dice.sample(conditions, k=3)
         ]
         store = HybridStore(routes, default=InMemoryStore())
         store.batch([PutOp(ns, "k", {}) for ns in every])
@@ -374,8 +379,9 @@ def test_async_twins_answer_alike(pair: tuple[BaseStore, BaseStore]) -> None:
     fill(store)
 
     async def ask() -> list[Any]:
-        await store.aput(("u",), 7, {"text": "eta"})  # type: ignore[arg-type]
-        item = await store.aget(("u",), 7)  # type: ignore[arg-type]
+        await store.aput(("u",), 7, {"text": "eta"})
+        item = await store.aget(("u",), 7)
+        assert item is not None
         assert item.key == "7"
         await store.adelete(("u",), "7")
         return [
@@ -415,10 +421,12 @@ def test_a_store_bound_to_a_loop() -> None:
             store = by_depth(plain, bound)
             await store.abatch([PutOp(("u",), "k", {"n": 1}), PutOp(("u", "x"), "k", {"n": 2})])
             await asyncio.gather(*(store.aput(("u", "x"), "same", {"n": n}) for n in range(20)))
-            assert (await store.aget(("u", "x"), "same")).value == {"n": 19}
+            last = await store.aget(("u", "x"), "same")
+            assert last is not None
+            assert last.value == {"n": 19}
             with pytest.raises(asyncio.InvalidStateError):
                 store.batch([PutOp(("u",), "k", {"n": 9}), PutOp(("u", "x"), "k", {"n": 9})])
-            assert plain.get(("u",), "k").value == {"n": 1}
+            assert value_at(plain, ("u",), "k") == {"n": 1}
             found = await asyncio.to_thread(store.search, ())
             assert found[0].value["n"] == 1 and len(found) == 3
 
@@ -505,7 +513,7 @@ def test_a_ranked_search_refreshes_only_what_it_returns() -> None:
             results = super().batch(ops)
             for op, result in zip(ops, results, strict=True):
                 if isinstance(op, (GetOp, SearchOp)) and op.refresh_ttl:
-                    found = result if isinstance(result, list) else [result]
+                    found: Any = result if isinstance(result, list) else [result]
                     touched.extend(item.key for item in found)
             return results
 

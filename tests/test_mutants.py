@@ -37,12 +37,18 @@ def one_a_group(names: Iterable[str], each: int = 3) -> list[str]:
     return chosen
 
 
+FEW = frozenset(one_a_group(BROKEN, each=1))
+"""The mutants that are judged in the quick tests, too."""
+
+
 def told(one: selftest.Judged) -> str:
     """The evidence as lines."""
     return "\n".join([f"{one.name}: breaks {one.breaks}, failed {one.failed}", *one.evidence])
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize(
+    "name", [n if n in FEW else pytest.param(n, marks=pytest.mark.slow) for n in BROKEN]
+)
 def test_a_broken_store_is_caught_by_its_rule(name: str) -> None:
     one = selftest.judge_store(name, whole=False, seed=SEED)
 
@@ -50,6 +56,7 @@ def test_a_broken_store_is_caught_by_its_rule(name: str) -> None:
     assert not one.errors, told(one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CORRECT)
 def test_a_correct_store_is_not_accused(name: str) -> None:
     one = selftest.judge_store(name, whole=True, seed=SEED, quick=name not in WHOLE)
@@ -58,6 +65,7 @@ def test_a_correct_store_is_not_accused(name: str) -> None:
     assert not one.errors, told(one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", one_a_group(BROKEN, each=1))
 def test_a_broken_store_trips_no_rule_beyond_its_sin(name: str) -> None:
     one = selftest.judge_store(name, whole=True, seed=SEED, quick=True)

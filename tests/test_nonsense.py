@@ -7,13 +7,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from nonsense_stores import KINDS
 
-from store_conformance.backends.factory import FactoryBackend
+from store_conformance.backends.factory import user_supplied
 from store_conformance.contract import Verdict, declared
 from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.suite.register import all_cases
+from tests.nonsense_stores import KINDS
+
+pytestmark = pytest.mark.slow
 
 FILE = Path(__file__).with_name("nonsense_stores.py")
 RULES = ("E7", "E9", "K1", "O1")
@@ -25,7 +27,7 @@ def test_nonsense_is_a_finding_and_no_error_of_ours(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CONFORMANCE_HISTORIES", str(tmp_path))
-    backend = FactoryBackend(
+    backend = user_supplied(
         f"{FILE}:open_store",
         name="nonsense",
         capabilities=declared(("no-persistence", "no-processes", "no-ttl")),

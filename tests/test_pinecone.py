@@ -25,6 +25,8 @@ from langgraph.store.base import PutOp
 from tests import driver_checks
 from tests.driver_checks import INDEX
 
+pytestmark = pytest.mark.slow
+
 pinecone = pytest.importorskip("pinecone", reason="the pinecone SDK is not installed")
 
 from store_conformance.backends.vector.errors import (  # noqa: E402
@@ -65,7 +67,7 @@ class Emulator:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def opener(self, name: str, **options: Any) -> driver_checks.Open:
+    def opener(self, name: str, **options: Any) -> Callable[..., PineconeStore]:
         def open(index: Any = None, ttl: Any = None) -> PineconeStore:
             return PineconeStore.from_index(
                 name, api_key="k", host=self.url, index=index, ttl=ttl, **options
@@ -132,7 +134,9 @@ def test_writes_wait_until_searches_see_them(starting: Callable[..., Emulator], 
     with emulator.opener(name)(index=INDEX) as store:
         for n in range(3):
             store.put(("a",), "k", {"text": "alpha", "n": n})
-            assert store.get(("a",), "k").value["n"] == n
+            item = store.get(("a",), "k")
+            assert item is not None
+            assert item.value["n"] == n
             assert store.search(("a",), query="alpha", filter={"n": n})[0].score == 1.0
         started = time.monotonic()
         store.delete(("a",), "k")
@@ -237,6 +241,13 @@ def test_dropped_with_what_it_moved_to(emulator: Emulator, name: str) -> None:
 
 # The emulator's own behaviour, and its form
 
+METADATA: list[dict[str, Any]] = [
+    {"a": None},
+    {"a": {}},
+    {"a": [1]},
+    {"a": "x" * 41_000},
+    {"$a": 1},
+]
 REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("/vectors/upsert", {"vectors": []}),
     ("/vectors/upsert", {"vectors": [{"id": "", "values": [1, 0]}]}),
@@ -247,7 +258,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("/vectors/upsert", {"vectors": [{"id": "x", "values": [1, 0]}] * 1001}),
     *(
         ("/vectors/upsert", {"vectors": [{"id": "x", "values": [1, 0], "metadata": metadata}]})
-        for metadata in ({"a": None}, {"a": {}}, {"a": [1]}, {"a": "x" * 41_000}, {"$a": 1})
+        for metadata in METADATA
     ),
     ("/query", {"vector": [1, 0], "topK": 0}),
     ("/query", {"vector": [1, 0], "topK": 10_001}),

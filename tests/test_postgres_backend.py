@@ -17,12 +17,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backend_use import HERE, INDEX, NAMESPACE, get, gone, no_postgres, put, search, use
 
 from store_conformance.backends import environment, registry
 from store_conformance.backends.base import Backend, BackendError, Deployment
 from store_conformance.backends.engines.processes import descendants, runs
-from store_conformance.contract import Location
+from store_conformance.contract import Location, Mode
+from tests.backend_use import (
+    HERE,
+    INDEX,
+    NAMESPACE,
+    get,
+    gone,
+    no_postgres,
+    put,
+    search,
+    twin_of,
+    use,
+)
+
+pytestmark = pytest.mark.slow
 
 # -- postgres ----------------------------------------------------------------------------------------
 
@@ -125,8 +138,8 @@ def test_a_container_keeps_port_and_data_when_killed_and_is_removed() -> None:
 @no_postgres
 def test_a_place_is_discarded_although_a_store_still_holds_it(postgres: Backend) -> None:
     at = postgres.location()
-    opened = postgres.open(at, None, None, "sync")
-    store = opened.__enter__()  # type: ignore[union-attr]
+    opened: Any = postgres.open(at, None, None, Mode.SYNC)
+    store = opened.__enter__()
     store.conn.execute("BEGIN")
     store.conn.execute("LOCK TABLE store")
 
@@ -144,7 +157,7 @@ def test_a_durable_place_is_on_the_disk_and_found_by_another_process(
 ) -> None:
     at = postgres.location(durable=True)
     use(postgres, at, mode, put(mode), INDEX)
-    twin = registry.from_spec(json.loads(json.dumps(postgres.spec())))
+    twin = twin_of(postgres)
     place = Location.from_dict(json.loads(json.dumps(at.to_dict())))
 
     assert use(twin, place, mode, get(mode), INDEX).value == {"text": "a cat"}
@@ -157,7 +170,7 @@ def test_a_durable_place_is_on_the_disk_and_found_by_another_process(
 
 @no_postgres
 def test_the_password_is_in_no_text(postgres: Backend) -> None:
-    password = postgres.spec()["template_password"]
+    password = postgres.spec().text("template_password")
 
     shown = [postgres.url, postgres.location(), postgres.facts(), postgres.availability()]
 
@@ -170,9 +183,9 @@ def guest(postgres: Backend) -> dict[str, str]:
     """Connection parameters of a user's own database with pgvector, which that user owns."""
     import psycopg
 
-    from store_conformance.backends.engines.postgres_database import conninfo, parse
+    from store_conformance.backends.engines.postgres_url import conninfo, parse
 
-    home = parse(postgres.spec()["url"])
+    home = parse(postgres.spec().url or "")
     with psycopg.connect(conninfo(home), autocommit=True) as admin:
         admin.execute("CREATE ROLE anna LOGIN PASSWORD 'p@ss w:rd/%'")
         admin.execute("CREATE DATABASE annas OWNER anna")
@@ -196,7 +209,7 @@ def url_of(params: dict[str, str], **changes: str) -> str:
 def schemas(params: dict[str, str]) -> set[str]:
     import psycopg
 
-    from store_conformance.backends.engines.postgres_database import conninfo
+    from store_conformance.backends.engines.postgres_url import conninfo
 
     with psycopg.connect(conninfo(params)) as connection:
         rows = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'")
@@ -215,7 +228,7 @@ def test_a_users_own_database_is_left_as_it_was(guest: dict[str, str], mode: str
     forgotten = backend.location()
     use(backend, forgotten, mode, put(mode))
     use(backend, at, mode, put(mode), INDEX)
-    twin = registry.from_spec(json.loads(json.dumps(backend.spec())))
+    twin = twin_of(backend)
 
     assert len(use(twin, at, mode, search(mode, "cat"), INDEX)) == 1
     assert backend.private() is None
@@ -289,14 +302,30 @@ def test_a_url_that_cannot_be_used_is_told(
 
 
 @no_postgres
+@pytest.mark.parametrize(
+    "said", ["odd: {}", "odd: password={} user=anna", "odd: postgresql://anna:{}@db/x"]
+)
+def test_what_a_server_says_is_told_without_the_password(said: str) -> None:
+    from store_conformance.backends.engines.postgres_url import unavailable
+
+    known = unavailable({"password": "pa55word"}, said.format("pa55word"))
+    foreign = unavailable({}, said.format("pa55word"))
+
+    assert "odd: " in str(known)
+    assert "pa55word" not in str(known)
+    # Another's password is known by where it stands only.
+    assert ("pa55word" in str(foreign)) is (said == "odd: {}")
+
+
+@no_postgres
 def test_a_database_without_pgvector_is_refused_if_it_cannot_be_added(
     postgres: Backend, guest: dict[str, str]
 ) -> None:
     import psycopg
 
-    from store_conformance.backends.engines.postgres_database import conninfo, parse
+    from store_conformance.backends.engines.postgres_url import conninfo, parse
 
-    home = parse(postgres.spec()["url"])
+    home = parse(postgres.spec().url or "")
     with psycopg.connect(conninfo(home), autocommit=True) as admin:
         admin.execute("CREATE DATABASE plain OWNER anna")
     backend = registry.create("postgres", url=url_of(guest, dbname="plain"))

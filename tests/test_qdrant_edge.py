@@ -23,8 +23,10 @@ from store_conformance.backends.vector.qdrant_edge import QdrantEdgeStore
 from tests import driver_checks
 from tests.driver_checks import INDEX, keys
 
+pytestmark = pytest.mark.slow
 
-def _opener(path: Path) -> driver_checks.Open:
+
+def _opener(path: Path) -> Callable[..., QdrantEdgeStore]:
     def open(index: Any = None, ttl: Any = None) -> QdrantEdgeStore:
         return QdrantEdgeStore.from_path(str(path), index=index, ttl=ttl)
 

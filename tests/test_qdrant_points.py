@@ -20,6 +20,8 @@ from store_conformance.backends.vector.errors import EngineError
 from store_conformance.backends.vector.qdrant_points import ClientPoints, Point, Points, RestPoints
 from store_conformance.backends.vector.rest import RefusedError
 
+pytestmark = pytest.mark.slow
+
 DIMS = 3
 INDEX: dict[str, Any] = {"dims": DIMS, "embed": lambda texts: [[1.0, 2.0, 3.0] for _ in texts]}
 

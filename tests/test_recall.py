@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -122,7 +123,7 @@ def corpus() -> Corpus:
     return load_corpus()
 
 
-def mean_recall(corpus: Corpus, embed, k: int) -> float:
+def mean_recall(corpus: Corpus, embed: Callable[[str], list[float]], k: int) -> float:
     found = []
     for user in corpus.users:
         memories = corpus.memories_of(user)

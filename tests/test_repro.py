@@ -13,16 +13,17 @@ from pathlib import Path
 import pytest
 
 from store_conformance.backends.base import Backend
-from store_conformance.backends.factory import FactoryBackend
+from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.memory import MemoryBackend
-from store_conformance.contract import declared
+from store_conformance.contract import Mode, declared
 from store_conformance.contract.records import Run
-from store_conformance.harness.case import Mode
 from store_conformance.harness.runner import Outcome, run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.runs.findings import Finding, findings, write_finding
 from store_conformance.runs.repro import confirm, reproducer
 from store_conformance.suite.register import all_cases
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "reports" / "published" / "findings"
@@ -35,7 +36,7 @@ SIMPLE = (
 )
 
 
-def failed(backend: Backend, case: str, mode: Mode = "sync") -> Outcome:
+def failed(backend: Backend, case: str, mode: Mode = Mode.SYNC) -> Outcome:
     """The first failed run of a case."""
     spec = next(s for s in all_cases() if s.id == case)
     backend.start()
@@ -79,7 +80,7 @@ def test_a_script_shows_the_bug_in_a_clean_process(case: str) -> None:
 
 
 def test_an_async_finding_makes_an_async_script() -> None:
-    made = reproducer(failed(MemoryBackend(), SIMPLE[0], "async"), MemoryBackend(), VERSIONS)
+    made = reproducer(failed(MemoryBackend(), SIMPLE[0], Mode.ASYNC), MemoryBackend(), VERSIONS)
     assert made is not None
     assert "asyncio.run(main())" in made.text
     assert confirm(made.text, made.environment).confirmed
@@ -101,7 +102,7 @@ def plain(at):
 
 def test_a_store_that_opens_once_only_is_shown_by_opening_it_twice(tmp_path: Path) -> None:
     (tmp_path / "once_only.py").write_text(ONCE_ONLY)
-    backend = FactoryBackend(f"{tmp_path}/once_only.py:open_store")
+    backend = user_supplied(f"{tmp_path}/once_only.py:open_store")
     case = "lifecycle::what_was_acknowledged_survives_close_and_reopen"
 
     outcome = failed(backend, case)
@@ -116,7 +117,7 @@ def test_a_store_that_opens_once_only_is_shown_by_opening_it_twice(tmp_path: Pat
 
 def test_a_function_that_gives_a_store_has_scripts_too(tmp_path: Path) -> None:
     (tmp_path / "plain_store.py").write_text(ONCE_ONLY)
-    backend = FactoryBackend(f"{tmp_path}/plain_store.py:plain")
+    backend = user_supplied(f"{tmp_path}/plain_store.py:plain")
 
     made = reproducer(failed(backend, SIMPLE[0]), backend, backend.facts().packages)
 
@@ -127,7 +128,7 @@ def test_a_function_that_gives_a_store_has_scripts_too(tmp_path: Path) -> None:
 def test_the_url_of_a_store_is_not_written_into_its_script(tmp_path: Path) -> None:
     (tmp_path / "plain_url.py").write_text(ONCE_ONLY)
     url = "http://user:planted-s3cret@127.0.0.1:9"
-    backend = FactoryBackend(f"{tmp_path}/plain_url.py:plain", url=url)
+    backend = user_supplied(f"{tmp_path}/plain_url.py:plain", url=url)
 
     made = reproducer(failed(backend, SIMPLE[0]), backend, {})
 
@@ -139,7 +140,7 @@ def test_the_url_of_a_store_is_not_written_into_its_script(tmp_path: Path) -> No
 
 def test_a_script_for_a_broken_control_shows_it() -> None:
     reference = "store_conformance.mutants.broken_keyvalue:FirstValueWins.open_store"
-    backend = FactoryBackend(reference, name="first", capabilities=declared(()))
+    backend = user_supplied(reference, name="first", capabilities=declared(()))
     outcome = failed(backend, "keyvalue::" + first_case("keyvalue", "K3"))
     made = reproducer(outcome, backend, {})
     assert made is not None

@@ -30,6 +30,8 @@ from store_conformance.backends.vector.driver import Where
 from store_conformance.backends.vector.store import VectorStore
 from tests.vector_memory_driver import MemoryDriver
 
+pytestmark = pytest.mark.slow
+
 
 class RawDict(_BulkOfOne):
     """The dict without the store."""
@@ -57,7 +59,8 @@ def test_a_run_measures_everything_and_its_tables_say_so(monkeypatch: pytest.Mon
     items = Items(1000 + spares([1000], 2, 2))
     told: list[str] = []
     kept: list[Figures] = []
-    with VectorStore(driver, collection="c", index=index_config(items)) as store:
+    index: Any = index_config(items)
+    with VectorStore(driver, collection="c", index=index) as store:
         lanes = Lanes(items, store, RawDict(driver), {"other": store})
         measure(lanes, [1000], 2, told.append, kept.append)
 

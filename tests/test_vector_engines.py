@@ -12,8 +12,9 @@ import os
 import re
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from langgraph.store.base import PutOp
 from store_conformance.backends import registry
 from store_conformance.backends.base import BackendError, Deployment, EngineUnavailableError
 from store_conformance.backends.engines.ports import free_port
-from store_conformance.backends.vector.backend import PREFIX, VectorBackend
+from store_conformance.backends.vector.backend import VectorBackend
 from store_conformance.backends.vector.driver import Record, size_of
 from store_conformance.backends.vector.errors import (
     DimensionMismatchError,
@@ -32,9 +33,12 @@ from store_conformance.backends.vector.errors import (
     ForeignCollectionError,
     LimitExceededError,
 )
+from store_conformance.backends.vector.placing import PREFIX
 from store_conformance.backends.vector.versions import require
-from store_conformance.contract import Location
+from store_conformance.contract import Level, Location, Mode, Verdict
 from tests.driver_checks import INDEX
+
+pytestmark = pytest.mark.slow
 
 OWN = {
     "qdrant": Deployment.PROCESS,
@@ -96,12 +100,12 @@ def test_other_dimensions_are_refused_and_nothing_is_written(kind: str) -> None:
     with backend.open(at, INDEX, None, "sync") as store:
         store.put(("a",), "k", {"text": "alpha"})
     with backend.open(at, OTHER_DIMS, None, "sync") as store:
-        for wrong in (
-            lambda: store.batch(
-                [PutOp(("a",), "x", {"n": 1}), PutOp(("a",), "y", {"text": "beta"})]
-            ),
+        puts = [PutOp(("a",), "x", {"n": 1}), PutOp(("a",), "y", {"text": "beta"})]
+        wrongs: list[Callable[[], object]] = [
+            lambda: store.batch(puts),
             lambda: store.search(("a",), query="alpha"),
-        ):
+        ]
+        for wrong in wrongs:
             with pytest.raises(DimensionMismatchError) as refused:
                 wrong()
             text = _one_line(refused, kind)
@@ -447,9 +451,10 @@ def test_a_hybrid_takes_a_deployment_that_one_half_has() -> None:
 
 
 def test_a_hybrid_knows_the_failures_of_its_halves_and_no_others() -> None:
-    from store_conformance.contract.records import StoredRow
+    from store_conformance.contract.records import Row
     from store_conformance.harness.settings import Settings
-    from store_conformance.runs.session import RunSession, Selection
+    from store_conformance.runs.selection import Selection
+    from store_conformance.runs.session import RunSession
 
     hybrid: Any = registry.create("memory")
     hybrid.name, hybrid.parts = "hybrid", ("memory",)
@@ -457,12 +462,10 @@ def test_a_hybrid_knows_the_failures_of_its_halves_and_no_others() -> None:
     session = RunSession(
         {"hybrid": hybrid}, Selection(), Settings(), (), facts={"hybrid": facts}
     )  # fmt: skip
-    row = StoredRow("hybrid", "K4", "MUST", "timestamps::created_at_is_kept_by_every_overwrite",
-              "sync", "fail", "x")  # fmt: skip
+    case = "timestamps::created_at_is_kept_by_every_overwrite"
+    row = Row("hybrid", "K4", Level.MUST, case, Mode.SYNC, Verdict.FAIL, "x")
 
     known = session.expected(row)
     assert known is not None and known.why.startswith("memory: ")
-    assert (
-        session.expected(StoredRow("hybrid", "K1", "MUST", row.case, "sync", "fail", "x")) is None
-    )
+    assert session.expected(replace(row, rule="K1")) is None
     assert session.selected_expectations() == []  # what does not show through is not stale

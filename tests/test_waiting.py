@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from store_conformance.backends.factory import FactoryBackend
+from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.memory import MemoryBackend
-from store_conformance.contract import Verdict
+from store_conformance.contract import Level, Mode, Verdict
 from store_conformance.contract.records import Row
 from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.runner import Outcome, run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import AT_ONCE, Job, WaitingCases
-from store_conformance.runs.session import RunSession, Selection, shipped_expectations
+from store_conformance.runs.selection import Selection
+from store_conformance.runs.session import RunSession, shipped_expectations
 from store_conformance.suite.register import all_cases
 
 
@@ -28,12 +29,12 @@ def waiting() -> list[CaseSpec]:
 
 
 def jobs(count: int) -> list[Job]:
-    return [Job(spec, "memory", "sync", None) for spec in waiting()[:count]]
+    return [Job(spec, "memory", Mode.SYNC, None) for spec in waiting()[:count]]
 
 
 def outcome(job: Job, verdict: Verdict = Verdict.PASS) -> Outcome:
     row = Row(
-        job.backend, job.spec.rule_id, "MUST", job.spec.case_id(None), job.mode, str(verdict), ""
+        job.backend, job.spec.rule_id, Level.MUST, job.spec.case_id(None), job.mode, verdict, ""
     )
     return Outcome(row, (), Lab(MemoryBackend(), job.spec, job.mode, None, Settings()), None)
 
@@ -162,17 +163,18 @@ def open_store(at, index, ttl):
 """
 
 
+@pytest.mark.slow
 def test_a_slow_store_is_given_items_that_live_longer(tmp_path: Path) -> None:
     """Within five seconds it cannot do all the reads; that is no reason to know nothing of it."""
     file = tmp_path / "slow_store.py"
     file.write_text(SLOW.format(root=str(Path(__file__).resolve().parent.parent)))
-    backend = FactoryBackend(f"{file}:open_store")
+    backend = user_supplied(f"{file}:open_store")
     spec = next(
         s for s in all_cases() if s.id == "ttl_refresh::what_refreshes_an_item_and_what_does_not"
     )
     backend.start()
     try:
-        done = run_case(backend, spec, "sync", None, Settings(embed="exact"))
+        done = run_case(backend, spec, Mode.SYNC, None, Settings(embed="exact"))
     finally:
         backend.stop()
 

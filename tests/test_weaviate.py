@@ -25,7 +25,10 @@ from store_conformance.backends.vector.driver import NEVER, Head, Record, Where
 from store_conformance.backends.vector.errors import EngineError, ForeignCollectionError
 from store_conformance.backends.vector.weaviate import WeaviateStore, connect
 
-pytestmark = pytest.mark.skipif(binary() is None, reason="no weaviate binary on PATH")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(binary() is None, reason="no weaviate binary on PATH"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def name() -> str:
     return f"T{uuid.uuid4().hex[:12]}"
 
 
-def opener(server: WeaviateServer, name: str, **options: Any) -> driver_checks.Open:
+def opener(server: WeaviateServer, name: str, **options: Any) -> Callable[..., WeaviateStore]:
     def open(index: Any = None, ttl: Any = None) -> WeaviateStore:
         given = {"grpc": server.grpc, "api_key": server.api_key, **options}
         return WeaviateStore.from_url(

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from store_conformance.backends.base import Engine, EngineUnavailableError
 from store_conformance.backends.engines.ports import LOOPBACK, answers, free_port
 from store_conformance.backends.engines.processes import Watchdog, stop_at_exit, stopped
+from store_conformance.backends.polling import wait_until
+from store_conformance.contract.secrets import one_line
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
@@ -137,7 +138,7 @@ class ContainerServer(Engine):
             said = getattr(error, "explanation", None) or str(error)
             raise EngineUnavailableError(
                 self.name,
-                f"a container of {self.image} cannot be started: {' '.join(str(said).split())[:300]}.",
+                f"a container of {self.image} cannot be started: {one_line(said)}.",
                 f"try docker pull {self.image}",
             ) from error
         self._made = made
@@ -147,20 +148,21 @@ class ContainerServer(Engine):
             self._watchdog = Watchdog.running([client, "rm", "-f", "-v", str(self._container.id)])
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + self._ready_seconds
-        while not self._answers(self.port):
+        def ready() -> bool:
+            if self._answers(self.port):
+                return True
             self._container.reload()
             if self._container.status in ("exited", "dead"):
                 raise EngineUnavailableError(
                     self.name, f"the container ended as it started: {self.log_tail()}"
                 )
-            if time.monotonic() > deadline:
-                raise EngineUnavailableError(
-                    self.name,
-                    f"the container did not answer within {self._ready_seconds:g} s:"
-                    f" {self.log_tail()}",
-                )
-            time.sleep(0.1)
+            return False
+
+        if not wait_until(ready, self._ready_seconds, pause=0.1):
+            raise EngineUnavailableError(
+                self.name,
+                f"the container did not answer within {self._ready_seconds:g} s: {self.log_tail()}",
+            )
 
     def log_tail(self) -> str:
         """The end of the container's log on one line, for a message."""

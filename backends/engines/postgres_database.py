@@ -1,7 +1,11 @@
 """
-A database in which a run is a guest: its schemas come and go, and nothing else is touched.
+The places of a run on a Postgres server: what it creates there, and how it goes again.
 
-Each run has an id, which is part of its schemas' names, and holds an advisory lock on it while it is
+On a server of ours a place is a schema of the run's own database.  On a user's server the same where the
+user may create databases; where something in between drops the search path of a schema, each place is a
+database; where no database may be created, each is a schema of the user's database.
+
+Each run has an id, which is part of all these names, and holds an advisory lock on it while it is
 connected; so a later run can tell what a killed one has left behind and remove just that.
 """
 
@@ -11,132 +15,71 @@ import contextlib
 import re
 import threading
 import uuid
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
 
 from store_conformance.backends.base import BackendError, EngineUnavailableError
+from store_conformance.backends.engines.postgres_faults import Surroundings
+from store_conformance.backends.engines.postgres_place import (
+    MENDED,
+    REMARK,
+    Place,
+    pooled_by_transaction,
+)
+from store_conformance.backends.engines.postgres_url import (
+    PREFIX,
+    Params,
+    connect,
+    describe_params,
+    unavailable,
+    within,
+)
+from store_conformance.backends.placing import UNTOUCHED, UnprovenPlaceError
 
 if TYPE_CHECKING:
     import psycopg
 
-PREFIX = "conformance"
-REMARK = "made by store-conformance; may be dropped"
 LOCK_CLASS = 0x53_43_46  # any constant that no other program is likely to use
-CONNECT_SECONDS = "10"
 LOCK_SECONDS = 10
-_OURS = re.compile(rf"{PREFIX}_([0-9a-f]{{8}})_\d+")
+_OURS = re.compile(rf"{PREFIX}_([0-9a-f]{{8}})(?:_\d+)?")
 
-Params = Mapping[str, str]
-
-_PROBLEMS = (
-    # (what the server or the client library says, what it means, what to do)
-    ("password authentication failed", "the password or the user is wrong", "check the URL"),
-    ("no password supplied", "the server wants a password and the URL has none",
-     "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE"),
-    ("role", "there is no such user", "check the user in the URL"),
-    ("database", "there is no such database", "create it first, or name an existing one"),
-    ("refused", "nobody listens there", "is the server running, and are host and port right?"),
-    ("resolve", "the host name is unknown", "check the host in the URL"),
-    ("translate host", "the host name is unknown", "check the host in the URL"),
-    ("timeout", "the server did not answer in time", "check host, port and firewall"),
-    ("startup parameter", "a connection pooler in between refuses the search path",
-     "connect to the server itself, or in session mode"),
-    ("too many", "the server has no connection left", "raise max_connections or close others"),
-    ("no pg_hba.conf entry", "the server does not let this user in from here",
-     "check pg_hba.conf, or add sslmode=require to the URL"),
-    ("SSL", "the server and the URL do not agree on TLS", "check sslmode in the URL"),
-)  # fmt: skip
-
-
-def parse(url: str) -> dict[str, str]:
-    """Connection parameters of a URL or conninfo string; raises ``BackendError``, without showing it."""
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
-
-    scheme = url.partition("://")[0]
-    if "://" in url and scheme not in ("postgresql", "postgres"):
-        raise BackendError(
-            "postgres",
-            f"a URL that begins with {scheme}:// is none of Postgres.",
-            "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
-        )
-    try:
-        params = conninfo_to_dict(url)
-    except ProgrammingError:
-        raise BackendError(
-            "postgres",
-            "the URL cannot be read.",
-            "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, special characters as %XX",
-        ) from None
-    return {key: str(value) for key, value in params.items() if value is not None}
-
-
-def describe_params(params: Params) -> str:
-    """Where the parameters lead, without the password."""
-    user = f"{params['user']}@" if "user" in params else ""
-    host = params.get("host") or params.get("hostaddr") or "localhost"
-    return f"postgresql://{user}{host}:{params.get('port', '5432')}/{params.get('dbname', '')}"
-
-
-def conninfo(params: Params, **more: str) -> str:
-    """The parameters as one string for the client library; it holds the password."""
-    from psycopg.conninfo import make_conninfo
-
-    return make_conninfo("", **{**params, **more})
-
-
-def within(params: Params, schema: str, vector_schema: str) -> str:
-    """The conninfo of a connection that creates and finds everything in ``schema``."""
-    path = ",".join(dict.fromkeys((schema, vector_schema, "public")))
-    options = f"{params.get('options', '')} -csearch_path={path}".strip()
-    return conninfo(params, options=options, application_name=schema)
-
-
-def connect(params: Params) -> psycopg.Connection[Any]:
-    """A connection in autocommit mode; raises ``EngineUnavailableError`` that says what is wrong."""
-    import psycopg
-
-    settings = {"connect_timeout": CONNECT_SECONDS, **params, "application_name": PREFIX}
-    try:
-        return psycopg.connect(conninfo(settings), autocommit=True)
-    except psycopg.OperationalError as error:
-        raise _unavailable(params, str(error)) from None
-
-
-def _unavailable(params: Params, said: str) -> EngineUnavailableError:
-    where = describe_params(params)
-    text = said.replace(params.get("password") or "\0", "***")
-    # What was said may name the database or the user, whose names must not be taken for the reason.
-    reason = re.sub(r'"[^"]*"', '""', text)
-    for sign, meaning, hint in _PROBLEMS:
-        needed = ("does not exist",) if sign in ("role", "database") else ()
-        if sign in reason and all(n in reason for n in needed):
-            return EngineUnavailableError(
-                "postgres", f"cannot connect to {where}: {meaning}.", hint
-            )
-    last = (text.strip().splitlines() or ["no reason given"])[-1]
-    return EngineUnavailableError("postgres", f"cannot connect to {where}: {last}", "check the URL")
+Kind = Literal["schema", "database"]
 
 
 class Database:
     """
-    One run's place in a database; thread safe.
+    One run's places on a server; thread safe.
 
-    ``own`` means that the server is ours: then the run also gets a database of its own in it.
+    ``own`` means that the server is ours: then nothing of anybody else is there.
     """
 
     def __init__(self, params: Params, *, own: bool) -> None:
         self.run = uuid.uuid4().hex[:8]
         self.params = dict(params)
+        """Where places that are schemas are, and whose settings and pgvector all places have."""
         self.vector_schema = "public"
+        self.kind: Kind = "schema"
+        """What a place is."""
+        self.pooled = False
+        """Whether a pooler in between gives a server's connection for a transaction only."""
+        self.refused: list[str] = []
+        """Why a place is not what it would be at best."""
         self._home = dict(params)
+        self._found: str | None = None
         self._own = own
+        self._around = Surroundings()
         self._count = 0
         self._schemas: set[str] = set()
+        self._databases: set[str] = set()
         self._lock = threading.RLock()
         self._connection: psycopg.Connection[Any] | None = None
 
     # -- the maintenance connection --------------------------------------------------------------
+
+    @property
+    def _base(self) -> dict[str, str]:
+        """Where our own housekeeping connects: a database that is copied must have no visitors."""
+        return self._home if self.kind == "database" else self.params
 
     def execute(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Run one statement, on a new connection if the engine was stopped or killed since."""
@@ -157,12 +100,11 @@ class Database:
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self.params)
-            # Only our own housekeeping: what the store writes is as durable as its own settings say.
-            self._connection.execute(
-                f"SET synchronous_commit = off; SET lock_timeout = '{LOCK_SECONDS}s';"
-                " SET client_min_messages = warning".encode()
-            )
+            self._connection = connect(self._base)
+            if self._own:
+                # Only our own housekeeping: what the store writes is as durable as its own settings
+                # say.  On a user's server nothing is set: a pooler would hand it to others.
+                self._connection.execute("SET synchronous_commit = off")
             self._connection.execute(
                 "SELECT pg_advisory_lock_shared(%s, %s)", (LOCK_CLASS, _key(self.run))
             )
@@ -171,14 +113,84 @@ class Database:
     # -- the run's life --------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Make sure that a run can work here; raises ``BackendError`` that says what is missing."""
+        """
+        Find out what a place is here, and prove it; raises ``BackendError`` that says what is missing.
+        """
+        if self._own:
+            reason = self._move()
+            if reason is not None:
+                raise BackendError("postgres", f"cannot create a database for the run: {reason}.")
+            return
+        self.pooled = self._is_pooled()
+        with connect(self._home) as plain:
+            shown = plain.execute("SHOW default_transaction_isolation").fetchone()
+            self._around = Surroundings(str(shown[0]) if shown else "unknown", self.pooled)
+        self._sweep()
+        reason = self._move()
+        if reason is not None:
+            self.refused.append(reason)
+            self._need_schemas()
+        try:
+            self._try_schema()
+        except EngineUnavailableError as error:
+            if reason is not None:
+                problem = f"{error.problem.rstrip('.')} (and {reason})."
+                raise type(error)("postgres", problem, error.hint) from None
+            self.refused.append(error.problem.rstrip("."))
+            self._count_databases()
+
+    def _is_pooled(self) -> bool:
+        opened: list[Any] = []
+        try:
+            while len(opened) < 3:
+                try:
+                    opened.append(connect(self._home))
+                except EngineUnavailableError:
+                    if not opened:
+                        raise
+                    break  # a role with few connections
+            return pooled_by_transaction(opened)
+        finally:
+            for connection in opened:
+                connection.close()
+
+    def _move(self) -> str | None:
+        """Give the run a database of its own; what stands against it, where it cannot have one."""
         import psycopg
 
-        if self._own:
-            name = f"{PREFIX}_{self.run}"
-            with connect(self._home) as home:
-                home.execute(f'CREATE DATABASE "{name}"'.encode())
-            self.params["dbname"] = name
+        may = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
+        name = f"{PREFIX}_{self.run}"
+        if not self.execute(may)[0][0]:
+            return "the user may not create databases"
+        try:
+            self._create_database(name)
+            there = {**self._home, "dbname": name}
+            with connect(there) as connection:
+                found = str(connection.execute("SELECT current_database()").fetchone()[0])  # type: ignore[index]
+                if found != name:
+                    raise BackendError("postgres", f"asked for {name}, something led to {found}.")
+                connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
+                self.vector_schema = _vector_schema(connection) or "public"
+        except (psycopg.Error, BackendError) as error:
+            said = error.problem if isinstance(error, BackendError) else str(error)
+            self._drop_databases([name])
+            return f"a database of the run's own cannot be used: {said.strip().splitlines()[0]}"
+        self._switch("schema", there)
+        return None
+
+    def _switch(self, kind: Kind, params: Params) -> None:
+        """Go on elsewhere, with no moment at which a sweeping run could take this one for dead."""
+        with self._lock:
+            before, self._connection = self._connection, None
+            self.kind, self.params, self._found = kind, dict(params), None
+            self._connected()
+            if before is not None:
+                before.close()
+
+    def _need_schemas(self) -> None:
+        """In the user's database: the right to create schemas, and pgvector."""
+        import psycopg
+
         allowed = "SELECT has_database_privilege(current_database(), 'CREATE')"
         if not self.execute(allowed)[0][0]:
             raise BackendError(
@@ -186,25 +198,16 @@ class Database:
                 f"the user may not create schemas in {describe_params(self.params)}.",
                 "GRANT CREATE ON DATABASE ... TO this user, or give a database that it owns",
             )
-        if self._find_vector() is None:
+        found = _vector_schema(self)
+        if found is None:
             try:
                 self.execute("CREATE EXTENSION IF NOT EXISTS vector")
             except psycopg.errors.InsufficientPrivilege:
                 raise self._no_vector("and this user may not add it") from None
             except psycopg.Error:
                 raise self._no_vector("and the server has no files for it") from None
-            self._find_vector()
-        if not self._own:
-            self._sweep()
-
-    def _find_vector(self) -> str | None:
-        rows = self.execute(
-            "SELECT nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
-            " WHERE extname = 'vector'"
-        )
-        if rows:
-            self.vector_schema = str(rows[0][0])
-        return self.vector_schema if rows else None
+            found = _vector_schema(self)
+        self.vector_schema = found or "public"
 
     def _no_vector(self, why: str) -> BackendError:
         return BackendError(
@@ -213,29 +216,60 @@ class Database:
             "install pgvector on the server and run CREATE EXTENSION vector as its administrator",
         )
 
+    def _try_schema(self) -> None:
+        """Prove that the search path of a schema arrives; raises ``EngineUnavailableError``."""
+        import psycopg
+
+        if self.pooled:
+            raise UnprovenPlaceError(
+                "postgres",
+                "a pooler in between gives a connection for a transaction only, so no search path"
+                f" holds; {UNTOUCHED}.",
+                MENDED,
+            )
+        name = self.create()
+        try:
+            asked = within(self.params, name, self.vector_schema)
+            with psycopg.connect(asked, autocommit=True) as connection:
+                self.place(name).prove(connection, fresh=lambda: True)
+        except psycopg.OperationalError as error:
+            raise unavailable(self.params, str(error)) from None
+        finally:
+            self.drop(name)
+
+    def _count_databases(self) -> None:
+        """From now on each place is a database: nothing in between can lose that."""
+        self._switch("database", self.params)
+        name = self.create()
+        try:
+            with connect({**self._home, "dbname": name}) as connection:
+                self.place(name).prove(connection, fresh=lambda: True)
+        finally:
+            self.drop(name)
+
     def leave(self) -> list[str]:
-        """Remove everything that this run created; gives the schemas that could not be removed."""
+        """Remove everything that this run created; gives what could not be removed."""
         import psycopg
 
         try:
-            if self._own:
-                self._schemas.clear()
+            with self._lock:
+                if self.params.get("dbname") in self._databases:
+                    self._schemas.clear()  # they go with it
+                for schema in sorted(self._schemas):
+                    self.drop(schema)
                 self._close()
-                if self.params["dbname"] != self._home.get("dbname"):
-                    with connect(self._home) as home:
-                        statement = f'DROP DATABASE IF EXISTS "{self.params["dbname"]}" (FORCE)'
-                        home.execute(statement.encode())
-            for schema in sorted(self._schemas):
-                self.drop(schema)
+                self.params = dict(self._home)
+                self._drop_databases(sorted(self._databases, reverse=True))
         except (psycopg.Error, BackendError):
             pass  # the server is gone; what is left is told by the caller
         finally:
             self._close()
-        return sorted(self._schemas)
+        return sorted(self._schemas | self._databases)
 
     def forget(self) -> None:
         """Leave everything as it is: the server and all its data are about to be removed."""
         self._schemas.clear()
+        self._databases.clear()
         self._close()
 
     def _close(self) -> None:
@@ -243,65 +277,112 @@ class Database:
             self._connection.close()
             self._connection = None
 
-    # -- schemas ---------------------------------------------------------------------------------
+    # -- places ----------------------------------------------------------------------------------
+
+    def place(self, name: str) -> Place:
+        """The place of this name, to be proved."""
+        if self.kind == "database":
+            return Place("database", "public", name)
+        if self._found is None:
+            self._found = str(self.execute("SELECT current_database()")[0][0])
+        return Place("schema", name, self._found)
 
     def create(self) -> str:
-        """A new, empty schema; gives its name."""
+        """A new, empty place; gives its name."""
         import psycopg
 
         with self._lock:
             self._count += 1
             name = f"{PREFIX}_{self.run}_{self._count}"
             try:
-                self.execute(f"CREATE SCHEMA {name}; COMMENT ON SCHEMA {name} IS '{REMARK}'")
+                if self.kind == "database":
+                    self._copy(name)
+                else:
+                    self.execute(f"CREATE SCHEMA {name}; COMMENT ON SCHEMA {name} IS '{REMARK}'")
+                    self._schemas.add(name)
             except psycopg.Error as error:
                 said = str(error).strip().splitlines()[0]
                 raise BackendError(
-                    "postgres", f"cannot create the schema {name}: {said}."
+                    "postgres", f"cannot create the {self.kind} {name}: {said}."
                 ) from error
-            self._schemas.add(name)
         return name
 
-    def drop(self, schema: str) -> None:
-        """Remove a schema and all that is in it, even if a store still holds a connection to it."""
-        import psycopg
+    def _copy(self, name: str) -> None:
+        """A database for one place, like the run's own, which nobody may visit meanwhile."""
+        run = self.params["dbname"]
+        self.execute(_END_SESSIONS.format(where="datname = %s"), (run,))
+        self._create_database(name, run)
+        # A search path that the user's role or server sets is not meant for this database.
+        self.execute(f'ALTER ROLE CURRENT_USER IN DATABASE "{name}" SET search_path = public')
 
+    def _create_database(self, name: str, template: str | None = None) -> None:
+        self._databases.add(name)
+        like = f' TEMPLATE "{template}"' if template else ""
+        self.execute(f'CREATE DATABASE "{name}"{like}')
+        self.execute(f"COMMENT ON DATABASE \"{name}\" IS '{REMARK}'")
+
+    def _drop_databases(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.execute(_END_SESSIONS.format(where="datname = %s"), (name,))
+            self.execute(f'DROP DATABASE IF EXISTS "{name}"')
+            self._databases.discard(name)
+
+    def drop(self, name: str) -> None:
+        """Remove a place and all that is in it, even if a store still holds a connection to it."""
         with self._lock:
-            try:
-                self.execute(f"SET lock_timeout = '1s'; DROP SCHEMA IF EXISTS {schema} CASCADE")
-            except psycopg.errors.LockNotAvailable:
-                self.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE application_name = %s AND usename = current_user",
-                    (schema,),
-                )
-                self.execute(
-                    f"SET lock_timeout = '{LOCK_SECONDS}s'; DROP SCHEMA IF EXISTS {schema} CASCADE"
-                )
-            self._schemas.discard(schema)
+            if self.kind == "database":
+                self._drop_databases([name])
+                return
+            # Before the schema goes: without it the names in a store's statements lead elsewhere.
+            self.execute(
+                _END_SESSIONS.format(
+                    where="application_name = %s AND datname = current_database()"
+                ),
+                (name,),
+            )
+            with self._connected().transaction():
+                self.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+                self.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+            self._schemas.discard(name)
 
     def _sweep(self) -> None:
-        """Drop what runs that no longer live have left in this database."""
+        """Drop what runs that no longer live have left on this server, as far as it is here."""
         import psycopg
 
-        rows = self.execute(
-            "SELECT nspname FROM pg_namespace"
-            " WHERE nspowner = (SELECT oid FROM pg_roles WHERE rolname = current_user)"
+        mine = "(SELECT oid FROM pg_roles WHERE rolname = current_user)"
+        schemas = self.execute(
+            f"SELECT nspname FROM pg_namespace WHERE nspowner = {mine}"
             " AND obj_description(oid, 'pg_namespace') = %s",
             (REMARK,),
         )
-        for (name,) in rows:
-            match = _OURS.fullmatch(name)
-            if match is None or match[1] == self.run:
-                continue
-            lock = (LOCK_CLASS, _key(match[1]))
-            if self.execute("SELECT pg_try_advisory_lock(%s, %s)", lock)[0][0]:
-                with contextlib.suppress(psycopg.Error):
-                    self.drop(name)
-                self.execute("SELECT pg_advisory_unlock(%s, %s)", lock)
+        databases = self.execute(
+            f"SELECT datname FROM pg_database WHERE datdba = {mine}"
+            " AND shobj_description(oid, 'pg_database') = %s",
+            (REMARK,),
+        )
+        for name in self._abandoned(schemas):
+            with contextlib.suppress(psycopg.Error):
+                self.drop(name)
+        for name in self._abandoned(databases):
+            with contextlib.suppress(psycopg.Error):
+                self._drop_databases([name])
+
+    def _abandoned(self, rows: Iterable[tuple[Any, ...]]) -> list[str]:
+        """Those whose run holds no lock any more, in whichever database it held it."""
+        held = "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = %s"
+        living = {int(key) for (key,) in self.execute(held, (LOCK_CLASS,))}
+        found = ((name, _OURS.fullmatch(name)) for (name,) in rows)
+        return [
+            name
+            for name, match in found
+            if match and match[1] != self.run and int(match[1], 16) not in living
+        ]
 
     def size(self, schema: str) -> int:
-        """Bytes of all tables in the schema, with their indexes and TOAST."""
+        """Bytes of all tables of a place, with their indexes and TOAST."""
+        if self.kind == "database":
+            sizes = "SELECT pg_database_size(%s) - pg_database_size(%s)"
+            return max(0, int(self.execute(sizes, (schema, self.params["dbname"]))[0][0]))
         rows = self.execute(
             "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c"
             " JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -326,11 +407,54 @@ class Database:
                     found[name] = str(row[0])
         return found
 
+    def spare(self, most: int) -> int:
+        """How many more connections the server, the user's limit and a pooler allow, up to ``most``."""
+        with contextlib.ExitStack() as opened:
+            for number in range(most):
+                try:
+                    opened.callback(connect(self.params).close)
+                except EngineUnavailableError:
+                    return number
+        return most
+
+    def between(self) -> dict[str, str]:
+        """What a place is here, and why it is no better one."""
+        found = {"place": f"a {self.kind}"}
+        if self.refused:
+            found["place"] += f" ({'; '.join(self.refused)})"
+        if not self._own:
+            found["pooler"] = "by transaction" if self.pooled else "none seen, or by session"
+        return found
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What of the server and of what lies before it decides whose fault an error is."""
+        return self._around
+
     def versions(self) -> tuple[str, str]:
         """Versions of the server and of pgvector."""
         server = self.execute("SELECT current_setting('server_version')")[0][0]
-        vector = self.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+        with connect(self.params) as there:
+            vector = there.execute(
+                "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
+            ).fetchall()
         return str(server).split(" ")[0], str(vector[0][0]) if vector else "none"
+
+
+_END_SESSIONS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE {where} AND usename = current_user AND pid <> pg_backend_pid()"
+)
+
+
+def _vector_schema(where: Any) -> str | None:
+    """The schema of pgvector, if the database has it."""
+    found = where.execute(
+        "SELECT nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
+        " WHERE extname = 'vector'"
+    )
+    rows = found if isinstance(found, list) else found.fetchall()
+    return str(rows[0][0]) if rows else None
 
 
 def _key(run: str) -> int:

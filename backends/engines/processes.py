@@ -13,12 +13,14 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import psutil
+
 from store_conformance.backends.base import Engine, EngineUnavailableError
+from store_conformance.backends.polling import wait_until
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -155,23 +157,22 @@ class ServerProcess(Engine):
             raise
 
     def _wait_until_ready(self) -> None:
-        assert self._process is not None
-        deadline = time.monotonic() + self._ready_seconds
-        pause = 0.01
-        while not self._ready():
+        def ready() -> bool:
+            assert self._process is not None
+            if self._ready():
+                return True
             code = self._process.poll()
-            if code is not None:
-                raise EngineUnavailableError(
-                    self.name,
-                    f"the server ended with code {code} as it started: {self.log_tail()}",
-                )
-            if time.monotonic() > deadline:
-                raise EngineUnavailableError(
-                    self.name,
-                    f"the server did not answer within {self._ready_seconds:g} s: {self.log_tail()}",
-                )
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.2)
+            if code is None:
+                return False
+            raise EngineUnavailableError(
+                self.name, f"the server ended with code {code} as it started: {self.log_tail()}"
+            )
+
+        if not wait_until(ready, self._ready_seconds):
+            raise EngineUnavailableError(
+                self.name,
+                f"the server did not answer within {self._ready_seconds:g} s: {self.log_tail()}",
+            )
 
     def stop(self, how: signal.Signals | None = None) -> None:
         """Ask the server to stop (by ``how`` if given); kill it if it does not within its time."""
@@ -190,18 +191,16 @@ class ServerProcess(Engine):
         """SIGKILL to the server, its process group and all of its descendants at once."""
         if self._process is None:
             return
-        family = [self._process.pid, *descendants(self._process.pid)]
+        family = descendants(self._process.pid)
         if self.alive:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            for pid in family[1:]:
+            for pid in family:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
         self._process.wait()
         # Not our children, so they cannot be waited for; but who restarts needs them gone.
-        deadline = time.monotonic() + self._stop_seconds
-        while any(runs(pid) for pid in family[1:]) and time.monotonic() < deadline:
-            time.sleep(0.005)
+        wait_until(lambda: not any(map(runs, family)), self._stop_seconds, pause=0.005)
         self._forget()
 
     def _forget(self) -> None:
@@ -224,21 +223,11 @@ class ServerProcess(Engine):
 def runs(pid: int) -> bool:
     """Whether there is such a process; one that is dead and not yet collected does not count."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
+    except psutil.AccessDenied:
         return True
-    with contextlib.suppress(OSError, IndexError):
-        return _stat(pid)[0] != "Z"
-    return True
-
-
-def _stat(pid: int | str) -> list[str]:
-    """State, parent and so on from ``/proc``."""
-    text = Path("/proc", str(pid), "stat").read_text(errors="replace")
-    # The command in parentheses before them may itself hold spaces and parentheses.
-    return text.rpartition(")")[2].split()
 
 
 def descendants(pid: int) -> list[int]:
@@ -247,31 +236,10 @@ def descendants(pid: int) -> list[int]:
 
     Servers such as Postgres give each child a process group of its own, which ``killpg`` misses.
     """
-    children: dict[int, list[int]] = {}
-    for child, parent in _parents():
-        children.setdefault(parent, []).append(child)
-    found: list[int] = []
-    queue = [pid]
-    while queue:
-        for child in children.get(queue.pop(), []):
-            found.append(child)
-            queue.append(child)
-    return found
-
-
-def _parents() -> list[tuple[int, int]]:
-    if not Path("/proc/self/stat").exists():
-        listed = subprocess.run(
-            ["ps", "-axo", "pid=,ppid="], capture_output=True, text=True, check=False
-        )
-        rows = [line.split() for line in listed.stdout.splitlines()]
-        return [(int(row[0]), int(row[1])) for row in rows if len(row) == 2]
-    pairs = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                pairs.append((int(entry), int(_stat(entry)[1])))
-    return pairs
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 class _Removal:

@@ -54,7 +54,11 @@ class HybridStore(BaseStore):
     before the batch, not both at one instant.
 
     The stores must not share their data, and are opened and closed by whoever made them.
-    Expiry is supported if all of them support it.  `setup`, `sweep_ttl`, `start_ttl_sweeper`
+    Raises what the stores raise, and before anything is written: ``ValueError`` (``InvalidNamespaceError``) for an
+    invalid operation, ``NotImplementedError`` for a ttl that one of the stores lacks, and
+    ``asyncio.InvalidStateError`` for a synchronous call in the event loop of one of them.
+
+    Expiry (in minutes, as the base class has it) is supported if all of them support it.  `setup`, `sweep_ttl`, `start_ttl_sweeper`
     and `stop_ttl_sweeper` give an awaitable as soon as one of the stores has them as coroutines.
     """
 

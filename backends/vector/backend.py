@@ -8,14 +8,14 @@ A location is a collection of its own; in a user's database nothing else is touc
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import logging
 import re
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from langgraph.store.base import BaseStore
 
@@ -29,18 +29,24 @@ from store_conformance.backends.base import (
     Mode,
     Opened,
     Snippet,
+    Spec,
 )
 from store_conformance.backends.engines.http_server import HttpServer, OwnServer
 from store_conformance.backends.engines.processes import stop_at_exit, stopped
 from store_conformance.backends.environment import setting
-from store_conformance.backends.vector.errors import EngineError, VectorStoreError, clean
+from store_conformance.backends.placing import Fresh
+from store_conformance.backends.vector.errors import EngineError, VectorStoreError
+from store_conformance.backends.vector.placing import Proof, new_name
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.contract import ALL, Capability, Location
+from store_conformance.contract.secrets import one_line, redact_text
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
 
 Make = Callable[[], VectorStore]
+Check = Callable[[VectorStore], None]
 
-PREFIX = "conformance"
-"""How the name of everything begins that a run makes in a database; letters only, as all of them take."""
 _REFUSED = re.compile("(?i)unauthorized|unauthenticated|forbidden")
 _TALKATIVE = ("httpx", "chromadb", "pinecone", "testcontainers")
 """Loggers that tell of every request at INFO."""
@@ -57,14 +63,16 @@ class _Closing:
 
 
 @contextmanager
-def _open_sync(make: Make) -> Iterator[BaseStore]:
+def _open_sync(make: Make, check: Check) -> Iterator[BaseStore]:
     with make() as store:
+        check(store)
         yield store
 
 
 @asynccontextmanager
-async def _open_async(make: Make) -> AsyncIterator[BaseStore]:
+async def _open_async(make: Make, check: Check) -> AsyncIterator[BaseStore]:
     async with make() as store:
+        await asyncio.to_thread(check, store)
         yield store
 
 
@@ -107,6 +115,9 @@ class VectorBackend(Backend):
         self._server: OwnServer | None = None
         self._version: str | None = None
         self._named: set[str] = set()
+        """What this run has made, after it was shown that it was not there before."""
+        self._fresh = Fresh()
+        self._looker: VectorStore | None = None
         self._closing = _Closing(self)
 
     def _best(self) -> Deployment:
@@ -139,7 +150,7 @@ class VectorBackend(Backend):
         """A server in a container of ``IMAGE``, not yet started."""
         raise NotImplementedError
 
-    def store(self, at: Location, index: Any, ttl: Any) -> VectorStore:
+    def store(self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None) -> VectorStore:
         """The store at a location; ``at.url`` is None where it is embedded."""
         raise NotImplementedError
 
@@ -173,10 +184,12 @@ class VectorBackend(Backend):
             except Exception as error:  # noqa: BLE001  (an answer, not a failure)
                 if isinstance(error, EngineError):
                     return self._not(error.what, error.hint)
-                said = clean(error, self._key) or type(error).__name__
+                said = one_line(error, (self._key,)) or type(error).__name__
                 if _REFUSED.search(said) or getattr(error, "status_code", None) in (401, 403):
-                    return self._not(f"{clean(self._url)} refused us: {said}", self._key_hint())
-                problem = f"no answer from {clean(self._url)}: {said}"
+                    return self._not(
+                        f"{redact_text(self._url)} refused us: {said}", self._key_hint()
+                    )
+                problem = f"no answer from {redact_text(self._url)}: {said}"
                 return self._not(problem, f"see whether the server runs; {self._key_hint()}")
         return Availability(True, self.deployment, self.describe())
 
@@ -230,6 +243,9 @@ class VectorBackend(Backend):
 
     def tidy(self) -> None:
         """Remove whatever this run made in the user's own database; in ours all goes with the server."""
+        looker, self._looker = self._looker, None
+        if looker is not None:
+            looker.close()
         for name in sorted(self._named):
             with contextlib.suppress(Exception):  # the server may be gone, and the data with it
                 if self.deployment is Deployment.URL:
@@ -258,35 +274,72 @@ class VectorBackend(Backend):
     def location(self, *, durable: bool = False) -> Location:
         """As the base says; a server always keeps its data on the disk."""
         self.start()
-        name = f"{PREFIX}{uuid.uuid4().hex[:16]}"
+        name = new_name()
         path = (self.disk if durable else self.root) / name
         path.mkdir(parents=True)
+        at = Location(path=path, url=self.url, name=name)
+        if self.url is not None:
+            # Whoever opens it first, another process perhaps: until now nothing has this name.
+            self._look(at)
         self._named.add(name)
-        return Location(path=path, url=self.url, name=name)
+        self._fresh.add(name)
+        return at
+
+    def _look(self, at: Location) -> None:
+        """Prove a place that nobody has opened, by a store that is kept for looking."""
+        proof = Proof(self.name, at.name, fresh=lambda: True)
+        for again in (False, True):
+            if self._looker is None:
+                self._looker = self.store(at, None, None)
+            try:
+                proof.before(self._looker)
+            except VectorStoreError as error:
+                self._looker.close()
+                self._looker = None
+                if again:  # the engine may have been killed since the last look
+                    raise EngineUnavailableError(self.name, str(error)) from error
+            else:
+                return
 
     def discard(self, at: Location) -> None:
-        if self.deployment is not Deployment.EMBEDDED:
+        # What was not shown to be ours stays, whatever its name is.
+        if self.deployment is not Deployment.EMBEDDED and at.name in self._named:
             with contextlib.suppress(Exception):  # what cannot go now goes when the run ends
                 self.drop(at.name)
                 self._named.discard(at.name)
+        self._fresh.forget(at.name)
         super().discard(at)
 
-    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Opened:
+    def open(
+        self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
+    ) -> Opened:
+        folder = at.path if self.url is None else None
+        proof = Proof(self.name, at.name, fresh=lambda: self._fresh.alone(at.name), folder=folder)
+
         def make() -> VectorStore:
             try:
-                return self.store(at, index, ttl)
+                store = self.store(at, index, ttl)
             except VectorStoreError as error:
                 raise BackendError(self.name, str(error)) from error
+            try:
+                self._fresh.enter(at.name)
+                proof.before(store)
+            except BaseException:
+                store.close()
+                raise
+            return store
 
-        return _open_sync(make) if mode == "sync" else _open_async(make)
+        opener = _open_sync if mode == Mode.SYNC else _open_async
+        return opener(make, proof.after)
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         """It holds the key: for the pipe to a child process, and for nothing that is kept."""
-        return {**super().spec(), "key": self._key}
+        self._fresh.handed_over()
+        return super().spec().with_details(key=self._key)
 
-    def attach(self, spec: dict[str, Any]) -> None:
-        self.deployment = Deployment(spec["deployment"])
-        self._url, self._key = spec["url"], spec.get("key")
+    def attach(self, spec: Spec) -> None:
+        self.deployment = spec.deployment
+        self._url, self._key = spec.url, spec.text("key")
         self._version = "attached"
         quiet_loggers()
 
@@ -299,7 +352,7 @@ class VectorBackend(Backend):
             return Snippet(
                 tuple(imports),
                 f"{kind.__name__}.from_path(tempfile.mkdtemp(){{args}})",
-                awaits=mode == "async",
+                awaits=mode == Mode.ASYNC,
             )
         environment = {self.URL_VARIABLE: str(self.url)}
         given = self._connection_words()
@@ -310,7 +363,7 @@ class VectorBackend(Backend):
             (*imports, "import os"),
             f'{kind.__name__}.from_url(os.environ["{self.URL_VARIABLE}"], '
             f'collection="{at.name}"{given}{{args}})',
-            awaits=mode == "async",
+            awaits=mode == Mode.ASYNC,
             environment=environment,
         )
 

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from langgraph.store.base import IndexConfig, TTLConfig
 
 from store_conformance.backends.vector.chroma_rows import (
     cosines,
@@ -39,13 +37,15 @@ from store_conformance.backends.vector.driver import (
     Touch,
     Where,
 )
-from store_conformance.backends.vector.errors import EngineError, ForeignCollectionError, clean
+from store_conformance.backends.vector.errors import Asking, EngineError, ForeignCollectionError
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.backends.vector.versions import require
+from store_conformance.contract.secrets import redact_text
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
+    from langgraph.store.base import IndexConfig, TTLConfig
 
 MADE_BY = "langgraph-vector-store"
 LAYOUT = 2
@@ -102,7 +102,7 @@ class ChromaDriver:
     ) -> None:
         self._connect = connect
         self._name = collection
-        self._secrets = tuple(secrets)
+        self._asking = Asking(self.engine, _hint, tuple(secrets))
         self._lock = threading.Lock()
         self._client: ClientAPI | None = None
         self._opened: Collection | None = None
@@ -118,10 +118,18 @@ class ChromaDriver:
 
     # Schema
 
+    def holds(self, name: str) -> bool:
+        """Whether there is a collection of this name; makes nothing."""
+        with self._asking("look for a collection"), self._lock:
+            if self._client is None:
+                self._client = self._connect()
+            return self._get(name) is not None
+
     def ensure_schema(self, dims: int | None) -> int | None:
         with self._asking("open the collection"), self._lock:
             if self._client is None:
                 self._client = self._connect()
+            if self._opened is None:
                 require(self.engine, str(self._client.get_version()), OLDEST_SERVER)
             collection = self._get(self._name) or self._create(self._name, dims)
             existing = self._ours(collection)
@@ -311,24 +319,15 @@ class ChromaDriver:
     def namespaces(self, where: Where) -> list[str]:
         raise NotImplementedError("Chroma cannot list the values of a field")
 
-    @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
-        """The client's errors as ours; it raises a plain ValueError where a server is not there."""
-        try:
-            yield
-        except (EngineError, ForeignCollectionError):
-            raise
-        except Exception as error:  # noqa: BLE001  (whatever it is, it is the engine's)
-            text = clean(error, *self._secrets) or type(error).__name__
-            if "does not exist" in text or "NotFound" in type(error).__name__:
-                hint = (
-                    "the collection was removed or rebuilt while the store was open; open it again"
-                )
-            elif any(sign in text.lower() for sign in ("unauthorized", "forbidden", "401", "403")):
-                hint = "check the credentials"
-            else:
-                hint = "see whether the server runs and is reachable, then try again"
-            raise EngineError(self.engine, f"could not {what}: {text}", hint) from None
+
+def _hint(error: Exception) -> str:
+    """The client raises a plain ValueError where a server is not there."""
+    said = str(error)
+    if "does not exist" in said or "NotFound" in type(error).__name__:
+        return "the collection was removed or rebuilt while the store was open; open it again"
+    if any(sign in said.lower() for sign in ("unauthorized", "forbidden", "401", "403")):
+        return "check the credentials"
+    return "see whether the server runs and is reachable, then try again"
 
 
 class ChromaStore(VectorStore):
@@ -339,7 +338,8 @@ class ChromaStore(VectorStore):
     >>> with ChromaStore.from_path("memories", index={"dims": 384, "embed": embed}) as store: ...
 
     Neighbours are approximate.  A folder is for one process: a second one that has it open misses
-    what the first writes, without an error; several processes need the server.
+    what the first writes, without an error; several processes need the server.  The server refuses
+    requests over 40 MiB, so an item has at most 36 MB.
     """
 
     @classmethod
@@ -352,10 +352,16 @@ class ChromaStore(VectorStore):
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
     ) -> ChromaStore:
-        """A store on a server; ``headers`` carry whatever a proxy in front of it asks for."""
+        """
+        A store on a server; ``headers`` carry whatever a proxy in front of it asks for.
+
+        Raises ``ValueError`` for a URL that is not one of HTTP.
+        """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"a Chroma URL looks like http://127.0.0.1:8000, got {clean(url)!r}.")
+            raise ValueError(
+                f"a Chroma URL looks like http://127.0.0.1:8000, got {redact_text(url)!r}."
+            )
         ssl = parts.scheme == "https"
 
         def connect() -> ClientAPI:

@@ -186,6 +186,9 @@ class Driver(Protocol):
     Calls return when the engine has acknowledged, and what was acknowledged is seen by the next call
     of any client.  An engine that does not answer raises ``EngineError``; a driver does not retry
     writes.  Empty input is answered without a request.
+
+    A vector is a sequence of ``dims`` finite floats, of any length but never empty; times are microseconds
+    since 1970 (UTC).  tests/driver_checks.py checks each driver for all of this.
     """
 
     engine: str
@@ -208,10 +211,10 @@ class Driver(Protocol):
         """Write whole rows, ids distinct, at most ``limits`` big; ``heads`` holds those that existed."""
 
     def heads(self, ids: Sequence[str]) -> dict[str, Head]:
-        """The heads of the rows that exist."""
+        """The heads of the rows that exist, by id; at most ``limits.ids_per_fetch`` are asked for."""
 
     def fetch(self, ids: Sequence[str]) -> dict[str, StoredRow]:
-        """The rows that exist."""
+        """The rows that exist, by id; at most ``limits.ids_per_fetch`` are asked for."""
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove rows with their vectors; an id that does not exist is fine."""
@@ -229,7 +232,7 @@ class Driver(Protocol):
 
     def query(self, vector: Sequence[float], where: Where, limit: int) -> list[Hit]:
         """
-        The nearest rows that have a vector, best first, full when there are that many.
+        The nearest rows that have a vector, best first by cosine similarity; ``limit`` of them if there are.
 
         ``where`` is applied before the nearest are chosen, ``where.conditions`` as far as pushed down.
         To see more, the store asks again with a larger ``limit``.

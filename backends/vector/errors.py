@@ -2,20 +2,17 @@
 What can go wrong between the store and its engine, each said in one line with a hint.
 
 The messages never hold a URL with a password, a key, or an exception text of a client library that
-was not cleaned first (``clean``).  The classes are dataclasses but not frozen: Python itself sets
+was not cleaned first (``one_line``).  The classes are dataclasses but not frozen: Python itself sets
 attributes of an exception while it travels.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
-_SECRETS = re.compile(
-    r"(?i)((?:api[-_ ]?key|authorization|password|token|secret)[\"']?\s*[:=]\s*[\"']?(?:bearer\s+)?|bearer\s+)"
-    r"([^\s\"',;&)]+)"
-)
+from store_conformance.contract.secrets import one_line
 
 
 class VectorStoreError(Exception):
@@ -82,11 +79,25 @@ class ForeignCollectionError(VectorStoreError):
         )
 
 
-def clean(text: object, *secrets: str | None) -> str:
-    """One line of a foreign error text, without credentials and the secrets that are known."""
-    line = " ".join(str(text).split())
-    for secret in secrets:
-        if secret:
-            line = line.replace(secret, "***")
-    line = _SECRETS.sub(r"\1***", _CREDENTIALS.sub("***@", line))
-    return line if len(line) <= 300 else line[:297] + "..."
+@dataclass(frozen=True)
+class Asking:
+    """
+    What a client library raises, as an ``EngineError``: ``with asking("write"): client.upsert(...)``.
+
+    ``hint`` says what to do about an exception; ``secrets`` are kept out of the message.  The errors of
+    this module pass as they are.
+    """
+
+    engine: str
+    hint: Callable[[Exception], str]
+    secrets: tuple[str | None, ...] = ()
+
+    @contextmanager
+    def __call__(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except VectorStoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever the client raises)
+            cause = one_line(error, self.secrets) or type(error).__name__
+            raise EngineError(self.engine, f"could not {what}: {cause}", self.hint(error)) from None

@@ -9,14 +9,12 @@ reached the write's log sequence number, which is waited for, up to a limit.
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from langgraph.store.base import IndexConfig, TTLConfig
-
+from store_conformance.backends.polling import wait_until
 from store_conformance.backends.vector.driver import (
     Abilities,
     HasToken,
@@ -31,16 +29,16 @@ from store_conformance.backends.vector.driver import (
     Where,
 )
 from store_conformance.backends.vector.errors import (
+    Asking,
     EngineError,
     ForeignCollectionError,
     LimitExceededError,
-    VectorStoreError,
-    clean,
 )
 from store_conformance.backends.vector.pinecone_indexes import (
     connect,
     dense_dimension,
     describe_index,
+    indexes_of,
 )
 from store_conformance.backends.vector.pinecone_rows import (
     all_of,
@@ -52,6 +50,7 @@ from store_conformance.backends.vector.pinecone_rows import (
 from store_conformance.backends.vector.store import VectorStore
 
 if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
     from pinecone import Index, Pinecone
 
 MARKER = {"made_by": "langgraph-vector-store", "layout": 1}
@@ -101,7 +100,7 @@ class PineconeDriver:
         self._namespace = namespace
         self._deployment = dict(deployment or DEPLOYMENT)
         self._visible_within = visible_within
-        self._secret = secret
+        self._asking = Asking(self.engine, _hint, (secret,))
         self._client: Pinecone | None = None
         self._opened: Index | None = None
         self._dimension = _NO_VECTORS
@@ -114,12 +113,43 @@ class PineconeDriver:
         return self._opened
 
     def close(self) -> None:
-        opened, self._opened, self._client = self._opened, None, None
-        if opened is not None:
-            with suppress(Exception):  # closing: there is nobody left to tell
-                opened.close()
+        opened, client = self._opened, self._client
+        self._opened = self._client = None
+        for each in (opened, client):  # each has connections of its own
+            if each is not None:
+                with suppress(Exception):  # closing: there is nobody left to tell
+                    each.close()
 
     # Schema
+
+    def holds(self, name: str) -> bool:
+        """
+        Whether there is an index of this name, or, of a store in a namespace, rows in one of this name.
+        """
+        from pinecone import NotFoundError
+
+        with self._asking("look for an index"):
+            if self._client is None:
+                self._client = self._connect()
+            if self._namespace:
+                indexes = indexes_of(self._client, self._name)
+                return any(self._has_rows(index, name) for index in indexes)
+            try:
+                self._client.indexes.describe(name)
+            except NotFoundError:
+                return False
+            return True
+
+    def _has_rows(self, name: str, namespace: str) -> bool:
+        """Whether an index has anything in a namespace, of whomever."""
+        assert self._client is not None
+        model = self._client.indexes.describe(name)
+        vector = [1.0] + [0.0] * ((dense_dimension(model) or 1) - 1)
+        index = self._client.index(host=model.host)
+        try:
+            return bool(index.query(vector=vector, top_k=1, namespace=namespace).matches)
+        finally:
+            index.close()
 
     def ensure_schema(self, dims: int | None) -> int | None:
         with self._asking("open the index"):
@@ -258,28 +288,29 @@ class PineconeDriver:
 
     def _settle(self, committed: int | None) -> None:
         """Wait until searches see this write; later ones imply earlier ones."""
-        deadline = time.monotonic() + self._visible_within
-        pause = 0.005
-        while committed is not None and self._reached < committed:
-            answer = self._index.query(
-                vector=self._record("", {})["values"], top_k=1, namespace=self._namespace,
-                filter={"k": {"$eq": _CLOCK}},
-            )  # fmt: skip
-            info = answer.response_info
-            reached = info.lsn_reconciled if info else None
-            if reached is None:
-                return  # a service that does not tell has nothing to wait for
-            self._reached = max(self._reached, reached)
-            if self._reached >= committed:
-                return
-            if time.monotonic() > deadline:
-                raise EngineError(
-                    self.engine,
-                    f"a write was accepted but not visible within {self._visible_within:g} s",
-                    "the index is behind; read again later, or allow more with visible_within",
-                )
-            time.sleep(pause)
-            pause = min(pause * 2, 0.5)
+        if committed is not None and not wait_until(
+            lambda: self._shows(committed), self._visible_within, pause=0.005, longest=0.5
+        ):
+            raise EngineError(
+                self.engine,
+                f"a write was accepted but not visible within {self._visible_within:g} s",
+                "the index is behind; read again later, or allow more with visible_within",
+            )
+
+    def _shows(self, committed: int) -> bool:
+        """Whether searches see the write of that number; a service that does not tell is believed."""
+        if self._reached >= committed:
+            return True
+        answer = self._index.query(
+            vector=self._record("", {})["values"], top_k=1, namespace=self._namespace,
+            filter={"k": {"$eq": _CLOCK}},
+        )  # fmt: skip
+        info = answer.response_info
+        reached = info.lsn_reconciled if info else None
+        if reached is None:
+            return True
+        self._reached = max(self._reached, reached)
+        return self._reached >= committed
 
     def heads(self, ids: Sequence[str]) -> dict[str, Head]:
         with self._asking("read by id"):
@@ -358,23 +389,18 @@ class PineconeDriver:
     def namespaces(self, where: Where) -> list[str]:
         raise NotImplementedError  # the store keeps rows for them
 
-    @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
-        """The SDK's errors as ours, without the key."""
-        try:
-            yield
-        except VectorStoreError:
-            raise
-        except Exception as error:  # noqa: BLE001  (whatever the SDK raises)
-            status = getattr(error, "status_code", None)
-            hint = {
-                401: "check the API key",
-                403: "check what the API key may do, and the limits of your plan",
-                404: "the index was removed while the store was open; open it again",
-                429: "the plan's rate limit is reached; try again later",
-            }.get(status or 0, "see whether the service is reachable, then try again")
-            cause = clean(error, self._secret) or type(error).__name__
-            raise EngineError(self.engine, f"could not {what}: {cause}", hint) from None
+
+_HINTS = {
+    401: "check the API key",
+    403: "check what the API key may do, and the limits of your plan",
+    404: "the index was removed while the store was open; open it again",
+    429: "the plan's rate limit is reached; try again later",
+}
+
+
+def _hint(error: Exception) -> str:
+    status = getattr(error, "status_code", None) or 0
+    return _HINTS.get(status, "see whether the service is reachable, then try again")
 
 
 class PineconeStore(VectorStore):
@@ -384,7 +410,8 @@ class PineconeStore(VectorStore):
     >>> with PineconeStore.from_index("memories", api_key=key, index={...}) as store: ...
 
     The index is made if it is not there, with the dimensions of the index configuration.  A value
-    with its index fields has at most 40 KB.  Every write waits until searches see it.
+    with its index fields has at most 40 KB (40,960 bytes of metadata a record, Pinecone's own limit), else
+    ``LimitExceededError`` is raised.  Every write waits until searches see it.
     """
 
     @classmethod
@@ -405,6 +432,8 @@ class PineconeStore(VectorStore):
         A store in the index of this name; nothing is connected before ``setup`` or the first use.
 
         ``host`` is the control plane's, for an emulator.  ``deployment`` says where an index is made.
+        ``timeout`` is in seconds, for each request; ``visible_within`` seconds after an acknowledged write
+        ``EngineError`` is raised if searches do not see it.
         """
 
         def open_client() -> Pinecone:

@@ -15,8 +15,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from langgraph.store.base import IndexConfig, TTLConfig
-
 from store_conformance.backends.vector.driver import (
     Abilities,
     HasToken,
@@ -31,7 +29,7 @@ from store_conformance.backends.vector.driver import (
     Touch,
     Where,
 )
-from store_conformance.backends.vector.errors import EngineError, ForeignCollectionError, clean
+from store_conformance.backends.vector.errors import Asking, ForeignCollectionError
 from store_conformance.backends.vector.qdrant_points import Point, Points, points_of, to_model
 from store_conformance.backends.vector.qdrant_rows import (
     FIELDS,
@@ -43,8 +41,10 @@ from store_conformance.backends.vector.qdrant_rows import (
     to_row,
 )
 from store_conformance.backends.vector.store import VectorStore
+from store_conformance.backends.vector.versions import require
 
 if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
     from qdrant_client import QdrantClient
 
 VECTOR = "text"
@@ -114,12 +114,19 @@ class QdrantDriver:
 
     # Schema
 
+    def holds(self, name: str) -> bool:
+        """Whether there is a collection of this name; makes nothing."""
+        with self._asking("look for a collection"):
+            client = self._client
+            with self._turn:
+                return bool(client.collection_exists(name))
+
     def ensure_schema(self, dims: int | None) -> int | None:
         with self._asking("open the collection"):
             client = self._client
             with self._turn:
                 if not _is_local(client):
-                    self._check_version(client.info().version)
+                    require(self.engine, client.info().version, OLDEST_SERVER)
                 if not client.collection_exists(self._collection):
                     self._create(dims)
                 existing = self._checked()
@@ -127,14 +134,6 @@ class QdrantDriver:
                     self._add_vectors(dims)
                     existing = dims
                 return existing
-
-    def _check_version(self, version: str) -> None:
-        parts = tuple(int(part) for part in version.split("-")[0].split(".")[:2])
-        if parts < OLDEST_SERVER:
-            oldest = ".".join(map(str, OLDEST_SERVER))
-            raise EngineError(
-                self.engine, f"the server is version {version}, too old", f"use {oldest} or newer"
-            )
 
     def _create(self, dims: int | None) -> None:
         vectors = {} if dims is None else {VECTOR: cosine_of(dims)}
@@ -241,24 +240,21 @@ class QdrantDriver:
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
         """One call at a time in local mode, and the client's errors as ours."""
-        try:
+        # Made for each call: kept, it would hold the driver in a circle of references.
+        with Asking(self.engine, self._hint, (self._secret,))(what):
             self._connected()  # also decides whether calls take turns
             with self._turn:
                 yield
-        except (EngineError, ForeignCollectionError):
-            raise
-        except Exception as error:  # noqa: BLE001  (whatever it is, it is the engine's)
-            status = getattr(error, "status_code", None)
-            if status in (401, 403) or "UNAUTHENTICATED" in str(error):
-                hint = "check the API key"
-            elif status == 404:
-                hint = "the collection was removed while the store was open; open it again"
-            elif self._made is not None and _is_local(self._made[0]):
-                hint = "see whether another process has this folder open"
-            else:
-                hint = "see whether the server runs and is reachable, then try again"
-            cause = clean(error, self._secret) or type(error).__name__
-            raise EngineError(self.engine, f"could not {what}: {cause}", hint) from None
+
+    def _hint(self, error: Exception) -> str:
+        status = getattr(error, "status_code", None)
+        if status in (401, 403) or "UNAUTHENTICATED" in str(error):
+            return "check the API key"
+        if status == 404:
+            return "the collection was removed while the store was open; open it again"
+        if self._made is not None and _is_local(self._made[0]):
+            return "see whether another process has this folder open"
+        return "see whether the server runs and is reachable, then try again"
 
 
 class QdrantStore(VectorStore):
@@ -268,7 +264,9 @@ class QdrantStore(VectorStore):
     >>> with QdrantStore.from_url("http://127.0.0.1:6333", api_key=key) as store: ...
     >>> with QdrantStore.from_path("memories", index={"dims": 384, "embed": embed}) as store: ...
 
-    A server finds approximate neighbours once a collection has grown past its indexing threshold.
+    A server finds approximate neighbours once a collection has grown past its indexing threshold; it refuses
+    requests over 32 MiB, so an item with its vector has at most 30 MB (the server's
+    ``max_request_size_mb``).
     """
 
     @classmethod
@@ -284,7 +282,11 @@ class QdrantStore(VectorStore):
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
     ) -> QdrantStore:
-        """A store on a server; nothing is connected before ``setup`` or the first operation."""
+        """
+        A store on a server; nothing is connected before ``setup`` or the first operation.
+
+        ``timeout`` is in seconds, for each request.
+        """
 
         def open_client() -> QdrantClient:
             return connect(

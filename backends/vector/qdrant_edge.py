@@ -13,12 +13,9 @@ import shutil
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from langgraph.store.base import IndexConfig, TTLConfig
 
 from store_conformance.backends.vector.driver import (
     Abilities,
@@ -34,7 +31,7 @@ from store_conformance.backends.vector.driver import (
     Touch,
     Where,
 )
-from store_conformance.backends.vector.errors import EngineError, ForeignCollectionError, clean
+from store_conformance.backends.vector.errors import Asking, EngineError, ForeignCollectionError
 from store_conformance.backends.vector.qdrant_points import Filter, Point
 from store_conformance.backends.vector.qdrant_rows import (
     FIELDS,
@@ -46,6 +43,7 @@ from store_conformance.backends.vector.qdrant_rows import (
 from store_conformance.backends.vector.store import VectorStore
 
 if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
     from qdrant_edge import EdgeShard
 
 VECTOR = "text"
@@ -71,6 +69,7 @@ class QdrantEdgeDriver:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._asking = Asking(self.engine, _hint)
         self._lock = threading.Lock()
         self._opened: EdgeShard | None = None
 
@@ -247,21 +246,11 @@ class QdrantEdgeDriver:
                 return [str(hit.value) for hit in hits]
             limit *= 8
 
-    @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except (EngineError, ForeignCollectionError):
-            raise
-        except Exception as error:  # noqa: BLE001  (whatever it is, it is the engine's)
-            cause = clean(error) or type(error).__name__
-            locked = "WouldBlock" in cause
-            hint = (
-                "another store has this folder open; close it, or use a Qdrant server"
-                if locked
-                else "see whether the folder can be written to and the disk has room"
-            )
-            raise EngineError(self.engine, f"could not {what}: {cause}", hint) from None
+
+def _hint(error: Exception) -> str:
+    if "WouldBlock" in str(error):
+        return "another store has this folder open; close it, or use a Qdrant server"
+    return "see whether the folder can be written to and the disk has room"
 
 
 def _mark(folder: Path, facts: Mapping[str, Any]) -> None:
@@ -317,7 +306,8 @@ class QdrantEdgeStore(VectorStore):
 
     >>> with QdrantEdgeStore.from_path("memories", index={"dims": 384, "embed": embed}) as store: ...
 
-    Searches compare all vectors that the filter leaves, which is exact.  A folder is for one process.
+    Searches compare all vectors that the filter leaves, which is exact.  A folder is for one process: it is
+    locked, and a second one gets ``EngineError``.
     """
 
     @classmethod

@@ -50,13 +50,23 @@ class VectorStore(BaseStore):
     It is a context manager, ``with`` and ``async with``, and may be used without either if ``close``
     is called at the end.  ``setup`` is called by the first operation that needs it.
 
-    A batch sees what was there before it, keeps the last write of each key, and is refused as a whole
-    before anything is written if one operation is invalid or one text cannot be embedded.  The async
-    methods await the embedder's own async methods and talk to the engine from threads.
+    ``index`` is LangGraph's ``IndexConfig``: ``dims`` numbers a vector, ``embed`` makes lists of as many
+    floats of texts, ``fields`` are paths into a value (``$``, the whole of it, if there are none).  ``ttl``
+    is its ``TTLConfig``: ``default_ttl`` and ``sweep_interval_minutes`` in minutes.
 
-    Scores are cosine similarities.  Without a query items come in the engine's own fixed order.  Items
-    without vectors (``index=False``) are not found by a query.  An expired item stays visible until it
-    is swept, unless ``omit_expired`` is set.
+    A batch sees what was there before it, keeps the last write of each key, and is refused as a whole
+    before anything is written if one operation is invalid or one text cannot be embedded (rules O2 to O4
+    and V13 of docs/CONTRACT.md).  The async methods await the embedder's own async methods and talk to
+    the engine from threads.
+
+    Scores are cosine similarities, -1 to 1 (V5).  Without a query items come in the engine's own fixed order
+    (S6).  Items without vectors (``index=False``) are not found by a query (V8).  An expired item stays
+    visible until it is swept (T6), unless ``omit_expired`` is set (T5).
+
+    Raises, all of them ``VectorStoreError``: ``EngineError`` where the engine does not answer or refuses,
+    with a hint; ``LimitExceededError`` for what it cannot hold, and nothing was written;
+    ``DimensionMismatchError`` and ``ForeignCollectionError`` at ``setup`` for a collection that was made with
+    another embedder or by something else.  ``ValueError`` for a configuration without usable ``dims``.
     """
 
     supports_ttl = True

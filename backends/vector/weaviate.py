@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from langgraph.store.base import IndexConfig, TTLConfig
-
+from store_conformance.backends.polling import wait_until
 from store_conformance.backends.vector.driver import (
     Abilities,
     HasToken,
@@ -31,7 +29,7 @@ from store_conformance.backends.vector.driver import (
     Touch,
     Where,
 )
-from store_conformance.backends.vector.errors import EngineError, VectorStoreError, clean
+from store_conformance.backends.vector.errors import Asking, EngineError
 from store_conformance.backends.vector.rest import Rest
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.backends.vector.versions import require
@@ -40,6 +38,7 @@ from store_conformance.backends.vector.weaviate_rows import FIELDS, sliced, to_f
 from store_conformance.backends.vector.weaviate_schema import create, description, known_dims
 
 if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
     from weaviate import WeaviateClient
     from weaviate.collections import Collection
 
@@ -83,7 +82,7 @@ class WeaviateDriver:
         self._connect = connect
         # The server would write the first letter so anyway, and find either spelling.
         self._name = collection[0].upper() + collection[1:]
-        self._secret = secret
+        self._errors = Asking(self.engine, _hint, (secret,))
         self._lock = threading.Lock()
         self._made: WeaviateClient | None = None
         self._objects = Objects(self._name, rest)
@@ -117,6 +116,11 @@ class WeaviateDriver:
 
     # Schema
 
+    def holds(self, name: str) -> bool:
+        """Whether there is a collection of this name; makes nothing."""
+        with self._asking("look for a collection"):
+            return bool(self._client.collections.exists(name[0].upper() + name[1:]))
+
     def ensure_schema(self, dims: int | None) -> int | None:
         with self._asking("open the collection"):
             require(self.engine, str(self._client.get_meta().get("version", "")), OLDEST_SERVER)
@@ -133,16 +137,22 @@ class WeaviateDriver:
 
     def _wait_until_usable(self) -> None:
         """A collection just made by another process is in the schema before it can be read."""
-        deadline = time.monotonic() + _USABLE_SECONDS
-        while True:
+
+        def usable() -> bool:
             try:
                 self._page(to_filter(Where()), 1, 0)
             except Exception as error:
-                if "non-existing index" not in str(error) or time.monotonic() > deadline:
+                if "non-existing index" not in str(error):
                     raise
-                time.sleep(0.02)
-            else:
-                return
+                return False
+            return True
+
+        if not wait_until(usable, _USABLE_SECONDS, pause=0.02):
+            raise EngineError(
+                self.engine,
+                f"collection {self._name!r} is in the schema and cannot be read",
+                "see the server's log",
+            )
 
     # Rows
 
@@ -261,24 +271,24 @@ class WeaviateDriver:
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
-        """The client's errors as ours, without the key."""
-        try:
-            yield
-        except VectorStoreError:
-            raise
-        except Exception as error:  # noqa: BLE001  (whatever the client raises)
-            status = getattr(error, "status_code", None)
-            said = str(error)
-            if _UNREACHABLE.search(said):
-                self.close()
-            if status in (401, 403) or re.search("(?i)unauthenticated|unauthorized|401", said):
-                hint = "check the API key"
-            elif "could not find class" in said:
-                hint = "the collection was removed while the store was open; open it again"
-            else:
-                hint = "see whether the server runs and is reachable, then try again"
-            cause = clean(said, self._secret) or type(error).__name__
-            raise EngineError(self.engine, f"could not {what}: {cause}", hint) from None
+        """The client's errors as ours, and a new connection after one that was lost."""
+        with self._errors(what):
+            try:
+                yield
+            except Exception as error:
+                if _UNREACHABLE.search(str(error)):
+                    self.close()
+                raise
+
+
+def _hint(error: Exception) -> str:
+    said = str(error)
+    refused = getattr(error, "status_code", None) in (401, 403)
+    if refused or re.search("(?i)unauthenticated|unauthorized|401", said):
+        return "check the API key"
+    if "could not find class" in said:
+        return "the collection was removed while the store was open; open it again"
+    return "see whether the server runs and is reachable, then try again"
 
 
 class WeaviateStore(VectorStore):
@@ -288,7 +298,8 @@ class WeaviateStore(VectorStore):
     >>> with WeaviateStore.from_url("http://127.0.0.1:8080", index={...}) as store: ...
 
     Searches whose prefix and filter leave at most 40,000 vectors are exact; beyond that the server
-    finds approximate neighbours.
+    finds approximate neighbours.  Limit and offset of a semantic search reach 10,000 items together, which is
+    the server's QUERY_MAXIMUM_RESULTS; beyond it ``LimitExceededError`` is raised.
     """
 
     @classmethod
@@ -307,6 +318,8 @@ class WeaviateStore(VectorStore):
         A store on a server; nothing is connected before ``setup`` or the first operation.
 
         ``grpc`` is ``host:port`` of the gRPC side, the URL's host and port 50051 if not given.
+        ``timeout`` is in seconds, for each request.  Raises ``ValueError`` for a collection's name that
+        Weaviate would not take.
         """
 
         def open_client() -> WeaviateClient:

@@ -1,3 +1,3 @@
 """
-Latency of the store's calls: ``pytest --pyargs store_conformance.benchmarks --backend NAME``.
+Latency of the store's calls: ``pytest --pyargs store_conformance.benchmarks --conformance-backend NAME``.
 """

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 
-from store_conformance.contract import Capability, Location
+from store_conformance.contract import Capability, Location, Mode
+from store_conformance.contract.observations import LatencyFacts
 from store_conformance.contract.records import Measurement
 from store_conformance.corpus import LABELS, load_corpus
 from store_conformance.embedding import embedder_from_name, shared_embedder, spec_of
-from store_conformance.harness.case import Mode
 from store_conformance.harness.compat import BaseStore, PutOp
 from store_conformance.harness.errors import UnverifiedError
 from store_conformance.harness.journal import Journal
@@ -42,8 +42,8 @@ OPERATIONS = (
     "list_namespaces",
     "delete",
 )
-ROUNDS = 120
-"""Enough for a p99, which needs 100 samples."""
+ROUNDS = 100
+"""As many as a p99 needs samples."""
 WARM_UP = 5
 EACH_BATCH = 6
 """One batch put in so many rounds: it takes as long as many single calls."""
@@ -83,9 +83,11 @@ class Measured:
             unit="s",
             case="benchmarks::latency",
             facts={
-                "n_items": self.items,
-                "ops_per_call": BATCH if operation == "batch_put" else 1,
-                "rounds": self.rounds,
+                **LatencyFacts(
+                    n_items=self.items,
+                    ops_per_call=BATCH if operation == "batch_put" else 1,
+                    rounds=self.rounds,
+                ).to_dict(),
                 **self.facts,
             },
             samples=samples,
@@ -241,7 +243,7 @@ def _measure(backend: Backend, mode: Mode, settings: Settings) -> Measured:
             _check_filled(store, workload)
             gc.collect()
             embedder.reset()
-            if mode == "async":
+            if mode == Mode.ASYNC:
                 loop_thread.run(_adrive(store.raw, samples))
             else:
                 _drive(store.raw, samples)

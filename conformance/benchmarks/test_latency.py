@@ -12,18 +12,17 @@ from typing import Any
 import pytest
 
 from store_conformance.benchmarks._measure import OPERATIONS, Measured, embedding_samples, measure
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, Mode
 from store_conformance.contract.records import Measurement
 from store_conformance.contract.secrets import redact_text
-from store_conformance.harness.case import Mode
 from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.loops import HungError
 from store_conformance.harness.text import shorten
 from store_conformance.pytest_plugin.cases import carry, session_of
 
 _MODES: tuple[tuple[Mode, Capability], ...] = (
-    ("sync", Capability.SYNC),
-    ("async", Capability.ASYNC),
+    (Mode.SYNC, Capability.SYNC),
+    (Mode.ASYNC, Capability.ASYNC),
 )
 _DONE = pytest.StashKey[dict[tuple[str, Mode], "Measured | str"]]()
 

@@ -1,8 +1,55 @@
 """
-``python -m store_conformance.cli``.
+``python -m store_conformance.cli``, and what the installed command calls.
 """
 
-from store_conformance.cli.parsing import main
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+from store_conformance.cli.parsing import main as parse
+from store_conformance.runs.streams import make_output_patient
+
+
+def main() -> None:
+    """
+    Run the command and end the process with its exit code, whatever a store has left behind.
+    """
+    make_output_patient()
+    code = 0
+    try:
+        parse()
+    except SystemExit as ending:
+        code = _code(ending.code)
+    left = _left_behind()
+    if left:
+        print(
+            f"left running by a store, and ended with this command: {', '.join(left)}",
+            file=sys.stderr,
+        )
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if left:
+        # Python would wait for these threads, perhaps for ever; everything of ours is closed by now.
+        os._exit(code)
+    sys.exit(code)
+
+
+def _code(given: object) -> int:
+    if given is None:
+        return 0
+    if isinstance(given, int):
+        return given
+    print(given, file=sys.stderr)
+    return 1
+
+
+def _left_behind() -> list[str]:
+    """The threads for which Python would wait at its end."""
+    me = threading.main_thread()
+    return [f"thread {t.name!r}" for t in threading.enumerate() if t is not me and not t.daemon]
+
 
 if __name__ == "__main__":
     main()

@@ -5,48 +5,40 @@ What the commands do, free of the command line's parsing.
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from store_conformance.cli import reporting
+from store_conformance.cli.conclusion import conclude
+from store_conformance.contract import UserError
 from store_conformance.contract import groups as contract_groups
 from store_conformance.contract import rule as contract_rule
 from store_conformance.contract import rules as contract_rules
+from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
+from store_conformance.contract.secrets import redact_text
 from store_conformance.harness.settings import Settings
 from store_conformance.pytest_plugin import running
+from store_conformance.runs.folder import claimed_folder, prepare_folder
+from store_conformance.runs.options import RunOptions, pairs, session_from_options
 from store_conformance.runs.probing import missing_halves
 from store_conformance.runs.run_file import merge_runs, read_run
-from store_conformance.runs.session import (
-    RunOptions,
-    RunSession,
-    UsageError,
-    pairs,
-    session_from_options,
-)
+from store_conformance.runs.selection import Selection
+from store_conformance.runs.session import RunSession
+from store_conformance.runs.workers import usable_cores
 from store_conformance.suite.register import all_cases
 
 DEFAULT_BACKENDS = ("memory", "sqlite", "postgres")
 
 
-def prepare_folder(out: Path) -> Path:
-    """An existing, writable folder; raises ``UsageError`` before any work is done."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".writable"
-        probe.write_text("")
-        probe.unlink()
-    except OSError as error:
-        raise UsageError(
-            f"cannot write to {out} ({error.strerror}); give another folder with --out"
-        ) from None
-    return out
-
-
-def make_session(settings: Settings, **options: Any) -> RunSession:
+def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSession:
     """The session of a command's options; user-supplied stores are opened once, to fail early and clearly."""
-    from store_conformance.embedding import embedder_from_name
-    from store_conformance.harness.backends import FactoryBackend
+    from store_conformance.embedding.naming import embedder_factory
+    from store_conformance.harness.backends import SuppliedBackend
+    from store_conformance.runs.facts import corpus_facts
 
     named = bool(options["backend"] or options["store"])
     chosen = RunOptions(
@@ -66,12 +58,12 @@ def make_session(settings: Settings, **options: Any) -> RunSession:
     session = session_from_options(chosen)
     if not named:
         session.optional = frozenset(DEFAULT_BACKENDS)
-    embedder_from_name(settings.embed)
-    from store_conformance.runs.facts import corpus_facts
-
+    make_embedder = embedder_factory(settings.embed)
+    if measures or _embeds(session.selection):
+        make_embedder()
     corpus_facts(settings)
     for backend in session.backends.values():
-        if isinstance(backend, FactoryBackend):
+        if isinstance(backend, SuppliedBackend):
             backend.check(min(settings.timeout, 30.0))
             for lacking in missing_halves(backend, min(settings.timeout, 30.0)):
                 click.echo(
@@ -81,11 +73,24 @@ def make_session(settings: Settings, **options: Any) -> RunSession:
     return session
 
 
+def _embeds(selection: Selection) -> bool:
+    """Whether a selected case may use the run's embedder: those of the scenarios and restarts do."""
+    named = (*selection.groups, *(contract_rule(r).group for r in selection.rules))
+    return selection.everything or bool(selection.scenarios) or "E" in named
+
+
+def _load_what_follows(selection: Selection) -> None:
+    """Import the cases and the reports: engines take longer to start than that, and it is needed anyway."""
+    selection.cases()
+    reporting.load()
+
+
 def run(
     *,
     out: Path,
-    workers: int,
+    workers: int | None,
     bench: bool,
+    verbose: bool,
     confirm: bool,
     timeout: float,
     embed: str,
@@ -107,42 +112,45 @@ def run(
         histories=histories,
         confirm=confirm,
     )
-    session = make_session(settings, **options)
-    folder = prepare_folder(out)
-    result = running.execute(session, folder / "run.jsonl", workers=workers, bench=bench)
-    return conclude(result, session, folder)
+    session = make_session(settings, measures=bench, **options)
+    with claimed_folder(out) as folder:
+        result = running.execute(
+            session,
+            folder / "run.jsonl",
+            workers=workers,
+            bench=bench,
+            meanwhile=lambda: _load_what_follows(session.selection),
+        )
+        paths = reporting.write_reports(result, folder)
+    return conclude(result, session, folder, paths, _rule_alone(options), verbose=verbose)
 
 
 def bench(*, out: Path, items: int, embed: str, **options: Any) -> int:
     """The ``bench`` command; gives the exit code."""
-    session = make_session(Settings(items=items, embed=embed), **options)
-    folder = prepare_folder(out)
-    result = running.execute(session, folder / "run.jsonl", cases=False, bench=True)
-    write_reports(result, folder)
-    return running.EXIT_OK if result.measurements else running.EXIT_UNVERIFIED
+    session = make_session(Settings(items=items, embed=embed), measures=True, **options)
+    with claimed_folder(out) as folder:
+        result = running.execute(session, folder / "run.jsonl", cases=False, bench=True)
+        _say_written(reporting.write_reports(result, folder))
+    return EXIT_OK if result.measurements else EXIT_UNVERIFIED
 
 
-def conclude(result: Any, session: RunSession, folder: Path) -> int:
-    """Write the reports, print the summary and the gate; gives the exit code."""
-    from store_conformance.reports.terminal import print_summary
+def _rule_alone(options: dict[str, Any]) -> Callable[[str, str], str]:
+    """From a backend and a rule to the command that runs this rule alone, with the options of this run."""
+    words: list[str] = []
+    for name in ("declare", "deployment", "url", "name"):
+        words += [f"--{name}", redact_text(options[name])] if options.get(name) else []
+    for pair in options.get("option", ()):
+        words += ["--option", redact_text(pair)]
 
-    print_summary(result)
-    write_reports(result, folder)
-    gate = running.judge_run(result, session)
-    if gate.code:
-        click.echo(f"The gate does not hold: {len(gate.reasons)} reason(s).")
-        for reason in gate.reasons[:20]:
-            if reason.startswith("expectation"):
-                click.echo(f"  {reason}")
-    else:
-        click.echo("The gate holds.")
-    return gate.code
+    def command(backend: str, rule_id: str) -> str:
+        stores = [word for ref in options["store"] for word in ("--store", ref)]
+        which = stores if stores and backend not in options["backend"] else ["-b", backend]
+        return shlex.join(["store-conformance", "run", *which, *words, "--rule", rule_id])
+
+    return command
 
 
-def write_reports(result: Any, folder: Path, formats: tuple[str, ...] = ()) -> None:
-    from store_conformance.reports.write import write_reports as write
-
-    paths = write(result, folder, **({"formats": formats} if formats else {}))
+def _say_written(paths: Iterable[Path]) -> None:
     for path in paths:
         click.echo(f"wrote {path}")
 
@@ -150,16 +158,13 @@ def write_reports(result: Any, folder: Path, formats: tuple[str, ...] = ()) -> N
 def report(paths: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
     """The ``report`` command."""
     merged = merge_runs([read_run(p) for p in paths])
-    write_reports(merged, prepare_folder(out), formats)
+    _say_written(reporting.write_reports(merged, prepare_folder(out), formats))
 
 
 def diff(before: Path, after: Path) -> int:
     """The ``diff`` command; gives 1 if something newly fails."""
-    from store_conformance.reports.diff import compare, print_diff
-
-    change = compare(read_run(before), read_run(after))
-    print_diff(change)
-    return running.EXIT_FAILED if change.newly_failing else running.EXIT_OK
+    newly_failing = reporting.print_changes(read_run(before), read_run(after))
+    return EXIT_FAILED if newly_failing else EXIT_OK
 
 
 def export_memories(store: str, out: Path, *, option: tuple[str, ...], **where: Any) -> int:
@@ -182,10 +187,10 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> int:
 
     found = findings(read_run(run_path), finding)
     if not found:
-        raise UsageError(
-            f"no finding {finding!r} in {run_path}; give a rule or case id that failed there"
-            if finding
-            else f"{run_path} has no finding"
+        if finding is None:
+            raise UserError(f"{run_path} has no finding")
+        raise UserError(
+            f"no finding {finding!r} in {run_path}", "give a rule or case id that failed there"
         )
     for one in found:
         if out is None:
@@ -193,17 +198,23 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> int:
             click.echo(one.row.script or "# its calls do not make a script\n")
         else:
             click.echo(f"wrote {write_finding(one, prepare_folder(out))} ({one.status})")
-    return running.EXIT_OK if any(f.row.script for f in found) else running.EXIT_FAILED
+    return EXIT_OK if any(f.row.script for f in found) else EXIT_FAILED
 
 
 def self_test(
-    workers: int, seed: int, only: tuple[str, ...], own_rule: bool, quick: bool, as_json: bool
+    workers: int | None,
+    seed: int,
+    only: tuple[str, ...],
+    own_rule: bool,
+    quick: bool,
+    as_json: bool,
 ) -> int:
     """The ``self-test`` command; gives 1 unless the score is 100 % both ways."""
     from store_conformance.cli.self_test import self_test as judge_all
 
     judged = []
-    given: dict[str, Any] = {"workers": workers, "whole": not own_rule, "quick": quick}
+    processes = max(1, usable_cores() if workers is None else workers)
+    given: dict[str, Any] = {"workers": processes, "whole": not own_rule, "quick": quick}
     with running.interruptible():
         for one in judge_all(**given, seed=seed, only=only):
             judged.append(one)
@@ -222,7 +233,7 @@ def self_test(
         click.echo(
             f"{sum(bool(j.false_positives) for j in broken)} broken stores tripped a rule beyond their sin"
         )
-    return running.EXIT_FAILED if bad or not judged else running.EXIT_OK
+    return EXIT_FAILED if bad or not judged else EXIT_OK
 
 
 def _self_test_line(one: Any) -> str:

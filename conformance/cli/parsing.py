@@ -2,7 +2,10 @@
 ``store-conformance``: the command line.
 
 Exit codes: 0 the gate holds, 1 a rule failed or an expectation is stale, 2 wrong usage, 3 nothing could
-be verified, 65 a run file cannot be read.
+be verified, 65 a run file cannot be read, 130 interrupted.  Whatever is a `UserError` says its own.
+
+Each command imports what it needs when it is called: ``--help`` and a wrong option answer at once, and
+need neither pytest nor LangGraph.
 """
 
 from __future__ import annotations
@@ -12,19 +15,23 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
-from store_conformance.cli import commands
-from store_conformance.pytest_plugin.running import (
-    EXIT_DATA,
-    EXIT_FAILED,
-    EXIT_UNVERIFIED,
-    EXIT_USAGE,
-)
+from store_conformance.contract import UserError
+from store_conformance.contract.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _workers(context: click.Context, parameter: click.Parameter, given: str) -> int | None:
+    """A number of processes; ``auto`` comes out as ``None``."""
+    if given == "auto":
+        return None
+    if not given.isdecimal():
+        raise click.BadParameter(f"{given!r} is not a number of processes; write auto, 1, 2, ...")
+    return int(given)
 
 
 def _explain(func: F) -> F:
@@ -32,38 +39,29 @@ def _explain(func: F) -> F:
 
     @wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        from store_conformance.contract.secrets import redact_text
-        from store_conformance.harness.backends import BackendError, EngineUnavailableError
+        from store_conformance.harness.backends import VectorStoreError
         from store_conformance.harness.errors import HarnessError
-        from store_conformance.runs.run_file import MergeError, RunFileError
 
         try:
             return func(*args, **kwargs)
         except KeyboardInterrupt:
             click.echo("interrupted; the run file holds what was checked so far", err=True)
-            sys.exit(130)
-        except RunFileError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(EXIT_DATA)
-        except EngineUnavailableError as error:
-            click.echo(f"error: {redact_text(str(error))}", err=True)
-            sys.exit(EXIT_UNVERIFIED)
+            sys.exit(EXIT_INTERRUPTED)
+        except UserError as error:
+            _end(str(error), error.exit_code)
+        except (VectorStoreError, OSError) as error:
+            _end(str(error), EXIT_USAGE)
         except HarnessError as error:
-            click.echo(f"error of the harness: {redact_text(str(error))}", err=True)
-            sys.exit(EXIT_FAILED)
-        except (BackendError, MergeError, ValueError, OSError) as error:
-            if isinstance(error, (BackendError, MergeError)) or _ours(error):
-                click.echo(f"error: {redact_text(str(error))}", err=True)
-                sys.exit(EXIT_USAGE)
-            raise
+            _end(str(error), EXIT_FAILED, "error of the harness")
 
     return wrapper  # type: ignore[return-value]
 
 
-def _ours(error: BaseException) -> bool:
-    """Whether this project raised it to be read by the user."""
-    module = type(error).__module__.split(".")[0]
-    return module == "store_conformance" or isinstance(error, OSError)
+def _end(message: str, code: int, head: str = "error") -> NoReturn:
+    from store_conformance.contract.secrets import redact_text
+
+    click.echo(f"{head}: {redact_text(message)}", err=True)
+    sys.exit(code)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -173,7 +171,13 @@ def _targets(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Seconds for one case.",
 )
 @click.option(
-    "-n", "--workers", type=click.IntRange(min=0), default=0, help="Run in this many processes."
+    "-n",
+    "--workers",
+    callback=_workers,
+    metavar="auto|N",
+    default="auto",
+    show_default=True,
+    help="Run in this many processes; 0 or 1: in this one; auto: one a core, one for a few cases.",
 )
 @click.option(
     "--data",
@@ -210,6 +214,7 @@ def _targets(function: Callable[..., Any]) -> Callable[..., Any]:
     default=True,
     help="Run the reproducer of each unexpected finding in a clean process.",
 )
+@click.option("-v", "--verbose", is_flag=True, help="List the failures that are known, too.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of run files and exit.")
 @_explain
 def run(schema: bool, **options: Any) -> None:
@@ -219,6 +224,8 @@ def run(schema: bool, **options: Any) -> None:
 
         click.echo(json.dumps(run_schema(), indent=2))
         return
+    from store_conformance.cli import commands
+
     sys.exit(commands.run(**options))
 
 
@@ -227,6 +234,8 @@ def run(schema: bool, **options: Any) -> None:
 @_explain
 def bench(**options: Any) -> None:
     """Measure latencies only."""
+    from store_conformance.cli import commands
+
     sys.exit(commands.bench(**options))
 
 
@@ -249,6 +258,8 @@ def bench(**options: Any) -> None:
 @_explain
 def report(runs: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
     """Make one report of one or more run files (or their folders)."""
+    from store_conformance.cli import commands
+
     commands.report(runs, out, formats)
 
 
@@ -258,6 +269,8 @@ def report(runs: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
 @_explain
 def diff(before: Path, after: Path) -> None:
     """Say what changed between two runs; exits 1 if something newly fails."""
+    from store_conformance.cli import commands
+
     sys.exit(commands.diff(before, after))
 
 
@@ -272,6 +285,8 @@ def diff(before: Path, after: Path) -> None:
 @_explain
 def repro(run_path: Path, finding: str | None, out: Path | None) -> None:
     """Write the reproducer of each finding in RUN (or of one: its rule or case id), with an issue draft."""
+    from store_conformance.cli import commands
+
     sys.exit(commands.repro(run_path, finding, out))
 
 
@@ -308,6 +323,8 @@ def _takes_a_store(func: F) -> F:
 @_explain
 def export_command(store: str, out: Path, **where: Any) -> None:
     """Write every memory of a store to a file."""
+    from store_conformance.cli import commands
+
     click.echo(f"wrote {commands.export_memories(store, out, **where)} items to {out}")
 
 
@@ -330,6 +347,8 @@ def export_command(store: str, out: Path, **where: Any) -> None:
 @_explain
 def import_command(store: str, source: Path, **where: Any) -> None:
     """Write every memory of a file to a store; everything is checked before anything is written."""
+    from store_conformance.cli import commands
+
     click.echo(f"imported {commands.import_memories(store, source, **where)} items from {source}")
 
 
@@ -337,10 +356,11 @@ def import_command(store: str, source: Path, **where: Any) -> None:
 @click.option(
     "-n",
     "--workers",
-    type=click.IntRange(min=1),
-    default=2,
+    callback=_workers,
+    metavar="auto|N",
+    default="auto",
     show_default=True,
-    help="Parallel processes.",
+    help="Parallel processes; auto: one a core.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of everything random.")
 @click.option(
@@ -357,9 +377,16 @@ def import_command(store: str, source: Path, **where: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @_explain
 def self_test(
-    workers: int, seed: int, only: tuple[str, ...], own_rule: bool, quick: bool, as_json: bool
+    workers: int | None,
+    seed: int,
+    only: tuple[str, ...],
+    own_rule: bool,
+    quick: bool,
+    as_json: bool,
 ) -> None:
     """Prove the checks: broken stores must be caught, correct ones must not be accused."""
+    from store_conformance.cli import commands
+
     sys.exit(commands.self_test(workers, seed, only, own_rule, quick, as_json))
 
 
@@ -368,6 +395,8 @@ def self_test(
 @_explain
 def backends(as_json: bool) -> None:
     """Which backends can run on this machine now, and how to get those that cannot."""
+    from store_conformance.cli import commands
+
     commands.backends(as_json)
 
 
@@ -377,6 +406,8 @@ def backends(as_json: bool) -> None:
 @_explain
 def rules(rule_id: str | None, as_json: bool) -> None:
     """The contract: every rule, or one with its source, its cases and its mutants."""
+    from store_conformance.cli import commands
+
     commands.rules(rule_id, as_json)
 
 

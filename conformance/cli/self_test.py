@@ -7,7 +7,6 @@ from the sin; a correct store must not fail at all.  The stores live in `store_c
 
 from __future__ import annotations
 
-import difflib
 import multiprocessing
 import os
 import shutil
@@ -20,10 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from store_conformance.contract import Verdict, declared, rule
+from store_conformance.contract import Mode, UnknownRuleError, UserError, Verdict, declared, rule
+from store_conformance.contract.hints import nearest
 from store_conformance.contract.records import Row
-from store_conformance.harness.backends import Backend, FactoryBackend, own_folder
-from store_conformance.harness.case import CaseSpec, Mode
+from store_conformance.harness.backends import Backend, own_folder, user_supplied
+from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.private_engines import stop_private
 from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
@@ -37,15 +37,6 @@ LONG_SECONDS = 100.0
 """A case with a time-out of its own above this is left out of a quick look."""
 HISTORIES = "E9"
 """The rule of random histories; any sin may trip it."""
-
-
-class UnknownStoreError(ValueError):
-    """No mutant and no variant has this name."""
-
-    def __init__(self, name: str, names: Iterable[str]) -> None:
-        near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.3)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        super().__init__(f"no mutant or variant is called {name!r}{hint}")
 
 
 @dataclass(frozen=True)
@@ -150,7 +141,7 @@ class _Run:
     def until_caught(self, jobs: Iterable[CaseRun]) -> None:
         """One after the other, until the mutant's rule has failed."""
         for job in jobs:
-            if any(r.rule == self._breaks and r.verdict == Verdict.FAIL for r in self.rows):
+            if any(r.rule == self._breaks and r.verdict is Verdict.FAIL for r in self.rows):
                 break
             self._one(job)
 
@@ -165,7 +156,7 @@ def judge_store(name: str, *, whole: bool, seed: int, quick: bool = False) -> Ju
     every: list[Mutant | Variant] = [*mutants(), *variants()]
     store = next(s for s in every if s.name == name)
     breaks = store.breaks
-    backend = FactoryBackend(store.reference, name=name, capabilities=declared(store.declares))
+    backend = user_supplied(store.reference, name=name, capabilities=declared(store.declares))
     run = _Run(backend, breaks, _settings(breaks, seed))
     begin = time.perf_counter()
     backend.start()
@@ -184,7 +175,7 @@ def judge_store(name: str, *, whole: bool, seed: int, quick: bool = False) -> Ju
 def _judged(
     name: str, breaks: str | None, also: tuple[str, ...], rows: list[Row], begin: float
 ) -> Judged:
-    failed = sorted({r.rule for r in rows if r.verdict == Verdict.FAIL})
+    failed = sorted({r.rule for r in rows if r.verdict is Verdict.FAIL})
     bad = [r for r in rows if r.verdict in (Verdict.FAIL, Verdict.ERROR)]
     allowed = {breaks, *also}
     return Judged(
@@ -192,7 +183,7 @@ def _judged(
         breaks=breaks,
         caught=breaks in failed,
         false_positives=tuple(r for r in failed if r not in allowed),
-        errors=tuple(f"{r.rule} {r.case}: {r.message}" for r in rows if r.verdict == Verdict.ERROR),
+        errors=tuple(f"{r.rule} {r.case}: {r.message}" for r in rows if r.verdict is Verdict.ERROR),
         failed=tuple(failed),
         seconds=time.perf_counter() - begin,
         evidence=tuple(f"{r.rule} {r.case} ({r.mode}): {r.message}" for r in bad[:8]),
@@ -218,7 +209,9 @@ def self_test(
     names = [*(v.name for v in variants()), *(m.name for m in mutants())]
     asked = set(only)
     for name in sorted(asked - set(names)):
-        raise UnknownStoreError(name, names)
+        near = nearest(name, names, cutoff=0.3)
+        hint = f"did you mean {near!r}?" if near else "`rules RULE` lists the mutants of a rule"
+        raise UserError(f"no mutant or variant is called {name!r}", hint)
     wanted = [n for n in names if n in asked] if asked else names
     jobs = [(n, whole, seed, quick) for n in wanted]
     with ProcessPoolExecutor(max_workers=workers, initializer=_end_as_by_ctrl_c) as pool:
@@ -264,6 +257,6 @@ def uncovered() -> list[str]:
 def _known(rule_id: str) -> bool:
     try:
         rule(rule_id)
-    except ValueError:
+    except UnknownRuleError:
         return False
     return True

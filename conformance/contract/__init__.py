@@ -5,10 +5,13 @@ The contract: rules, capabilities, verdicts and locations, as data.  It knows no
 from store_conformance.contract.capabilities import (
     ALL,
     Capability,
-    UnknownCapabilityError,
+    Mode,
     declared,
 )
+from store_conformance.contract.errors import UserError
+from store_conformance.contract.json_value import JsonValue
 from store_conformance.contract.location import Location
+from store_conformance.contract.memory import MemoryType, Restart
 from store_conformance.contract.rules import (
     Group,
     Rule,
@@ -24,11 +27,15 @@ __all__ = [
     "ALL",
     "Capability",
     "Group",
+    "JsonValue",
     "Level",
     "Location",
+    "MemoryType",
+    "Mode",
+    "Restart",
     "Rule",
-    "UnknownCapabilityError",
     "UnknownRuleError",
+    "UserError",
     "Verdict",
     "declared",
     "group",

@@ -6,9 +6,11 @@ A capability that is declared and fails is a failure; one that is not declared a
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from enum import Enum
+
+from store_conformance.contract.errors import UserError
+from store_conformance.contract.hints import did_you_mean
 
 
 class Capability(str, Enum):
@@ -44,23 +46,27 @@ _SPELLINGS = {"own-scores": "no-cosine"}
 """Other words for a declaration."""
 
 
-class UnknownCapabilityError(ValueError):
-    """A name in ``--declare`` that is not a capability."""
+class Mode(str, Enum):
+    """Which of a store's two APIs is used."""
 
-    def __init__(self, name: str) -> None:
-        known = sorted([*(f"no-{c}" for c in ALL), str(Capability.TEXT), *_SPELLINGS])
-        near = difflib.get_close_matches(name, known, n=1) or difflib.get_close_matches(
-            f"no-{name}", known, n=1
-        )
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        super().__init__(f"unknown capability {name!r}: {hint}known are {', '.join(known)}")
+    SYNC = "sync"
+    ASYNC = "async"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+def _unknown(name: str) -> UserError:
+    known = sorted([*(f"no-{c}" for c in ALL), str(Capability.TEXT), *_SPELLINGS])
+    meant = did_you_mean(name, known) or did_you_mean(f"no-{name}", known)
+    return UserError(f"unknown capability {name!r}", f"{meant}known are {', '.join(known)}")
 
 
 def declared(names: Iterable[str], base: frozenset[Capability] = ALL) -> frozenset[Capability]:
     """
     The capabilities left when ``names`` (such as ``no-vectors``, or ``vectors`` to add one) are applied.
 
-    Raises ``UnknownCapabilityError`` with the nearest right name.
+    Raises ``UserError`` with the nearest right name.
     """
     have = set(base)
     for raw in names:
@@ -69,13 +75,15 @@ def declared(names: Iterable[str], base: frozenset[Capability] = ALL) -> frozens
         try:
             capability = Capability(bare)
         except ValueError:
-            raise UnknownCapabilityError(name) from None
+            raise _unknown(name) from None
         if name.startswith("no-"):
             have.discard(capability)
         else:
             have.add(capability)
     if not have & {Capability.SYNC, Capability.ASYNC}:
-        raise UnknownCapabilityError("no-sync together with no-async")
+        raise UserError(
+            "no-sync together with no-async leaves nothing to check", "declare one of them"
+        )
     if Capability.PERSISTENCE not in have:
         have.discard(Capability.PROCESSES)
     if Capability.VECTORS not in have:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from store_conformance.contract.json_value import JsonValue
+
 
 @dataclass(frozen=True)
 class Location:
@@ -28,7 +30,7 @@ class Location:
     name: str = "conformance"
     options: dict[str, str] = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, JsonValue]:
         return {
             "path": str(self.path),
             "url": self.url,

@@ -5,19 +5,31 @@ What a run says, in frozen records: verdicts (`Row`), figures (`Measurement`) an
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from enum import Enum
+from typing import Any, Literal, TypeVar
+
+from store_conformance.contract.capabilities import Mode
+from store_conformance.contract.memory import MemoryType, Restart
+from store_conformance.contract.verdicts import Level, Verdict
+
+E = TypeVar("E", bound=Enum)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One verdict about one rule, by one case in one mode on one backend."""
+    """
+    One verdict about one rule, by one case in one mode on one backend.
+
+    Its enums may be given by their values, as a run file does; an unknown value raises ``ValueError``.
+    """
 
     backend: str
     rule: str
-    level: str
+    level: Level
     case: str
-    mode: str
-    verdict: str
+    mode: Mode | Literal["?"]
+    """``?`` where a process died before it could tell."""
+    verdict: Verdict
     message: str
     seconds: float = 0.0
     """Wall clock of the case."""
@@ -30,7 +42,12 @@ class Row:
     got: str | None = None
     history: tuple[str, ...] = ()
     """The last calls before the verdict, oldest first, for rows that are no pass."""
-    scenario: str | None = None
+    scenario: MemoryType | None = None
+    """The memory type whose story the case plays."""
+    restart: Restart | None = None
+    """What the case restarts; ``None`` also in the files of versions that did not tell."""
+    memory: MemoryType | None = None
+    """The memory type that a restart has to leave alone; ``None``: of no type, or not told."""
     seed: int = 0
     emulated: bool = False
     expectation: str | None = None
@@ -41,8 +58,18 @@ class Row:
     confirmed: bool | None = None
     """Whether the reproducer reproduced in a clean process; ``None``: not tried."""
 
+    def __post_init__(self) -> None:
+        # Frozen, hence the detour; after this nobody has to compare with texts.
+        put = object.__setattr__
+        put(self, "level", Level(self.level))
+        put(self, "mode", Mode(self.mode) if self.mode != "?" else self.mode)
+        put(self, "verdict", Verdict(self.verdict))
+        put(self, "scenario", _of(MemoryType, self.scenario))
+        put(self, "restart", _of(Restart, self.restart))
+        put(self, "memory", _of(MemoryType, self.memory))
+
     def to_dict(self) -> dict[str, Any]:
-        data = {k: v for k, v in asdict(self).items() if v not in (None, ())}
+        data = {k: _plain(v) for k, v in asdict(self).items() if v not in (None, ())}
         data["history"] = list(self.history)
         return {"kind": "verdict", **data}
 
@@ -60,20 +87,34 @@ class Measurement:
     name: str
     """Dotted: ``latency.put``, ``recall.index@5``, ``disk.bytes_per_item``, ``portability.F7``."""
     value: Any
-    mode: str = ""
+    mode: Mode | Literal[""] = ""
+    """Empty where the figure belongs to neither."""
     unit: str = ""
     case: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     samples: tuple[float, ...] = ()
     """Raw samples in ``unit``, where the value is a statistic of them."""
 
+    def __post_init__(self) -> None:
+        if self.mode:
+            object.__setattr__(self, "mode", Mode(self.mode))
+
     def to_dict(self) -> dict[str, Any]:
-        return {"kind": "measurement", **asdict(self), "samples": list(self.samples)}
+        data = {**asdict(self), "mode": str(self.mode), "samples": list(self.samples)}
+        return {"kind": "measurement", **data}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Measurement:
         known = {k: v for k, v in data.items() if k in cls.__dataclass_fields__}
         return cls(**{**known, "samples": tuple(data.get("samples", ()))})
+
+
+def _of(kind: type[E], value: Any) -> E | None:
+    return None if value is None else kind(value)
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
 
 
 @dataclass(frozen=True)

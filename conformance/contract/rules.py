@@ -4,13 +4,14 @@ The rules of the contract, read from ``rules.toml`` beside this file.
 
 from __future__ import annotations
 
-import difflib
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import Any
 
+from store_conformance.contract.errors import UserError
+from store_conformance.contract.hints import suggestion
 from store_conformance.contract.verdicts import Level
 
 if sys.version_info >= (3, 11):
@@ -19,13 +20,11 @@ else:
     import tomli as tomllib
 
 
-class UnknownRuleError(ValueError):
+class UnknownRuleError(UserError):
     """A rule or group id that the contract does not have."""
 
     def __init__(self, what: str, name: str, known: list[str]) -> None:
-        near = difflib.get_close_matches(name.upper(), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-        super().__init__(f"unknown {what} {name!r}: {hint}")
+        super().__init__(f"unknown {what} {name!r}", suggestion(name, known))
 
 
 @dataclass(frozen=True)

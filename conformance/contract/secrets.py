@@ -5,28 +5,61 @@ Passwords and keys are taken out of every text that leaves a process of ours.
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
-_URL_PASSWORD = re.compile(r"(?P<head>[a-zA-Z][a-zA-Z0-9+.-]*://[^:/@\s]*:)[^@\s]+(?P<tail>@)")
-_KEY_VALUE = re.compile(
-    r"(?P<head>\b(?:password|passwd|pwd|api[_-]?key|token|secret)\b[\"']?\s*[=:]\s*[\"']?)[^\s\"',;)}&]+",
-    re.IGNORECASE,
+HIDDEN = "***"
+_NAMES = r"password|passwd|pwd|api[-_ ]?key|access[-_ ]?key|token|secret|authorization"
+_SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
+_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
+_SHORTEST = 6
+"""The value of a variable that is shorter than this is in too many texts by chance."""
+_SHAPES = (
+    # A URL's password, also one with an @ in it; what stands alone before a web host may be a key.
+    re.compile(r"(?P<head>://[^:/@\s\"']*:)[^\s\"'<>]*(?=@)"),
+    re.compile(r"(?P<head>\bhttps?://)[^:/@\s\"']+(?=@)"),
+    re.compile(
+        rf"(?P<head>\b(?:\w*[-_])?(?:{_NAMES})\b[\"']?\s*[=:]\s*[\"']?(?:bearer\s+|basic\s+)?)[^\s\"',;)}}&]+",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(?P<head>\bbearer\s+)[^\s\"',;)}&]+", re.IGNORECASE),
 )
-_SECRET_NAME = re.compile(r"password|passwd|pwd|api[_-]?key|token|secret", re.IGNORECASE)
+Json = TypeVar("Json")
 
 
-def redact_text(text: str) -> str:
-    """The text without the passwords of URLs and of ``password=...`` pairs."""
-    text = _URL_PASSWORD.sub(r"\g<head>***\g<tail>", text)
-    return _KEY_VALUE.sub(r"\g<head>***", text)
+def redact_text(text: str, known: Iterable[str | None] = ()) -> str:
+    """
+    The text without ``known`` secrets, the credentials of URLs, bearer tokens and ``password=...`` pairs.
+    """
+    for secret in known:
+        if secret:
+            text = text.replace(secret, HIDDEN)
+    for shape in _SHAPES:
+        text = shape.sub(rf"\g<head>{HIDDEN}", text)
+    return text
 
 
-def redact(value: Any, name: str = "") -> Any:
+def one_line(text: object, known: Iterable[str | None] = (), *, most: int = 300) -> str:
+    """A foreign text, such as what a client library raised, on one short line and without secrets."""
+    line = redact_text(" ".join(str(text).split()), known)
+    return line if len(line) <= most else line[: most - 3] + "..."
+
+
+def secrets_in(environment: Mapping[str, str]) -> list[str]:
+    """The values of the variables that are called a key, a token, a secret or a password."""
+    return [v for k, v in environment.items() if _VARIABLE.search(k) and len(v) >= _SHORTEST]
+
+
+def redact(value: Json, name: str = "") -> Json:
     """The same JSON value with secrets replaced by ``***``, by key name and by shape."""
+    return _redacted(value, name)  # type: ignore[return-value]
+
+
+def _redacted(value: object, name: str) -> object:
     if isinstance(value, dict):
-        return {k: redact(v, str(k)) for k, v in value.items()}
+        return {k: _redacted(v, str(k)) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [redact(v) for v in value]
+        return [_redacted(v, "") for v in value]
     if isinstance(value, str):
-        return "***" if _SECRET_NAME.search(name) else redact_text(value)
+        return HIDDEN if _SECRET_NAME.search(name) else redact_text(value)
     return value

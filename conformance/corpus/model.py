@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
+from store_conformance.contract import UserError
+
 LABELS = ("respond", "notify", "ignore")
 """The labels an e-mail may carry: answer it, tell the user, do nothing."""
 
@@ -24,19 +26,17 @@ EVERYONE = "everyone"
 PARTS = ("emails", "memories", "questions", "prompts")
 
 
-class CorpusError(ValueError):
+class CorpusError(UserError):
     """A corpus that cannot be used: which file and line, what is wrong, and what to do."""
 
     def __init__(self, path: str, line: int | None, problem: str, hint: str) -> None:
-        super().__init__(path, line, problem, hint)
+        super().__init__(problem, hint)
         self.path = path
         self.line = line
-        self.problem = problem
-        self.hint = hint
 
     def __str__(self) -> str:
         place = self.path if self.line is None else f"{self.path}:{self.line}"
-        return f"{place}: {self.problem}. Hint: {self.hint}"
+        return f"{place}: {super().__str__()}"
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ Rows of a corpus file with the place they come from, so that each complaint can 
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from store_conformance.contract.hints import nearest
 from store_conformance.corpus.model import EVERYONE, CorpusError
 
 LAYOUT_HINT = "docs/DATA.md describes the layout"
@@ -82,9 +82,9 @@ class CorpusRow:
 
     def _lacks(self, names: tuple[str, ...]) -> CorpusError:
         wanted = " or ".join(f'"{name}"' for name in names)
-        near = difflib.get_close_matches(names[0], self.data, n=1, cutoff=0.7)
+        near = nearest(names[0], self.data, cutoff=0.7)
         has = ", ".join(self.data) or "nothing"
-        hint = f'did you mean "{near[0]}"?' if near else f"the row has: {has}; {LAYOUT_HINT}"
+        hint = f'did you mean "{near}"?' if near else f"the row has: {has}; {LAYOUT_HINT}"
         return self.error(f"missing field {wanted}", hint)
 
 

@@ -4,14 +4,8 @@ The one complaint of this package: an embedder that cannot be had, and what to d
 
 from __future__ import annotations
 
+from store_conformance.contract import UserError
 
-class EmbeddingError(ValueError):
+
+class EmbeddingError(UserError):
     """An embedder that is unknown, not installed, or does not answer."""
-
-    def __init__(self, problem: str, hint: str) -> None:
-        super().__init__(problem, hint)
-        self.problem = problem
-        self.hint = hint
-
-    def __str__(self) -> str:
-        return f"{self.problem}. Hint: {self.hint}"

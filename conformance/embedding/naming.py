@@ -4,16 +4,17 @@ From a name to an embedder, in this process or in a child that is told the name.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from langchain_core.embeddings import Embeddings
 
+from store_conformance.contract.hints import nearest
 from store_conformance.embedding.caching import CachedEmbeddings
 from store_conformance.embedding.errors import EmbeddingError
 from store_conformance.embedding.exact import ExactEmbeddings
+from store_conformance.embedding.meaning import MeaningEmbeddings
 from store_conformance.embedding.timing import TimedEmbeddings
 
 PROVIDERS = (
@@ -55,6 +56,7 @@ BUILT_IN: dict[str, Callable[[], Embeddings]] = {
     "exact": ExactEmbeddings,
     "real": _real,
     "minilm": _minilm,
+    "meaning": MeaningEmbeddings,
 }
 
 
@@ -62,19 +64,32 @@ def embedder_from_name(name: str) -> Embeddings:
     """
     A new embedder of that name; it has ``name`` and ``dims``.
 
-    ``exact``, ``exact:24`` (its dimensions), ``real``, ``minilm``, or a provider string of LangChain such
-    as ``openai:text-embedding-3-small``, which may cost money with each call.
+    ``exact``, ``exact:24`` (its dimensions), ``meaning``, ``real``, ``minilm``, or a provider string of
+    LangChain such as ``openai:text-embedding-3-small``, which may cost money with each call.
+    """
+    return embedder_factory(name)()
+
+
+def embedder_factory(name: str) -> Callable[[], Embeddings]:
+    """
+    What makes the embedder of that name; the name is checked now, and nothing is loaded yet.
+
+    Raises ``EmbeddingError`` with the nearest right name.
     """
     if name in BUILT_IN:
-        return BUILT_IN[name]()
+        return BUILT_IN[name]
     kind, colon, rest = name.partition(":")
     if kind == "exact" and colon:
-        return ExactEmbeddings(dims=_dims(name, rest))
+        return partial(ExactEmbeddings, dims=_dims(name, rest))
     if kind in PROVIDERS and rest:
-        from store_conformance.embedding.provider import ProviderEmbeddings
-
-        return ProviderEmbeddings(name)
+        return partial(_provider, name)
     raise _unknown(name, kind if colon else "")
+
+
+def _provider(name: str) -> Embeddings:
+    from store_conformance.embedding.provider import ProviderEmbeddings
+
+    return ProviderEmbeddings(name)
 
 
 def _dims(name: str, text: str) -> int:
@@ -86,12 +101,12 @@ def _dims(name: str, text: str) -> int:
 def _unknown(name: str, provider: str) -> EmbeddingError:
     if provider:
         known: tuple[str, ...] = PROVIDERS
-        near = difflib.get_close_matches(provider.lower(), known, n=1)
-        guess = [f"{one}:{name.partition(':')[2] or 'MODEL'}" for one in near]
+        near = nearest(provider, known)
+        guess = f"{near}:{name.partition(':')[2] or 'MODEL'}" if near else None
     else:
         known = (*BUILT_IN, *(f"{one}:MODEL" for one in PROVIDERS))
-        guess = difflib.get_close_matches(name.lower(), tuple(BUILT_IN), n=1)
-    meant = f'did you mean "{guess[0]}"? ' if guess else ""
+        guess = nearest(name, BUILT_IN)
+    meant = f'did you mean "{guess}"? ' if guess else ""
     what = "provider" if provider else "embedder"
     problem = f'unknown {what} "{provider or name}"'
     return EmbeddingError(problem, f"{meant}There are {', '.join(known)}")

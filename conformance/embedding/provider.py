@@ -5,12 +5,12 @@ Embedders of LangChain's providers, by strings such as ``openai:text-embedding-3
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, TypeVar
 
 from langchain_core.embeddings import Embeddings
 
+from store_conformance.contract.secrets import one_line, secrets_in
 from store_conformance.embedding.errors import EmbeddingError
 
 KNOWN_DIMS = {
@@ -102,7 +102,4 @@ def _brief(error: Exception) -> str:
     """The first line of what the provider says, without any secret of the environment in it."""
     lines = str(error).strip().splitlines() or [""]
     text = f"{type(error).__name__}: {lines[0]}" if lines[0] else type(error).__name__
-    for variable, value in os.environ.items():
-        if re.search(r"KEY|TOKEN|SECRET|PASSWORD", variable) and len(value) > 5:
-            text = text.replace(value, "***")
-    return text[:200].rstrip(" .")
+    return one_line(text, secrets_in(os.environ), most=200).rstrip(" .")

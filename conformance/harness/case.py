@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from store_conformance.contract import Capability, Rule, rule
+from store_conformance.contract import Capability, MemoryType, Mode, Restart, Rule, rule
 
-Mode = Literal["sync", "async"]
 F = TypeVar("F", bound=Callable[..., None])
-BOTH: tuple[Mode, ...] = ("sync", "async")
+BOTH: tuple[Mode, ...] = (Mode.SYNC, Mode.ASYNC)
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,12 @@ class CaseSpec:
     params: Mapping[str, Any]
     """Names to values: the case runs once for each; empty for a case without parameter."""
     modes: tuple[Mode, ...]
-    scenario: str | None
-    """The memory type that it tells: procedural, semantic or episodic."""
+    scenario: MemoryType | None
+    """The memory type whose story it plays."""
+    restart: Restart | None
+    """What it restarts between writing and reading."""
+    memory: MemoryType | None
+    """The memory type that it writes, for a restart; see `memory_type`."""
     serial: bool
     """Kills engines or loads the machine: never beside another such case."""
     seconds: float | None
@@ -55,6 +58,11 @@ class CaseSpec:
         """The parameter names to run, or one ``None``."""
         yield from self.params or [None]
 
+    def memory_type(self, param: str | None) -> MemoryType | None:
+        """The memory type that it writes with that parameter: the parameter itself may be one."""
+        given = self.params[param] if param is not None else None
+        return given if isinstance(given, MemoryType) else self.memory
+
     def case_id(self, param: str | None) -> str:
         return f"{self.id}[{param}]" if param is not None else self.id
 
@@ -65,13 +73,18 @@ def case(
     needs: tuple[Capability, ...] = (),
     params: Mapping[str, Any] | None = None,
     modes: tuple[Mode, ...] = BOTH,
-    scenario: str | None = None,
+    scenario: MemoryType | None = None,
+    restart: Restart | None = None,
+    memory: MemoryType | None = None,
     serial: bool = False,
     seconds: float | None = None,
     waits: bool = False,
 ) -> Callable[[F], F]:
     """
     Mark a function as the case of one rule; an unknown rule id raises at import.
+
+    The arguments are those of `CaseSpec`.  A case that restarts something says what (``restart``) and
+    whose memory it writes (``memory``, or parameters that are each a `MemoryType`).
     """
     rule(rule_id)
 
@@ -85,6 +98,8 @@ def case(
             params=dict(params or {}),
             modes=modes,
             scenario=scenario,
+            restart=restart,
+            memory=memory,
             serial=serial,
             seconds=seconds,
             waits=waits,

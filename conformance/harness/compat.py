@@ -9,12 +9,13 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import metadata
 from typing import Any
 
 from langgraph.store import base as _base
 from langgraph.store.base import BaseStore, GetOp, Item, PutOp, SearchOp
+from packaging.version import Version
 
 ListNamespacesOp: Any = _base.ListNamespacesOp
 MatchCondition: Any = _base.MatchCondition
@@ -36,15 +37,15 @@ _OPERATION = re.compile(r"(__new__|<lambda>)\(\) (got an unexpected keyword|take
 
 
 @lru_cache(maxsize=1)
-def base_version() -> tuple[int, ...]:
-    """The installed langgraph-checkpoint as numbers, e.g. ``(4, 3, 2)``."""
-    parts = metadata.version("langgraph-checkpoint").split(".")
-    return tuple(int("".join(c for c in p if c.isdigit()) or 0) for p in parts[:3])
+def base_version() -> Version:
+    """The installed langgraph-checkpoint."""
+    return Version(metadata.version("langgraph-checkpoint"))
 
 
+@cache
 def since(version: str) -> bool:
-    """Whether the installed base package is that release or a later one."""
-    return base_version() >= tuple(int(p) for p in version.split("."))
+    """Whether the installed base package is that release or a later one; its pre-releases count as it."""
+    return Version(base_version().base_version) >= Version(version)
 
 
 def came_later(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
@@ -99,7 +100,6 @@ __all__ = [
     "PutOp",
     "SearchItem",
     "SearchOp",
-    "base_version",
     "came_later",
     "get_text_at_path",
     "mappings_are_values",

@@ -1,15 +1,22 @@
 """
-How a case ends when it does not pass.
+How a case ends when it does not pass: each ending carries its verdict and says what happened.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from store_conformance.harness.text import shorten
+from store_conformance.contract import UserError, Verdict
+from store_conformance.harness.text import message_of
 
 
-class CheckFailedError(AssertionError):
+class CaseEnded(Exception):  # noqa: N818 - an ending, which need not be an error
+    """The case is over; ``str`` of it is the message of its row."""
+
+    verdict: Verdict = Verdict.FAIL
+
+
+class CheckFailedError(CaseEnded, AssertionError):
     """The store's answer breaks the rule."""
 
     def __init__(self, message: str, *, expected: Any = None, got: Any = None) -> None:
@@ -19,22 +26,40 @@ class CheckFailedError(AssertionError):
         self.got = got
 
 
-class StoreRaisedError(Exception):
-    """A call to the store raised; ``cause`` is what it raised."""
+class StoreRaisedError(CaseEnded):
+    """
+    A call to the store raised; ``cause`` is what it raised.
+
+    An engine that is not there says nothing of the store: then the case is ``unverified``.
+    """
 
     def __init__(self, call: str, cause: BaseException) -> None:
-        super().__init__(f"{call} raised {type(cause).__name__}: {shorten(str(cause), 300)}")
+        super().__init__(call, cause)
         self.call = call
         self.cause = cause
+        self._unavailable = isinstance(cause, UserError) and cause.verdict is Verdict.UNVERIFIED
+        self.verdict = Verdict.UNVERIFIED if self._unavailable else Verdict.FAIL
+
+    def __str__(self) -> str:
+        if self._unavailable:
+            return str(self.cause)
+        said = message_of(self.cause, 300)
+        return f"{self.call} raised {type(self.cause).__name__}: {said}"
 
 
-class UnsupportedError(Exception):
+class UnsupportedError(CaseEnded):
     """The store does not offer this and says so."""
 
+    verdict = Verdict.UNSUPPORTED
 
-class UnverifiedError(Exception):
+
+class UnverifiedError(CaseEnded):
     """The check could not tell: a prerequisite failed, or nothing was exercised."""
 
+    verdict = Verdict.UNVERIFIED
 
-class HarnessError(Exception):
+
+class HarnessError(CaseEnded):
     """The harness's own fault."""
+
+    verdict = Verdict.ERROR

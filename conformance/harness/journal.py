@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from store_conformance.harness.text import represent, shorten
+from store_conformance.harness.text import message_of, represent
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Call:
     def line(self) -> str:
         """The call and its outcome in one line."""
         if self.raised is not None:
-            return f"{self.text()} -> raised {type(self.raised).__name__}: {shorten(str(self.raised), 120)}"
+            return f"{self.text()} -> raised {type(self.raised).__name__}: {message_of(self.raised, 120)}"
         return f"{self.text()} -> {represent(self.result, 160)}"
 
 

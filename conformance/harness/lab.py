@@ -5,6 +5,7 @@ that say what was expected and what was got.
 
 from __future__ import annotations
 
+import gc
 import math
 import random
 import time
@@ -14,9 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from store_conformance.contract import Capability, Location
+from store_conformance.contract import Capability, Location, Mode, UserError
+from store_conformance.contract.observations import Facts
 from store_conformance.embedding.exact import ExactEmbeddings
-from store_conformance.harness.case import CaseSpec, Mode
+from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.errors import (
     CheckFailedError,
     StoreRaisedError,
@@ -93,8 +95,10 @@ class Lab:
         """A store at a fresh location, or at ``at`` to open that one again (or once more)."""
         owner = backend or self.backend
         place = at or self.location(owner)
+        if at is not None and any(s.at == at and s.lingers for s in self._subjects):
+            gc.collect()  # as an application's own end would do: a closed store in a cycle
         subject = Subject(
-            owner.open(place, index, ttl, self.mode),
+            self._opened(owner, place, index, ttl),
             at=place,
             mode=self.mode,
             loop_thread=self.loop_thread,
@@ -105,6 +109,15 @@ class Lab:
         )
         self._subjects.append(subject)
         return subject
+
+    def _opened(self, owner: Backend, at: Location, index: Any, ttl: Any) -> Any:
+        """The store's context manager; whatever but our own complaints comes out is the store's."""
+        try:
+            return owner.open(at, index, ttl, self.mode)
+        except UserError:
+            raise
+        except Exception as error:
+            raise StoreRaisedError("open()", error) from error
 
     def forget(self, store: Subject) -> None:
         """Close a store and discard its location now, where a case opens very many."""
@@ -229,15 +242,30 @@ class Lab:
                 raise CheckFailedError(f"{message} within {seconds:g} s")
             self.sleep(every)
 
+    def attempt_until(
+        self, condition: Callable[[], bool], seconds: float, *, every: float = 0.05
+    ) -> bool:
+        """Poll until ``condition`` holds; gives whether it did within ``seconds``."""
+        try:
+            self.until(condition, seconds, "", every=every)
+        except CheckFailedError:
+            return False
+        return True
+
     def sleep(self, seconds: float) -> None:
         """Let time pass, where the rule is about time; negative is no time."""
         begin = time.monotonic()
         time.sleep(max(0.0, seconds))
         self.journal.waited += time.monotonic() - begin
 
-    def observe(self, name: str, value: Any, **facts: Any) -> None:
-        """Record something that is neither right nor wrong: a figure, an IMPL choice."""
-        self.observations.append({"name": name, "value": value, **facts})
+    def observe(self, name: str, value: Any, typed: Facts | None = None, /, **facts: Any) -> None:
+        """
+        Record something that is neither right nor wrong: a figure, an IMPL choice.
+
+        ``typed`` are the facts that reports compute with; any others are shown as they are.
+        """
+        told = typed.to_dict() if typed is not None else {}
+        self.observations.append({"name": name, "value": value, **told, **facts})
 
     def finding(
         self, rule_id: str, message: str, *, expected: Any, got: Any, history: list[str]

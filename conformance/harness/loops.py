@@ -12,17 +12,24 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from store_conformance.contract import Verdict
+from store_conformance.harness import watchdog
+from store_conformance.harness.errors import CaseEnded
 
 T = TypeVar("T")
 
 
-class HungError(Exception):
+class HungError(CaseEnded):
     """One call did not end in its time."""
 
 
-class TooSlowError(Exception):
+class TooSlowError(CaseEnded):
     """Every call ended, but all of them together took too long to go on."""
+
+    verdict = Verdict.UNVERIFIED
 
 
 PATIENCE = 5
@@ -38,7 +45,7 @@ def run_bounded(
     """
     Run ``body`` in a daemon thread and return or raise what it does.
 
-    ``busy_since`` tells when (``time.monotonic``) the call under way began, ``None`` between calls:
+    The process's watchdog, if it has one, is fed meanwhile.  ``busy_since`` tells when (``time.monotonic``) the call under way began, ``None`` between calls:
     ``HungError`` if one call takes longer than ``seconds``, ``TooSlowError`` if the body takes `PATIENCE`
     times as long although no call hangs.  Without it: ``HungError`` after ``seconds`` in all.
     """
@@ -50,23 +57,46 @@ def run_bounded(
         except Exception as error:  # noqa: BLE001 - handed to the waiting thread as it is
             outcome.set_exception(error)
         except BaseException as error:  # noqa: BLE001 - a store that exits must not end the run
-            outcome.set_exception(BodyExitedError(f"{type(error).__name__}: {error}"))
+            told = f"the store's call ended with {type(error).__name__}: {error}"
+            outcome.set_exception(BodyExitedError(told))
 
     thread = threading.Thread(target=work, name=name, daemon=True)
     thread.start()
     begin = time.monotonic()
-    while not wait([outcome], timeout=min(0.25, seconds)).done:
+    while True:
+        watchdog.feed(seconds)
+        if wait([outcome], timeout=min(0.25, seconds)).done:
+            break
         now = time.monotonic()
         started = begin if busy_since is None else busy_since()
         if started is not None and now - started > seconds:
-            raise HungError(f"no answer within {seconds:g} s")
+            raise HungError(f"the store gave no answer within {seconds:g} s")
         if now - begin > PATIENCE * seconds:
-            raise TooSlowError(f"not done within {PATIENCE * seconds:g} s")
+            raise TooSlowError(
+                f"every call was answered, but the case was not done within {PATIENCE * seconds:g} s"
+            )
     return outcome.result()
 
 
-class BodyExitedError(Exception):
+class BodyExitedError(CaseEnded):
     """The body raised ``SystemExit``, ``KeyboardInterrupt`` or a cancellation."""
+
+
+@dataclass(frozen=True)
+class _Raised:
+    error: Exception
+
+
+async def _caught(work: Coroutine[Any, Any, T]) -> T | _Raised:
+    """
+    What the coroutine returns or raises.
+
+    asyncio hands a ``TimeoutError`` to another thread as a new one, which does not know where it was raised.
+    """
+    try:
+        return await work
+    except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
+        return _Raised(error)
 
 
 class LoopThread:
@@ -98,7 +128,10 @@ class LoopThread:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run one coroutine to its end and return or raise what it does."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+        answer = asyncio.run_coroutine_threadsafe(_caught(work), self.loop).result()
+        if isinstance(answer, _Raised):
+            raise answer.error
+        return answer
 
     def call(self, func: Callable[[], T]) -> T:
         """Call a plain function in the loop's thread."""

@@ -3,7 +3,8 @@ Runs one case against one backend and turns whatever happens into rows.
 
 Which fault is whose: an exception of the store's calls and an answer that cannot be used are the
 store's (``fail``); an exception of the harness's own machinery is ours (``error``); what could not be
-tried is ``unverified``.
+tried is ``unverified``.  What a case ends with on purpose carries its verdict (`CaseEnded`); of anything
+else `store_conformance.harness.blame` tells whose it is.
 """
 
 from __future__ import annotations
@@ -11,33 +12,24 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from store_conformance.contract import Capability, Level, Verdict
+from store_conformance.contract import Capability, Level, Mode, UserError, Verdict
 from store_conformance.contract import rule as contract_rule
 from store_conformance.contract.records import Measurement, Row
-from store_conformance.harness.case import CaseSpec, Mode
+from store_conformance.harness.blame import is_the_stores, where
+from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.compat import operation_came_later, since
-from store_conformance.harness.errors import (
-    CheckFailedError,
-    HarnessError,
-    StoreRaisedError,
-    UnsupportedError,
-    UnverifiedError,
-)
+from store_conformance.harness.errors import CaseEnded, CheckFailedError
 from store_conformance.harness.lab import Lab
-from store_conformance.harness.loops import BodyExitedError, HungError, TooSlowError, run_bounded
-from store_conformance.harness.process.child import ChildFailedError
+from store_conformance.harness.loops import HungError, TooSlowError, run_bounded
 from store_conformance.harness.settings import Settings
-from store_conformance.harness.text import represent, shorten
-from store_conformance.migration.transfer import MigrationError
+from store_conformance.harness.surroundings import environment_fault
+from store_conformance.harness.text import message_of, represent, shorten
 
 if TYPE_CHECKING:
     from store_conformance.harness.backends import Backend
-
-_MODE_NEEDS: dict[Mode, Capability] = {"sync": Capability.SYNC, "async": Capability.ASYNC}
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,7 @@ class Outcome:
 
 def missing(backend: Backend, spec: CaseSpec, mode: Mode) -> Capability | None:
     """The first capability that the case needs and the backend does not declare."""
-    needed = {_MODE_NEEDS[mode], *spec.needs}
+    needed = {Capability(mode), *spec.needs}
     return next((c for c in Capability if c in needed and c not in backend.capabilities), None)
 
 
@@ -98,6 +90,9 @@ def run_case(
         if isinstance(error, (HungError, TooSlowError)):
             lab.abandon()
         verdict, message = judge(error, spec)
+        fault = environment_fault(backend, error, lab.journal)
+        if fault is not None and verdict != Verdict.UNSUPPORTED:
+            verdict, message = Verdict.UNVERIFIED, fault
         if isinstance(error, HungError) and patience is not None:
             message += "; it hung in other cases, so this one was not given longer"
             if spec.seconds or spec.serial:  # long by nature: this time says nothing
@@ -123,14 +118,22 @@ def run_case(
     return Outcome(row, measurements, lab, failure, _others(row, lab))
 
 
+def not_run(
+    backend: Backend, spec: CaseSpec, mode: Mode, param: str | None, settings: Settings, why: str
+) -> Outcome:
+    """The outcome of a case that was left because nothing could be told from it."""
+    lab = Lab(backend, spec, mode, param, settings)
+    return Outcome(_row(lab, Verdict.UNVERIFIED, why, 0.0, None), (), lab, None)
+
+
 def _others(row: Row, lab: Lab) -> tuple[Row, ...]:
     """A row for each failure of another rule; they cost nothing beyond the case's own row."""
     return tuple(
         dataclasses.replace(
             row,
             rule=f.rule_id,
-            level=str(contract_rule(f.rule_id).level),
-            verdict=str(Verdict.FAIL),
+            level=contract_rule(f.rule_id).level,
+            verdict=Verdict.FAIL,
             message=shorten(f.message),
             expected=_text(f.expected, f.got)[0],
             got=_text(f.expected, f.got)[1],
@@ -156,55 +159,35 @@ def _body(lab: Lab) -> None:
 
 
 def judge(error: BaseException, spec: CaseSpec) -> tuple[Verdict, str]:
-    """The verdict and message for a case that ended with ``error``."""
-    from store_conformance.harness.backends import BackendError, EngineUnavailableError
+    """The verdict and message for a case that ended with ``error``, which must have been raised."""
+    verdict, message = _ending(error)
+    if verdict is Verdict.FAIL and spec.rule.level is Level.IMPL:
+        return Verdict.UNVERIFIED, message
+    return verdict, message
 
-    failed = Verdict.UNVERIFIED if spec.rule.level is Level.IMPL else Verdict.FAIL
-    if isinstance(error, UnsupportedError):
-        return Verdict.UNSUPPORTED, str(error)
-    if isinstance(error, UnverifiedError):
-        return Verdict.UNVERIFIED, str(error)
-    if isinstance(error, CheckFailedError):
-        return failed, error.message
-    if isinstance(error, StoreRaisedError):
-        if isinstance(error.cause, EngineUnavailableError):
-            return Verdict.UNVERIFIED, str(error.cause)
-        return failed, str(error)
-    if isinstance(error, ChildFailedError):
-        return failed, str(error)
-    if isinstance(error, BodyExitedError):
-        return failed, f"the store's call ended with {error}"
-    if isinstance(error, HungError):
-        return failed, f"the store gave {error}"
-    if isinstance(error, TooSlowError):
-        return Verdict.UNVERIFIED, f"every call was answered, but the case was {error}"
-    if isinstance(error, EngineUnavailableError):
-        return Verdict.UNVERIFIED, str(error)
-    if isinstance(error, (TimeoutError, asyncio.TimeoutError)):  # two classes before Python 3.11
-        return failed, "the store's calls came to no end in the time that the case gives them"
-    if isinstance(error, (BackendError, HarnessError)):
-        return Verdict.ERROR, str(error)
+
+def _ending(error: BaseException) -> tuple[Verdict, str]:
+    if isinstance(error, CaseEnded):
+        return error.verdict, str(error)
     later = operation_came_later(error)
     if later:
         return Verdict.UNSUPPORTED, later
-    if isinstance(error, MigrationError):  # what the store would not hold or give back
-        return failed, shorten(str(error))
-    where = _innermost(error)
-    text = f"{type(error).__name__}: {shorten(str(error), 300)} ({where})"
+    if isinstance(error, UserError) and error.verdict is not Verdict.ERROR:
+        return error.verdict, shorten(str(error))
+    stores = is_the_stores(error)
+    if isinstance(error, UserError) and not stores:
+        return error.verdict, str(error)
+    text = f"{type(error).__name__}: {message_of(error, 300)} ({where(error)})"
+    if not stores:
+        return Verdict.ERROR, text
+    if isinstance(error, (TimeoutError, asyncio.TimeoutError)):  # two classes before Python 3.11
+        return (
+            Verdict.FAIL,
+            "the store's calls came to no end in the time that the case gives them",
+        )
     if isinstance(error, AssertionError):
-        return failed, shorten(str(error)) or text
-    if "conformance/suite/" in where or "conformance/subject.py" in where:
-        return failed, f"the store's answer could not be used: {text}"
-    return Verdict.ERROR, text
-
-
-def _innermost(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    for frame in reversed(frames):
-        path = frame.filename.replace("\\", "/")
-        if "/conformance/" in path or "/backends/" in path:
-            return f"{'/'.join(path.split('/')[-3:])}:{frame.lineno}"
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
+        return Verdict.FAIL, message_of(error) or text
+    return Verdict.FAIL, f"the store's answer could not be used: {text}"
 
 
 def _row(
@@ -216,10 +199,10 @@ def _row(
     return Row(
         backend=lab.backend.name,
         rule=spec.rule_id,
-        level=str(spec.rule.level),
+        level=spec.rule.level,
         case=spec.case_id(lab.param),
         mode=lab.mode,
-        verdict=str(verdict),
+        verdict=verdict,
         message=shorten(message),
         seconds=round(seconds, 5),
         in_store=round(min(lab.journal.seconds, seconds) if seconds else 0.0, 5),
@@ -229,6 +212,8 @@ def _row(
         got=got,
         history=() if plain else tuple(lab.journal.lines()),
         scenario=spec.scenario,
+        restart=spec.restart,
+        memory=spec.memory_type(lab.param),
         seed=lab.settings.seed,
         emulated=str(lab.backend.deployment) == "emulated",
     )

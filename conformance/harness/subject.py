@@ -9,20 +9,26 @@ from __future__ import annotations
 
 import inspect
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from concurrent.futures import CancelledError
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
-from store_conformance.contract import Location
+from store_conformance.contract import Location, Mode
 from store_conformance.harness.compat import BaseStore, Item, came_later
-from store_conformance.harness.errors import CheckFailedError, StoreRaisedError, UnsupportedError
+from store_conformance.harness.errors import (
+    CheckFailedError,
+    HarnessError,
+    StoreRaisedError,
+    UnsupportedError,
+)
 from store_conformance.harness.journal import Call, Journal
 from store_conformance.harness.loops import LoopThread
 
 if TYPE_CHECKING:
     import asyncio
 
-    from store_conformance.harness.case import Mode
 
 MAX_PAGES = 2000
 
@@ -105,10 +111,24 @@ class Subject:
         self.number = number
         self._loop_thread = loop_thread
         self._journal = journal
-        self._manager = opened
+        self._manager: Any = opened
         self._host: _AsyncHost | None = None
         self.closed = False
-        self.raw: BaseStore = self._timed("open", (), _shown(index, ttl), self._enter)
+        self._store: BaseStore | None = self._timed("open", (), _shown(index, ttl), self._enter)
+        self._afterwards = weakref.ref(self._store)
+
+    @property
+    def raw(self) -> BaseStore:
+        """The store itself; after ``close`` only as long as somebody else keeps it."""
+        store = self._store if self._store is not None else self._afterwards()
+        if store is None:
+            raise RuntimeError("the store was closed, and nothing keeps it any more")
+        return store
+
+    @property
+    def lingers(self) -> bool:
+        """Whether a store that was closed still exists: some close only when they are collected."""
+        return self._store is None and self._afterwards() is not None
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -117,7 +137,7 @@ class Subject:
             assert self._loop_thread is not None
             self._host = _AsyncHost(self._manager, self._loop_thread)
             store = self._host.enter()
-        elif self.mode == "async" and self._loop_thread is not None:
+        elif self.mode == Mode.ASYNC and self._loop_thread is not None:
             store = self._loop_thread.call(self._manager.__enter__)
         else:
             store = self._manager.__enter__()
@@ -128,7 +148,7 @@ class Subject:
     def _exit(self) -> None:
         if self._host is not None:
             self._host.exit()
-        elif self.mode == "async" and self._loop_thread is not None:
+        elif self.mode == Mode.ASYNC and self._loop_thread is not None:
             self._loop_thread.call(lambda: self._manager.__exit__(None, None, None))
         else:
             self._manager.__exit__(None, None, None)
@@ -137,7 +157,11 @@ class Subject:
         """Leave the store's context manager; a second call does nothing."""
         if not self.closed:
             self.closed = True
-            self._timed("close", (), {}, self._exit)
+            try:
+                self._timed("close", (), {}, self._exit)
+            finally:
+                # A store may give back what it holds only when nobody refers to it.
+                self._store = self._manager = self._host = None
 
     @property
     def in_loop(self) -> bool:
@@ -160,7 +184,8 @@ class Subject:
         finally:
             self._journal.busy_since = None
             self._journal.seconds += time.perf_counter() - begin
-        self._journal.add(Call(self.number, name, args, kwargs, result=result))
+        kept = None if name == "open" else result  # the record must not keep a store alive
+        self._journal.add(Call(self.number, name, args, kwargs, result=kept))
         return result
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
@@ -170,7 +195,7 @@ class Subject:
             raise UnsupportedError(later)
 
         def work() -> Any:
-            if self.mode == "async":
+            if self.mode == Mode.ASYNC:
                 assert self._loop_thread is not None
                 return self._loop_thread.run(
                     _awaited(getattr(self.raw, f"a{name}")(*args, **kwargs))
@@ -283,13 +308,16 @@ class Subject:
         Run ``await work(store)`` in the store's loop (async mode only) and return what it returns.
 
         For concurrency: the coroutine calls the raw store's ``a``-methods itself.  What it raises comes
-        out as it is.
+        out as it is; `store_conformance.harness.blame` tells whether it came from the store.
         """
-        assert self._loop_thread is not None, "only in async mode"
+        if self._loop_thread is None:
+            raise HarnessError("a coroutine of a case runs in a loop only")
         begin = time.perf_counter()
         self._journal.busy_since = time.monotonic()
         try:
             return self._loop_thread.run(work(self.raw))
+        except CancelledError as error:  # no case cancels itself
+            raise StoreRaisedError("a call in the loop", error) from error
         finally:
             self._journal.busy_since = None
             self._journal.seconds += time.perf_counter() - begin

@@ -17,6 +17,14 @@ def shorten(text: str, limit: int = MAX_TEXT) -> str:
     return f"{text[:half]} ...[{len(text) - 2 * half} more]... {text[-half:]}"
 
 
+def message_of(error: BaseException, limit: int = MAX_TEXT) -> str:
+    """What an exception says, which may itself be broken, cut to ``limit`` characters."""
+    try:
+        return shorten(str(error), limit)
+    except Exception as broken:  # noqa: BLE001 - the exception is a store's
+        return f"<whose text raised {type(broken).__name__}>"
+
+
 def represent(value: Any, limit: int = MAX_TEXT) -> str:
     """``repr`` of a store's answer, which may itself be broken, cut to ``limit`` characters."""
     try:

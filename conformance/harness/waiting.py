@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from store_conformance.harness.case import CaseSpec, Mode
+from store_conformance.contract import Mode
+from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.runner import Outcome
 
 AT_ONCE = 12
@@ -37,8 +38,9 @@ class WaitingCases:
     """
     The waiting cases that this process has before it; ``run`` runs one of them.
 
-    The first ``take`` for a backend calls ``prepare`` with its name, then starts all of that backend's
-    cases, `AT_ONCE` at a time.  ``surprises`` says whether to run a case again, alone.
+    The first ``take`` calls ``prepare`` with the name of each backend, then starts all the cases:
+    ``at_once`` at a time of each backend, those that are long by nature first.  ``surprises`` says
+    whether to run a case again, alone.
     """
 
     def __init__(
@@ -47,10 +49,13 @@ class WaitingCases:
         prepare: Callable[[str], object],
         surprises: Callable[[Outcome], bool],
         jobs: Iterable[Job] = (),
+        *,
+        at_once: int = AT_ONCE,
     ) -> None:
         self._run = run
         self._prepare = prepare
         self._surprises = surprises
+        self._at_once = at_once
         self._jobs: defaultdict[str, list[Job]] = defaultdict(list)
         for job in jobs:
             self._jobs[job.backend].append(job)
@@ -58,7 +63,9 @@ class WaitingCases:
 
     def take(self, job: Job) -> Outcome:
         """What the case came to: at once if it has ended by now, else when it does."""
-        self._start(self._jobs.pop(job.backend, []))
+        waiting, self._jobs = self._jobs, defaultdict(list)
+        for jobs in waiting.values():
+            self._start(jobs)
         future = self._started.pop(job.key, None)
         if future is None:
             return self._run(job)
@@ -69,8 +76,8 @@ class WaitingCases:
         if len(jobs) < 2:
             return
         self._prepare(jobs[0].backend)
-        free = threading.Semaphore(AT_ONCE)
-        for job in jobs:
+        free = threading.Semaphore(self._at_once)
+        for job in sorted(jobs, key=lambda job: -(job.spec.seconds or 0.0)):
             future: Future[Outcome] = Future()
             self._started[job.key] = future
             # Daemons, as a store that hangs must not keep the process from ending.

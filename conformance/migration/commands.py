@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from store_conformance.contract import Location
+from store_conformance.contract import Location, Mode, UserError
 from store_conformance.contract.secrets import redact_text
 from store_conformance.embedding import embedder_from_name, spec_of
 from store_conformance.harness.errors import StoreRaisedError
@@ -27,6 +27,9 @@ from store_conformance.migration.transfer import (
     read_export,
     write_export,
 )
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig
 
 
 @contextmanager
@@ -46,21 +49,22 @@ def opened_store(
     ``folder``, ``url``, ``name`` and ``options`` are what the function finds in its ``at``; ``embed``
     makes the ``index`` that it is given.  Raises ``BackendError`` for a wrong reference.
     """
-    from store_conformance.harness.backends import FactoryBackend
+    from store_conformance.harness.backends import user_supplied
 
-    backend = FactoryBackend(reference, url=url, options=options)
+    backend = user_supplied(reference, url=url, options=options)
     at = Location((folder or Path.cwd()).resolve(), url, name, dict(options or {}))
-    index: dict[str, Any] | None = None
+    index: IndexConfig | None = None
     if embed is not None:
         embedder = embedder_from_name(embed)
         index = {"dims": spec_of(embedder).dims, "embed": embedder}
-        index.update({"fields": list(fields)} if fields else {})
+        if fields:
+            index["fields"] = list(fields)
     loop_thread = LoopThread()
     backend.start()
     try:
-        manager = backend.open(at, index, None, "async")
+        manager = backend.open(at, index, None, Mode.ASYNC)
         store = _Either(
-            manager, at=at, mode="async", loop_thread=loop_thread, journal=Journal(), index=index
+            manager, at=at, mode=Mode.ASYNC, loop_thread=loop_thread, journal=Journal(), index=index
         )
         try:
             yield store
@@ -75,22 +79,20 @@ class _Either(Subject):
     """A store called by its async methods, or by its sync ones where it has no others."""
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        if self.mode == "async":
+        if self.mode == Mode.ASYNC:
             try:
                 return super().call(name, *args, **kwargs)
             except StoreRaisedError as error:
                 if not isinstance(error.cause, NotImplementedError):
                     raise
-                self.mode = "sync"
+                self.mode = Mode.SYNC
         return super().call(name, *args, **kwargs)
 
 
 def export_store(reference: str, out: Path, **where: Any) -> int:
     """Write every item of the store to ``out``; gives how many.  Takes what `opened_store` takes."""
     if not out.parent.is_dir():
-        raise MigrationError(
-            f"there is no folder {out.parent}. Hint: make it, or give another --out"
-        )
+        raise MigrationError(f"there is no folder {out.parent}", "make it, or give another --out")
     with _explained("export"), opened_store(reference, **where) as store:
         return write_export(out, export_items(store))
 
@@ -107,15 +109,13 @@ def import_file(
 @contextmanager
 def _explained(what: str) -> Iterator[None]:
     """What the store raises as one line; what we raise ourselves as it is."""
-    from store_conformance.harness.backends import BackendError
-
     try:
         yield
     except StoreRaisedError as error:
-        if isinstance(error.cause, BackendError):
+        if isinstance(error.cause, UserError):
             raise error.cause from None
         said = redact_text(" ".join(str(error.cause).split()))
         raise MigrationError(
-            f"the {what} ended: the store raised {type(error.cause).__name__}: {shorten(said, 300)}."
-            " Hint: does the store's function open it where its memories are?"
+            f"the {what} ended: the store raised {type(error.cause).__name__}: {shorten(said, 300)}",
+            "does the store's function open it where its memories are?",
         ) from error

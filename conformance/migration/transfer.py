@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from store_conformance.contract import UserError, Verdict
 from store_conformance.harness.compat import GetOp, Item, PutOp
 from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.lab import type_difference
@@ -43,8 +44,10 @@ class Writable(Protocol):
     def batch(self, ops: Iterable[Any], /) -> list[Any]: ...
 
 
-class MigrationError(ValueError):
-    """Nothing was exported or imported; the message says why and what to do."""
+class MigrationError(UserError):
+    """Nothing was exported or imported, for what the store would not hold or give back."""
+
+    verdict = Verdict.FAIL
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,8 @@ class ImportRefusedError(MigrationError):
         shown = "; ".join(str(r) for r in self.refusals[:5])
         more = f"; and {len(self.refusals) - 5} more" if len(self.refusals) > 5 else ""
         super().__init__(
-            f"the store cannot hold {len(self.refusals)} item(s), nothing was written: {shown}{more}."
-            " Hint: leave them out or change them, then import again"
+            f"the store cannot hold {len(self.refusals)} item(s), nothing was written: {shown}{more}",
+            "leave them out or change them, then import again",
         )
 
 
@@ -147,7 +150,7 @@ def _at_once(store: Readable, prefix: tuple[str, ...], size: int) -> list[Any]:
         if len(page) < size:
             return page
     raise MigrationError(
-        f"the search under {prefix!r} never ends. Hint: is the store being written to?"
+        f"the search under {prefix!r} never ends", "is the store being written to?"
     )
 
 
@@ -371,8 +374,8 @@ def _line(item: Exported) -> str:
     reason = _no_json(item.value)
     if reason is not None:
         raise MigrationError(
-            f"{item.namespace!r} {item.key!r} cannot be exported: {reason}."
-            " Hint: change it in the store, or leave it out"
+            f"{item.namespace!r} {item.key!r} cannot be exported: {reason}",
+            "change it in the store, or leave it out",
         )
     data = {
         "namespace": list(item.namespace),
@@ -389,17 +392,17 @@ def read_export(path: Path) -> list[Exported]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise MigrationError(f"{path} cannot be read ({error}). Hint: check the path") from None
+        raise MigrationError(f"{path} cannot be read ({error})", "check the path") from None
     records = [_record(path, n, line) for n, line in enumerate(lines, 1) if line.strip()]
     if not records or records[0].get("format") != FORMAT:
-        raise MigrationError(f"{path} is no export. Hint: make one with store-conformance export")
+        raise MigrationError(f"{path} is no export", "make one with store-conformance export")
     if records[0].get("version") != VERSION:
         raise MigrationError(
-            f"{path} has version {records[0].get('version')!r}, this reads {VERSION}."
-            " Hint: export again with this version"
+            f"{path} has version {records[0].get('version')!r}, this reads {VERSION}",
+            "export again with this version",
         )
     if not records[-1].get("end") or records[-1].get("items") != len(records) - 2:
-        raise MigrationError(f"{path} is cut off. Hint: export again")
+        raise MigrationError(f"{path} is cut off", "export again")
     return [_item(path, n, record) for n, record in enumerate(records[1:-1], 2)]
 
 
@@ -409,7 +412,7 @@ def _record(path: Path, number: int, line: str) -> dict[str, Any]:
     except ValueError:
         record = None
     if not isinstance(record, dict):
-        raise MigrationError(f"{path}:{number}: no JSON object. Hint: export again")
+        raise MigrationError(f"{path}:{number}: no JSON object", "export again")
     return record
 
 
@@ -417,7 +420,8 @@ def _item(path: Path, number: int, record: dict[str, Any]) -> Exported:
     namespace, key, value = record.get("namespace"), record.get("key"), record.get("value")
     if not isinstance(namespace, list) or not isinstance(key, str) or not isinstance(value, dict):
         raise MigrationError(
-            f"{path}:{number}: no item. Hint: an item has a namespace (list), a key (text) and a value"
+            f"{path}:{number}: no item",
+            "an item has a namespace (list), a key (text) and a value",
         )
     return Exported(
         tuple(namespace), key, value, record.get("created_at"), record.get("updated_at")

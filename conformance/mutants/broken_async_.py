@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from langgraph.store.base import GetOp, Item, Op, Result, SearchItem
+from langgraph.store.base import GetOp, Item, Op, PutOp, Result, SearchItem
 
 from store_conformance.mutants.groups import ALL, ASYNC, FILTERS, LISTS, LIVES, PLAIN, VECTORS
 from store_conformance.mutants.reference import (
@@ -189,7 +189,7 @@ class AsyncSearchIsNotImplemented(ReferenceStore):
     """``alist_namespaces`` is not implemented, although async calls are offered."""
 
     breaks = "O7"
-    also = (*LISTS, "O10", "O9", "O19")
+    also = (*LISTS, "O10", "O9", "O20")
 
     async def alist_namespaces(self, **kwargs: Any) -> list[tuple[str, ...]]:
         raise NotImplementedError
@@ -262,7 +262,7 @@ class SyncIsRefusedInAnyLoop(ReferenceStore):
 class CancelledCallsAreExecuted(ReferenceStore):
     """A call that was cancelled while its text was embedded still writes."""
 
-    breaks = "O19"
+    breaks = "O20"
     also = ("O11", "V13", "O18")
     modes = ("async",)
 
@@ -273,7 +273,7 @@ class CancelledCallsAreExecuted(ReferenceStore):
 class CancelledQueueIsExecuted(AsyncReferenceStore):
     """A call that was cancelled in the tick of its issue still writes."""
 
-    breaks = "O19"
+    breaks = "O20"
     also = ("O11", "V13", "O18")
     modes = ("async",)
 
@@ -342,7 +342,7 @@ class CancelBlocksTheKey(ReferenceStore):
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         ops = list(ops)
         held: set[Any] = self.__dict__.setdefault("held", set())
-        names = {(op.namespace, op.key) for op in ops if hasattr(op, "value")}
+        names = {(op.namespace, op.key) for op in ops if isinstance(op, PutOp)}
         if names & held:
             raise TimeoutError("The item is locked.")
         try:
@@ -439,7 +439,7 @@ class SlowPutsWin(ReferenceStore):
     """Of two puts of a key the one whose text was embedded last wins."""
 
     breaks = "O11"
-    also = ("O9", "O19", "O3")
+    also = ("O9", "O20", "O3")
     modes = ("async",)
 
     def overtaken(self, address: Address, turn: int) -> bool:
@@ -450,7 +450,7 @@ class SlowDeletesLose(ReferenceStore):
     """A delete does not win over a put that was issued before and embedded after it."""
 
     breaks = "O11"
-    also = ("O9", "O19", "O3")
+    also = ("O9", "O20", "O3")
     modes = ("async",)
 
     def execute(self, plan: Plan, embedded: Embedded, turn: int) -> list[Result]:
@@ -477,7 +477,7 @@ class SlowPutsWinInLoops(AsyncReferenceStore):
     """Of two puts of a key the one whose text was embedded last wins."""
 
     breaks = "O11"
-    also = ("O9", "O19", "O3")
+    also = ("O9", "O20", "O3")
     modes = ("async",)
 
     def overtaken(self, address: Address, turn: int) -> bool:
@@ -612,7 +612,8 @@ class EachStoreCachesItsReads(ReferenceStore):
         address = self.address(op.namespace, op.key)
         if address not in cache:
             cache[address] = super().read_item(op)
-        return cache[address]
+        found: Item | None = cache[address]
+        return found
 
     def apply(self, write: Any, embedded: Embedded) -> None:
         self.__dict__.get("cache", {}).pop(write.address, None)
@@ -657,7 +658,7 @@ class LeavesATask(ReferenceStore):
     breaks = "O18"
     also = (
         "O9",
-        "O19",
+        "O20",
     )
     modes = ("async",)
 
@@ -696,7 +697,7 @@ class LeavesCallsInTheAir(AsyncReferenceStore):
     breaks = "O18"
     also = (
         "O9",
-        "O19",
+        "O20",
     )
     modes = ("async",)
 

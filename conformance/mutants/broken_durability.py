@@ -402,13 +402,15 @@ class FlushedAfterASecond(FlushedAtClose):
     """What was acknowledged is written to the file a second later."""
 
     breaks = "E4"
+    timer: threading.Timer | None = None
 
     def execute(self, plan: Any, embedded: Embedded, turn: int) -> Any:
         results = super().execute(plan, embedded, turn)
-        if plan.writes and not getattr(self, "timer", None):
-            self.timer = threading.Timer(1, self.flush)
-            self.timer.daemon = True
-            self.timer.start()
+        if plan.writes and not self.timer:
+            timer = threading.Timer(1, self.flush)
+            timer.daemon = True
+            self.timer = timer
+            timer.start()
         return results
 
     def flush(self) -> None:
@@ -419,7 +421,7 @@ class FlushedAfterASecond(FlushedAtClose):
             file.close()
 
     def close(self) -> None:
-        if getattr(self, "timer", None):
+        if self.timer:
             self.timer.cancel()
         super().close()
 
@@ -429,6 +431,7 @@ class LastWriteWaits(ReferenceStore):
 
     breaks = "E4"
     also = (*REOPENED_TOO, "O12", "O11")
+    held: tuple[Any, Embedded, int] | None = None
 
     def execute(self, plan: Any, embedded: Embedded, turn: int) -> Any:
         self.flush()
@@ -439,7 +442,7 @@ class LastWriteWaits(ReferenceStore):
 
     def flush(self) -> None:
         with self.lock:
-            held, self.held = getattr(self, "held", None), None
+            held, self.held = self.held, None
             if held:
                 super().execute(*held)
 

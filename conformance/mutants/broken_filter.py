@@ -353,7 +353,7 @@ class NumbersEqualInSinglePrecision(ReferenceStore):
     def equal(self, left: Any, right: Any) -> bool:
         if self.kind(left) == self.kind(right) == "number":
             one, other = array("f", [left, right])
-            return one == other
+            return bool(one == other)
         return super().equal(left, right)
 
 

@@ -73,7 +73,7 @@ class EmptyNamespaceIsAccepted(LaxPut):
     also = ("O7",)
 
     def lax(self, namespace: Any) -> bool:
-        return namespace == ()
+        return bool(namespace == ())
 
 
 class RootLanggraphIsAccepted(LaxPut):
@@ -83,7 +83,7 @@ class RootLanggraphIsAccepted(LaxPut):
     also = ("O7",)
 
     def lax(self, namespace: Any) -> bool:
-        return namespace[:1] == ("langgraph",)
+        return bool(namespace[:1] == ("langgraph",))
 
 
 class LanggraphAloneIsAccepted(LaxPut):
@@ -113,7 +113,7 @@ class EmptyLastLabelIsAccepted(LaxPut):
     also = ("N3", "O7")
 
     def lax(self, namespace: Any) -> bool:
-        return namespace[-1:] == ("",)
+        return bool(namespace[-1:] == ("",))
 
 
 class DotsAreAccepted(LaxPut):
@@ -679,8 +679,9 @@ class TextIsTakenForANamespaceByPut(ReferenceStore):
     also = ("O7",)
 
     def validate_namespaces(self, op: Op) -> None:
-        put = isinstance(op, PutOp) and op.value is not None
-        super().validate_namespaces(op._replace(namespace=tuple(op.namespace)) if put else op)
+        if isinstance(op, PutOp) and op.value is not None:
+            op = op._replace(namespace=tuple(op.namespace))
+        super().validate_namespaces(op)
 
 
 class TextIsTakenForAPrefix(ReferenceStore):

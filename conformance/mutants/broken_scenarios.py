@@ -267,10 +267,14 @@ class SearchNeedsALimit(ReferenceStore):
     breaks = "E5"
     also = ALL
 
-    def search(self, prefix: Any, /, *, limit: int, **kwargs: Any) -> list[SearchItem]:
+    def search(  # type: ignore[override]  # the sin
+        self, prefix: Any, /, *, limit: int, **kwargs: Any
+    ) -> list[SearchItem]:
         return super().search(prefix, limit=limit, **kwargs)
 
-    async def asearch(self, prefix: Any, /, *, limit: int, **kwargs: Any) -> list[SearchItem]:
+    async def asearch(  # type: ignore[override]  # the sin
+        self, prefix: Any, /, *, limit: int, **kwargs: Any
+    ) -> list[SearchItem]:
         return await super().asearch(prefix, limit=limit, **kwargs)
 
 

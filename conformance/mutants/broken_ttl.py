@@ -303,7 +303,8 @@ class RefreshIsOffByDefault(ReferenceStore):
     also = LIVES
 
     def __init__(self, at: Any, *, index: Any = None, ttl: Any = None) -> None:
-        super().__init__(at, index=index, ttl={"refresh_on_read": False, **(ttl or {})})
+        given: Any = {"refresh_on_read": False, **(ttl or {})}
+        super().__init__(at, index=index, ttl=given)
 
 
 class RefreshCannotBeSwitchedOff(ReferenceStore):
@@ -343,7 +344,8 @@ class ConfiguredRefreshIsIgnored(ReferenceStore):
     also = LIVES
 
     def __init__(self, at: Any, *, index: Any = None, ttl: Any = None) -> None:
-        super().__init__(at, index=index, ttl={**(ttl or {}), "refresh_on_read": True})
+        given: Any = {**(ttl or {}), "refresh_on_read": True}
+        super().__init__(at, index=index, ttl=given)
 
 
 class GetNeverRefreshes(ReferenceStore):
@@ -435,7 +437,8 @@ class FirstFlagCountsForTheBatch(ReferenceStore):
 
     def plan(self, ops: Any) -> Plan:
         plan = super().plan(ops)
-        self.first = next((op.refresh_ttl for op in plan.ops if hasattr(op, "refresh_ttl")), True)
+        every: Iterable[Any] = plan.ops
+        self.first = next((op.refresh_ttl for op in every if hasattr(op, "refresh_ttl")), True)
         return plan
 
     def refresh(self, rows: list[ItemRow], wanted: bool) -> None:

@@ -803,7 +803,7 @@ class OldVectorsStay(ReferenceStore):
     """An overwrite adds its vectors and replaces those of the same field only."""
 
     breaks = "V11"
-    also = ("V3", "V7", "X4", "O11", "T3", "E1", "E3", "K3", "V13")
+    also: tuple[str, ...] = ("V3", "V7", "X4", "O11", "T3", "E1", "E3", "K3", "V13")
 
     def keeps(self, write: Write) -> bool:
         return True
@@ -875,7 +875,7 @@ class QueriesAreEmbeddedAsDocuments(ReferenceStore):
     """The text of a query goes to ``embed_documents``."""
 
     breaks = "V12"
-    also = ("V4", "V5", "O9", "O19", "O7")
+    also = ("V4", "V5", "O9", "O20", "O7")
 
     def embed(self, plan: Plan) -> Embedded:
         made = super().embed(replace(plan, queries=[]))
@@ -892,7 +892,7 @@ class AsyncQueriesAreEmbeddedAsDocuments(ReferenceStore):
     """In async calls the text of a query goes to ``aembed_documents``."""
 
     breaks = "V12"
-    also = ("V4", "V5", "O9", "O19", "O7")
+    also = ("V4", "V5", "O9", "O20", "O7")
     modes = ("async",)
 
     async def aembed(self, plan: Plan) -> Embedded:
@@ -905,7 +905,7 @@ class DocumentsAreEmbeddedAsQueries(ReferenceStore):
     """The texts of documents go to ``embed_query``."""
 
     breaks = "V12"
-    also = (*VECTORS, "O9", "O19", "O10", "O11")
+    also = (*VECTORS, "O9", "O20", "O10", "O11")
 
     def embed(self, plan: Plan) -> Embedded:
         found = super().embed(replace(plan, texts=[], queries=[*plan.texts, *plan.queries]))
@@ -935,7 +935,7 @@ class QueriesAreEmbeddedInSmallLetters(ReferenceStore):
 class Careless(ReferenceStore):
     """A base for stores that act when the embedder fails."""
 
-    also: tuple[str, ...] = ("V14", "O4", "O10", "O9", "O19", "K7", "V11")
+    also: tuple[str, ...] = ("V14", "O4", "O10", "O9", "O20", "K7", "V11")
 
     def failed(self, plan: Plan) -> Embedded:
         raise NotImplementedError
@@ -1299,7 +1299,7 @@ class NearestBeforeNamespace(ReferenceStore):
     """The nearest of all namespaces are taken, and then those of the prefix."""
 
     breaks = "V18"
-    also = ("V9", "V10", "S1", "E2", "E3", "T5", "E5", "T4", "V15")
+    also: tuple[str, ...] = ("V9", "V10", "S1", "E2", "E3", "T5", "E5", "T4", "V15")
     times = 1
 
     def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:

@@ -53,7 +53,7 @@ class BatchesInOrder(Variant, ReferenceStore):
 class OneTransactionEach(Variant, ReferenceStore):
     """Each put of a batch is a transaction of its own, and what stands before it is done before."""
 
-    also = ("O2", "O4")
+    also = ("O2", "O4", "O11")
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         parts = self.parts(list(ops))

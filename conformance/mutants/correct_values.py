@@ -29,9 +29,13 @@ class OwnText(str):
 
 
 def own(part: Any) -> Any:
-    """The same JSON value in classes of the store's own."""
+    """
+    The same JSON value in classes of the store's own.
+
+    Names within objects stay plain: LangMem's tools write values by orjson, which takes no others.
+    """
     if isinstance(part, dict):
-        return OwnDict({OwnText(key): own(inner) for key, inner in part.items()})
+        return OwnDict({key: own(inner) for key, inner in part.items()})
     if isinstance(part, list):
         return OwnList(own(inner) for inner in part)
     return OwnText(part) if isinstance(part, str) else part

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from operator import ge, gt, le, lt, mul
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -61,6 +62,17 @@ COLUMNS = "rowid, namespace, key, created_at, updated_at, ttl, expires_at"
 
 Vector = Sequence[float]
 Address = tuple[str, str]
+
+
+@lru_cache(maxsize=8192)
+def _labels(text: str) -> tuple[str, ...]:
+    """The namespace of a row; the same few are read over and over, and are not changed by anybody."""
+    return tuple(json.loads(text))
+
+
+@lru_cache(maxsize=8192)
+def _key(text: str) -> str:
+    return json.loads(text)  # type: ignore[no-any-return]
 
 
 class ItemRow(NamedTuple):
@@ -201,13 +213,13 @@ class ReferenceStore(BaseStore):
         return json.dumps([self.encode_text(label) for label in namespace])
 
     def decode_namespace(self, text: str) -> tuple[str, ...]:
-        return tuple(json.loads(text))
+        return _labels(text)
 
     def encode_key(self, key: str) -> str:
         return json.dumps(self.encode_text(key))
 
     def decode_key(self, text: str) -> str:
-        return json.loads(text)  # type: ignore[no-any-return]
+        return _key(text)
 
     def address(self, namespace: tuple[str, ...], key: str) -> Address:
         return self.encode_namespace(namespace), self.encode_key(key)
@@ -512,7 +524,7 @@ class ReferenceStore(BaseStore):
     # search
 
     def scan(self) -> list[ItemRow]:
-        return [ItemRow(*row) for row in self.connection.execute(f"SELECT {COLUMNS} FROM items")]
+        return list(map(ItemRow._make, self.connection.execute(f"SELECT {COLUMNS} FROM items")))
 
     def order(self, rows: list[ItemRow]) -> list[ItemRow]:
         return sorted(rows)

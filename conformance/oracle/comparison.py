@@ -6,77 +6,34 @@ The freedoms that the contract leaves (order of ties, unindexed items in a ranki
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from store_conformance.embedding.exact import ExactEmbeddings
+from store_conformance.harness.compat import Item
 from store_conformance.harness.errors import CheckFailedError
 from store_conformance.harness.lab import type_difference
 from store_conformance.harness.text import shorten
-from store_conformance.oracle import answers, blame
-from store_conformance.oracle.model import Model, ModelItem
+from store_conformance.oracle import answers, explanation
+from store_conformance.oracle.features import FEATURES
+from store_conformance.oracle.model import Model, ModelItem, Namespace, Place, Value
 from store_conformance.oracle.strategies import filter_feature
 
 if TYPE_CHECKING:
     from store_conformance.harness.subject import Subject
 
-Scope = tuple[tuple[str, ...], dict[str, Any]]
+Scope = tuple[Namespace, Value]
 """A prefix and a filter."""
 EVERYTHING = 500
 """More than any history holds, and no more than an engine gives in one page."""
-
-FEATURES: dict[str, str] = {
-    "get": "K1",
-    "missing": "K2",
-    "overwrite": "K3",
-    "types": "K6",
-    "floats": "K8",
-    "created": "K4",
-    "delete": "X1",
-    "lookalike": "N7",
-    "search": "S1",
-    "star": "S3",
-    "page": "S4",
-    "equal": "F1",
-    "operator": "F3",
-    "absent": "F5",
-    "strings": "F4",
-    "unequal": "F6",
-    "list": "F9",
-    "object": "F10",
-    "bool": "F11",
-    "large": "F12",
-    "listing": "L1",
-    "pages": "L3",
-    "emptied": "X5",
-    "depth": "L2",
-    "batch": "O2",
-    "repeats": "O3",
-    "query": "V4",
-    "nearest": "V4",
-    "score": "V5",
-    "fields": "V2",
-    "index": "V3",
-    "twins": "V15",
-    "stale": "V11",
-    "reopen": "E4",
-}
-"""
-What a history may contain, and the rule that a divergence at such a step is mapped to.
-
-An expectation names in ``exclude`` what the machine is to leave out because of it.  ``floats`` are numbers
-such as 1.0 and -0.0, ``lookalike`` labels and keys that resemble one another, ``absent`` fields that
-a range is asked of and that an item lacks, ``strings`` ranges over text, ``large`` integers beyond single
-precision, ``star`` labels that are ``*``, ``pages`` those of a listing, ``repeats`` a key twice in a batch,
-``nearest`` the best few of a query, ``emptied`` namespaces whose items are gone, ``fields`` an index over one field and not the whole value, ``index`` the override of a put,
-``twins`` equal texts in one call, ``stale`` an overwrite that changes which vectors an item has.
-"""
 
 
 class DivergenceError(CheckFailedError):
     """The store's answer is none that the contract allows."""
 
-    def __init__(self, feature: str, message: str, *, expected: Any, got: Any) -> None:
+    def __init__(self, feature: str, message: str, *, expected: object, got: object) -> None:
         super().__init__(message, expected=expected, got=got)
         self.feature = feature
 
@@ -92,8 +49,8 @@ class Divergence:
     rule_id: str
     feature: str
     message: str
-    expected: Any
-    got: Any
+    expected: object
+    got: object
     history: list[str] = field(default_factory=list)
     steady: bool = True
     """Whether it showed again when the same history was replayed."""
@@ -107,9 +64,9 @@ class Comparison:
         self.model = model
         self.on = on
         self.cosine = ExactEmbeddings().cosine
-        self.born: dict[Any, tuple[Any, Any]] = {}
+        self.born: dict[Place, tuple[datetime, datetime]] = {}
 
-    def item(self, got: Any, want: ModelItem, feature: str) -> None:
+    def item(self, got: Item, want: ModelItem, feature: str) -> None:
         answers.item(got, "a read")
         place = (tuple(got.namespace), got.key)
         if place != want.place:
@@ -122,7 +79,7 @@ class Comparison:
                 kind, f"the value differs: {difference}", expected=want.value, got=got.value
             )
 
-    def get(self, namespace: tuple[str, ...], key: str, feature: str = "get") -> None:
+    def get(self, namespace: Namespace, key: str, feature: str = "get") -> None:
         got, want = self.store.get(namespace, key), self.model.get(namespace, key)
         if (got is None) != (want is None):
             raise DivergenceError(feature, f"get({namespace!r}, {key!r})", expected=want, got=got)
@@ -130,7 +87,7 @@ class Comparison:
             self.item(got, want, feature)
             self._stamps(got, want)
 
-    def _stamps(self, got: Any, want: ModelItem) -> None:
+    def _stamps(self, got: Item, want: ModelItem) -> None:
         if "created" not in self.on:
             return
         known = self.born.get(want.place)
@@ -143,8 +100,8 @@ class Comparison:
     def found(
         self,
         got: list[Any],
-        certain: Any,
-        free: Any,
+        certain: Iterable[ModelItem],
+        free: Iterable[ModelItem],
         feature: str,
         what: str,
         scope: Scope | None = None,
@@ -174,21 +131,19 @@ class Comparison:
             self.item(item, {**need, **may}[tuple(item.namespace), item.key], "search")
 
     def _explains(
-        self, lacking: list[Any], extra: list[Any], scope: Scope | None, feature: str
+        self, lacking: list[Place], extra: list[Place], scope: Scope | None, feature: str
     ) -> str:
         if scope is None:
             return feature
         known = self.model.items
-        reasons = [blame.of_missing(known[place], *scope) for place in lacking]
-        reasons += [blame.of_extra(known.get(place), *scope) for place in extra]
-        found = blame.strongest(reasons, feature)
+        reasons = [explanation.of_missing(known[place], *scope) for place in lacking]
+        reasons += [explanation.of_extra(known.get(place), *scope) for place in extra]
+        found = explanation.strongest(reasons, feature)
         if found == "search":  # a filter is not to blame for what its prefix lets in
             return feature if feature in ("query", "reopen") else "search"
         return found
 
-    def search(
-        self, prefix: tuple[str, ...], conditions: dict[str, Any], limit: int, offset: int
-    ) -> None:
+    def search(self, prefix: Namespace, conditions: Value, limit: int, offset: int) -> None:
         want = self.model.search(prefix, conditions)
         feature = filter_feature(conditions)
         given: dict[str, Any] = {"filter": conditions} if conditions else {}
@@ -211,11 +166,8 @@ class Comparison:
                 "page", f"{what} is no slice of all matches", expected=wanted, got=got
             )
 
-    def query(
-        self, prefix: tuple[str, ...], text: str, conditions: dict[str, Any], limit: int
-    ) -> None:
+    def query(self, prefix: Namespace, text: str, conditions: Value, limit: int) -> None:
         want = self.model.search(prefix, conditions)
-        scores = self.model.scores((*want.certain, *want.free), text, self.cosine)
         given: dict[str, Any] = {"filter": conditions} if conditions else {}
         full = self.store.search(prefix, query=text, limit=EVERYTHING, **given)
         what = f"search({prefix!r}, query={text!r}, filter={conditions!r})"
@@ -225,34 +177,41 @@ class Comparison:
         feature = "query" if not conditions else filter_feature(conditions)
         free = [*want.free, *rest]
         self.found(full, certain, free, feature, what, (prefix, conditions))
-        given_scores = [i.score for i in scored]
-        if given_scores != sorted(given_scores, reverse=True) or full[: len(scored)] != scored:
+        scores = [i.score for i in scored]
+        if scores != sorted(scores, reverse=True) or full[: len(scored)] != scored:
             raise DivergenceError(
-                "query", f"{what} is not best first", expected="descending", got=given_scores
+                "query", f"{what} is not best first", expected="descending", got=scores
             )
+        self._scores(
+            scored, self.model.scores((*want.certain, *want.free), text, self.cosine), what
+        )
+        if "page" in self.on and "nearest" in self.on:
+            top = answers.items(self.store.search(prefix, query=text, limit=limit, **given), what)
+            self._best(top, scores[:limit], f"{what} limit {limit}")
+
+    def _scores(self, scored: list[Any], right: dict[Place, float], what: str) -> None:
+        """Each item that has a score has a vector, and the score is its best cosine."""
         for item in scored:
-            right = scores.get((tuple(item.namespace), item.key))
-            if right is None:
+            wanted = right.get((tuple(item.namespace), item.key))
+            if wanted is None:
                 raise DivergenceError(
                     "stale",
                     f"{what} scores {item.key!r}, which has no vector",
                     expected=None,
                     got=item.score,
                 )
-            if "score" in self.on and abs(right - item.score) > 2e-3:
+            if "score" in self.on and abs(wanted - item.score) > 2e-3:
                 raise DivergenceError(
-                    "score", f"{what} scores {item.key!r} wrongly", expected=right, got=item.score
+                    "score", f"{what} scores {item.key!r} wrongly", expected=wanted, got=item.score
                 )
-        if "page" in self.on and "nearest" in self.on:
-            top = answers.items(self.store.search(prefix, query=text, limit=limit, **given), what)
-            best = [round(s, 3) for s in given_scores[:limit]]
-            if [round(i.score, 3) for i in top if i.score is not None] != best:
-                raise DivergenceError(
-                    "query",
-                    f"{what} limit {limit} is not the best",
-                    expected=best,
-                    got=[i.score for i in top],
-                )
+
+    def _best(self, top: list[Any], scores: list[float], what: str) -> None:
+        """A page of the nearest has the best scores; which of several equals it shows is free."""
+        best = [round(score, 3) for score in scores]
+        if [round(i.score, 3) for i in top if i.score is not None] != best:
+            raise DivergenceError(
+                "query", f"{what} is not the best", expected=best, got=[i.score for i in top]
+            )
 
     def listing(self, limit: int, offset: int, **conditions: Any) -> None:
         want = self.model.namespaces(**conditions)

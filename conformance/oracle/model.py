@@ -9,12 +9,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from store_conformance.harness.compat import get_text_at_path
 
 Namespace = tuple[str, ...]
 Place = tuple[Namespace, str]
+Value: TypeAlias = dict[str, Any]
+"""A JSON object, as a store holds it and as a filter is written."""
+Index: TypeAlias = list[str] | Literal[False] | None
+"""A put's ``index``: paths, ``False`` for no vectors, ``None`` for what the store was opened with."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class ModelItem:
 
     namespace: Namespace
     key: str
-    value: dict[str, Any]
+    value: Value
     texts: tuple[str, ...] = ()
     """What was embedded of it; empty: it has no vectors."""
 
@@ -52,7 +56,7 @@ class Model:
     # -- writes -------------------------------------------------------------------------------
 
     def put(
-        self, namespace: Namespace, key: str, value: Mapping[str, Any], index: Any = None
+        self, namespace: Namespace, key: str, value: Mapping[str, Any], index: Index = None
     ) -> None:
         own = copy.deepcopy(dict(value))
         self.items[namespace, key] = ModelItem(namespace, key, own, self.texts(own, index))
@@ -60,7 +64,7 @@ class Model:
     def delete(self, namespace: Namespace, key: str) -> None:
         self.items.pop((namespace, key), None)
 
-    def texts(self, value: dict[str, Any], index: Any) -> tuple[str, ...]:
+    def texts(self, value: Value, index: Index) -> tuple[str, ...]:
         """What of a value is embedded, with this ``index`` given to its put."""
         if self.fields is None or index is False:
             return ()
@@ -72,7 +76,7 @@ class Model:
     def get(self, namespace: Namespace, key: str) -> ModelItem | None:
         return self.items.get((namespace, key))
 
-    def search(self, prefix: Namespace, conditions: Mapping[str, Any] | None = None) -> Matches:
+    def search(self, prefix: Namespace, conditions: Value | None = None) -> Matches:
         """The matches of a search, before its limit and offset."""
         certain, free = [], []
         for item in self.items.values():
@@ -121,7 +125,7 @@ def _ends(namespace: Namespace, suffix: Namespace) -> bool:
 _MISSING = object()
 
 
-def matches(value: Mapping[str, Any], conditions: Mapping[str, Any]) -> bool | None:
+def matches(value: Value, conditions: Value) -> bool | None:
     """
     Whether a value matches a filter; ``None`` where the contract leaves it to the backend.
     """
@@ -131,7 +135,7 @@ def matches(value: Mapping[str, Any], conditions: Mapping[str, Any]) -> bool | N
     return None if None in answers else True
 
 
-def _field(have: Any, wanted: Any) -> bool | None:
+def _field(have: object, wanted: object) -> bool | None:
     if isinstance(wanted, Mapping):
         if wanted and all(str(k).startswith("$") for k in wanted):
             answers = [_operator(have, op, operand) for op, operand in wanted.items()]
@@ -140,7 +144,7 @@ def _field(have: Any, wanted: Any) -> bool | None:
     return _equal(have, wanted)
 
 
-def _object(have: Any, wanted: Mapping[str, Any]) -> bool | None:
+def _object(have: object, wanted: Mapping[str, object]) -> bool | None:
     """A nested object matches on the fields it names; ``{}`` is free (F10)."""
     if not wanted:
         return None
@@ -153,7 +157,7 @@ def _object(have: Any, wanted: Mapping[str, Any]) -> bool | None:
     return None if None in answers else True
 
 
-def _equal(have: Any, wanted: Any) -> bool | None:
+def _equal(have: object, wanted: object) -> bool | None:
     if wanted is None:
         return None if have is _MISSING else have is None
     if have is _MISSING or have is None:
@@ -179,7 +183,7 @@ _RANGES: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _operator(have: Any, operator: str, operand: Any) -> bool | None:
+def _operator(have: object, operator: str, operand: object) -> bool | None:
     if operator == "$eq":
         return None if isinstance(operand, Mapping) else _equal(have, operand)
     if operator == "$ne":

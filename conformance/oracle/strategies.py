@@ -1,7 +1,7 @@
 """
 What random histories are made of: nasty labels and keys, values that filters meet often, and filters.
 
-``on`` are the features that are switched on; `store_conformance.oracle.comparison.FEATURES` says what each is.
+``on`` are the features that are switched on; `store_conformance.oracle.features.FEATURES` says what each is.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
+
+from store_conformance.oracle.model import Index, Namespace, Value
 
 LABELS = ["a", "ab", "A", "b", "a b", "a_b", "a%b", "50%", "é", "*", "x/y", "user-1"]
 PLAIN_LABELS = ["a", "ab", "b", "c"]
@@ -34,7 +36,7 @@ dates = st.sampled_from(["2023-01-01", "2024-02-29", "2024-10-01"])
 words = st.sampled_from(["red", "green", "Red", "re", "", "10", "50%", "o'clock", "naïve"])
 
 
-def values(on: frozenset[str]) -> st.SearchStrategy[dict[str, Any]]:
+def values(on: frozenset[str]) -> st.SearchStrategy[Value]:
     """JSON objects over a few fields, so that filters meet them often."""
     number = _numbers(on)
     number = st.one_of(number, whole_floats) if "floats" in on else number
@@ -60,7 +62,7 @@ def _numbers(on: frozenset[str]) -> st.SearchStrategy[Any]:
     return numbers if "large" in on else small_numbers
 
 
-def filters(on: frozenset[str]) -> st.SearchStrategy[dict[str, Any]]:
+def filters(on: frozenset[str]) -> st.SearchStrategy[Value]:
     """Filters of the kinds that are switched on."""
     number = _numbers(on)
     fields: dict[str, list[st.SearchStrategy[Any]]] = {
@@ -97,9 +99,48 @@ def filters(on: frozenset[str]) -> st.SearchStrategy[dict[str, Any]]:
     return st.one_of(one, one, one, both, st.just({}))
 
 
-def derived(value: dict[str, Any], on: frozenset[str]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Draws:
+    """What the steps of a history are drawn from."""
+
+    namespace: st.SearchStrategy[Namespace]
+    prefix: st.SearchStrategy[Namespace]
+    """Of a search: also empty."""
+    pattern: st.SearchStrategy[Namespace]
+    """Of a listing's prefix, with ``*``."""
+    plain_pattern: st.SearchStrategy[Namespace]
+    """Of a listing's suffix, without."""
+    key: st.SearchStrategy[str]
+    value: st.SearchStrategy[Value]
+    condition: st.SearchStrategy[Value]
+    index: st.SearchStrategy[Index]
+    """The ``index`` of a put."""
+
+    @classmethod
+    def of(cls, on: frozenset[str], *, vectors: bool, vocabulary: Vocabulary) -> Draws:
+        """With the features ``on``; ``vectors``: the store has an index."""
+        odd = "lookalike" in on
+        labels = [x for x in vocabulary.labels if x != "*" or "star" in on]
+        label = st.sampled_from(labels if odd else PLAIN_LABELS)
+        name = label.filter(lambda x: x != "*")
+        index: st.SearchStrategy[Index] = st.sampled_from(
+            [None, None, None, False, ["s"], ["notes[*].text"], ["notes[-1].text", "text"]]
+        )
+        return cls(
+            namespace=st.lists(label, min_size=1, max_size=3).map(tuple),
+            prefix=st.lists(label, max_size=2).map(tuple),
+            pattern=st.lists(st.one_of(name, st.just("*")), min_size=1, max_size=2).map(tuple),
+            plain_pattern=st.lists(name, min_size=1, max_size=2).map(tuple),
+            key=st.sampled_from(vocabulary.keys if odd else PLAIN_KEYS),
+            value=values(on),
+            condition=filters(on),
+            index=index if vectors and "index" in on else st.none(),
+        )
+
+
+def derived(value: Value, on: frozenset[str]) -> list[Value]:
     """Filters at the very values of an item, where off-by-one and wrong types show."""
-    found: list[tuple[str, dict[str, Any]]] = []
+    found: list[tuple[str, Value]] = []
     for name, ranges in (("n", "operator"), ("d", "strings")):
         if name in value:
             operators = ("$gt", "$gte", "$lt", "$lte")
@@ -113,7 +154,7 @@ def derived(value: dict[str, Any], on: frozenset[str]) -> list[dict[str, Any]]:
     return [conditions for kind, conditions in found if kind in on]
 
 
-def filter_feature(conditions: dict[str, Any]) -> str:
+def filter_feature(conditions: Value) -> str:
     """The feature of a filter that the weakest rule is about."""
     kinds = set()
     for name, wanted in conditions.items():

@@ -11,7 +11,9 @@ import dataclasses
 import importlib
 import json
 import logging
+import shutil
 import sys
+import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -19,22 +21,20 @@ from typing import Any
 
 import pytest
 
-from store_conformance.contract import Verdict
+from store_conformance.contract import Mode, UserError, Verdict
 from store_conformance.contract.records import Measurement, Row
-from store_conformance.harness.case import CaseSpec, Mode, spec_of
+from store_conformance.harness import watchdog
+from store_conformance.harness.case import CaseSpec, spec_of
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
+from store_conformance.harness.watchdog import read_stacks
 from store_conformance.pytest_plugin.plugin import PREFIX, WORKER_INPUT
-from store_conformance.runs.session import (
-    RunOptions,
-    RunSession,
-    session_from_options,
-    session_from_spec,
-)
-from store_conformance.suite.register import all_cases
+from store_conformance.runs.options import RunOptions, session_from_options, session_from_spec
+from store_conformance.runs.session import RunSession
 
 _SESSION = pytest.StashKey[RunSession]()
 _CASES_ONLY = pytest.StashKey[bool]()
+_STACKS = pytest.StashKey[Path]()
 _DATA = "conformance_entries"
 
 
@@ -105,6 +105,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(session.stop)
         config.stash[_CASES_ONLY] = handed["cases"]
         _adopt(config, session)
+        watchdog.guard_process(_stacks(Path(handed["stacks"]), worker["workerid"]))
+        config.add_cleanup(watchdog.release_process)
     elif options.conformance_backend or options.conformance_store:
         _start_own(config)
 
@@ -141,16 +143,17 @@ def _adopt(config: pytest.Config, session: RunSession) -> None:
 
 def _start_own(config: pytest.Config) -> None:
     """For ``pytest --pyargs store_conformance.suite``: this pytest owns the engines and the run file."""
-    from store_conformance.harness.backends import BackendError
+    from store_conformance.contract.secrets import redact_text
+    from store_conformance.harness.backends import VectorStoreError
 
     try:
         session = session_from_options(_options(config))
         config.add_cleanup(session.stop)
         if not config.option.collectonly:
-            session.start()
             session.open_file(config.option.conformance_run_file)
-    except (BackendError, ValueError) as error:
-        raise pytest.UsageError(str(error)) from None
+            session.start()
+    except (UserError, VectorStoreError, OSError) as error:
+        raise pytest.UsageError(redact_text(str(error))) from None
     _adopt(config, session)
 
 
@@ -159,8 +162,35 @@ def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker where the engines are."""
     session = _session(node.config)
     if session is not None:
-        cases = node.config.stash.get(_CASES_ONLY, False)
-        node.workerinput[WORKER_INPUT] = json.dumps({"run": session.spec(), "cases": cases})
+        handed = {
+            "run": session.spec(),
+            "cases": node.config.stash.get(_CASES_ONLY, False),
+            "stacks": str(_stacks_folder(node.config)),
+        }
+        node.workerinput[WORKER_INPUT] = json.dumps(handed)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Cases that end their worker need a scheduler that goes on with the others."""
+    if config.option.dist != "loadgroup" or _session(config) is None:
+        return None
+    from store_conformance.pytest_plugin.scheduling import CaseScheduling
+
+    return CaseScheduling(config, log)
+
+
+def _stacks_folder(config: pytest.Config) -> Path:
+    """Where the workers' watchdogs write; made when first asked for, removed at the end."""
+    if _STACKS not in config.stash:
+        folder = tempfile.mkdtemp(prefix="conformance-stacks-")
+        config.stash[_STACKS] = Path(folder)
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    return config.stash[_STACKS]
+
+
+def _stacks(folder: Path, worker: str) -> Path:
+    return folder / f"{worker}.txt"
 
 
 def pytest_collection(session: pytest.Session) -> bool | None:
@@ -170,11 +200,11 @@ def pytest_collection(session: pytest.Session) -> bool | None:
         return None
     modules: dict[str, OwnModule] = {}
     session.items = []
-    for spec in all_cases():
+    for spec in config.stash[_SESSION].selection.cases():
         dotted = spec.func.__module__
         if dotted not in modules:
             path = Path(spec.func.__code__.co_filename)
-            modules[dotted] = OwnModule.from_parent(session, path=path)
+            modules[dotted] = OwnModule.from_parent(session, path=path, nodeid=dotted)
             modules[dotted].dotted = dotted
         session.items += case_items(modules[dotted], spec.func.__name__, spec)
     config.hook.pytest_collection_modifyitems(session=session, config=config, items=session.items)
@@ -196,13 +226,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (kept if not isinstance(spec, CaseSpec) or selection.takes(spec) else dropped).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-    # What waits comes first: its waits overlap, and no worker ends with them.
-    items[:] = sorted(kept, key=lambda item: not _waits(item))
+    items[:] = sorted(kept, key=_rank)
     session.expect(item.job for item in items if isinstance(item, CaseItem) and _waits(item))
 
 
 def _waits(item: pytest.Item) -> bool:
     return isinstance(item, CaseItem) and item.spec.waits
+
+
+def _rank(item: pytest.Item) -> tuple[bool, bool, float]:
+    """
+    What keeps one worker busy for long begins first, so that no worker ends alone with it.
+
+    That is what waits (all of it together), then what must not run beside its like, then the cases
+    that are long by nature.
+    """
+    if not isinstance(item, CaseItem):
+        return (True, True, 0.0)
+    return (not item.spec.waits, not item.spec.serial, -(item.spec.seconds or 0.0))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -220,7 +261,7 @@ def case_items(collector: pytest.Collector, name: str, spec: CaseSpec) -> Iterat
     for backend in session.names() if session is not None else ["no-backend"]:
         for mode in spec.modes:
             for param in spec.expand():
-                label = "-".join(p for p in (backend, mode, param) if p)
+                label = case_label(backend, mode, param)
                 yield CaseItem.from_parent(
                     collector,
                     name=f"{name}[{label}]",
@@ -257,9 +298,10 @@ class CaseItem(pytest.Item):
         self.param = param
         self.obj = spec.func
         # Groups stay together: a worker that runs one of its cases runs them all.
-        if spec.serial or spec.waits:
-            kind = "serial" if spec.serial else "waiting"
-            self.add_marker(pytest.mark.xdist_group(f"{kind}-{backend}"))
+        if spec.waits:  # of every backend, so that all their waits overlap
+            self.add_marker(pytest.mark.xdist_group("waiting"))
+        elif spec.serial:
+            self.add_marker(pytest.mark.xdist_group(f"serial-{backend}"))
 
     @property
     def job(self) -> Job:
@@ -343,12 +385,43 @@ class _Recorder:
         self.run = run
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when != "call":
-            return
-        for entry in entries_of(report):
-            self.run.record(entry)
-        if report.failed and not entries_of(report):
+        if report.when == "call":
+            for entry in entries_of(report):
+                self.run.record(entry)
+        # A case that was cut off has a report of its own kind: `pytest_handlecrashitem` records it.
+        if report.failed and report.when in ("setup", "call") and not entries_of(report):
             self.run.record_crash(report.nodeid, str(report.longrepr))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
+        """A worker ended in the middle of a case: killed by its watchdog, or by the store."""
+        stacks = read_stacks(_stacks(_stacks_folder(report.node.config), report.node.gateway.id))
+        job = _job_of(crashitem, self.run)
+        if job is None:
+            self.run.record_crash(crashitem, str(report.longrepr))
+        else:
+            self.run.record_killed(job, stacks)
+
+
+def _job_of(nodeid: str, run: RunSession) -> Job | None:
+    """The case that a controller knows by its node id only; xdist adds a group to it."""
+    place, _, label = nodeid.partition("[")
+    module, _, name = place.rpartition("::")
+    wanted = label.rpartition("]")[0]
+    for spec in run.selection.cases():
+        if (spec.func.__module__, spec.func.__name__) != (module, name):
+            continue
+        for backend in run.names():
+            for mode in spec.modes:
+                for param in spec.expand():
+                    if case_label(backend, mode, param) == wanted:
+                        return Job(spec, backend, mode, param)
+    return None
+
+
+def case_label(backend: str, mode: Mode, param: str | None) -> str:
+    """What stands in the brackets of an item's name."""
+    return "-".join(p for p in (backend, mode, param) if p)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

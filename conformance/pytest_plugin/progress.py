@@ -5,7 +5,6 @@ Progress of a run: a moving line on a terminal, a line now and then elsewhere.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TextIO
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 PLAIN_SECONDS = 10.0
-
-
-def own_stdout() -> TextIO:
-    """Standard output as it was before pytest captures it."""
-    try:
-        return os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="replace")
-    except (OSError, ValueError, AttributeError):  # already replaced by a test
-        return sys.stdout
 
 
 class ProgressPlugin:
@@ -91,7 +82,7 @@ class ProgressPlugin:
         row = next((e for e in entries_of(report) if isinstance(e, Row)), None)
         if row is not None:
             expected = row.expectation is not None
-            self.counts["expected failure" if expected else row.verdict] += 1
+            self.counts["expected failure" if expected else str(row.verdict)] += 1
         self.done += 1
         self._show(row)
 

@@ -8,8 +8,10 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +20,17 @@ import pytest
 from rich.console import Console
 
 from store_conformance.contract import Verdict
+from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
 from store_conformance.contract.records import Run
 from store_conformance.harness.errors import HarnessError
 from store_conformance.pytest_plugin.cases import Handover
-from store_conformance.pytest_plugin.progress import ProgressPlugin, own_stdout
+from store_conformance.pytest_plugin.progress import ProgressPlugin
 from store_conformance.runs.expectations import stale
+from store_conformance.runs.health import STOPPED
 from store_conformance.runs.run_file import read_run
 from store_conformance.runs.session import RunSession
-
-EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNVERIFIED, EXIT_DATA = 0, 1, 2, 3, 65
+from store_conformance.runs.streams import duplicate_stdout
+from store_conformance.runs.workers import choose_workers
 
 
 @dataclass(frozen=True)
@@ -46,22 +50,40 @@ def judge_run(run: Run, session: RunSession | None = None) -> Gate:
     reasons = [
         f"{r.backend} {r.rule} {r.case} ({r.mode}): {r.message}"
         for r in run.rows
-        if r.verdict == Verdict.FAIL and r.expectation is None
+        if r.verdict is Verdict.FAIL and r.expectation is None
     ]
     reasons += [
         f"harness error in {r.backend} {r.rule} {r.case} ({r.mode}): {r.message}"
         for r in run.rows
-        if r.verdict == Verdict.ERROR
+        if r.verdict is Verdict.ERROR
     ]
     if session is not None and not run.footer.get("interrupted"):
         packages = {n: f.get("packages", {}) for n, f in run.header["backends"].items()}
         wanted = session.selected_expectations()
         reasons += [f"expectation {p}" for p in stale(wanted, run.rows, packages)]
+    # Told whatever else there is: most of the run is missing.
+    stopped = [
+        f"{r.backend}: {r.case} ({r.mode}): {r.message}"
+        for r in run.rows
+        if r.message.startswith(STOPPED)
+    ]
     if reasons:
-        return Gate(EXIT_FAILED, tuple(reasons))
+        return Gate(EXIT_FAILED, (*stopped, *reasons))
+    if stopped:
+        return Gate(EXIT_UNVERIFIED, tuple(stopped))
     if not any(r.verdict == Verdict.PASS or r.expectation for r in run.rows):
-        return Gate(EXIT_UNVERIFIED, ("nothing could be verified",))
+        return Gate(EXIT_UNVERIFIED, (_why_unverified(run),))
     return Gate(EXIT_OK, ())
+
+
+def _why_unverified(run: Run) -> str:
+    """Why no verdict came out: how many cases ended how, and what most of them said."""
+    if not run.rows:
+        return "nothing could be verified: no case was run"
+    verdicts = Counter(str(r.verdict) for r in run.rows)
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.most_common())
+    ((message, _),) = Counter(r.message for r in run.rows).most_common(1)
+    return f"nothing could be verified: {counts}; mostly: {message}"
 
 
 @contextlib.contextmanager
@@ -80,20 +102,48 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-_PLUGINS = ("store_conformance.pytest_plugin.plugin", "xdist.plugin", "pytest_benchmark.plugin")
+OWN_PLUGIN = "store_conformance.pytest_plugin.plugin"
+_WITHOUT = ("cacheprovider", "logging", "unraisableexception", "threadexception")
+"""Parts of pytest that a run has no use for; the last two collect garbage over and over."""
+_QUIET = ("-q", "--no-header", "--noconftest", "-c", os.devnull, "--rootdir", ".")
+
+
+@contextlib.contextmanager
+def _isolated(folder: Path) -> Iterator[None]:
+    """
+    An environment in which only our own options decide, and nothing is written but below ``folder``.
+
+    Workers and other processes of cases inherit it.
+    """
+    set_here = {
+        # Only the plugins that the run needs: what else is installed must not change a verdict.
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
+        "CONFORMANCE_HISTORIES": os.environ.get("CONFORMANCE_HISTORIES", str(folder / "histories")),
+    }
+    before = {n: os.environ.get(n) for n in (*set_here, "PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
+    os.environ.update(set_here)
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _pytest(
-    session: RunSession, progress: ProgressPlugin, arguments: list[str], *, cases: bool
+    session: RunSession, progress: ProgressPlugin, plugin: str | None, *arguments: str, cases: bool
 ) -> int:
-    # Only the plugins that the run needs: what else is installed beside us must not change a verdict.
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    os.environ.pop("PYTEST_ADDOPTS", None)
-    plugins = [word for name in _PLUGINS for word in ("-p", name)]
-    quiet = ["-q", "-p", "no:cacheprovider", "-p", "no:logging", "--no-header", "--noconftest"]
-    quiet += ["-c", os.devnull, "--rootdir", "."]
-    arguments = [*plugins, *quiet, *arguments]
-    code = int(pytest.main(arguments, plugins=[Handover(session, cases=cases), progress]))
+    named = [OWN_PLUGIN, *([plugin] if plugin else []), *(f"no:{name}" for name in _WITHOUT)]
+    # Cases call the lab's checks, so that nothing is gained by rewriting their assertions.
+    words = [*(word for name in named for word in ("-p", name)), "--assert=plain", *_QUIET]
+    code = int(
+        pytest.main([*words, *arguments], plugins=[Handover(session, cases=cases), progress])
+    )
     if progress.interrupted:
         raise KeyboardInterrupt
     if code in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
@@ -108,31 +158,45 @@ def execute(
     session: RunSession,
     run_file: Path,
     *,
-    workers: int = 0,
+    workers: int | None = 0,
     cases: bool = True,
     bench: bool = False,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Run:
     """
     Run the selected cases (and the latency measurements) and give the run as it was written.
 
+    ``workers`` is the number of processes, ``None``: as many as the cores and the cases call for.
+    ``meanwhile`` is called while the engines start.
+
     Ctrl-C ends it early: the file gets its footer, engines are stopped, ``KeyboardInterrupt`` goes on.
     """
-    stream = own_stdout()
+    stream = duplicate_stdout()
     console = Console(file=stream, soft_wrap=True)
     interrupted = True
     try:
-        with interruptible():
+        with interruptible(), _isolated(run_file.resolve().parent):
             begin = time.perf_counter()
-            session.start(lambda text: console.print(text))
+            session.workers = choose_workers(workers, session.count_cases())
             session.open_file(str(run_file))
+            session.start(lambda text: console.print(text), meanwhile)
             console.print(f"engines up in {time.perf_counter() - begin:.1f} s")
             if cases:
-                parallel = ["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else []
-                _pytest(session, ProgressPlugin(stream), parallel, cases=True)
+                processes = session.workers  # as chosen, or fewer where connections are few
+                # What a user's store may do to its process must not be done to this one.
+                alone = processes <= 1 and not session.runs_foreign_code
+                parallel = (
+                    ("-n", str(max(1, processes)), "--dist", "loadgroup") if not alone else ()
+                )
+                plugin = "xdist.plugin" if parallel else None
+                _pytest(session, ProgressPlugin(stream), plugin, *parallel, cases=True)
             if bench:
                 console.print("latency")
-                measured = ["--pyargs", "store_conformance.benchmarks", "--benchmark-quiet"]
-                _pytest(session, ProgressPlugin(stream), measured, cases=False)
+                plugin = "pytest_benchmark.plugin"
+                with tempfile.TemporaryDirectory(prefix="conformance-clock-") as storage:
+                    measured = ("--pyargs", "store_conformance.benchmarks", "--benchmark-quiet")
+                    kept = ("--benchmark-storage", f"file://{storage}")
+                    _pytest(session, ProgressPlugin(stream), plugin, *measured, *kept, cases=False)
             interrupted = False
     finally:
         session.close_file(interrupted=interrupted)

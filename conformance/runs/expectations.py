@@ -21,7 +21,6 @@ An entry for a whole rule (no ``case``) excludes the features of that rule by it
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import sys
 from collections.abc import Iterable, Mapping
@@ -32,8 +31,10 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
-from store_conformance.contract import UnknownRuleError, rule
+from store_conformance.contract import Mode, UnknownRuleError, UserError, Verdict, rule
+from store_conformance.contract.hints import suggestion
 from store_conformance.contract.records import Row
+from store_conformance.oracle.features import FEATURES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -41,10 +42,6 @@ else:
     import tomli as tomllib
 
 _KEYS = {"rule", "case", "mode", "why", "upstream", "versions", "sometimes", "exclude"}
-
-
-class ExpectationsError(ValueError):
-    """An expectations file that cannot be used; the message names file, entry and remedy."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +54,17 @@ class Expectation:
     """A case id or a pattern with ``*``."""
     why: str
     upstream: str | None
-    mode: str | None
-    """``sync`` or ``async``; ``None``: both."""
+    mode: Mode | None
+    """``None``: both."""
     versions: Mapping[str, str]
     """Distribution name to the versions (PEP 440 specifiers) that it holds for; empty: all."""
     sometimes: bool = False
     """Whether the failure depends on timing, so that passing does not make it stale."""
     exclude: tuple[str, ...] = ()
-    """Features of random histories (`store_conformance.oracle.comparison.FEATURES`) to leave out because of it."""
+    """Features of random histories (`store_conformance.oracle.features.FEATURES`) to leave out because of it."""
 
     def excluded(self) -> frozenset[str]:
         """What random histories leave out: ``exclude``, or all of the rule if all its cases are expected."""
-        from store_conformance.oracle.comparison import FEATURES
-
         whole = [name for name, rule_id in FEATURES.items() if rule_id == self.rule]
         return frozenset(self.exclude or (whole if self.case == "*" else ()))
 
@@ -100,32 +95,34 @@ def _literal_brackets(pattern: str) -> str:
 
 def _entry(data: Any, backend: str, where: str) -> Expectation:
     if not isinstance(data, dict):
-        raise ExpectationsError(f"{where}: must be a table")
+        raise UserError(f"{where}: is not a table", "begin each entry with [[expect]]")
     unknown = sorted(set(data) - _KEYS)
     if unknown:
-        raise ExpectationsError(f"{where}: unknown key {unknown[0]!r}; known are {sorted(_KEYS)}")
+        raise UserError(f"{where}: unknown key {unknown[0]!r}", f"known are {sorted(_KEYS)}")
     if not str(data.get("why", "")).strip():
-        raise ExpectationsError(f"{where}: has no reason; say why the failure is expected in 'why'")
+        raise UserError(f"{where}: has no reason", "say why the failure is expected in 'why'")
     try:
         rule_id = rule(str(data.get("rule", ""))).id
     except UnknownRuleError as error:
-        raise ExpectationsError(f"{where}: {error}") from None
+        raise UserError(f"{where}: {error.problem}", error.hint) from None
     versions = data.get("versions", {})
     try:
         for spec in versions.values():
             SpecifierSet(spec)
     except (InvalidSpecifier, InvalidVersion, AttributeError) as error:
-        raise ExpectationsError(f'{where}: versions: {error}; write name = ">=1,<2"') from None
+        raise UserError(f"{where}: versions: {error}", 'write name = ">=1,<2"') from None
     mode = data.get("mode")
-    if mode not in (None, "sync", "async"):
-        raise ExpectationsError(f'{where}: mode {mode!r} is neither "sync" nor "async"')
+    if mode is not None and mode not in list(Mode):
+        raise UserError(
+            f'{where}: mode {mode!r} is neither "sync" nor "async"', "leave it out for both"
+        )
     return Expectation(
         backend=backend,
         rule=rule_id,
         case=str(data.get("case", "*")),
         why=str(data["why"]).strip(),
         upstream=data.get("upstream"),
-        mode=mode,
+        mode=None if mode is None else Mode(mode),
         versions=dict(versions),
         sometimes=bool(data.get("sometimes", False)),
         exclude=_exclude(data.get("exclude", ()), where),
@@ -133,15 +130,13 @@ def _entry(data: Any, backend: str, where: str) -> Expectation:
 
 
 def _exclude(names: Any, where: str) -> tuple[str, ...]:
-    from store_conformance.oracle.comparison import FEATURES
-
     if isinstance(names, str) or not all(isinstance(n, str) for n in names):
-        raise ExpectationsError(f'{where}: exclude: write a list of features, such as ["created"]')
+        raise UserError(f"{where}: exclude: is not a list of features", 'write, say, ["created"]')
     for name in names:
         if name not in FEATURES:
-            near = difflib.get_close_matches(name, FEATURES, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(FEATURES)}"
-            raise ExpectationsError(f"{where}: exclude: unknown feature {name!r}: {hint}")
+            raise UserError(
+                f"{where}: exclude: unknown feature {name!r}", suggestion(name, FEATURES)
+            )
     return tuple(names)
 
 
@@ -152,12 +147,12 @@ def read_expectations(path: Path) -> tuple[Expectation, ...]:
     try:
         data = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise ExpectationsError(f"{path}: cannot be read ({error.strerror})") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror})", "check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ExpectationsError(f"{path}: is no TOML ({error})") from None
+        raise UserError(f"{path}: is not TOML ({error})", "see docs/STORES.md") from None
     backend = data.get("backend")
     if not isinstance(backend, str):
-        raise ExpectationsError(f'{path}: has no backend = "name" at its top')
+        raise UserError(f"{path}: names no backend", 'write backend = "name" at its top')
     return tuple(
         _entry(entry, backend, f"{path.name}, [[expect]] number {n}")
         for n, entry in enumerate(data.get("expect", ()), 1)
@@ -183,6 +178,6 @@ def stale(
         matched = [r for r in every if e.matches(r)]
         if not matched:
             problems.append(f"matches no case that ran: {e.text}")
-        elif not e.sometimes and all(r.verdict == "pass" for r in matched):
+        elif not e.sometimes and all(r.verdict is Verdict.PASS for r in matched):
             problems.append(f"passes now, remove it: {e.text}")
     return problems

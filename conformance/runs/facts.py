@@ -5,15 +5,16 @@ What the header of a run says beside its settings: the suite, the machine, the c
 from __future__ import annotations
 
 import dataclasses
+import locale
 import os
 import platform
 import time
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from store_conformance.contract import Capability
-from store_conformance.harness.case import Mode
+from store_conformance.contract import Capability, Location, Mode
 from store_conformance.harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,36 +40,56 @@ def machine() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "memory_gb": memory,
         "python": platform.python_version(),
+        "time_zone": os.environ.get("TZ") or "/".join(time.tzname),
+        "utc_offset_seconds": time.localtime().tm_gmtoff,
+        "locale": ".".join(part for part in locale.getlocale() if part) or "C",
     }
 
 
 def corpus_facts(settings: Settings) -> dict[str, Any]:
+    """What the header says of the run's corpus; raises ``CorpusError`` where it cannot be used."""
+    return _facts_of(settings.data)
+
+
+@lru_cache(maxsize=4)
+def _facts_of(data: tuple[str, ...]) -> dict[str, Any]:
     from store_conformance.corpus import load_corpus
 
-    corpus = load_corpus([Path(p) for p in settings.data] or None)
+    corpus = load_corpus([Path(p) for p in data] or None)
     return {"name": corpus.name, "digest": corpus.digest, **corpus.summary()}
 
 
-def describe(backend: Backend) -> dict[str, Any]:
-    """The header's record of one running backend, with the seconds to its first put."""
+def describe(backend: Backend, patience: float) -> dict[str, Any]:
+    """The header's record of one running backend; ``patience`` is the most that its first put may take."""
     facts = dataclasses.asdict(backend.facts())
     return {
         **facts,
         "setup_steps": list(facts["setup_steps"]),
         "deployment": str(backend.deployment),
         "capabilities": sorted(str(c) for c in backend.capabilities),
-        "seconds_to_first_put": first_put(backend),
+        "seconds_to_first_put": first_put(backend, patience),
     }
 
 
-def first_put(backend: Backend) -> float | None:
-    """Seconds from nothing to an acknowledged put at a fresh location; ``None`` if that fails."""
+def first_put(backend: Backend, patience: float) -> float | None:
+    """Seconds from nothing to an acknowledged put at a fresh location; ``None`` if that fails or hangs."""
+    from store_conformance.harness.loops import run_bounded
+
+    at = backend.location()
+    try:
+        return run_bounded(lambda: _put_once(backend, at), patience, f"first-put-{backend.name}")
+    except Exception:  # noqa: BLE001 - the cases will say what is wrong, with evidence
+        return None
+    finally:
+        backend.discard(at)
+
+
+def _put_once(backend: Backend, at: Location) -> float:
     from store_conformance.harness.journal import Journal
     from store_conformance.harness.loops import LoopThread
     from store_conformance.harness.subject import Subject
 
-    mode: Mode = "sync" if Capability.SYNC in backend.capabilities else "async"
-    at = backend.location()
+    mode = Mode.SYNC if Capability.SYNC in backend.capabilities else Mode.ASYNC
     loop_thread = LoopThread()
     begin = time.perf_counter()
     try:
@@ -78,8 +99,5 @@ def first_put(backend: Backend) -> float | None:
         seconds = time.perf_counter() - begin
         store.close()
         return round(seconds, 4)
-    except Exception:  # noqa: BLE001 - the cases will say what is wrong, with evidence
-        return None
     finally:
         loop_thread.close()
-        backend.discard(at)

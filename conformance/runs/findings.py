@@ -42,7 +42,7 @@ def findings(run: Run, wanted: str | None = None) -> list[Finding]:
     """
     best: dict[tuple[str, str, str], Row] = {}
     for row in run.rows:
-        if row.verdict != Verdict.FAIL or not _wanted(row, wanted):
+        if row.verdict is not Verdict.FAIL or not _wanted(row, wanted):
             continue
         place = (row.backend, row.rule, row.case.split("[")[0])
         if place not in best or _worth(row) > _worth(best[place]):

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store_conformance.contract import Capability
-from store_conformance.harness.case import Mode
+from store_conformance.contract import Capability, Mode
 from store_conformance.harness.compat import GetOp
 from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.journal import Journal
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
     from store_conformance.harness.backends import Backend
 
 _HALVES: tuple[tuple[Mode, Capability], ...] = (
-    ("sync", Capability.SYNC),
-    ("async", Capability.ASYNC),
+    (Mode.SYNC, Capability.SYNC),
+    (Mode.ASYNC, Capability.ASYNC),
 )
 
 

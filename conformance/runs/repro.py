@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from store_conformance.contract import rule
+from store_conformance.contract import Mode, rule
 from store_conformance.harness.errors import CheckFailedError, StoreRaisedError
 from store_conformance.harness.journal import Call
 
@@ -134,7 +134,7 @@ def reproducer(outcome: Outcome, backend: Backend, versions: dict[str, str]) -> 
         return None
     at = lab._locations[0][1] if lab._locations else None
     snippet = backend.snippet(at, lab.mode) if at is not None else None
-    if snippet is None or (lab.mode == "sync" and snippet.awaits):
+    if snippet is None or (lab.mode == Mode.SYNC and snippet.awaits):
         return None
     verdict = _verdict_lines(failure, calls)
     if verdict is None:
@@ -204,7 +204,7 @@ def _body(
     calls: list[Call], verdict: tuple[int, list[str]], snippet: Snippet, mode: str
 ) -> str | None:
     number, telling = verdict
-    asynchronous = mode == "async"
+    asynchronous = mode == Mode.ASYNC
     wait, twin = ("await ", "a") if asynchronous else ("", "")
     lines: list[str] = []
     managers: set[int] = set()

@@ -2,36 +2,35 @@
 Run files: JSON Lines with a header, rows and a footer; how they are written, read and merged.
 
 A file without its footer is truncated and says so when it is read.  Secrets are redacted before
-anything is written.
+anything is written.  What is read may be compressed by gzip, as the published runs are.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any, TextIO
 
-from store_conformance.contract import Verdict
+from store_conformance.contract import UserError, Verdict
+from store_conformance.contract.errors import EXIT_DATA
 from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.contract.secrets import redact
 
 SCHEMA_VERSION = 1
 
 
-class RunFileError(ValueError):
-    """A run file cannot be used: ``problem`` says why, ``hint`` what to do (exit code 65)."""
+class RunFileError(UserError):
+    """A run file cannot be used."""
+
+    default_exit_code = EXIT_DATA
 
     def __init__(self, path: Path | str, problem: str, hint: str) -> None:
-        super().__init__(f"{path}: {problem}. Hint: {hint}")
-        self.problem = problem
-        self.hint = hint
-
-
-class MergeError(ValueError):
-    """Several runs do not make one report."""
+        super().__init__(f"{path}: {problem}", hint)
 
 
 # -- writing ------------------------------------------------------------------------------------
@@ -46,10 +45,19 @@ class RunWriter:
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
         self.path = path
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[Verdict] = Counter()
         self._in_store: defaultdict[str, float] = defaultdict(float)
         self._waited: defaultdict[str, float] = defaultdict(float)
         self._file: TextIO = path.open("w", encoding="utf-8")
+        self._begin(header)
+
+    def begin_again(self, header: dict[str, Any]) -> None:
+        """Replace the header by a fuller one, as long as nothing follows it."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._begin(header)
+
+    def _begin(self, header: dict[str, Any]) -> None:
         self._write({"kind": "header", "schema": SCHEMA_VERSION, **header})
 
     def _write(self, data: dict[str, Any]) -> None:
@@ -74,7 +82,7 @@ class RunWriter:
         self._write(
             {
                 "kind": "footer",
-                "counts": {str(v): self.counts.get(str(v), 0) for v in Verdict},
+                "counts": {str(v): self.counts[v] for v in Verdict},
                 "rows": sum(self.counts.values()),
                 "seconds": {
                     "total": round(seconds, 3),
@@ -105,15 +113,53 @@ def schema() -> dict[str, Any]:
     return data
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+_GZIP = b"\x1f\x8b"
+"""How every gzip file begins."""
+
+
+def _text(path: Path) -> str:
+    """What the file says, unpacked where it is compressed, whatever its name is."""
     try:
-        text = path.read_text("utf-8")
+        data = path.read_bytes()
     except OSError as error:
         raise RunFileError(path, f"cannot be read ({error.strerror})", "check the path") from None
+    try:
+        if data.startswith(_GZIP):
+            data = gzip.decompress(data)
+        elif path.suffix == ".gz":
+            raise RunFileError(
+                path,
+                "is not a gzip file although its name ends with .gz",
+                "take .gz off its name if it is a plain run file, else get the file anew",
+            )
+        return data.decode("utf-8")
+    except EOFError:
+        raise RunFileError(
+            path, "is a truncated gzip file", "copy it again from where it came"
+        ) from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise RunFileError(
+            path, f"is a damaged gzip file ({error})", "copy it again from where it came"
+        ) from None
     except UnicodeDecodeError:
         raise RunFileError(path, "is not a text file", "give a run file (run.jsonl)") from None
+
+
+def _file_in(folder: Path) -> Path:
+    """The run file of a run's folder: the plain one, or the compressed one if that alone is there."""
+    plain, packed = folder / "run.jsonl", folder / "run.jsonl.gz"
+    if not plain.exists() and not packed.exists():
+        raise RunFileError(
+            folder,
+            "has neither run.jsonl nor run.jsonl.gz in it",
+            "give the folder of one run, or run files by name",
+        )
+    return plain if plain.exists() else packed
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
     lines = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_text(path).splitlines(), 1):
         try:
             data = json.loads(line)
         except ValueError:
@@ -132,10 +178,12 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def read_run(path: Path) -> Run:
     """
-    A run file; raises ``RunFileError`` where it is missing, foreign, truncated or of another schema.
+    A run file, plain or compressed by gzip, or the one in a run's folder.
+
+    Raises ``RunFileError`` where it is missing, foreign, truncated or of another schema.
     """
     if path.is_dir():
-        path = path / "run.jsonl"
+        path = _file_in(path)
     lines = _lines(path)
     if not lines or lines[0]["kind"] != "header":
         raise RunFileError(path, "has no header", "give a run file (run.jsonl)")
@@ -170,25 +218,26 @@ def merge_runs(runs: Iterable[Run]) -> Run:
     """
     every = list(runs)
     if not every:
-        raise MergeError("no run to merge")
+        raise UserError("no run to merge", "name at least one run file")
     first = every[0]
     backends: dict[str, Any] = {}
     for run in every:
         if run.header.get("suite_version") != first.header.get("suite_version"):
-            raise MergeError(
+            raise UserError(
                 f"runs of suite {first.header.get('suite_version')} and"
-                f" {run.header.get('suite_version')} cannot be merged; run both with one version"
+                f" {run.header.get('suite_version')} cannot be merged",
+                "run both with one version",
             )
         if run.header.get("selection") != first.header.get("selection"):
-            raise MergeError(
+            raise UserError(
                 "the runs checked different cases"
-                f" ({first.header.get('selection')} and {run.header.get('selection')});"
-                " run them with the same --rule, --group and --scenario"
+                f" ({first.header.get('selection')} and {run.header.get('selection')})",
+                "run them with the same --rule, --group and --scenario",
             )
         for name, facts in run.header["backends"].items():
             if name in backends:
-                raise MergeError(
-                    f"backend {name} is in two of the runs; give one of them another --name"
+                raise UserError(
+                    f"backend {name} is in two of the runs", "give one of them another --name"
                 )
             backends[name] = facts
     if len(every) == 1:

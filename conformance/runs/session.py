@@ -11,7 +11,7 @@ import dataclasses
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
@@ -19,77 +19,39 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from store_conformance.contract import Capability, Verdict, declared, group, rule
+from store_conformance.contract import (
+    Level,
+    Mode,
+    Verdict,
+)
 from store_conformance.contract.records import Measurement, Row
 from store_conformance.harness.backends import (
     Backend,
     BackendError,
+    Deployment,
     EngineUnavailableError,
-    FactoryBackend,
-    create,
-    from_spec,
+    SuppliedBackend,
 )
-from store_conformance.harness.case import CaseSpec, Mode
+from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.loops import HungError
 from store_conformance.harness.private_engines import stop_private
-from store_conformance.harness.runner import Outcome, run_case
+from store_conformance.harness.runner import Outcome, not_run, run_case
 from store_conformance.harness.settings import Settings
-from store_conformance.harness.waiting import Job, WaitingCases
+from store_conformance.harness.waiting import AT_ONCE, Job, WaitingCases
 from store_conformance.runs.expectations import Expectation, read_expectations
 from store_conformance.runs.facts import corpus_facts, describe, machine, suite_version
+from store_conformance.runs.health import NOT_RUN, Health
+from store_conformance.runs.preflight import keeps_apart
 from store_conformance.runs.run_file import RunWriter
-from store_conformance.suite.register import all_cases
+from store_conformance.runs.selection import Selection
+from store_conformance.runs.starting import start_side_by_side
+from store_conformance.runs.trial import FOR_EACH_WORKER, opens_what_cases_open
 
 IMPATIENT_SECONDS = 15.0
 CONFIRM_SECONDS = 60.0
-SCENARIOS = ("procedural", "semantic", "episodic")
-
-
-class UsageError(ValueError):
-    """A wrong option; the message says what was wrong and what to write instead."""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which cases a run checks; nothing named: all of them."""
-
-    rules: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    scenarios: tuple[str, ...] = ()
-
-    @classmethod
-    def named(
-        cls, rules: Iterable[str], groups: Iterable[str], scenarios: Iterable[str]
-    ) -> Selection:
-        """A checked selection; raises ``UnknownRuleError`` or ``UsageError`` with the nearest right name."""
-        import difflib
-
-        wanted = tuple(scenarios)
-        for name in wanted:
-            if name not in SCENARIOS:
-                near = difflib.get_close_matches(name, SCENARIOS, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(SCENARIOS)}"
-                raise UsageError(f"unknown scenario {name!r}: {hint}")
-        return cls(tuple(rule(r).id for r in rules), tuple(group(g).id for g in groups), wanted)
-
-    @property
-    def everything(self) -> bool:
-        return not (self.rules or self.groups or self.scenarios)
-
-    def takes(self, spec: CaseSpec) -> bool:
-        return (
-            self.everything
-            or spec.rule_id in self.rules
-            or spec.rule.group in self.groups
-            or (spec.scenario in self.scenarios if spec.scenario else False)
-        )
-
-    def to_dict(self) -> dict[str, list[str]]:
-        return {
-            "rules": list(self.rules),
-            "groups": list(self.groups),
-            "scenarios": list(self.scenarios),
-        }
+PREFLIGHT_SECONDS = 30.0
+FIRST_SECONDS = 30.0
+"""What the first put of all may take: a store that hangs is for the cases to judge, each in its time."""
 
 
 def shipped_expectations(backend: str) -> tuple[Expectation, ...]:
@@ -125,8 +87,16 @@ class RunSession:
     tried: set[str] = field(default_factory=set)
     """Cases whose reproducer was run: one confirmation a case is enough."""
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    workers: int = 0
+    """How many processes run cases; lowered by ``start`` where connections are few."""
+    at_once: int = AT_ONCE
+    """How many waiting cases a process runs side by side."""
+    spare: dict[str, int] = field(default_factory=dict)
+    """How many connections a backend may have at once, where they are few."""
     waiting: WaitingCases = field(init=False)
+    _health: dict[str, Health] = field(default_factory=dict)
     _held: dict[str, tuple[Expectation, ...]] = field(default_factory=dict)
+    _avoided: dict[str, frozenset[str]] = field(default_factory=dict)
     _writer: RunWriter | None = None
     _begin: float = 0.0
     _spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -137,26 +107,78 @@ class RunSession:
     def names(self) -> list[str]:
         return list(self.backends)
 
+    def count_cases(self) -> int:
+        """How many cases the run will go through: each once a backend, mode and parameter."""
+        return len(self.backends) * sum(
+            len(spec.modes) * len(list(spec.expand())) for spec in self.selection.cases()
+        )
+
     # -- life ---------------------------------------------------------------------------------
 
-    def start(self, say: Callable[[str], object] = lambda text: None) -> None:
+    def start(
+        self,
+        say: Callable[[str], object] = lambda text: None,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
         """
-        Bring every engine up; an ``optional`` backend whose engine is not there is left out and said.
+        Bring every engine up, side by side; an ``optional`` one that is not there is left out and said.
+
+        ``meanwhile`` is called while they start.  When this raises, ``stop`` ends those that run.
         """
         self._begin = time.perf_counter()
-        for name, backend in list(self.backends.items()):
-            begin = time.perf_counter()
-            try:
-                backend.start()
-            except EngineUnavailableError as error:
-                if name not in self.optional or len(self.backends) == 1:
-                    raise
+        for name, started in start_side_by_side(self.backends, meanwhile).items():
+            error = started.error
+            if error is not None:
+                left_out = isinstance(error, EngineUnavailableError) and name in self.optional
+                if not left_out or len(self.backends) == 1:
+                    raise error
                 say(f"left out: {error}")
                 self.absent[name] = str(error)
                 del self.backends[name]
                 continue
-            self.facts[name] = describe(backend)
-            self._spent[name] += time.perf_counter() - begin
+            begin = time.perf_counter()
+            backend = self.backends[name]
+            if isinstance(backend, SuppliedBackend):
+                keeps_apart(backend, min(self.settings.timeout, PREFLIGHT_SECONDS))
+            self._try(backend)
+            self.facts[name] = describe(backend, min(self.settings.timeout, FIRST_SECONDS))
+            self._note_connections(name)
+            self._spent[name] += started.seconds + time.perf_counter() - begin
+        if self._writer is not None:
+            self._writer.begin_again(self.header())
+            for name, why in self.absent.items():
+                self.record(
+                    Row(name, "E4", Level.MUST, "engine", Mode.SYNC, Verdict.UNVERIFIED, why)
+                )
+
+    @property
+    def runs_foreign_code(self) -> bool:
+        """Whether a store of the run comes from the user and not from the packages of our backends."""
+        return any(isinstance(b, SuppliedBackend) for b in self.backends.values())
+
+    def _try(self, backend: Backend) -> None:
+        """Open what the cases will open, where the environment is not of our making."""
+        if backend.deployment not in (Deployment.URL, Deployment.FACTORY):
+            return
+        wanted = FOR_EACH_WORKER * max(1, self.workers)
+        spare = backend.spare_connections(wanted)
+        if spare is not None and spare < wanted:
+            if spare == 0:
+                raise EngineUnavailableError(
+                    backend.name, "no connection is left beside the run's own.", "allow at least 4"
+                )
+            self.spare[backend.name] = spare
+            self.workers = max(1, min(self.workers, spare // FOR_EACH_WORKER))
+            self.at_once = max(1, min(self.at_once, spare // 2))
+        opens_what_cases_open(backend, min(self.settings.timeout, PREFLIGHT_SECONDS))
+
+    def _note_connections(self, name: str) -> None:
+        if name in self.spare:
+            self.facts[name]["settings"] = {
+                **self.facts[name]["settings"],
+                "connections at once": f"{self.spare[name]} beside the run's own, so {self.workers or 1}"
+                f" process(es) and {self.at_once} waiting case(s) at a time",
+            }
 
     def stop(self) -> None:
         stop_private()
@@ -166,7 +188,7 @@ class RunSession:
     def spec(self) -> dict[str, Any]:
         """What a worker needs to attach to this run, as JSON."""
         return {
-            "backends": {name: backend.spec() for name, backend in self.backends.items()},
+            "backends": {name: backend.spec().to_dict() for name, backend in self.backends.items()},
             "capabilities": {
                 name: sorted(str(c) for c in b.capabilities) for name, b in self.backends.items()
             },
@@ -174,6 +196,7 @@ class RunSession:
             "settings": self.settings.to_dict(),
             "expectations": [dataclasses.asdict(e) for e in self.expectations],
             "facts": self.facts,
+            "at_once": self.at_once,
         }
 
     # -- cases --------------------------------------------------------------------------------
@@ -185,14 +208,16 @@ class RunSession:
         self.hung[backend] += isinstance(outcome.failure, HungError)
         row = self._marked(self._scripted(outcome))
         others = tuple(self._marked(r) for r in outcome.others)
-        if others and row.verdict == Verdict.FAIL and all(r.expectation for r in others):
+        if others and row.verdict is Verdict.FAIL and all(r.expectation for r in others):
             # The case failed by these divergences alone, and each is known.
             row = dataclasses.replace(row, expectation=others[0].expectation)
         return dataclasses.replace(outcome, row=row, others=others)
 
     def expect(self, jobs: Iterable[Job]) -> None:
         """Tell which waiting cases this process is going to run, so that it may run them at once."""
-        self.waiting = WaitingCases(self._outcome, self._touch, self._surprises, jobs)
+        self.waiting = WaitingCases(
+            self._outcome, self._touch, self._surprises, jobs, at_once=self.at_once
+        )
 
     def _touch(self, backend: str) -> None:
         """Bring up what a backend attaches to when it is first used: threads must not all begin that."""
@@ -208,22 +233,39 @@ class RunSession:
         return not isinstance(outcome.failure, HungError) and self.expected(row) is None
 
     def _outcome(self, job: Job) -> Outcome:
-        return run_case(
-            self.backends[job.backend],
-            job.spec,
-            job.mode,
-            job.param,
-            self.settings,
-            avoid=self._avoid(job.backend),
-            patience=self._patience(job.backend),
-        )
+        """Run a case, unless its engine is gone, and see whether a failure tells of the store."""
+        backend, health = self.backends[job.backend], self._health_of(job.backend)
+        if health.gone is not None:
+            why = f"{NOT_RUN} in {health.gone}"
+            return not_run(backend, job.spec, job.mode, job.param, self.settings, why)
+
+        def run() -> Outcome:
+            return run_case(
+                backend,
+                job.spec,
+                job.mode,
+                job.param,
+                self.settings,
+                avoid=self._avoid(job.backend),
+                patience=self._patience(job.backend),
+            )
+
+        outcome = run()
+        if outcome.row.verdict == Verdict.FAIL and self.expected(outcome.row) is not None:
+            return outcome
+        return health.judged(outcome, run)
+
+    def _health_of(self, name: str) -> Health:
+        first = self.facts.get(name, {}).get("seconds_to_first_put")
+        health = Health(self.backends[name], answered=first is not None)
+        return self._health.setdefault(name, health)
 
     def _scripted(self, outcome: Outcome) -> Row:
         """A failed row with its reproducer, run in a clean process if that was asked for."""
         from store_conformance.runs.repro import confirm, reproducer
 
         row = outcome.row
-        if row.verdict != Verdict.FAIL:
+        if row.verdict is not Verdict.FAIL:
             return row
         versions = self.facts.get(row.backend, {}).get("packages", {})
         backend = self.backends[row.backend]
@@ -253,7 +295,7 @@ class RunSession:
 
     def _marked(self, row: Row) -> Row:
         """The row with the reason why its failure was expected, where it was."""
-        known = self.expected(row) if row.verdict == Verdict.FAIL else None
+        known = self.expected(row) if row.verdict is Verdict.FAIL else None
         if known is None:
             return row
         return dataclasses.replace(row, expectation=known.why, upstream=known.upstream)
@@ -264,7 +306,11 @@ class RunSession:
 
     def _avoid(self, backend: str) -> frozenset[str]:
         """What random histories exclude, because an expectation says so."""
-        return frozenset(feature for e in self._holding(backend) for feature in e.excluded())
+        if backend not in self._avoided:
+            self._avoided[backend] = frozenset(
+                feature for e in self._holding(backend) for feature in e.excluded()
+            )
+        return self._avoided[backend]
 
     def expected(self, row: Row) -> Expectation | None:
         return next((e for e in self._holding(row.backend) if e.matches(row)), None)
@@ -311,16 +357,16 @@ class RunSession:
 
     def selected_expectations(self) -> list[Expectation]:
         """The expectations whose rules this run checks."""
-        by_rule = {spec.rule_id for spec in all_cases() if self.selection.takes(spec)}
+        by_rule = {spec.rule_id for spec in self.selection.cases()}
         return [e for e in self.expectations if e.rule in by_rule]
 
     def open_file(self, path: str | None) -> None:
+        """Begin the run file; before ``start``, so that a run that ends early leaves one that says so."""
         if path is not None and self.owner:
             target = Path(path)
             target.parent.mkdir(parents=True, exist_ok=True)
+            self._begin = time.perf_counter()
             self._writer = RunWriter(target, self.header())
-            for name, why in self.absent.items():
-                self.record(Row(name, "E4", "MUST", "engine", "sync", str(Verdict.UNVERIFIED), why))
 
     def record(self, entry: Row | Measurement) -> None:
         if isinstance(entry, Row):
@@ -329,10 +375,31 @@ class RunSession:
         if self._writer is not None:
             self._writer.add(entry)
 
+    def record_killed(self, job: Job, stacks: Sequence[str]) -> None:
+        """
+        A case whose process ended under it: by its watchdog (``stacks`` say where) or by the store.
+
+        Both are the store's doing: what ran in that process beside it was the harness, which does not
+        end it, and Python, which stood still.
+        """
+        spec = job.spec
+        if stacks:
+            held = "the process stood still with the interpreter's lock held"
+            message = f"hung, killed: {held} for longer than the time-out"
+        else:
+            message = "the process that ran the case was ended from within (a crash of native code, or an exit)"
+        self.record(
+            Row(
+                job.backend, spec.rule_id, spec.rule.level, spec.case_id(job.param), job.mode,
+                Verdict.FAIL, message, history=tuple(stacks), scenario=spec.scenario,
+                seed=self.settings.seed,
+            )
+        )  # fmt: skip
+
     def record_crash(self, nodeid: str, text: str) -> None:
         """A case whose process died or whose item broke: our fault until shown otherwise."""
         self.record(
-            Row("?", "?", "MUST", nodeid, "?", str(Verdict.ERROR), f"no verdict: {text[-300:]}")
+            Row("?", "?", Level.MUST, nodeid, "?", Verdict.ERROR, f"no verdict: {text[-300:]}")
         )
 
     def close_file(self, *, interrupted: bool) -> None:
@@ -343,96 +410,3 @@ class RunSession:
                 interrupted=interrupted,
             )
             self._writer = None
-
-
-# -- from options -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What a user asks of a run, from the command line or from pytest's options."""
-
-    backends: tuple[str, ...] = ()
-    stores: tuple[str, ...] = ()
-    """References to functions of the user: ``FILE.py:FUNCTION`` or ``package.module:FUNCTION``."""
-    store_name: str | None = None
-    declare: str = ""
-    """What the stores do not offer, with commas: ``no-vectors,no-ttl``."""
-    options: tuple[str, ...] = ()
-    """``key=value`` texts for the backend or the function."""
-    deployment: str | None = None
-    url: str | None = None
-    rules: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    scenarios: tuple[str, ...] = ()
-    expectations: tuple[Path, ...] = ()
-    settings: Settings = field(default_factory=Settings)
-
-
-def session_from_options(options: RunOptions) -> RunSession:
-    """
-    The run that these options describe; raises ``ValueError`` or ``BackendError`` for wrong ones.
-    """
-    backends = {b.name: b for b in _backends(options)}
-    expectations = [e for name in backends for e in shipped_expectations(name)]
-    for path in options.expectations:
-        expectations += read_expectations(path)
-    selection = Selection.named(options.rules, options.groups, options.scenarios)
-    return RunSession(backends, selection, options.settings, tuple(expectations))
-
-
-def _backends(options: RunOptions) -> list[Backend]:
-    extra = pairs(options.options)
-    found: list[Backend] = [
-        create(name, deployment=options.deployment, url=options.url, options=extra)
-        for name in options.backends
-    ]
-    names = [n for n in options.declare.split(",") if n.strip()]
-    if names and not options.stores:
-        raise UsageError("--declare goes with --store: a built-in backend declares for itself")
-    for reference in options.stores:
-        found.append(
-            FactoryBackend(
-                reference,
-                name=options.store_name,
-                capabilities=declared(names),
-                options=extra,
-                url=options.url,
-            )
-        )
-    seen = [b.name for b in found]
-    twice = next((n for n in seen if seen.count(n) > 1), None)
-    if twice:
-        raise UsageError(f"backend {twice!r} is named twice; give the --store another --name")
-    return found
-
-
-def pairs(texts: Iterable[str]) -> dict[str, str]:
-    """``key=value`` texts as a dict; raises ``UsageError``."""
-    found = {}
-    for text in texts:
-        key, sign, value = text.partition("=")
-        if not sign or not key.isidentifier():
-            raise UsageError(f"--option {text!r} is not key=value")
-        found[key] = value
-    return found
-
-
-def session_from_spec(spec: dict[str, Any]) -> RunSession:
-    """The run of an xdist worker, attached to the engines of the controller."""
-    backends = {}
-    for name, data in spec["backends"].items():
-        backend = from_spec(data)
-        backend.capabilities = frozenset(Capability(c) for c in spec["capabilities"][name])
-        backends[name] = backend
-    expectations = tuple(
-        Expectation(**{**data, "exclude": tuple(data["exclude"])}) for data in spec["expectations"]
-    )
-    return RunSession(
-        backends,
-        Selection(**{k: tuple(v) for k, v in spec["selection"].items()}),
-        Settings.from_dict(spec["settings"]),
-        expectations,
-        owner=False,
-        facts=spec["facts"],
-    )

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from langchain_core.runnables import RunnableConfig
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, Mode
 from store_conformance.embedding.exact import ExactEmbeddings
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import BaseStore
@@ -100,7 +100,7 @@ def _open(lab: Lab) -> Subject:
 def _run(lab: Lab, store: Subject, user: str) -> Told:
     told: Told
     meaning = lab.offers(Capability.VECTORS)
-    if lab.mode == "async":
+    if lab.mode == Mode.ASYNC:
         told = store.timed(
             "agent_code", lambda: lab.loop_thread.run(async_agent_code(store.raw, user, meaning))
         )
@@ -253,8 +253,8 @@ def _assistant(lab: Lab, parts: Any, store: BaseStore) -> Any:
         return {"label": state["correction"]}
 
     graph = parts.graph.StateGraph(Mail)
-    graph.add_node("triage", atriage if lab.mode == "async" else triage)
-    graph.add_node("learn", alearn if lab.mode == "async" else learn)
+    graph.add_node("triage", atriage if lab.mode == Mode.ASYNC else triage)
+    graph.add_node("learn", alearn if lab.mode == Mode.ASYNC else learn)
     graph.add_edge(parts.graph.START, "triage")
     graph.add_edge("triage", "learn")
     return graph.compile(store=store)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, Mode
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp
 from store_conformance.harness.lab import Lab
@@ -62,7 +62,7 @@ def _write_again(lab: Lab, store: Subject, *keys: str) -> None:
         lab.equal(store.value(D, key), {"text": "kiwi"}, what)
 
 
-@case("O9", needs=ASYNC, modes=("async",), seconds=60)
+@case("O9", needs=ASYNC, modes=(Mode.ASYNC,), seconds=60)
 def test_a_put_cancelled_in_its_own_tick_harms_nobody(lab: Lab) -> None:
     """
     Of several puts of one tick one is cancelled at once: the others are stored.
@@ -100,7 +100,7 @@ def test_a_put_cancelled_in_its_own_tick_harms_nobody(lab: Lab) -> None:
     _works(lab, store, "a cancelled put")
 
 
-@case("O19", needs=ASYNC, modes=("async",), seconds=60)
+@case("O20", needs=ASYNC, modes=(Mode.ASYNC,), seconds=60)
 def test_a_put_cancelled_in_the_queue_is_not_executed(lab: Lab) -> None:
     """
     A store that collects the calls of a tick in a queue leaves out those that are cancelled there.
@@ -159,7 +159,7 @@ def _cancel_while_embedding(lab: Lab) -> CancelledPuts:
     return store, embed, _together(lab, store, "a put beside cancelled ones", work)
 
 
-@case("O19", needs=ASYNC_VECTORS, modes=("async",), seconds=60)
+@case("O20", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60)
 def test_a_put_cancelled_while_its_text_is_embedded_is_not_executed(lab: Lab) -> None:
     """
     A put that is cancelled while the embedder is awaited stores nothing, then or later.
@@ -179,7 +179,7 @@ def test_a_put_cancelled_while_its_text_is_embedded_is_not_executed(lab: Lab) ->
     does_not_match(lab, store, D, "banana", "k", "its overwrite was cancelled")
 
 
-@case("O9", needs=ASYNC_VECTORS, modes=("async",), seconds=60)
+@case("O9", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60)
 def test_a_put_cancelled_while_its_text_is_embedded_harms_nobody(lab: Lab) -> None:
     """
     When puts are cancelled while the embedder works, their callers are told, and the store works on.
@@ -198,7 +198,7 @@ def test_a_put_cancelled_while_its_text_is_embedded_harms_nobody(lab: Lab) -> No
     _works(lab, store, "a put that was cancelled while its text was embedded")
 
 
-@case("O9", needs=ASYNC_VECTORS, modes=("async",), seconds=60)
+@case("O9", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60)
 def test_a_query_that_times_out_blocks_nobody(lab: Lab) -> None:
     """
     A search that is given up while its query is embedded leaves the store usable.
@@ -222,7 +222,7 @@ def test_a_query_that_times_out_blocks_nobody(lab: Lab) -> None:
     _works(lab, store, "a search that timed out")
 
 
-@case("O9", needs=ASYNC, modes=("async",), seconds=60)
+@case("O9", needs=ASYNC, modes=(Mode.ASYNC,), seconds=60)
 def test_many_cancelled_calls_leave_the_others_their_answers(lab: Lab) -> None:
     """
     Reads and writes that are cancelled at any moment take nobody's answer away.
@@ -260,7 +260,12 @@ def test_many_cancelled_calls_leave_the_others_their_answers(lab: Lab) -> None:
     _works(lab, store, "many cancelled calls")
 
 
-@case("O9", needs=ASYNC_VECTORS, modes=("async",), seconds=60, waits=True)
+PROMPT = 1.0
+PATIENT = 9.0
+"""Seconds for a call: what most stores need hundred times over, and what a busy one may take."""
+
+
+@case("O9", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60, waits=True)
 def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
     """
     A cancellation that comes out of the embedder ends the call that needed it, and only that.
@@ -284,18 +289,22 @@ def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
 
     async def work(raw: Any) -> list[Any]:
         first = asyncio.create_task(raw.aput(D, "bad", {"text": "trouble"}))
-        done, _ = await asyncio.wait([first], timeout=10)
-        if not done:
-            first.cancel()
-        return [
-            bool(done),
-            *await _settle(raw.aput(D, "good", {"text": "apple"}), raw.aget(D, "bad")),
-        ]
+        await asyncio.wait([first], timeout=PROMPT)
+        later = asyncio.create_task(raw.aput(D, "good", {"text": "apple"}))
+        if not first.done():
+            # Is the store slow, or is this call lost?  A call that was made after it tells.
+            await asyncio.wait([later], timeout=PATIENT)
+            await asyncio.wait([first], timeout=PROMPT)
+        answered = first.done()
+        first.cancel()
+        return [answered, *await _settle(later, raw.aget(D, "bad"))]
 
     answered, put, item = _together(lab, store, "calls after a cancelled embedder", work)
 
     lab.true(
-        answered, "the call whose embedding was cancelled comes back within 10 s", got="no answer"
+        answered,
+        "the call whose embedding was cancelled comes back before one that was made later",
+        got="no answer",
     )
     lab.equal(put, None, "a put after the cancelled embedder")
     lab.equal(item, None, "the item whose embedding was cancelled")
@@ -314,7 +323,7 @@ BAD: dict[str, Callable[[Any, tuple[str, ...]], Awaitable[Any]]] = {
 }
 
 
-@case("O10", needs=ASYNC, modes=("async",), params=BAD, seconds=60)
+@case("O10", needs=ASYNC, modes=(Mode.ASYNC,), params=BAD, seconds=60)
 def test_an_error_of_one_caller_is_no_error_of_another(
     lab: Lab, bad: Callable[[Any, tuple[str, ...]], Awaitable[Any]]
 ) -> None:
@@ -366,7 +375,7 @@ ORDERS: dict[str, list[dict[str, Any] | None]] = {
 @case(
     "O11",
     needs=ASYNC_VECTORS,
-    modes=("async",),
+    modes=(Mode.ASYNC,),
     params={"same tick": 0.0, "later": 0.03},
     seconds=60,
 )
@@ -410,7 +419,7 @@ def _ended_with(
         )
 
 
-@case("O11", needs=ASYNC_VECTORS, modes=("async",), seconds=60)
+@case("O11", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60)
 def test_ten_writes_of_a_key_end_with_the_last(lab: Lab) -> None:
     """
     Ten puts of one key, slow and fast in turn, end with the tenth; other keys are not confused.

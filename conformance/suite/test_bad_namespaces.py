@@ -68,9 +68,9 @@ def test_put_refuses_a_bad_namespace(lab: Lab, namespaces: tuple[Any, ...]) -> N
     If this fails, look at a put that is overridden without the checks of the base class.
     """
     if namespaces is GROUPS["NUL"] and not since("4.3.1"):
-        lab.unverified("labels with NUL are refused since langgraph-checkpoint 4.3.1")
+        lab.unsupported("labels with NUL are refused since langgraph-checkpoint 4.3.1")
     if not since("2.0.1"):
-        lab.unverified("more than dots is refused since langgraph-checkpoint 2.0.1")
+        lab.unsupported("more than dots is refused since langgraph-checkpoint 2.0.1")
     store = lab.open()
     for namespace in namespaces:
         with lab.refuses(InvalidNamespaceError, f"a put into {namespace!r}") as errors:
@@ -89,7 +89,7 @@ def test_reads_refuse_bad_labels(lab: Lab, read: Callable[[Subject, Any], Any]) 
     If this fails, look at a method that is overridden without the checks of the base class.
     """
     if not since("4.3.0"):
-        lab.unverified("reads refuse bad labels since langgraph-checkpoint 4.3.0")
+        lab.unsupported("reads refuse bad labels since langgraph-checkpoint 4.3.0")
     store = lab.open()
     store.put(("a",), "k", {"n": 1})
     store.put(("a", "b"), "k", {"n": 2})
@@ -251,7 +251,7 @@ def test_what_batch_does_with_reserved_namespaces(lab: Lab) -> None:
 def _check_age(lab: Lab, namespaces: tuple[Any, ...]) -> None:
     needed = "4.3.1" if namespaces is GROUPS["NUL"] else "4.3.0"
     if not since(needed):
-        lab.unverified(f"operations of a batch are checked so since langgraph-checkpoint {needed}")
+        lab.unsupported(f"operations of a batch are checked so since langgraph-checkpoint {needed}")
 
 
 def _tried(lab: Lab, work: Callable[[], Any]) -> bool:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from store_conformance.contract import Capability, Location
+from store_conformance.contract import Capability, Location, Mode
 from store_conformance.embedding.exact import ExactEmbeddings
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp
@@ -100,7 +100,7 @@ def _round(raw: Any, me: int, n: int) -> None:
     raw.delete(own, "doomed")
 
 
-@case("O12", needs=(Capability.THREADS,), modes=("sync",), seconds=110)
+@case("O12", needs=(Capability.THREADS,), modes=(Mode.SYNC,), seconds=110)
 def test_eight_threads_share_a_store(lab: Lab) -> None:
     """
     Parallel calls of every kind from eight threads never raise, and no write is lost.
@@ -151,7 +151,7 @@ def _wrong_scores(found: list[Any], query: str, told: bool) -> list[str]:
     ]
 
 
-@case("O12", needs=(Capability.THREADS, Capability.VECTORS), modes=("sync",), seconds=110)
+@case("O12", needs=(Capability.THREADS, Capability.VECTORS), modes=(Mode.SYNC,), seconds=110)
 def test_threads_put_and_query_an_index(lab: Lab) -> None:
     """
     Puts that are embedded and semantic searches run in parallel without an error.
@@ -183,7 +183,7 @@ def test_threads_put_and_query_an_index(lab: Lab) -> None:
     lab.equal(_wrong_scores(found, "apple", told), [], "items whose score is not their own text's")
 
 
-@case("O12", needs=(Capability.ASYNC,), modes=("async",), seconds=110)
+@case("O12", needs=(Capability.ASYNC,), modes=(Mode.ASYNC,), seconds=110)
 def test_many_tasks_share_a_store(lab: Lab) -> None:
     """
     Parallel calls of every kind from twenty tasks never raise, and no write is lost.
@@ -284,7 +284,7 @@ def test_two_store_objects_share_an_index(lab: Lab) -> None:
     )
 
 
-@case("O13", needs=(Capability.PERSISTENCE, Capability.THREADS), modes=("sync",), seconds=110)
+@case("O13", needs=(Capability.PERSISTENCE, Capability.THREADS), modes=(Mode.SYNC,), seconds=110)
 def test_four_store_objects_write_from_four_threads(lab: Lab) -> None:
     """
     Several connections that write at the same time lose nothing and are not refused for a lock.
@@ -315,7 +315,7 @@ def test_four_store_objects_write_from_four_threads(lab: Lab) -> None:
             lab.equal(reader.keys(("own", f"t{me}")), expected, f"the items of store {me}")
 
 
-@case("O13", needs=(Capability.PERSISTENCE, Capability.ASYNC), modes=("async",), seconds=110)
+@case("O13", needs=(Capability.PERSISTENCE, Capability.ASYNC), modes=(Mode.ASYNC,), seconds=110)
 def test_three_store_objects_write_from_one_loop(lab: Lab) -> None:
     """
     Several store objects that write in one loop at the same time lose nothing.
@@ -368,7 +368,7 @@ def test_four_setups_at_once_on_a_fresh_location(lab: Lab, indexed: bool) -> Non
     at = lab.location()
     index = lab.index("text") if indexed else None
     stores: list[Subject] = []
-    if lab.mode == "async":
+    if lab.mode == Mode.ASYNC:
         lab.loop_thread.pending()  # starts the loop here, once
 
     def opening(me: int) -> Callable[[], None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, MemoryType
 from store_conformance.embedding.exact import ExactEmbeddings
 from store_conformance.harness.case import case
 from store_conformance.harness.lab import Lab
@@ -45,7 +45,7 @@ def _stored(store: Subject, user: str) -> dict[str, Any]:
     return {i.key: i.value for i in store.search(_namespace(user), limit=100)}
 
 
-@case("E3", scenario="episodic")
+@case("E3", scenario=MemoryType.EPISODIC)
 def test_an_agent_creates_and_finds_memories_across_threads(lab: Lab) -> None:
     """
     What the agent noted in one conversation it finds in another one of the same user, the most alike
@@ -73,7 +73,7 @@ def test_an_agent_creates_and_finds_memories_across_threads(lab: Lab) -> None:
     lab.equal(agent.contents("mira", "monday", "banana"), [], "what a user without memories finds")
 
 
-@case("E3", scenario="episodic")
+@case("E3", scenario=MemoryType.EPISODIC)
 def test_an_agent_updates_and_deletes_its_memories(lab: Lab) -> None:
     """
     An updated memory is found by its new text under its old id, a deleted one not at all, and both stay
@@ -115,7 +115,7 @@ def _check_story(
         )
 
 
-@case("E3", scenario="episodic")
+@case("E3", scenario=MemoryType.EPISODIC)
 def test_agents_of_several_users_keep_their_memories_apart(lab: Lab) -> None:
     """
     Users whose names are alike each find, update and delete their own memories only.
@@ -141,7 +141,7 @@ def test_agents_of_several_users_keep_their_memories_apart(lab: Lab) -> None:
     lab.equal(names, sorted(_namespace(user) for user in users), "the namespaces in the store")
 
 
-@case("E3", scenario="episodic")
+@case("E3", scenario=MemoryType.EPISODIC)
 def test_an_agent_remembers_the_corpus(lab: Lab) -> None:
     """
     Memories of the corpus, noted by the agents of several users in turn, come back word for word, and

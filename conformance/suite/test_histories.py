@@ -1,5 +1,7 @@
 """
 E9: random histories against the reference model.
+
+Hypothesis is imported when a history is run: a run of other rules does not wait for it.
 """
 
 from __future__ import annotations
@@ -7,17 +9,20 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-
-from hypothesis.database import DirectoryBasedExampleDatabase
+from typing import TYPE_CHECKING
 
 from store_conformance.contract import Capability, Level, rule
 from store_conformance.harness.case import case
 from store_conformance.harness.lab import Lab
-from store_conformance.oracle.comparison import FEATURES, Divergence, text_of
-from store_conformance.oracle.histories import explore
-from store_conformance.oracle.strategies import Vocabulary
+from store_conformance.oracle.features import FEATURES
 from store_conformance.suite.support.accepted import keys_taken, labels_taken
 from store_conformance.suite.support.scale import by_cosine
+
+if TYPE_CHECKING:
+    from hypothesis.database import DirectoryBasedExampleDatabase
+
+    from store_conformance.oracle.comparison import Divergence
+    from store_conformance.oracle.strategies import Vocabulary
 
 BUDGET_SECONDS = 14.0
 CHUNK = 5
@@ -26,6 +31,11 @@ ROUNDS = 4
 
 def _explore(lab: Lab, *, vectors: bool) -> None:
     """Find divergences one after the other, each time without the features of those before."""
+    from hypothesis.database import DirectoryBasedExampleDatabase
+
+    from store_conformance.oracle.comparison import text_of
+    from store_conformance.oracle.strategies import Vocabulary
+
     if lab.settings.histories == 0:
         lab.unverified("no histories asked for (--histories 0)")
     on = frozenset(FEATURES) - lab.avoid
@@ -69,6 +79,8 @@ def _search(
     vocabulary: Vocabulary,
 ) -> Divergence | None:
     """The histories in portions, so that a slow store ends them early; there is always one portion."""
+    from store_conformance.oracle.histories import explore
+
     for start in range(0, lab.settings.histories, CHUNK):
         divergence = explore(
             lab,
@@ -89,6 +101,8 @@ def _conclude(lab: Lab, found: list[Divergence]) -> None:
     """
     Fail where a MUST is broken; what weaker rules explain is reported under those alone.
     """
+    from store_conformance.oracle.comparison import text_of
+
     lab.observe(
         "histories",
         len(found),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, Mode
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
@@ -101,7 +101,7 @@ def test_the_first_calls_come_all_at_once(lab: Lab) -> None:
     A store whose setup is called lazily does not deadlock when its first calls come together.
     """
     store = lab.open()
-    if lab.mode == "async":
+    if lab.mode == Mode.ASYNC:
 
         async def work(raw: Any) -> list[Any]:
             calls = [raw.aput(D, f"k{n}", {"n": n}) for n in range(6)]

@@ -10,7 +10,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, MemoryType, Mode
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
@@ -55,7 +55,7 @@ def _check(lab: Lab, store: Subject, prompts: Prompts, when: str) -> None:
         lab.equal(store.keys((user,)), wanted, f"the keys under ({user!r},) {when}")
 
 
-@case("E1", scenario="procedural")
+@case("E1", scenario=MemoryType.PROCEDURAL)
 def test_every_user_reads_their_own_prompts_back(lab: Lab) -> None:
     """
     The prompts of all users, side by side in one store, read back exactly, also after it is reopened.
@@ -73,7 +73,7 @@ def test_every_user_reads_their_own_prompts_back(lab: Lab) -> None:
         _check(lab, lab.reopen(store), prompts, "after a restart")
 
 
-@case("E1", scenario="procedural")
+@case("E1", scenario=MemoryType.PROCEDURAL)
 def test_an_optimiser_loop_leaves_one_prompt_a_key(lab: Lab) -> None:
     """
     An optimiser rewrites every prompt more than thirty times, the users' turns mixed: the last text
@@ -116,7 +116,7 @@ def _created(store: Subject, first: dict[tuple[str, str], Any]) -> str:
     return "kept" if all(at == item.created_at for at, item in now) else "moved by an overwrite"
 
 
-@case("E1", scenario="procedural", params=AWKWARD)
+@case("E1", scenario=MemoryType.PROCEDURAL, params=AWKWARD)
 def test_awkward_triage_prompts_come_back_exactly(lab: Lab, text: str) -> None:
     """
     A triage prompt with per cent signs, quotes, emoji, newlines or templates is kept to the character.
@@ -138,7 +138,7 @@ def test_awkward_triage_prompts_come_back_exactly(lab: Lab, text: str) -> None:
         lab.same(again.value(("lance",), "triage_ignore"), {"prompt": text}, "after a restart")
 
 
-@case("E1", scenario="procedural")
+@case("E1", scenario=MemoryType.PROCEDURAL)
 def test_many_users_optimise_at_once(lab: Lab) -> None:
     """
     The optimisers of all users run at the same time, each reading and rewriting its own user's prompt:
@@ -146,13 +146,13 @@ def test_many_users_optimise_at_once(lab: Lab) -> None:
 
     Catches writes lost or handed to another caller when calls overlap.
     """
-    if lab.mode == "sync" and not lab.offers(Capability.THREADS):
+    if lab.mode == Mode.SYNC and not lab.offers(Capability.THREADS):
         lab.unsupported("declared: no threads")
     users = list(dict.fromkeys(user for user, _ in _prompts(lab)))[:8]
     store = lab.open()
     _save(store, {(user, "agent_instructions"): user for user in users})
 
-    if lab.mode == "async":
+    if lab.mode == Mode.ASYNC:
         _optimise_in_loop(lab, store, users)
     else:
         with ThreadPoolExecutor(max_workers=len(users)) as pool:

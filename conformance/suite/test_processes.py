@@ -7,7 +7,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, MemoryType
+from store_conformance.contract.observations import WriterFacts
 from store_conformance.harness.case import case
 from store_conformance.harness.errors import CheckFailedError
 from store_conformance.harness.lab import Lab
@@ -44,7 +45,9 @@ def test_parallel_writers_lose_nothing_and_raise_nothing(lab: Lab) -> None:
     at = lab.location()
     lab.open(at=at, index=lab.index("text") if _embed(lab) else None).close()
     writers = [lab.child(at, embed=_embed(lab)) for _ in range(WRITERS)]
-    work = {n: [memory("semantic", f"user{n}", i) for i in range(EACH)] for n in range(WRITERS)}
+    work = {
+        n: [memory(MemoryType.SEMANTIC, f"user{n}", i) for i in range(EACH)] for n in range(WRITERS)
+    }
     begin = time.perf_counter()
     for number, writer in enumerate(writers):
         writer.write(work[number])
@@ -62,11 +65,13 @@ def test_parallel_writers_lose_nothing_and_raise_nothing(lab: Lab) -> None:
     lab.observe(
         "processes.writers",
         "ok" if not (lost or errors) else "errors" if errors else "lost writes",
-        writers=WRITERS,
-        writes=total,
-        lost=len(lost),
-        errors=errors[:3],
-        per_second=round(total / seconds, 1) if seconds else None,
+        WriterFacts(
+            writers=WRITERS,
+            writes=total,
+            lost=len(lost),
+            errors=tuple(errors[:3]),
+            per_second=round(total / seconds, 1) if seconds else None,
+        ),
     )
     lab.equal(errors, [], "errors of the writers")
     lab.equal(lost, [], "acknowledged writes that are missing or changed")
@@ -89,18 +94,18 @@ def test_a_process_sees_what_another_has_acknowledged(lab: Lab) -> None:
     at = lab.location()
     index = lab.index("text") if _embed(lab) else None
     store = lab.open(at=at, index=index)
-    first = memory("semantic", "lance", 0)
+    first = memory(MemoryType.SEMANTIC, "lance", 0)
     store.put(*first)
     store.search(first[0], limit=5)
     other = lab.child(at, embed=_embed(lab))
-    entries = [memory("semantic", "lance", n) for n in range(1, 21)]
+    entries = [memory(MemoryType.SEMANTIC, "lance", n) for n in range(1, 21)]
     _write_all(lab, other, entries)
 
     wanted = sorted([first[1], *(e[1] for e in entries)])
     lab.equal(store.keys(first[0]), wanted, "keys found by search in the older process")
     for namespace, key, value in entries:
         lab.same(store.value(namespace, key), value, f"{key!r} read in the older process")
-    fresh = memory("episodic", "zoe", 7)
+    fresh = memory(MemoryType.EPISODIC, "zoe", 7)
     _write_all(lab, other, [fresh])
     lab.true(
         fresh[0] in store.list_namespaces(limit=1000),
@@ -129,7 +134,7 @@ def test_a_process_sees_changes_and_deletes_of_another(lab: Lab) -> None:
     """
     at = lab.location()
     store = lab.open(at=at)
-    entries = memories("procedural", 6, users=("lance",))
+    entries = memories(MemoryType.PROCEDURAL, 6, users=("lance",))
     for entry in entries:
         store.put(*entry)
     for namespace, key, _ in entries:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, MemoryType, Restart
+from store_conformance.contract.observations import RestartFacts
 from store_conformance.harness.case import case
 from store_conformance.harness.errors import CheckFailedError
 from store_conformance.harness.lab import Lab
@@ -79,8 +80,8 @@ def _check_meaning(lab: Lab, store: Subject, entries: list[Entry], after: str) -
         )
 
 
-@case("E4", needs=PERSISTS, params=KINDS)
-def test_a_new_store_object_finds_everything(lab: Lab, kind: str) -> None:
+@case("E4", restart=Restart.OBJECT, needs=PERSISTS, params=KINDS)
+def test_a_new_store_object_finds_everything(lab: Lab, kind: MemoryType) -> None:
     """
     After the store is closed, a new store object at the same place finds values, vectors and timestamps.
 
@@ -103,11 +104,11 @@ def test_a_new_store_object_finds_everything(lab: Lab, kind: str) -> None:
             stamps[key],
             f"timestamps of {key!r} after reopening",
         )
-    lab.observe("restart.object", "survived", memory=kind, writes_covered=len(entries))
+    lab.observe("restart.object", "survived", RestartFacts(len(entries), memory=kind))
 
 
-@case("E4", needs=PERSISTS, params=KINDS)
-def test_deletes_and_overwrites_survive_a_new_store_object(lab: Lab, kind: str) -> None:
+@case("E4", restart=Restart.OBJECT, needs=PERSISTS, params=KINDS)
+def test_deletes_and_overwrites_survive_a_new_store_object(lab: Lab, kind: MemoryType) -> None:
     """
     What was deleted stays deleted and what was overwritten stays overwritten when the store is reopened.
     """
@@ -137,8 +138,8 @@ def test_deletes_and_overwrites_survive_a_new_store_object(lab: Lab, kind: str) 
     check_entries(lab, again, rest, "a new store object")
 
 
-@case("E4", needs=PERSISTS, params=KINDS, serial=True)
-def test_a_new_process_finds_everything(lab: Lab, kind: str) -> None:
+@case("E4", restart=Restart.PROCESS, needs=PERSISTS, params=KINDS, serial=True)
+def test_a_new_process_finds_everything(lab: Lab, kind: MemoryType) -> None:
     """
     What one process wrote and closed, another process reads: values, vectors, namespaces.
     """
@@ -154,11 +155,11 @@ def test_a_new_process_finds_everything(lab: Lab, kind: str) -> None:
     store = lab.open(at=at, index=_index(lab))
 
     check_entries(lab, store, entries, "a new process")
-    lab.observe("restart.process", "survived", memory=kind, writes_covered=acknowledged)
+    lab.observe("restart.process", "survived", RestartFacts(acknowledged, memory=kind))
 
 
-@case("E4", needs=PERSISTS, params=KINDS, serial=True)
-def test_the_client_killed_loses_nothing_acknowledged(lab: Lab, kind: str) -> None:
+@case("E4", restart=Restart.CLIENT_KILLED, needs=PERSISTS, params=KINDS, serial=True)
+def test_the_client_killed_loses_nothing_acknowledged(lab: Lab, kind: MemoryType) -> None:
     """
     A writer that is killed with SIGKILL right after an acknowledged write loses none of them.
 
@@ -172,18 +173,18 @@ def test_the_client_killed_loses_nothing_acknowledged(lab: Lab, kind: str) -> No
 
     check_entries(lab, store, survivors, "the client was killed")
     _still_works(lab, store, kind)
-    lab.observe("restart.client_killed", "survived", memory=kind, writes_covered=len(survivors))
+    lab.observe("restart.client_killed", "survived", RestartFacts(len(survivors), memory=kind))
 
 
-@case("E4", needs=PERSISTS, params=KINDS, serial=True)
-def test_the_engine_stopped_and_started_loses_nothing(lab: Lab, kind: str) -> None:
+@case("E4", restart=Restart.ENGINE_STOPPED, needs=PERSISTS, params=KINDS, serial=True)
+def test_the_engine_stopped_and_started_loses_nothing(lab: Lab, kind: MemoryType) -> None:
     """
     After the engine was stopped and started again, everything acknowledged is there.
     """
     backend = private_backend(lab.backend)
     engine = backend.engine() if backend is not None else None
     if backend is None or engine is None:
-        lab.observe("restart.engine_stopped", _no_engine(lab), memory=kind)
+        lab.observe("restart.engine_stopped", _no_engine(lab), RestartFacts(memory=kind))
         lab.unsupported(_no_engine(lab))
         return
     at = lab.location(backend)
@@ -201,18 +202,18 @@ def test_the_engine_stopped_and_started_loses_nothing(lab: Lab, kind: str) -> No
     check_entries(lab, again, entries, "the engine was stopped and started")
     for namespace, key, _ in entries:
         lab.equal(again.fetch(namespace, key).created_at, stamps[key], f"created_at of {key!r}")
-    lab.observe("restart.engine_stopped", "survived", memory=kind, writes_covered=len(entries))
+    lab.observe("restart.engine_stopped", "survived", RestartFacts(len(entries), memory=kind))
 
 
-@case("E4", needs=PERSISTS, params=KINDS, serial=True)
-def test_the_engine_killed_loses_nothing_acknowledged(lab: Lab, kind: str) -> None:
+@case("E4", restart=Restart.ENGINE_KILLED, needs=PERSISTS, params=KINDS, serial=True)
+def test_the_engine_killed_loses_nothing_acknowledged(lab: Lab, kind: MemoryType) -> None:
     """
     After the engine was killed with SIGKILL right after the last acknowledged write, all of them are there.
     """
     backend = private_backend(lab.backend)
     engine = backend.engine() if backend is not None else None
     if backend is None or engine is None:
-        lab.observe("restart.engine_killed", _no_engine(lab), memory=kind)
+        lab.observe("restart.engine_killed", _no_engine(lab), RestartFacts(memory=kind))
         lab.unsupported(_no_engine(lab))
         return
     at = lab.location(backend)
@@ -230,7 +231,7 @@ def test_the_engine_killed_loses_nothing_acknowledged(lab: Lab, kind: str) -> No
     store = lab.open(at=at, index=_index(lab), backend=backend)
     check_entries(lab, store, survivors, "the engine was killed")
     _still_works(lab, store, kind)
-    lab.observe("restart.engine_killed", "survived", memory=kind, writes_covered=len(survivors))
+    lab.observe("restart.engine_killed", "survived", RestartFacts(len(survivors), memory=kind))
 
 
 def _no_engine(lab: Lab) -> str:
@@ -239,7 +240,7 @@ def _no_engine(lab: Lab) -> str:
     return "there is no engine apart from the client process, which is killed in a case of its own"
 
 
-def _write_then(lab: Lab, writer: Child, kind: str, crash: Any) -> list[Entry]:
+def _write_then(lab: Lab, writer: Child, kind: MemoryType, crash: Any) -> list[Entry]:
     """Let the child write without end, crash it or its engine, and give what it had acknowledged."""
     base = memories(kind, 40)
     by_key = {key: (namespace, value) for namespace, key, value in base}
@@ -261,7 +262,7 @@ def _write_then(lab: Lab, writer: Child, kind: str, crash: Any) -> list[Entry]:
     ]
 
 
-def _still_works(lab: Lab, store: Subject, kind: str) -> None:
+def _still_works(lab: Lab, store: Subject, kind: MemoryType) -> None:
     namespace, key, value = memory(kind, "after", 3)
     store.put(namespace, key, value)
     lab.same(store.value(namespace, key), value, "a new write after the crash")
@@ -269,14 +270,14 @@ def _still_works(lab: Lab, store: Subject, kind: str) -> None:
     lab.equal(store.get(namespace, key), None, "a delete after the crash")
 
 
-@case("E4", needs=PERSISTS, serial=True)
+@case("E4", restart=Restart.CLIENT_KILLED, needs=PERSISTS, serial=True)
 def test_acknowledged_deletes_and_batches_survive_a_kill(lab: Lab) -> None:
     """
     A delete, an overwrite and a batch that were acknowledged right before SIGKILL have happened.
     """
     at = lab.location()
     writer = lab.child(at, embed=_embed(lab))
-    entries = memories("semantic", 10)
+    entries = memories(MemoryType.SEMANTIC, 10)
     ops = [["put", [list(n), k, v]] for n, k, v in entries]
     writer.call("batch", ops)
     namespace, gone, _ = entries[0]
@@ -297,7 +298,7 @@ def test_acknowledged_deletes_and_batches_survive_a_kill(lab: Lab) -> None:
     lab.true(gone not in store.keys(namespace), "the deleted item is in search after the kill")
 
 
-@case("E4", needs=(Capability.PERSISTENCE, Capability.TTL), waits=True)
+@case("E4", restart=Restart.OBJECT, needs=(Capability.PERSISTENCE, Capability.TTL), waits=True)
 def test_an_expiry_survives_a_restart(lab: Lab) -> None:
     """
     An item's time to live goes on across a restart: the short one is swept, the long one and the one
@@ -326,7 +327,7 @@ def test_an_expiry_survives_a_restart(lab: Lab) -> None:
     lab.equal(again.keys(("t",), refresh_ttl=False), ["long", "none"], "items left after the sweep")
 
 
-@case("E4", needs=PERSISTS)
+@case("E4", restart=Restart.OBJECT, needs=PERSISTS)
 def test_namespaces_survive_with_every_character(lab: Lab) -> None:
     """
     Namespaces and keys with unusual characters are the same after a restart.
@@ -364,7 +365,7 @@ def test_namespaces_survive_with_every_character(lab: Lab) -> None:
         )
 
 
-@case("E4", modes=("sync", "async"))
+@case("E4", restart=Restart.OBJECT)
 def test_a_store_that_does_not_persist_says_so(lab: Lab) -> None:
     """
     A backend that declares no persistence is observed: what a second opening of its place finds.
@@ -372,11 +373,13 @@ def test_a_store_that_does_not_persist_says_so(lab: Lab) -> None:
     if lab.offers(Capability.PERSISTENCE):
         lab.unsupported("the backend declares persistence; the other cases check it")
     store = lab.open()
-    store.put(namespace_of("procedural", "lance"), "agent_instructions", {"prompt": "be brief"})
+    store.put(
+        namespace_of(MemoryType.PROCEDURAL, "lance"), "agent_instructions", {"prompt": "be brief"}
+    )
     again = lab.reopen(store)
-    found = again.get(namespace_of("procedural", "lance"), "agent_instructions")
+    found = again.get(namespace_of(MemoryType.PROCEDURAL, "lance"), "agent_instructions")
     lab.observe(
         "restart.object",
         "lost, as declared" if found is None else "found although no persistence is declared",
-        writes_covered=1,
+        RestartFacts(1),
     )

@@ -237,7 +237,7 @@ def _bad_calls(store: Subject) -> list[tuple[str, Callable[[], Any]]]:
 def _real_secrets(lab: Lab, store: Subject) -> list[str]:
     """The engine's password, as far as the location's URL or the backend's own record has it."""
     found = []
-    for url in (store.at.url, lab.backend.spec().get("url")):
+    for url in (store.at.url, lab.backend.spec().url):
         password = _password(url) if isinstance(url, str) else None
         if password and len(password) > 5:
             found.append(password)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, MemoryType
 from store_conformance.corpus import LABELS, Corpus, Email
 from store_conformance.embedding.exact import ExactEmbeddings
 from store_conformance.harness.case import case
@@ -74,7 +74,7 @@ def _mailbox(lab: Lab) -> Subject:
     return store
 
 
-@case("E2", needs=NEEDS, scenario="semantic")
+@case("E2", needs=NEEDS, scenario=MemoryType.SEMANTIC)
 def test_an_incoming_email_finds_the_most_alike_first(lab: Lab) -> None:
     """
     Of three users' examples an incoming e-mail finds its own user's, the most alike first.
@@ -102,7 +102,7 @@ def test_an_incoming_email_finds_the_most_alike_first(lab: Lab) -> None:
     )
 
 
-@case("E2", needs=NEEDS, scenario="semantic")
+@case("E2", needs=NEEDS, scenario=MemoryType.SEMANTIC)
 def test_an_incoming_email_finds_examples_by_label(lab: Lab) -> None:
     """
     With a filter on the label the nearest examples with that label come, however near the others are.
@@ -126,7 +126,7 @@ def test_an_incoming_email_finds_examples_by_label(lab: Lab) -> None:
     lab.equal(got_all, wanted_all, "every user's examples to respond to")
 
 
-@case("E2", needs=NEEDS, scenario="semantic")
+@case("E2", needs=NEEDS, scenario=MemoryType.SEMANTIC)
 def test_a_corrected_label_and_a_removed_example_count_at_once(lab: Lab) -> None:
     """
     When the user corrects a label or removes an example, the next incoming e-mail finds that, also
@@ -196,7 +196,7 @@ def _incoming(lab: Lab, kept: list[Email], coming: list[Email]) -> list[Ask]:
     return asks
 
 
-@case("E2", needs=NEEDS, scenario="semantic")
+@case("E2", needs=NEEDS, scenario=MemoryType.SEMANTIC)
 def test_real_emails_find_the_nearest_examples_of_their_user(lab: Lab) -> None:
     """
     Each incoming e-mail of the corpus finds its user's nearest examples, of any label and of each, as
@@ -232,7 +232,7 @@ def test_real_emails_find_the_nearest_examples_of_their_user(lab: Lab) -> None:
         lab.same(again.value(_examples(kept[0].user), kept[0].id), _value(kept[0]), "an example")
 
 
-@case("E2", needs=NEEDS, scenario="semantic")
+@case("E2", needs=NEEDS, scenario=MemoryType.SEMANTIC)
 def test_questions_find_the_memories_that_answer_them(lab: Lab) -> None:
     """
     Each question of the corpus finds the nearest memories of its user, as exact cosine ranks them.

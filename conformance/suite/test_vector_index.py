@@ -16,7 +16,7 @@ from store_conformance.suite.support.ranking import descend, hits, in_order, mat
 VECTORS = (Capability.VECTORS,)
 LASTING = (Capability.VECTORS, Capability.PERSISTENCE)
 D = ("d",)
-MANY = 4000
+MANY = 2400
 SETTLING = 2.5
 """Seconds in which an engine may change its plan, because it has learned what it holds."""
 
@@ -283,7 +283,7 @@ def test_nearer_items_elsewhere_do_not_hide_those_of_the_prefix(lab: Lab) -> Non
 @case("V18", needs=VECTORS, seconds=120, waits=True)
 def test_pages_are_full_in_an_index_of_thousands(lab: Lab) -> None:
     """
-    A user with 800 of 4,000 items gets full pages from a query, also once the engine knows its data.
+    A user with 480 of 2,400 items gets full pages from a query, also once the engine knows its data.
 
     If this fails, look at an approximate index that offers only so many candidates (pgvector's
     ``hnsw.ef_search`` is 40), and at a namespace condition that is applied to those.
@@ -301,7 +301,9 @@ def test_pages_are_full_in_an_index_of_thousands(lab: Lab) -> None:
         late = time.monotonic() > end
         for limit in (10, 20, 50, 100):
             found = store.search(("users", "u1"), query="apple banana", limit=limit)
-            lab.equal(len(found), limit, f"the size of a page with limit={limit} out of 800 items")
+            lab.equal(
+                len(found), limit, f"the size of a page with limit={limit} out of {MANY // 5} items"
+            )
             lab.equal({i.namespace for i in found}, {("users", "u1")}, "the namespaces of a page")
         if late:
             break

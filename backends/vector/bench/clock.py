@@ -24,7 +24,7 @@ class Times:
 
 def interleaved(lanes: Mapping[str, Call], rounds: int, warm: int = 10) -> dict[str, Times]:
     """
-    Every loop_thread's call once a round, each round beginning with another loop_thread.
+    Every lane's call once a round, each round beginning with another lane.
 
     A call gets the number of its round; no number comes twice, so that it can take an item of its own.
     """

@@ -9,13 +9,13 @@ below a prefix.  It does not look at what was there before.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
 from langgraph.store.base import PutOp
 
+from store_conformance.backends.polling import wait_until
 from store_conformance.backends.vector import encoding
 from store_conformance.backends.vector.bench.data import Items
 from store_conformance.backends.vector.driver import NEVER, Record, Where
@@ -142,14 +142,11 @@ class RawQdrant(_BulkOfOne):
     def settle(self) -> None:
         from qdrant_client import models
 
-        end = time.monotonic() + _PATIENCE
-        while time.monotonic() < end:
-            if (
-                self._client.get_collection(self._collection).status
-                == models.CollectionStatus.GREEN
-            ):
-                return
-            time.sleep(1)
+        def green() -> bool:
+            status = self._client.get_collection(self._collection).status
+            return bool(status == models.CollectionStatus.GREEN)
+
+        wait_until(green, _PATIENCE, pause=1.0, longest=1.0)
 
 
 class _Settled:

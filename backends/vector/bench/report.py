@@ -55,11 +55,11 @@ def _bulk(run: Mapping[str, Any]) -> str:
     if not run["bulk"]:
         return ""
     rows = [["1,000 puts", "one by one", "one batch (median)", "batch faster by"]]
-    for loop_thread, found in run["bulk"].items():
+    for lane, found in run["bulk"].items():
         factor = found["singles"] / found["batch"]
         rows.append(
             [
-                loop_thread,
+                lane,
                 f"{found['singles']:.2f} s",
                 f"{found['batch']:.3f} s",
                 f"**{factor:.1f}**",
@@ -77,13 +77,9 @@ def _bulk(run: Mapping[str, Any]) -> str:
 def _growth(run: Mapping[str, Any]) -> str:
     counts = list(run["growth"])
     lanes = [OURS, *_others(run)]
-    rows = [["p50 in ms", *(f"{loop_thread}, {int(c):,}" for loop_thread in lanes for c in counts)]]
+    rows = [["p50 in ms", *(f"{lane}, {int(c):,}" for lane in lanes for c in counts)]]
     for call in run["growth"][counts[0]]:
-        cells = [
-            f"{run['growth'][c][call][loop_thread]['p50']:.2f}"
-            for loop_thread in lanes
-            for c in counts
-        ]
+        cells = [f"{run['growth'][c][call][lane]['p50']:.2f}" for lane in lanes for c in counts]
         rows.append([call, *cells])
     return _table(rows)
 

@@ -28,6 +28,9 @@ BATCH = 1000
 _LIMIT = 10
 _PAGE = 500
 Tell = Callable[[str], None]
+Call = Callable[[int], object]
+"""One turn of a lane, by its number."""
+Make = Callable[[str, BaseStore], Call]
 
 
 @dataclass
@@ -69,60 +72,78 @@ def load(store: BaseStore, items: Items, start: int, stop: int) -> None:
 
 def ratios(lanes: Lanes, count: int, spare: Iterator[int], rounds: int) -> dict[str, Any]:
     """Each call by the store, by the raw client and by other stores, in turn."""
-    items = lanes.items
-    # Other items for each loop_thread and round, so that nobody finds what another has just warmed up.
-    step = max(1, count // (3 * (rounds + 20)))
-    places = {name: i for i, name in enumerate([OURS, RAW, *lanes.others])}
-
-    def at(loop_thread: str, number: int) -> int:
-        return (number * 3 * step + places[loop_thread] * step) % count
-
-    ready = {n: prepared(items, at(RAW, n), 1) for n in range(rounds + 10)}
-    below = {n: _below(items, at(RAW, n)) for n in range(rounds + 10)}
-
-    def put_new(loop_thread: str, store: BaseStore) -> Callable[[int], object]:
-        own = list(itertools.islice(spare, rounds + 10))
-        return lambda n: _put(store, items, own[n])
-
-    def insert(single: Single) -> Callable[[int], object]:
-        fresh = [prepared(items, n) for n in itertools.islice(spare, rounds + 10)]
-        return lambda n: single(fresh[n], False)
-
-    def replace(single: Single) -> Callable[[int], object]:
-        return lambda n: single(ready[n], True)
-
-    def overwrite(loop_thread: str, store: BaseStore) -> Callable[[int], object]:
-        return lambda n: _put(store, items, at(loop_thread, n), 1)
-
-    def get(loop_thread: str, store: BaseStore) -> Callable[[int], object]:
-        return lambda n: _found(store.get(*_place(items, at(loop_thread, n))))
-
-    def search(loop_thread: str, store: BaseStore) -> Callable[[int], object]:
-        return lambda n: _search(store, items, at(loop_thread, n))
-
+    turns = _Turns(lanes, count, spare, rounds + 10)
     singles = lanes.raw.singles()
-    calls: dict[str, tuple[Any, Callable[[int], object]]] = {
-        **{f"put, new key{way}": (put_new, insert(one)) for way, one in singles.items()},
-        **{f"put, existing key{way}": (overwrite, replace(one)) for way, one in singles.items()},
-        "get": (get, lambda n: lanes.raw.get(ready[n][0].id)),
-        "semantic search": (
-            search,
-            lambda n: lanes.raw.search(items.vector(at(RAW, n)), below[n], _LIMIT),
-        ),
+    calls: dict[str, tuple[Make, Call]] = {
+        **{f"put, new key{w}": (turns.put_new, turns.insert(one)) for w, one in singles.items()},
+        **{
+            f"put, existing key{w}": (turns.overwrite, turns.replace(one))
+            for w, one in singles.items()
+        },
+        "get": (turns.get, turns.raw_get),
+        "semantic search": (turns.search, turns.raw_search),
     }
     return {
         name: interleaved(
-            {
-                RAW: raw,
-                **{
-                    loop_thread: make(loop_thread, store)
-                    for loop_thread, store in lanes.stores.items()
-                },
-            },
-            rounds,
+            {RAW: raw, **{lane: make(lane, store) for lane, store in lanes.stores.items()}}, rounds
         )
         for name, (make, raw) in calls.items()
     }
+
+
+class _Turns:
+    """
+    What each lane does in its ``n``-th turn of so many.
+
+    Other items for each lane and turn, so that nobody finds what another has just warmed up; what the
+    raw client is given was prepared before the clock runs.
+    """
+
+    def __init__(self, lanes: Lanes, count: int, spare: Iterator[int], turns: int) -> None:
+        self._items = lanes.items
+        self._raw = lanes.raw
+        self._count = count
+        self._spare = spare
+        self._turns = turns
+        self._places = {name: i for i, name in enumerate([OURS, RAW, *lanes.others])}
+        self._step = max(1, count // (3 * (turns + 10)))
+        numbers = [self._at(RAW, n) for n in range(turns)]
+        self._ready = [prepared(self._items, number, 1) for number in numbers]
+        self._below = [_below(self._items, number) for number in numbers]
+
+    def _at(self, lane: str, turn: int) -> int:
+        return (turn * 3 * self._step + self._places[lane] * self._step) % self._count
+
+    def _fresh(self) -> list[int]:
+        return list(itertools.islice(self._spare, self._turns))
+
+    def put_new(self, lane: str, store: BaseStore) -> Call:
+        del lane
+        own = self._fresh()
+        return lambda n: _put(store, self._items, own[n])
+
+    def overwrite(self, lane: str, store: BaseStore) -> Call:
+        return lambda n: _put(store, self._items, self._at(lane, n), 1)
+
+    def get(self, lane: str, store: BaseStore) -> Call:
+        return lambda n: _found(store.get(*_place(self._items, self._at(lane, n))))
+
+    def search(self, lane: str, store: BaseStore) -> Call:
+        return lambda n: _search(store, self._items, self._at(lane, n))
+
+    def insert(self, single: Single) -> Call:
+        fresh = [prepared(self._items, n) for n in self._fresh()]
+        return lambda n: single(fresh[n], False)
+
+    def replace(self, single: Single) -> Call:
+        return lambda n: single(self._ready[n], True)
+
+    def raw_get(self, turn: int) -> object:
+        return self._raw.get(self._ready[turn][0].id)
+
+    def raw_search(self, turn: int) -> object:
+        vector = self._items.vector(self._at(RAW, turn))
+        return self._raw.search(vector, self._below[turn], _LIMIT)
 
 
 def growth(lanes: Lanes, count: int, rounds: int) -> dict[str, dict[str, Times]]:
@@ -141,25 +162,23 @@ def growth(lanes: Lanes, count: int, rounds: int) -> dict[str, dict[str, Times]]
         "list_namespaces, first 10 of all": lambda s, n: s.list_namespaces(limit=10),
     }
 
-    def loop_thread(call: Callable[[BaseStore, int], object], store: BaseStore) -> Any:
+    def lane(call: Callable[[BaseStore, int], object], store: BaseStore) -> Any:
         return lambda number: call(store, (number * 37 % users) * PER_NAMESPACE)
 
     return {
-        name: interleaved(
-            {o: loop_thread(call, s) for o, s in lanes.stores.items()}, rounds, warm=2
-        )
+        name: interleaved({o: lane(call, s) for o, s in lanes.stores.items()}, rounds, warm=2)
         for name, call in calls.items()
     }
 
 
 def bulk(lanes: Lanes, spare: Iterator[int], times: int = 5) -> dict[str, dict[str, float]]:
-    """Seconds of 1,000 puts in one batch and one by one, each loop_thread a fifth at a time in turn."""
+    """Seconds of 1,000 puts in one batch and one by one, each lane a fifth at a time in turn."""
     items = lanes.items
     batches: dict[str, list[float]] = {}
     singles: dict[str, list[float]] = {}
 
-    def note(loop_thread: str, kind: dict[str, list[float]], call: Callable[[], object]) -> None:
-        kind.setdefault(loop_thread, []).append(seconds(call))
+    def note(lane: str, kind: dict[str, list[float]], call: Callable[[], object]) -> None:
+        kind.setdefault(lane, []).append(seconds(call))
 
     def taken(count: int) -> list[int]:
         return list(itertools.islice(spare, count))
@@ -174,18 +193,18 @@ def bulk(lanes: Lanes, spare: Iterator[int], times: int = 5) -> dict[str, dict[s
             single(one, False)
 
     for _ in range(times):
-        for loop_thread, store in lanes.stores.items():
-            note(loop_thread, singles, partial(singly, store, taken(BATCH // times)))
-            note(loop_thread, batches, partial(store.batch, [_op(items, n) for n in taken(BATCH)]))
+        for lane, store in lanes.stores.items():
+            note(lane, singles, partial(singly, store, taken(BATCH // times)))
+            note(lane, batches, partial(store.batch, [_op(items, n) for n in taken(BATCH)]))
         note(RAW, singles, partial(rawly, [prepared(items, n) for n in taken(BATCH // times)]))
         note(RAW, batches, partial(lanes.raw.put, [prepared(items, n) for n in taken(BATCH)]))
     return {
-        loop_thread: {
-            "batch": summary(batches[loop_thread]).p50,
-            "batch, best": min(batches[loop_thread]),
-            "singles": sum(singles[loop_thread]) * BATCH / (BATCH // times * times),
+        lane: {
+            "batch": summary(batches[lane]).p50,
+            "batch, best": min(batches[lane]),
+            "singles": sum(singles[lane]) * BATCH / (BATCH // times * times),
         }
-        for loop_thread in batches
+        for lane in batches
     }
 
 
@@ -231,9 +250,9 @@ def measure(
     loaded = 0
     for count in counts:
         tell(f"loading {count - loaded:,} items")
-        for loop_thread, store in lanes.stores.items():
+        for lane, store in lanes.stores.items():
             took = seconds(partial(load, store, lanes.items, loaded, count))
-            if loop_thread == OURS:
+            if lane == OURS:
                 figures.loading[count] = took
         loaded = count
         lanes.raw.settle()

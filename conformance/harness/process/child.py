@@ -12,12 +12,12 @@ import json
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
-from store_conformance.contract import Location
-from store_conformance.harness.case import Mode
-from store_conformance.harness.errors import UnverifiedError
+from store_conformance.contract import Location, Mode, Verdict
+from store_conformance.harness.errors import CaseEnded, UnverifiedError
 from store_conformance.harness.process.fork_server import Spawned, spawn
 from store_conformance.harness.text import shorten
 
@@ -27,20 +27,27 @@ if TYPE_CHECKING:
 START_SECONDS = 60.0
 
 
-class ChildFailedError(Exception):
-    """The child's store raised; ``kind`` is the exception's class name."""
+class ChildFailedError(CaseEnded):
+    """The child could not do what it was told; ``kind`` is the exception's class name there."""
 
-    def __init__(self, kind: str, text: str) -> None:
+    def __init__(self, kind: str, text: str, verdict: Verdict = Verdict.FAIL) -> None:
         super().__init__(f"in another process: {kind}: {shorten(text, 300)}")
         self.kind = kind
         self.text = text
+        self.verdict = verdict
+
+    @classmethod
+    def told(cls, answer: dict[str, Any]) -> ChildFailedError:
+        """What the child's answer tells of its exception."""
+        return cls(answer["error"], answer["text"], Verdict(answer["verdict"]))
 
 
 class Child:
     """
     Another process with the same location open.
 
-    ``fields`` and ``embed`` rebuild the index there by the embedder's name; ``ttl`` is a ``TTLConfig``.
+    ``fields`` and ``embed`` rebuild the index there by the embedder's name; ``ttl`` is a ``TTLConfig``;
+    ``environment`` are variables that differ there.
     """
 
     def __init__(
@@ -52,6 +59,7 @@ class Child:
         embed: str | None = None,
         fields: tuple[str, ...] = ("text",),
         ttl: Any = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.acknowledged: list[str] = []
         """Keys whose put the child has acknowledged, in order."""
@@ -62,21 +70,21 @@ class Child:
         """Streams whose closing line has not been read yet."""
         self._answers: Queue[dict[str, Any] | None] = Queue()
         setup = {
-            "backend": backend.spec(),
+            "backend": backend.spec().to_dict(),
             "at": at.to_dict(),
             "mode": mode,
             "embed": embed,
             "fields": list(fields),
             "ttl": ttl,
         }
-        self._process: Spawned = spawn()
+        self._process: Spawned = spawn(environment)
         self._errors: list[str] = []
         threading.Thread(target=self._read, daemon=True).start()
         threading.Thread(target=self._read_errors, daemon=True).start()
         self._send(setup)
         answer = self._answer(START_SECONDS)
         if "error" in answer:
-            raise ChildFailedError(answer["error"], answer["text"])
+            raise ChildFailedError.told(answer)
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -89,7 +97,7 @@ class Child:
         self._send({"call": name, "args": args, "kwargs": kwargs})
         answer = self._answer(timeout)
         if "error" in answer:
-            raise ChildFailedError(answer["error"], answer["text"])
+            raise ChildFailedError.told(answer)
         return answer["result"]
 
     def write(
@@ -115,7 +123,7 @@ class Child:
             if answer is None:
                 break
             if "error" in answer:
-                raise ChildFailedError(answer["error"], answer["text"])
+                raise ChildFailedError.told(answer)
             if "ack" in answer:
                 self.acknowledged.append(answer["ack"])
             # The end of an earlier write may still be in the pipe; it is not the end of this one.

@@ -6,14 +6,19 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from store_conformance.contract import Location
+from store_conformance.contract import Location, Mode, UserError, Verdict
+from store_conformance.harness.blame import is_the_stores
 from store_conformance.harness.compat import GetOp, Item, ListNamespacesOp, PutOp, SearchOp
-from store_conformance.harness.errors import StoreRaisedError
+from store_conformance.harness.errors import CaseEnded, StoreRaisedError
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.loops import LoopThread
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.text import message_of
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig
 
 OPS: dict[str, Any] = {
     "get": GetOp,
@@ -44,19 +49,19 @@ def _tupled(args: list[Any]) -> list[Any]:
 
 def _open(setup: dict[str, Any], loop_thread: LoopThread) -> Subject:
     from store_conformance.embedding import embedder_from_name
-    from store_conformance.harness.backends import from_spec
+    from store_conformance.harness.backends import Spec, from_spec
 
-    backend = from_spec(setup["backend"])
+    backend = from_spec(Spec.from_dict(setup["backend"]))
     at = Location.from_dict(setup["at"])
-    index = None
+    index: IndexConfig | None = None
     if setup["embed"] is not None:
         embed = embedder_from_name(setup["embed"])
         dims = getattr(embed, "dims", None) or len(embed.embed_query("dims"))
         index = {"dims": dims, "embed": embed, "fields": setup["fields"]}
     return Subject(
-        backend.open(at, index, setup["ttl"], setup["mode"]),
+        backend.open(at, index, setup["ttl"], Mode(setup["mode"])),
         at=at,
-        mode=setup["mode"],
+        mode=Mode(setup["mode"]),
         loop_thread=loop_thread,
         journal=Journal(),
         index=index,
@@ -99,6 +104,20 @@ def _obey(store: Subject, command: dict[str, Any]) -> None:
     _say({"result": _plain(result)})
 
 
+def _told(error: Exception) -> dict[str, str]:
+    """What the parent learns of an exception: what was raised, and which verdict it makes."""
+    if isinstance(error, (CaseEnded, UserError)):
+        verdict = error.verdict
+    else:
+        verdict = Verdict.FAIL if is_the_stores(error) else Verdict.ERROR
+    cause = error.cause if isinstance(error, StoreRaisedError) else error
+    return {
+        "error": type(cause).__name__,
+        "text": message_of(cause, 10_000),
+        "verdict": str(verdict),
+    }
+
+
 def main() -> None:
     loop_thread = LoopThread()
     store: Subject | None = None
@@ -112,10 +131,8 @@ def main() -> None:
                 _say({"ready": True})
             else:
                 _obey(store, command)
-        except StoreRaisedError as raised:
-            _say({"error": type(raised.cause).__name__, "text": str(raised.cause)})
-        except Exception as error:  # noqa: BLE001 - told to the parent, which decides what it means
-            _say({"error": type(error).__name__, "text": str(error)})
+        except Exception as error:  # noqa: BLE001 - told to the parent
+            _say(_told(error))
     if store is not None:
         store.close()
     loop_thread.close()

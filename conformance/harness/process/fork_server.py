@@ -4,6 +4,13 @@ New Python processes for the other ends of cases, quickly.
 Importing LangGraph takes longer than most cases.  Where the system can fork, a *fork server* imports it once,
 holds no store and no thread, and forks a process for each request; elsewhere every process is started
 from nothing.
+
+It is not the fork server of `multiprocessing` with ``set_forkserver_preload``, which was tried and forks nearly as
+fast.  That one runs the main module of the parent again in every child (``spawn.prepare``; nothing switches it
+off), here pytest's or a script of the user's that may have no guard.  There is one of it in a process, so that
+what is preloaded, and when it is started, would be shared with a store under test that uses it itself.  Its children
+have the environment of the time when it was started, where a case may have changed it since.  And it gives no
+pipes for stdin, stdout and stderr, nor a process group to be killed as a whole.
 """
 
 from __future__ import annotations
@@ -16,6 +23,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
 
@@ -70,9 +79,14 @@ class Spawned:
             self._pidfd = None
 
 
-def spawn() -> Spawned:
-    """A new process that runs ``store_conformance.harness.process.child_main`` with our environment and import path."""
+def spawn(changes: Mapping[str, str] | None = None) -> Spawned:
+    """
+    A new process that runs ``store_conformance.harness.process.child_main`` with our import path.
+
+    Its environment is ours with ``changes``; a time zone (``TZ``) holds from its first line on.
+    """
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
+    environment.update(changes or {})
     request = json.dumps(
         {"environment": environment, "path": sys.path, "cwd": os.getcwd()}
     ).encode()
@@ -86,7 +100,7 @@ def spawn() -> Spawned:
 
 def _from_nothing(environment: dict[str, str]) -> Spawned:
     popen = subprocess.Popen(
-        [sys.executable, "-m", MAIN],
+        [sys.executable, "-c", f"from {MAIN} import main; main()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -201,6 +215,8 @@ def _become(request: dict[str, object], fds: list[int]) -> None:
             os.close(fd)
         os.environ.clear()
         os.environ.update(request["environment"])  # type: ignore[call-overload]
+        if hasattr(time, "tzset"):
+            time.tzset()
         sys.path[:] = request["path"]  # type: ignore[call-overload]
         os.chdir(str(request["cwd"]))
         sys.stdin = os.fdopen(0)

@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, Mode
 from store_conformance.harness.compat import BaseStore, PutOp, SearchItem, SearchOp
 from store_conformance.harness.errors import CheckFailedError, UnverifiedError
 from store_conformance.harness.lab import Lab
@@ -68,9 +68,9 @@ def _parts() -> Any:
 
 def parts_of(lab: Lab) -> Any:
     """The agent's modules; ends the case where they are missing or cannot work with this store."""
-    if lab.mode == "async" and sys.version_info < (3, 11):
+    if lab.mode == Mode.ASYNC and sys.version_info < (3, 11):
         raise UnverifiedError("LangGraph hands a graph's store to async tools from Python 3.11 on")
-    if lab.mode == "sync" and not lab.offers(Capability.THREADS):
+    if lab.mode == Mode.SYNC and not lab.offers(Capability.THREADS):
         lab.unsupported("declared: no threads, and LangGraph runs sync tools in threads")
     try:
         parts = _parts()
@@ -250,7 +250,7 @@ class Agent:
 
 def invoke(lab: Lab, graph: Any, state: Any, config: Any) -> Any:
     """Run a graph once, in the store's loop or in the case's thread."""
-    if lab.mode == "async":
+    if lab.mode == Mode.ASYNC:
         return lab.loop_thread.run(graph.ainvoke(state, config))
     return graph.invoke(state, config)
 

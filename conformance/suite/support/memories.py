@@ -10,24 +10,26 @@ from __future__ import annotations
 
 from typing import Any
 
-KINDS = {"procedural": "procedural", "semantic": "semantic", "episodic": "episodic"}
+from store_conformance.contract import MemoryType
+
+KINDS = {str(kind): kind for kind in MemoryType}
 WORDS = ("apple", "banana", "cherry", "damson", "elder", "fig", "grape", "hazel", "iris", "juniper")
 Entry = tuple[tuple[str, ...], str, dict[str, Any]]
 
 
-def namespace_of(kind: str, user: str) -> tuple[str, ...]:
-    if kind == "procedural":
+def namespace_of(kind: MemoryType, user: str) -> tuple[str, ...]:
+    if kind is MemoryType.PROCEDURAL:
         return (user,)
-    return ("email_assistant", user, "examples" if kind == "semantic" else "collection")
+    return ("email_assistant", user, "examples" if kind is MemoryType.SEMANTIC else "collection")
 
 
-def memory(kind: str, user: str, number: int) -> Entry:
+def memory(kind: MemoryType, user: str, number: int) -> Entry:
     """The number-th memory of a user; its ``text`` names word ``number % 10`` once and is unique."""
     word = WORDS[number % len(WORDS)]
     text = f"{word} note {number} of {user}"
-    if kind == "procedural":
+    if kind is MemoryType.PROCEDURAL:
         return namespace_of(kind, user), f"triage_rule_{number}", {"prompt": text, "text": text}
-    if kind == "semantic":
+    if kind is MemoryType.SEMANTIC:
         email = {"author": f"{user}@example.com", "subject": f"About {word}", "thread": text}
         label = ("respond", "notify", "ignore")[number % 3]
         return (
@@ -38,5 +40,7 @@ def memory(kind: str, user: str, number: int) -> Entry:
     return namespace_of(kind, user), f"memory-{number}", {"content": text, "text": text}
 
 
-def memories(kind: str, count: int, users: tuple[str, ...] = ("lance", "mira")) -> list[Entry]:
+def memories(
+    kind: MemoryType, count: int, users: tuple[str, ...] = ("lance", "mira")
+) -> list[Entry]:
     return [memory(kind, users[n % len(users)], n) for n in range(count)]

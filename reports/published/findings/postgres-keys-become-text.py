@@ -1,5 +1,5 @@
 """
-PostgresStore changes keys of a value that are no text, without a word.
+PostgresStore changes keys of a value that are not text, without a word.
 
 Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-postgres 3.2.0.
 Needs the environment variable POSTGRES_CONNECTION_STRING: a fresh database with pgvector.

@@ -1,0 +1,83 @@
+"""
+The documented ways to open ``PostgresStore`` and ``AsyncPostgresStore`` beside the usual one.
+
+Each is given a connection string whose place was proved just before, by a connection of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from langgraph.store.base import BaseStore
+
+from store_conformance.backends.arguments import what_is_given
+from store_conformance.backends.base import Door, Mode
+from store_conformance.contract import Location
+
+
+@contextmanager
+def _connection(conninfo: str, index: Any, ttl: Any, **connecting: Any) -> Iterator[BaseStore]:
+    """``PostgresStore(Connection.connect(...))``, as the class's docstring has it."""
+    from langgraph.store.postgres import PostgresStore
+    from psycopg import Connection
+
+    with Connection.connect(conninfo, **connecting) as conn:
+        store = PostgresStore(conn, **what_is_given(index, ttl))
+        store.setup()
+        yield store
+
+
+@asynccontextmanager
+async def _aconnection(
+    conninfo: str, index: Any, ttl: Any, **connecting: Any
+) -> AsyncIterator[BaseStore]:
+    from langgraph.store.postgres.aio import AsyncPostgresStore
+    from psycopg import AsyncConnection
+
+    async with await AsyncConnection.connect(conninfo, **connecting) as conn:
+        store = AsyncPostgresStore(conn, **what_is_given(index, ttl))
+        await store.setup()
+        yield store
+
+
+@contextmanager
+def _string(conninfo: str, index: Any, ttl: Any, **options: Any) -> Iterator[BaseStore]:
+    from langgraph.store.postgres import PostgresStore
+
+    with PostgresStore.from_conn_string(conninfo, **options, **what_is_given(index, ttl)) as store:
+        store.setup()
+        yield store
+
+
+@asynccontextmanager
+async def _astring(conninfo: str, index: Any, ttl: Any, **options: Any) -> AsyncIterator[BaseStore]:
+    from langgraph.store.postgres.aio import AsyncPostgresStore
+
+    async with AsyncPostgresStore.from_conn_string(
+        conninfo, **options, **what_is_given(index, ttl)
+    ) as store:
+        await store.setup()
+        yield store
+
+
+def documented_doors(mode: Mode, conninfo_of: Callable[[Location], str]) -> Mapping[str, Door]:
+    """Names to doors; ``conninfo_of`` proves a place and gives the connection string that leads to it."""
+    from psycopg.rows import dict_row
+
+    connect: Any = _connection if mode == Mode.SYNC else _aconnection
+    string: Any = _string if mode == Mode.SYNC else _astring
+
+    def door(opening: Any, **options: Any) -> Door:
+        return lambda at, index, ttl: opening(conninfo_of(at), index, ttl, **options)
+
+    # The docstring of the async class shows no connection without autocommit.
+    plain = {"plain connection": door(connect)} if mode == Mode.SYNC else {}
+    return {
+        **plain,
+        "autocommit connection": door(connect, autocommit=True, row_factory=dict_row),
+        "pipeline": door(string, pipeline=True),
+        "pool of one": door(string, pool_config={"min_size": 1, "max_size": 1}),
+        "pool of several": door(string, pool_config={"min_size": 1, "max_size": 5}),
+    }

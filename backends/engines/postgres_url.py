@@ -1,0 +1,111 @@
+"""
+URLs of Postgres: read, described without their password, and connected to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from store_conformance.backends.base import BackendError, EngineUnavailableError
+from store_conformance.backends.engines.postgres_place import MENDED
+from store_conformance.contract.secrets import redact_text
+
+if TYPE_CHECKING:
+    import psycopg
+
+PREFIX = "conformance"
+CONNECT_SECONDS = "10"
+
+Params = Mapping[str, str]
+
+_PROBLEMS = (
+    # (what the server or the client library says, what it means, what to do)
+    ("password authentication failed", "the password or the user is wrong", "check the URL"),
+    ("no password supplied", "the server wants a password and the URL has none",
+     "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE"),
+    ("role", "there is no such user", "check the user in the URL"),
+    ("database", "there is no such database", "create it first, or name an existing one"),
+    ("refused", "nobody listens there", "is the server running, and are host and port right?"),
+    ("resolve", "the host name is unknown", "check the host in the URL"),
+    ("translate host", "the host name is unknown", "check the host in the URL"),
+    ("timeout", "the server did not answer in time", "check host, port and firewall"),
+    ("startup parameter", "a connection pooler in between refuses the search path in options",
+     MENDED),
+    ("too many", "the server has no connection left", "raise max_connections or close others"),
+    ("no pg_hba.conf entry", "the server does not let this user in from here",
+     "check pg_hba.conf, or add sslmode=require to the URL"),
+    ("SSL", "the server and the URL do not agree on TLS", "check sslmode in the URL"),
+)  # fmt: skip
+
+
+def parse(url: str) -> dict[str, str]:
+    """Connection parameters of a URL or conninfo string; raises ``BackendError``, without showing it."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    scheme = url.partition("://")[0]
+    if "://" in url and scheme not in ("postgresql", "postgres"):
+        raise BackendError(
+            "postgres",
+            f"a URL that begins with {scheme}:// is none of Postgres.",
+            "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
+        )
+    try:
+        params = conninfo_to_dict(url)
+    except ProgrammingError:
+        raise BackendError(
+            "postgres",
+            "the URL cannot be read.",
+            "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, special characters as %XX",
+        ) from None
+    return {key: str(value) for key, value in params.items() if value is not None}
+
+
+def describe_params(params: Params) -> str:
+    """Where the parameters lead, without the password."""
+    user = f"{params['user']}@" if "user" in params else ""
+    host = params.get("host") or params.get("hostaddr") or "localhost"
+    return f"postgresql://{user}{host}:{params.get('port', '5432')}/{params.get('dbname', '')}"
+
+
+def conninfo(params: Params, **more: str) -> str:
+    """The parameters as one string for the client library; it holds the password."""
+    from psycopg.conninfo import make_conninfo
+
+    return make_conninfo("", **{**params, **more})
+
+
+def within(params: Params, schema: str, vector_schema: str) -> str:
+    """The conninfo of a connection that creates and finds everything in ``schema``."""
+    path = ",".join(dict.fromkeys((schema, vector_schema)))
+    options = f"{params.get('options', '')} -csearch_path={path}".strip()
+    return conninfo(params, options=options, application_name=schema)
+
+
+def connect(params: Params) -> psycopg.Connection[Any]:
+    """A connection in autocommit mode; raises ``EngineUnavailableError`` that says what is wrong."""
+    import psycopg
+
+    settings = {"connect_timeout": CONNECT_SECONDS, **params, "application_name": PREFIX}
+    try:
+        # Nothing is prepared: behind a pooler the next statement may run on another connection.
+        return psycopg.connect(conninfo(settings), autocommit=True, prepare_threshold=None)
+    except psycopg.OperationalError as error:
+        raise unavailable(params, str(error)) from None
+
+
+def unavailable(params: Params, said: str) -> EngineUnavailableError:
+    where = describe_params(params)
+    # What was said may name the database or the user, whose names must not be taken for the reason.
+    reason = re.sub(r'"[^"]*"', '""', said)
+    for sign, meaning, hint in _PROBLEMS:
+        needed = ("does not exist",) if sign in ("role", "database") else ()
+        if sign in reason and all(n in reason for n in needed):
+            return EngineUnavailableError(
+                "postgres", f"cannot connect to {where}: {meaning}.", hint
+            )
+    text = redact_text(said, (params.get("password"),))
+    last = (text.strip().splitlines() or ["no reason given"])[-1]
+    return EngineUnavailableError("postgres", f"cannot connect to {where}: {last}", "check the URL")

@@ -1,0 +1,59 @@
+"""
+Whose fault an exception is, as far as it tells itself: the environment's, or of a connection that is lost.
+
+Only what no store can bring about by its answers is the environment's: a limit of the server or of a
+user, a full disk, a setting.  A lost connection may be either's, so whoever asks has to look further.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+
+_LOST = frozenset(
+    {
+        "ConnectError", "ConnectTimeout", "ConnectionError", "ConnectionTimeout", "NewConnectionError",
+        "ServerDisconnectedError", "RemoteProtocolError", "InterfaceError", "OperationalError",
+        "ConnectionRefusedError", "ConnectionResetError", "BrokenPipeError", "ConnectionAbortedError",
+        "ServerSelectionTimeoutError", "AutoReconnect", "WeaviateConnectionError", "AdminShutdown",
+        "ClientConnectorError", "NoServersError", "PoolTimeout", "ReadError", "WriteError",
+        "EngineError", "EngineUnavailableError", "gaierror", "CannotConnectNow", "CrashShutdown",
+    }
+)  # fmt: skip
+_FULL = {errno.ENOSPC: "the disk is full", errno.EROFS: "the file system is read only"}
+if hasattr(errno, "EDQUOT"):
+    _FULL[errno.EDQUOT] = "the disk quota is used up"
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The exception and those that led to it, each once."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        cause = getattr(one, "cause", None)
+        waiting += [cause if isinstance(cause, BaseException) else None, one.__cause__]
+        waiting += [e for e in getattr(one, "exceptions", ()) if isinstance(e, BaseException)]
+
+
+def is_lost_connection(error: BaseException) -> bool:
+    """Whether it is of the kind that a connection raises which cannot be made, or breaks."""
+    if isinstance(error, (ConnectionError, EOFError)):
+        return True
+    kind = getattr(error, "kind", None)  # the exception of a child process, told by its class name
+    names = {kind} if isinstance(kind, str) else {one.__name__ for one in type(error).__mro__}
+    return not isinstance(error, sqlite3.Error) and bool(names & _LOST)
+
+
+def of_the_machine(error: BaseException) -> str | None:
+    """A fault of the machine that any store may meet, in words."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return _FULL[error.errno]
+    if isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error):
+        return _FULL[errno.ENOSPC]
+    return None

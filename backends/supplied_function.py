@@ -1,0 +1,205 @@
+"""
+A store that a function opens: it needs nothing of this project.
+
+The function may be a context manager, an async one, or a plain or async function that returns a store; it
+takes as many of ``at``, ``index`` and ``ttl`` as it wants.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from langgraph.store.base import BaseStore
+
+from store_conformance.backends.arguments import Arguments
+from store_conformance.backends.base import (
+    DOORS,
+    Availability,
+    BackendError,
+    Door,
+    Facts,
+    Mode,
+    Opened,
+    Snippet,
+    Spec,
+)
+from store_conformance.backends.packages import installed_with
+from store_conformance.backends.references import Reference
+from store_conformance.backends.supplied import OnlyAsyncError, SuppliedBackend
+from store_conformance.contract import Capability, Location
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
+
+URL_VARIABLE = "STORE_URL"
+"""Where a reproducer finds the URL, which may hold a password."""
+
+
+class FunctionBackend(SuppliedBackend):
+    """
+    The backend around such a function.
+
+    That it cannot be called is raised by the constructor, what it raises by ``check`` and by entering a store.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., object],
+        reference: Reference,
+        name: str,
+        capabilities: frozenset[Capability],
+        options: Mapping[str, str],
+        url: str | None,
+    ) -> None:
+        super().__init__(reference, name, capabilities, options, url)
+        self._arguments = Arguments.plan(name, function, options)
+        self._is_async = _runs_in_a_loop(function)
+        self._classes: set[type] = set()
+        self._given: type | None = None  # what the function gave the last time
+
+    # -- opening -----------------------------------------------------------------------------------
+
+    def open(
+        self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
+    ) -> Opened:
+        place = replace(at, options={**at.options, **self._options})
+        # The function is called where the store will be used, not before: an async store may need
+        # the running loop, and what the function raises is raised by opening it.
+        opener = self._open_async if mode == Mode.ASYNC or self._is_async else self._open_sync
+        return opener(place, index, ttl)
+
+    def doors(self, mode: Mode) -> Mapping[str, Door]:
+        """
+        The functions in the attribute ``doors`` of the function, by any of the names of `DOORS`.
+
+        Each opens the same store in another way and takes what the function itself may take.
+        """
+        given: Mapping[str, Callable[..., object]]
+        given = getattr(self._arguments.function, "doors", None) or {}
+        for name in sorted(set(given) - set(DOORS)):
+            hint = f"the doors are {', '.join(DOORS)}"
+            raise BackendError(self.name, f"unknown door {name!r}.", hint)
+        return {name: partial(self._through(given[name]).open, mode=mode) for name in given}
+
+    def _through(self, function: Callable[..., object]) -> FunctionBackend:
+        """This backend with another function."""
+        other = copy.copy(self)
+        other._arguments = Arguments.plan(self.name, function, self._options)
+        other._is_async = _runs_in_a_loop(function)
+        return other
+
+    @contextmanager
+    def _open_sync(
+        self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None
+    ) -> Iterator[BaseStore]:
+        made = self._make(at, index, ttl)
+        if isinstance(made, AbstractContextManager):
+            with made as store:
+                yield self.checked(store)
+        elif isinstance(made, BaseStore) and not isinstance(made, AbstractAsyncContextManager):
+            yield self.checked(made)
+        else:
+            if inspect.iscoroutine(made):
+                made.close()  # or Python warns that it was never awaited
+            raise OnlyAsyncError(
+                self.name, "the store can be opened in an event loop only.", "--declare no-sync"
+            )
+
+    @asynccontextmanager
+    async def _open_async(
+        self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None
+    ) -> AsyncIterator[BaseStore]:
+        made = self._make(at, index, ttl)
+        if inspect.isawaitable(made):
+            made = await made
+        if isinstance(made, AbstractAsyncContextManager):
+            async with made as store:
+                yield self.checked(store)
+        elif isinstance(made, AbstractContextManager):
+            with made as store:
+                yield self.checked(store)
+        else:
+            yield self.checked(made)
+
+    def _make(self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None) -> object:
+        """What the function gives: a store, an awaitable, or a context manager not yet entered."""
+        made = self._arguments.call(at, index, ttl)
+        kinds = (AbstractContextManager, AbstractAsyncContextManager, BaseStore)
+        if isinstance(made, kinds) or inspect.isawaitable(made):
+            self._given = next((kind for kind in kinds if isinstance(made, kind)), None)
+            return made
+        error = self.returned(made)
+        if inspect.isgenerator(made) or inspect.isasyncgen(made):
+            kind = "asynccontextmanager" if inspect.isasyncgen(made) else "contextmanager"
+            raise BackendError(self.name, error.problem, f"decorate it with @contextlib.{kind}")
+        raise error
+
+    def checked(self, store: object) -> BaseStore:
+        found = super().checked(store)
+        self._classes.add(type(found))
+        return found
+
+    # -- the rest of a backend ---------------------------------------------------------------------
+
+    def availability(self) -> Availability:
+        return Availability(True, self.deployment, str(self._reference))
+
+    @property
+    def url(self) -> str | None:
+        return self._url
+
+    def facts(self) -> Facts:
+        """What can be told of a function: of what has been opened, and of its module."""
+        function = inspect.unwrap(self._arguments.function)
+        names = getattr(function, "__globals__", {})
+        return Facts(store=str(self._reference), packages=installed_with(self._classes, names))
+
+    def snippet(self, at: Location, mode: Mode) -> Snippet | None:
+        """The function called by itself; ``None`` until a store was opened, which shows what it gives."""
+        if self._given is None:
+            return None
+        place = Path(self._reference.place)
+        head: tuple[str, ...] = ("import os, pathlib, tempfile, types, uuid",)
+        module = self._reference.place
+        if self._reference.is_file:
+            head, module = (*head, f"sys.path.insert(0, {str(place.parent)!r})"), place.stem
+        opening = f"{self._reference.name}({self._arguments.source('AT', '{INDEX}', '{TTL}')})"
+        if self._given is BaseStore:
+            head, opening = (*head, "from contextlib import nullcontext"), f"nullcontext({opening})"
+        url = "None" if self._url is None else f"os.environ[{URL_VARIABLE!r}]"
+        return Snippet(
+            (
+                *head,
+                f"from {module} import {self._reference.name.split('.')[0]}",
+                "AT = types.SimpleNamespace(path=pathlib.Path(tempfile.mkdtemp()),"
+                f" url={url}, name='repro_' + uuid.uuid4().hex[:8], options={self._options!r})",
+            ),
+            opening,
+            setup=False,
+            awaits=self._given is AbstractAsyncContextManager,
+            environment={} if self._url is None else {URL_VARIABLE: self._url},
+        )
+
+    def spec(self) -> Spec:
+        return super().spec().with_details(is_async=self._is_async)
+
+    def attach(self, spec: Spec) -> None:
+        self._is_async = bool(spec.details["is_async"])
+
+
+def _runs_in_a_loop(function: Callable[..., object]) -> bool:
+    """Whether that is plain from the function itself; ``check`` finds out about the others."""
+    inner = inspect.unwrap(function)
+    return inspect.isasyncgenfunction(inner) or inspect.iscoroutinefunction(inner)

@@ -1,0 +1,47 @@
+"""
+The one door to `store_conformance.reports`: what the commands write and print of a run comes from here.
+
+The package is imported when it is used: most commands need none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from store_conformance.contract.records import Run
+
+
+def load() -> None:
+    """Import the package and compile its templates, while there is time for that."""
+    import store_conformance.reports.terminal  # noqa: F401
+    from store_conformance.reports.page import compile_templates
+
+    compile_templates()
+
+
+def print_run(run: Run, *, run_path: str, again: Callable[[str, str], str], verbose: bool) -> None:
+    """The tables of a run and what is new in it, on the terminal; ``verbose``: what was known, too."""
+    from store_conformance.reports.terminal import print_known, print_news, print_tables
+
+    print_tables(run)
+    if verbose:
+        print_known(run, run_path=run_path)
+    print_news(run, run_path=run_path, again=again, hint="" if verbose else " (list: -v)")
+
+
+def write_reports(run: Run, folder: Path, formats: tuple[str, ...] = ()) -> list[Path]:
+    """Write the reports of a run, all formats if none is named; gives the files."""
+    from store_conformance.reports.write import FORMATS
+    from store_conformance.reports.write import write_reports as write
+
+    return write(run, folder, formats or FORMATS)
+
+
+def print_changes(before: Run, after: Run) -> bool:
+    """Print what changed between two runs; gives whether something newly fails."""
+    from store_conformance.reports.diff import compare, print_diff
+
+    change = compare(before, after)
+    print_diff(change)
+    return bool(change.newly_failing)

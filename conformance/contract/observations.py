@@ -1,0 +1,121 @@
+"""
+The facts beside a measurement that reports compute with: written by cases, read by reports, in one form.
+
+In a run file they are the ``facts`` of a measurement.  A fact that was not told is left out there and
+``None`` here; one of another type than it should have (in a file of somebody else's) counts as not told.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import Any, Protocol
+
+from store_conformance.contract.memory import MemoryType
+
+
+class Facts(Protocol):
+    """What `Measurement.facts` can be made from."""
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class RestartFacts:
+    """What a restart left of acknowledged writes; the measurement is named ``restart.<kind>``."""
+
+    writes_covered: int | None = None
+    """Acknowledged writes that were looked for afterwards."""
+    survived: int | None = None
+    """How many of them were there, where they were counted."""
+    memory: MemoryType | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return _told(self)
+
+    @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> RestartFacts:
+        memory = facts.get("memory")
+        return cls(
+            _whole(facts.get("writes_covered")),
+            _whole(facts.get("survived")),
+            MemoryType(memory) if memory in list(MemoryType) else None,
+        )
+
+
+@dataclass(frozen=True)
+class WriterFacts:
+    """What several processes did that wrote to one store; the measurement is ``processes.writers``."""
+
+    writers: int | None = None
+    writes: int | None = None
+    """Acknowledged writes of all of them."""
+    lost: int | None = None
+    """Acknowledged writes that could not be read back."""
+    errors: tuple[str, ...] | None = None
+    """What the first calls that raised said."""
+    per_second: float | None = None
+    """Acknowledged writes a second, of all writers together."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return _told(self)
+
+    @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> WriterFacts:
+        errors = facts.get("errors")
+        return cls(
+            _whole(facts.get("writers")),
+            _whole(facts.get("writes")),
+            _whole(facts.get("lost")),
+            tuple(map(str, errors)) if isinstance(errors, (list, tuple)) else None,
+            _number(facts.get("per_second")),
+        )
+
+
+@dataclass(frozen=True)
+class LatencyFacts:
+    """How an operation was timed; the measurement is named ``latency.<operation>``."""
+
+    n_items: int | None = None
+    """Items in the store meanwhile."""
+    ops_per_call: float = 1
+    """Operations in each timed call."""
+    rounds: int | None = None
+    """How often everything was measured."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return _told(self)
+
+    @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> LatencyFacts:
+        per_call = _number(facts.get("ops_per_call"))
+        return cls(
+            _whole(facts.get("n_items")),
+            1 if per_call is None else per_call,
+            _whole(facts.get("rounds")),
+        )
+
+
+def _told(facts: Any) -> dict[str, Any]:
+    """The fields that are not ``None``, as JSON values."""
+    values = {f.name: getattr(facts, f.name) for f in fields(facts)}
+    return {k: _plain(v) for k, v in values.items() if v is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)

@@ -1,0 +1,94 @@
+"""
+Stores that are right when they are opened in the usual way, and not by another door or with a part of a configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from langgraph.store.base import BaseStore
+
+from store_conformance.mutants.reference import ReferenceStore, Write
+
+
+def opening(door: str, behind: Callable[[], Any]) -> Any:
+    """An ``open_store`` that has one more door, behind which is another store."""
+
+    def usual(cls: Any, at: Any, index: Any = None, ttl: Any = None) -> Any:
+        open_store: Any = ReferenceStore.open_store
+        return open_store.__func__(cls, at, index, ttl)
+
+    @contextmanager
+    def other(at: Any, index: Any = None, ttl: Any = None) -> Iterator[BaseStore]:
+        with behind().open_store(at, index, ttl) as store:
+            yield store
+
+    usual.doors = {door: other}  # type: ignore[attr-defined]
+    return classmethod(usual)
+
+
+class NeedsItsSetup(ReferenceStore):
+    """A store that says its setup may be left out has no tables without it."""
+
+    breaks = "O16"
+    open_store = opening("setup never called", lambda: WithoutSetup)
+
+
+class WithoutSetup(NeedsItsSetup):
+    """The same, opened without ``setup``."""
+
+    def setup(self) -> None:
+        return None
+
+
+class PlainConnectionsDoNotCommit(ReferenceStore):
+    """What is written by a plain connection is seen by no other, and gone when it is closed."""
+
+    breaks = "O16"
+    open_store = opening("plain connection", lambda: Uncommitted)
+
+
+class Uncommitted(PlainConnectionsDoNotCommit):
+    """The same by a plain connection."""
+
+    def database(self) -> str:
+        return ":memory:"
+
+
+class PoolsForgetVectors(ReferenceStore):
+    """With a pool the vectors are written by a connection that is given back without a commit."""
+
+    breaks = "O16"
+    open_store = opening("pool of several", lambda: Pooled)
+
+
+class Pooled(PoolsForgetVectors):
+    """The same with a pool."""
+
+    def write_vectors(self, write: Write, documents: Any) -> None:
+        return None
+
+
+class PartialTtlIsAnError(ReferenceStore):
+    """A ``TTLConfig`` without ``default_ttl`` cannot be used."""
+
+    breaks = "O16"
+    also = ("T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "O18", "K14", "E4")
+
+    def write_item(self, write: Write, old: Any) -> None:
+        if self.ttl_config is not None and "default_ttl" not in self.ttl_config:
+            raise KeyError("default_ttl")
+        super().write_item(write, old)
+
+
+class PartialIndexHasNoFields(ReferenceStore):
+    """An ``IndexConfig`` without ``fields`` embeds nothing."""
+
+    breaks = "O16"
+    also = ("V2", "V3", "V12", "V15", "V16", "E3")
+
+    def fields(self, op: Any) -> list[str]:
+        config = self.index_config or {}
+        return super().fields(op) if config.get("fields") or op.index else []

@@ -1,0 +1,160 @@
+"""
+Stores that are right one call after the other, and not where whole batches or sweeps overlap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from langgraph.store.base import Op, Result
+
+from store_conformance.mutants.groups import ASYNC, LIVES, VECTORS
+from store_conformance.mutants.reference import (
+    Address,
+    Embedded,
+    Plan,
+    ReferenceStore,
+    Write,
+)
+
+
+class BatchesAreOvertakenByTheirFirstKey(ReferenceStore):
+    """Of overlapping batches the first key ends with the last issued, the others with the slowest."""
+
+    breaks = "O11"
+    also = ("O9", "O3", *VECTORS)
+    modes = ("async",)
+
+    def execute(self, plan: Plan, embedded: Embedded, turn: int) -> list[Result]:
+        first = plan.writes[0].address if plan.writes else None
+        self.only = first
+        return super().execute(plan, embedded, turn)
+
+    def overtaken(self, address: Address, turn: int) -> bool:
+        return address == self.only and super().overtaken(address, turn)
+
+
+class LargerBatchesWin(ReferenceStore):
+    """A put in a batch of several wins over later writes that were embedded sooner."""
+
+    breaks = "O11"
+    also = ("O9", "O3", *VECTORS)
+    modes = ("async",)
+
+    def execute(self, plan: Plan, embedded: Embedded, turn: int) -> list[Result]:
+        self.several = len(plan.writes) > 2
+        return super().execute(plan, embedded, turn)
+
+    def overtaken(self, address: Address, turn: int) -> bool:
+        return not self.several and super().overtaken(address, turn)
+
+
+class OvertakenWritesLeaveTheirVectors(ReferenceStore):
+    """A write that was overtaken leaves its vectors with the value of the one that overtook it."""
+
+    breaks = "V11"
+    also = (*ASYNC, *VECTORS)
+
+    def execute(self, plan: Plan, embedded: Embedded, turn: int) -> list[Result]:
+        with self.lock:
+            late = [w for w in plan.writes if w.text and self.overtaken(w.address, turn)]
+            results = super().execute(plan, embedded, turn)
+            with self.transaction():
+                for write in late:
+                    self.remove_vectors(write.address)
+                    self.write_vectors(write, embedded.documents)
+        return results
+
+
+class AnswersOfOverlappingBatchesAreShared(ReferenceStore):
+    """The results of a batch are kept in the store until they are handed out."""
+
+    breaks = "O12"
+    also = (*ASYNC, "O13")
+    modes = ("sync",)
+
+    def batch(self, ops: Iterable[Op]) -> list[Result]:
+        self.results = super().batch(ops)
+        time.sleep(0.002)
+        return self.results
+
+
+class WritesWaitForAnotherConnection(ReferenceStore):
+    """A batch that reads and writes fails when another store object wrote meanwhile."""
+
+    breaks = "O13"
+    also = ("O12", "E6")
+    modes = ("sync",)
+    lately: ClassVar[dict[str, tuple[int, float]]] = {}
+    guard: ClassVar[Any] = threading.Lock()
+
+    def batch(self, ops: Iterable[Op]) -> list[Result]:
+        plan = self.plan(ops)
+        if plan.writes and len(plan.writes) < len(plan.ops):
+            with self.guard:
+                other, when = self.lately.get(str(self.at.path), (id(self), 0.0))
+                self.lately[str(self.at.path)] = (id(self), time.monotonic())
+            if other != id(self) and time.monotonic() - when < 0.02:
+                raise RuntimeError("database is locked")
+        return super().batch(plan.ops)
+
+
+class GetsBehindAPutFindNothing(ReferenceStore):
+    """A get issued in the tick of a put of its key finds nothing, also where there was an item."""
+
+    breaks = "O2"
+    also = (*ASYNC, "O3")
+    modes = ("async",)
+
+    async def aput(self, namespace: Any, key: str, *args: Any, **more: Any) -> None:
+        hidden: set[Any] = self.__dict__.setdefault("in_the_air", set())
+        address = self.address(tuple(namespace), str(key))
+        hidden.add(address)
+        try:
+            await asyncio.sleep(0)
+            await super().aput(namespace, key, *args, **more)
+        finally:
+            hidden.discard(address)
+
+    def find(self, address: Address) -> Any:
+        writing = getattr(self, "writing", False)
+        hidden = address in getattr(self, "in_the_air", ()) and not writing
+        return None if hidden else super().find(address)
+
+    def apply(self, write: Write, embedded: Embedded) -> None:
+        self.writing = True
+        try:
+            super().apply(write, embedded)
+        finally:
+            self.writing = False
+
+
+class SweepsDecideFirst(ReferenceStore):
+    """A sweep looks what has expired, and deletes it a moment later, whatever happened since."""
+
+    breaks = "T7"
+    also = LIVES
+    ahead = 0.0
+    modes = ("sync",)
+
+    def sweep(self) -> int:
+        now = self.clock() + int(self.ahead * 1_000_000)
+        with self.lock:
+            dead = [row for row in self.scan() if self.expired(row, now)]
+        time.sleep(0.05 + self.ahead if dead else 0)
+        with self.transaction():
+            for row in dead:
+                self.remove_vectors(row.address)
+                self.remove_item(row.address)
+        return len(dead)
+
+
+class SweepsPlanAhead(SweepsDecideFirst):
+    """A sweep waits for what expires within two seconds, and deletes it, refreshed or not."""
+
+    breaks = "T7"
+    ahead = 2.0

@@ -1,0 +1,174 @@
+"""
+Whether a backend still answers in the middle of a run.
+
+An engine that is gone makes every case fail and says nothing of the store.  So after a failure by a lost
+connection, or after several in a row, a fresh location is tried, in this process and in another one.  If
+neither answers although one did before, the run says so once and leaves the rest.  A store that breaks
+its own connection, its own place or its own process is told apart by this, and stays a finding.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from store_conformance.contract import Capability, Mode, Verdict
+from store_conformance.harness.backends import causes, is_lost_connection
+from store_conformance.harness.journal import Journal
+from store_conformance.harness.loops import LoopThread, run_bounded
+from store_conformance.harness.process.child import Child
+from store_conformance.harness.runner import Outcome
+from store_conformance.harness.subject import Subject
+from store_conformance.harness.surroundings import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from store_conformance.harness.backends import Backend
+
+EVERY = 4
+"""After the first of several failures in a row, each so many-th is a reason to look again."""
+MOST_SECONDS = 60.0
+"""For looking after failures of no particular kind, in all."""
+TRIES = 3
+PAUSE = 1.0
+"""Seconds between two tries: an engine that comes back is not gone."""
+SECONDS = 15.0
+"""Seconds for one try."""
+STOPPED = "the store stopped answering anything, a fresh location included"
+NOT_RUN = "not run: the store had stopped answering"
+
+
+class Health:
+    """What is known of one backend; thread safe."""
+
+    def __init__(self, backend: Backend, *, answered: bool) -> None:
+        """``answered``: whether the backend is known to have worked in this run."""
+        self._backend = backend
+        self._lock = threading.Lock()
+        self._failed: Counter[Mode] = Counter()
+        self._answered = answered
+        self._gone: str | None = None
+        self._broken_here = False
+        """Whether the store has been seen to answer in other processes and in this one no more."""
+        self._spent = 0.0
+
+    @property
+    def gone(self) -> str | None:
+        """The case since which no further one is run; ``None`` while the backend answers."""
+        return self._gone
+
+    def judged(self, outcome: Outcome, again: Callable[[], Outcome]) -> Outcome:
+        """The outcome, or what it is worth after a look at the backend; ``again`` runs the case anew."""
+        row, mode = outcome.row, outcome.lab.mode
+        if row.verdict in (Verdict.PASS, Verdict.UNSUPPORTED):
+            self._answered = self._answered or row.verdict == Verdict.PASS
+            self._failed[mode] = 0
+            return outcome
+        if row.message.startswith(ENVIRONMENT):
+            return outcome  # a limit is met, which says why, and the next case may stay below it
+        self._failed[mode] += 1
+        lost = any(is_lost_connection(e) for e in causes(outcome.failure))
+        if self._broken_here or not self._answered or not (lost or self._suspicious(mode)):
+            return outcome
+        with self._lock:
+            if self._gone is not None:
+                return _unverified(outcome, f"{NOT_RUN} in {self._gone}: {row.message}")
+            if not self.answers(mode):
+                return self._without_engine(outcome, again)
+        return self._repeated(outcome, again) if lost and not self._broken_here else outcome
+
+    def _suspicious(self, mode: Mode) -> bool:
+        failed = self._failed[mode]
+        return self._spent < MOST_SECONDS and (failed == 1 or failed % EVERY == 0)
+
+    def _repeated(self, outcome: Outcome, again: Callable[[], Outcome]) -> Outcome:
+        """A connection that is lost once may be anybody's doing; a store that breaks it does so again."""
+        second = again()
+        if second.row.verdict != Verdict.PASS:
+            return second
+        said = "a connection was lost, and the case passed when it was run again"
+        return _unverified(outcome, f"{said}: {outcome.row.message}")
+
+    def _without_engine(self, outcome: Outcome, again: Callable[[], Outcome]) -> Outcome:
+        """
+        Nothing answers.  An engine of ours is started again and the case run again: the one that takes
+        its engine down twice does it itself.
+        """
+        row, mode = outcome.row, outcome.lab.mode
+        if self._started(mode):
+            second = again()
+            if self.answers(mode):
+                said = "the engine was gone, and the case ended otherwise when it was started again"
+                same = second.row.verdict != Verdict.PASS
+                return second if same else _unverified(outcome, f"{said}: {row.message}")
+            if self._started(mode):
+                message = f"its engine was gone after this case, and again when it was run again: {row.message}"
+                return replace(outcome, row=replace(row, verdict=Verdict.FAIL, message=message))
+        self._gone = f"{row.case} ({row.mode})"
+        return _unverified(outcome, f"{STOPPED}, in this case: {row.message}")
+
+    def _started(self, mode: Mode) -> bool:
+        """Start an engine of ours again; whether it answers then."""
+        engine = self._backend.engine()
+        return engine is not None and _succeeds(engine.start) and self.answers(mode)
+
+    def answers(self, mode: Mode) -> bool:
+        """Whether a fresh location can be used, from this process or from another one."""
+        begin = time.monotonic()
+        try:
+            return self._answers(mode)
+        finally:
+            self._spent += time.monotonic() - begin
+
+    def _answers(self, mode: Mode) -> bool:
+        ours = self._backend.engine() is not None
+        for number in range(1 if ours else TRIES):  # what we can start again need not be waited for
+            time.sleep(PAUSE if number else 0.0)
+            if _succeeds(partial(_use_here, self._backend, mode)):
+                return True
+        # What another process can use is broken in this one alone, and that is the store's doing.
+        if ours or Capability.PROCESSES not in self._backend.capabilities:
+            return False
+        self._broken_here = _succeeds(partial(_use_elsewhere, self._backend, mode))
+        return self._broken_here
+
+
+def _unverified(outcome: Outcome, message: str) -> Outcome:
+    row = replace(outcome.row, verdict=Verdict.UNVERIFIED, message=message)
+    return replace(outcome, row=row, others=())
+
+
+def _succeeds(work: Callable[[], object]) -> bool:
+    try:
+        run_bounded(work, SECONDS, "health")
+    except Exception:  # noqa: BLE001 - that it fails is the answer
+        return False
+    return True
+
+
+def _use_here(backend: Backend, mode: Mode) -> None:
+    loop_thread, at = LoopThread(), backend.location()
+    try:
+        opened = backend.open(at, None, None, mode)
+        store = Subject(opened, at=at, mode=mode, loop_thread=loop_thread, journal=Journal())
+        store.put(("health",), "key", {"n": 1})
+        store.fetch(("health",), "key")
+        store.close()
+    finally:
+        loop_thread.close()
+        backend.discard(at)
+
+
+def _use_elsewhere(backend: Backend, mode: Mode) -> None:
+    at = backend.location()
+    child = Child(backend, at, mode=mode)
+    try:
+        child.call("put", ("health",), "key", {"n": 1}, timeout=SECONDS)
+        child.call("get", ("health",), "key", timeout=SECONDS)
+    finally:
+        child.end()
+        backend.discard(at)

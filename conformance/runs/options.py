@@ -1,0 +1,129 @@
+"""
+What a user asks of a run, and the run that it describes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from store_conformance.contract import Capability, Mode, UserError, declared
+from store_conformance.contract.secrets import redact_text
+from store_conformance.harness.alarm import alarm
+from store_conformance.harness.backends import Backend, Spec, create, from_spec, user_supplied
+from store_conformance.harness.settings import Settings
+from store_conformance.runs.expectations import Expectation, read_expectations
+from store_conformance.runs.selection import Selection
+from store_conformance.runs.session import RunSession, shipped_expectations
+
+IMPORT_SECONDS = 60.0
+"""What importing the module of a user's store may take."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a user asks of a run, from the command line or from pytest's options."""
+
+    backends: tuple[str, ...] = ()
+    stores: tuple[str, ...] = ()
+    """References to functions of the user: ``FILE.py:FUNCTION`` or ``package.module:FUNCTION``."""
+    store_name: str | None = None
+    declare: str = ""
+    """What the stores do not offer, with commas: ``no-vectors,no-ttl``."""
+    options: tuple[str, ...] = ()
+    """``key=value`` texts for the backend or the function."""
+    deployment: str | None = None
+    url: str | None = None
+    rules: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+    expectations: tuple[Path, ...] = ()
+    settings: Settings = field(default_factory=Settings)
+
+
+def session_from_options(options: RunOptions) -> RunSession:
+    """
+    The run that these options describe; raises ``UserError`` for wrong ones.
+    """
+    backends = {b.name: b for b in _backends(options)}
+    expectations = [e for name in backends for e in shipped_expectations(name)]
+    for path in options.expectations:
+        expectations += read_expectations(path)
+    selection = Selection.named(options.rules, options.groups, options.scenarios)
+    return RunSession(backends, selection, options.settings, tuple(expectations))
+
+
+def _backends(options: RunOptions) -> list[Backend]:
+    extra = pairs(options.options)
+    found: list[Backend] = [
+        create(name, deployment=options.deployment, url=options.url, options=extra)
+        for name in options.backends
+    ]
+    names = [n for n in options.declare.split(",") if n.strip()]
+    if names and not options.stores:
+        raise UserError("--declare goes with --store", "a built-in backend declares for itself")
+    for reference in options.stores:
+        seconds = min(options.settings.timeout, IMPORT_SECONDS)
+        with alarm(seconds, partial(_too_slow, reference, seconds)):
+            supplied = user_supplied(
+                reference,
+                name=options.store_name,
+                capabilities=declared(names) if names else None,
+                options=extra,
+                url=options.url,
+            )
+        found.append(supplied)
+    seen = [b.name for b in found]
+    twice = next((n for n in seen if seen.count(n) > 1), None)
+    if twice:
+        raise UserError(f"backend {twice!r} is named twice", "give the --store another --name")
+    return found
+
+
+def _too_slow(reference: str, seconds: float) -> UserError:
+    return UserError(
+        f"importing {redact_text(reference)} did not end within {seconds:g} s",
+        "move what waits or connects at the import into the function; --timeout gives it longer",
+    )
+
+
+def pairs(texts: Iterable[str]) -> dict[str, str]:
+    """``key=value`` texts as a dict; raises ``UserError``."""
+    found = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign or not key.isidentifier():
+            raise UserError(f"--option {text!r} is not key=value", "write --option size=3")
+        found[key] = value
+    return found
+
+
+def session_from_spec(spec: dict[str, Any]) -> RunSession:
+    """The run of an xdist worker, attached to the engines of the controller."""
+    backends = {}
+    for name, data in spec["backends"].items():
+        backend = from_spec(Spec.from_dict(data))
+        backend.capabilities = frozenset(Capability(c) for c in spec["capabilities"][name])
+        backends[name] = backend
+    expectations = tuple(
+        Expectation(
+            **{
+                **data,
+                "exclude": tuple(data["exclude"]),
+                "mode": Mode(data["mode"]) if data["mode"] else None,
+            }
+        )
+        for data in spec["expectations"]
+    )
+    return RunSession(
+        backends,
+        Selection.named(**spec["selection"]),
+        Settings.from_dict(spec["settings"]),
+        expectations,
+        owner=False,
+        facts=spec["facts"],
+        at_once=spec["at_once"],
+    )

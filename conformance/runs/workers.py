@@ -1,0 +1,32 @@
+"""
+How many processes a run is shared out to, where the user leaves that to us.
+"""
+
+from __future__ import annotations
+
+import os
+
+MOST = 8
+"""More processes than this would mostly wait for the engine that they share."""
+FEW = 150
+"""So many cases take one process about as long as other processes take to start."""
+
+
+def usable_cores() -> int:
+    """The processors that this process may use, not those that the machine has; at least one."""
+    if hasattr(os, "process_cpu_count"):  # from Python 3.13 on
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
+
+
+def choose_workers(asked: int | None, cases: int) -> int:
+    """
+    The number of processes: as asked, or by the cores for more than a few cases.
+
+    0 and 1 both mean this process.
+    """
+    if asked is not None:
+        return asked
+    return 0 if cases <= FEW else min(usable_cores(), MOST)

@@ -1,0 +1,78 @@
+"""
+F11 at depth: true and 1 stay apart within lists and objects, beside a query and in a batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import PutOp, SearchOp
+from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.filter_oracle import NS, REFUSALS, check, fields, population
+
+LISTS: list[Any] = [
+    [True],
+    [1],
+    [False],
+    [0],
+    [True, 1],
+    [1, True],
+    [[True]],
+    [[1]],
+    ["true"],
+]
+OBJECTS: list[Any] = [
+    {"b": True},
+    {"b": 1},
+    {"b": False},
+    {"b": 0},
+    {"b": {"c": True}},
+    {"b": {"c": 1}},
+]
+
+
+@case("F11")
+def test_a_bool_in_a_list_is_no_number(lab: Lab) -> None:
+    """
+    ``[true]`` does not match ``[1]``, nor ``[false]`` ``[0]``, nor the reverse, at any depth.
+
+    If this fails, look at lists that are compared as a whole by Python's ``==``.
+    """
+    items = fields(LISTS)
+    store = population(lab, items)
+    for value in LISTS:
+        check(lab, store, items, {"f": value})
+
+
+@case("F11")
+def test_a_bool_in_an_object_is_no_number(lab: Lab) -> None:
+    """
+    ``{"b": true}`` does not match ``{"b": 1}``, nor the reverse, at any depth.
+
+    If this fails, look at objects that are compared as a whole by Python's ``==``.
+    """
+    items = fields(OBJECTS)
+    store = population(lab, items)
+    for n, wanted in enumerate(OBJECTS):
+        found: list[str] = []
+        refused = lab.attempt(lambda w=wanted: found.extend(store.keys(NS, filter={"f": w})))  # type: ignore[misc]
+        if isinstance(refused, REFUSALS):
+            lab.unsupported(f"objects in filters are refused, which is F10's: {refused}")
+        lab.equal(found, [f"i{n:03}"], f"the items found by { ({'f': wanted})!r}")
+
+
+@case("F11", needs=(Capability.VECTORS,))
+def test_a_bool_is_no_number_beside_a_query_or_in_a_batch(lab: Lab) -> None:
+    """
+    Beside a query and in a batch true matches true, and 1 matches 1, as in a search of its own.
+    """
+    store = lab.indexed("text")
+    values: list[Any] = [True, False, 1, 0]
+    store.batch([PutOp(NS, f"k{n}", {"f": v, "text": f"apple, {n}"}) for n, v in enumerate(values)])
+    ops = [SearchOp(NS, filter={"f": value}, limit=9) for value in values]
+    for n, (value, found) in enumerate(zip(values, store.batch(ops), strict=True)):
+        lab.equal([i.key for i in found], [f"k{n}"], f"the items of {value!r} in a batch")
+        ranked = store.keys(NS, query="apple", filter={"f": value})
+        lab.equal(ranked, [f"k{n}"], f"the items of {value!r} beside a query")

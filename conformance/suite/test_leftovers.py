@@ -1,0 +1,81 @@
+"""
+O19: what a store took while it was open is given back when it is closed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from store_conformance.contract import Capability, Mode
+from store_conformance.harness.case import case
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.leftovers import Held, count_held, describe_growth
+
+OPENINGS = 6
+ROUNDS = 8
+"""A pool that all openings share grows until it is full; what grows in every one of so many rounds is a leak."""
+WAIT_SECONDS = 2.0
+"""How long a store may take after its close to end its threads and processes."""
+
+
+def _held(lab: Lab) -> Held:
+    return count_held(tasks=len(lab.loop_thread.pending()) if lab.mode == Mode.ASYNC else 0)
+
+
+def _use_once(lab: Lab, at: Any) -> None:
+    """Open the location, use what starts things in the background, and close it."""
+    index = lab.index() if lab.offers(Capability.VECTORS) else None
+    store = lab.open(at=at, index=index)
+    for n in range(5):
+        store.put(("d",), f"k{n}", {"text": "apple", "n": n})
+    store.search(("d",), **({"query": "apple"} if index else {}))
+    store.list_namespaces()
+    store.close()
+
+
+def _leaks(grown: dict[str, int]) -> dict[str, int]:
+    """What grew with every opening of a round."""
+    return {kind: more for kind, more in grown.items() if more >= OPENINGS - 1}
+
+
+def _growth_of_a_round(lab: Lab, at: Any, seconds: float) -> dict[str, int]:
+    """What there is more of after some openings, once what ends by itself has had time to end."""
+    before = _held(lab)
+    for _ in range(OPENINGS):
+        _use_once(lab, at)
+    grown: dict[str, int] = {}
+
+    def settled() -> bool:
+        nonlocal grown
+        grown = _held(lab).growth_since(before)
+        return not _leaks(grown)
+
+    lab.attempt_until(settled, seconds)
+    return grown
+
+
+@case("O19", serial=True)
+def test_closing_gives_back_what_opening_took(lab: Lab) -> None:
+    """
+    Threads, tasks, files, sockets and processes do not grow with the number of openings that were closed.
+
+    If this fails, look for a thread pool, a client or a sweeper that close does not end.
+    """
+    at = lab.location()
+    _use_once(lab, at)  # what is loaded once for the process is not counted
+    leaking: dict[str, int] | None = None
+    rounds = 0
+    while leaking is None or (leaking and rounds < ROUNDS):
+        rounds += 1
+        # What did not end by itself in the first round is not waited for as long in the next.
+        grown = _growth_of_a_round(lab, at, WAIT_SECONDS if rounds == 1 else WAIT_SECONDS / 8)
+        leaking = {k: n for k, n in _leaks(grown).items() if leaking is None or k in leaking}
+
+    lab.observe("left.after_close", grown, openings=OPENINGS, rounds=rounds)
+    if leaking:
+        lab.fail(
+            f"the last of {rounds} rounds of openings that were closed again left"
+            f" {describe_growth(leaking, OPENINGS)}",
+            expected={},
+            got=leaking,
+        )

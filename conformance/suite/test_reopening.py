@@ -1,0 +1,220 @@
+"""
+E4: after a reopening everything is as it was, by every way of asking, and once more after a second one.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from store_conformance.contract import Capability
+from store_conformance.harness.case import case
+from store_conformance.harness.compat import PutOp
+from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.accepted import keys_taken, spaces_taken
+from store_conformance.suite.support.picture import Address, picture, unchanged
+from store_conformance.suite.support.scale import by_cosine
+from store_conformance.suite.support.shapes import LOOKALIKES, fill, values_of
+
+PERSISTS = (Capability.PERSISTENCE,)
+LASTING_VECTORS = (Capability.PERSISTENCE, Capability.VECTORS)
+LASTING_TTL = (Capability.PERSISTENCE, Capability.TTL)
+D = ("d",)
+LIFE = 3.0
+"""Seconds that a short-lived item has, two openings included."""
+
+JSON_VALUES: dict[str, Any] = {
+    "text": 'Äpfel 🍎 "quoted" 100% a_b \\ \'',
+    "empty text": "",
+    "digits": "007",
+    "int": 7,
+    "zero": 0,
+    "large int": 2**63 - 1,
+    "float": 1.5,
+    "small float": 1e-300,
+    "true": True,
+    "false": False,
+    "null": None,
+    "list": [1, "1", 1.5, True, None, [], {}],
+    "object": {"b": {"a": [{"c": None}]}, "": 0, "a.b": 1},
+    "empty list": [],
+    "empty object": {},
+}
+HOMES: tuple[tuple[str, ...], ...] = (D, ("d", "below"), ("d", "below", "deep"), ("e",), ("D",))
+
+
+def _inhabit(store: Subject) -> list[Address]:
+    """Items of every kind: new, overwritten, deleted and put again, one key in several namespaces."""
+    at: list[Address] = []
+    for kind, value in JSON_VALUES.items():
+        store.put(D, kind, {"value": value, "kind": "json", "flag": value is True})
+        at.append((D, kind))
+    for n, home in enumerate(HOMES):
+        store.put(home, "shared", {"home": list(home), "n": n, "kind": "note"})
+        at.append((home, "shared"))
+    store.batch([PutOp(("e", f"m{n}"), f"k{n}", {"n": n, "kind": "note"}) for n in range(6)])
+    at += [(("e", f"m{n}"), f"k{n}") for n in range(6)]
+    for n in range(3):
+        store.put(D, "overwritten", {"n": n, "kind": "old" if n < 2 else "note"})
+    store.put(("d", "below"), "shared", {"n": 100, "kind": "changed"})
+    store.put(D, "again", {"n": 1})
+    store.delete(D, "again")
+    store.put(D, "again", {"n": 2, "kind": "note"})
+    store.put(D, "gone", {"n": 1, "kind": "note"})
+    store.put(("gone",), "gone", {"n": 1})
+    store.delete(D, "gone")
+    store.batch([PutOp(("gone",), "gone", None)])
+    return [*at, (D, "overwritten"), (D, "again"), (D, "gone"), (("gone",), "gone")]
+
+
+@case("E4", needs=PERSISTS)
+def test_everything_is_as_it_was_after_two_reopenings(lab: Lab) -> None:
+    """
+    Values of every JSON type, both timestamps, one key in several namespaces, deletes, namespaces and
+    filters are the same after a reopening, and after a second one with writes in between.
+
+    If this fails, look at what is written in another way than it is read, and at what opening repairs.
+    """
+    store = lab.open()
+    at = _inhabit(store)
+    before = picture(store, at)
+
+    again = lab.reopen(store)
+    unchanged(lab, before, picture(again, at), "after reopening")
+
+    again.put(D, "overwritten", {"n": 9, "kind": "note"})
+    again.delete(D, "again")
+    again.put(D, "gone", {"n": 5, "kind": "back"})
+    again.delete(("e",), "shared")
+    changed = picture(again, at)
+    lab.equal(again.get(D, "again"), None, "the item that was deleted after reopening")
+    lab.equal(again.value(D, "shared")["n"], 0, "the same key in another namespace")
+
+    third = lab.reopen(again)
+    unchanged(lab, changed, picture(third, at), "after a second reopening")
+    fourth = lab.reopen(third)
+    unchanged(lab, changed, picture(fourth, at), "after a third reopening without a write")
+
+
+@case("E4", needs=LASTING_VECTORS)
+def test_rankings_are_as_they_were_after_two_reopenings(lab: Lab) -> None:
+    """
+    Overwritten, deleted and unindexed items rank after two reopenings as they did before the first.
+
+    If this fails, look for vectors that are rebuilt at opening from what is there.
+    """
+    store = lab.indexed("text")
+    for n in range(12):
+        store.put(("d", f"n{n % 2}"), f"k{n}", {"text": f"apple*{n + 1} banana", "n": n})
+    store.put(("d", "n0"), "k0", {"text": "cherry", "n": 2, "kind": "note"})
+    store.put(("d", "n1"), "k1", {"text": "apple"}, index=False)
+    store.delete(("d", "n0"), "k2")
+    at: list[Address] = [(("d", f"n{n % 2}"), f"k{n}") for n in range(12)]
+    queries = ("apple", "cherry", "banana*3 apple")
+    look = partial(picture, addresses=at, scores=by_cosine(lab))
+    before = look(store, queries=queries)
+
+    again = lab.reopen(store)
+    unchanged(lab, before, look(again, queries=queries), "after reopening")
+    again.put(("d", "n0"), "k2", {"text": "banana"})
+    again.put(("d", "n0"), "k4", {"text": "damson"})
+    again.delete(("d", "n1"), "k3")
+    changed = look(again, queries=("damson", *queries))
+    third = lab.reopen(again)
+    after = look(third, queries=("damson", *queries))
+    unchanged(lab, changed, after, "after a second reopening")
+
+
+FOLDED = ("case", "whitespace", "normal form", "words", "patterns")
+
+
+@case("E4", needs=PERSISTS, params={name: LOOKALIKES[name] for name in FOLDED})
+def test_lookalikes_are_still_apart_after_reopening(lab: Lab, names: tuple[str, ...]) -> None:
+    """
+    Keys and labels that resemble one another are as different after a reopening as before, to reads,
+    overwrites and deletes.
+
+    If this fails, look at an index or a cache that is filled when the store is opened.
+    """
+    keys = [label for _, label in spaces_taken(lab, [("e", key) for key in keys_taken(lab, names)])]
+    store = lab.open()
+    fill(store, [(D, key, {"n": n}) for n, key in enumerate(keys)])
+    fill(store, [(("e", key), "k", {"n": n}) for n, key in enumerate(keys)])
+
+    again = lab.reopen(store)
+
+    got = values_of(again, [(D, key) for key in keys])
+    lab.equal(got, [{"n": n} for n in range(len(keys))], "the items by key after reopening")
+    got = values_of(again, [(("e", key), "k") for key in keys])
+    lab.equal(got, [{"n": n} for n in range(len(keys))], "the items by label after reopening")
+    for key in keys[::2]:
+        again.delete(D, key)
+        again.put(("e", key), "k", {"n": "changed"})
+    expected = [None if n % 2 == 0 else {"n": n} for n in range(len(keys))]
+    lab.equal(values_of(again, [(D, k) for k in keys]), expected, "the items after deletes")
+    wanted = [{"n": "changed" if n % 2 == 0 else n} for n in range(len(keys))]
+    got = values_of(again, [(("e", k), "k") for k in keys])
+    lab.equal(got, wanted, "the items after overwrites")
+    listed = again.list_namespaces(prefix=("e",), limit=1000)
+    lab.equal(sorted(listed), sorted(("e", k) for k in keys), "the namespaces after reopening")
+
+
+@case("E4", needs=PERSISTS)
+def test_a_delete_after_reopening_takes_nothing_from_below(lab: Lab) -> None:
+    """
+    A delete takes one item: not what lies in, below or above a namespace of that name, after reopening
+    as before.
+    """
+    store = lab.open()
+    homes = [("a",), ("a", "k"), ("a", "k", "k"), ("a", "b"), ("k",), ("k", "a"), ("a", "b", "c")]
+    for reopened in (False, True):
+        for home in homes:
+            store.put(home, "k", {"home": list(home)})
+            store.put(home, "other", {"home": list(home)})
+        store = lab.reopen(store) if reopened else store
+        for n, home in enumerate(homes):
+            store.delete(home, "k")
+            left = sorted(i.namespace for i in store.search((), limit=100) if i.key == "k")
+            lab.equal(left, sorted(homes[n + 1 :]), f"the items 'k' after a delete in {home!r}")
+        others = sorted(i.namespace for i in store.search((), limit=100))
+        lab.equal(others, sorted(homes), "the other items after all deletes")
+
+
+@case("E4", needs=LASTING_TTL, waits=True)
+def test_times_to_live_are_as_they_were_after_two_reopenings(lab: Lab) -> None:
+    """
+    Across two reopenings a short ttl ends, and one that an overwrite took away or made longer does not.
+
+    If this fails, look for a time to live that is kept beside the item and not with it.
+    """
+    ttl = {"refresh_on_read": False}
+    store = lab.open(ttl=ttl)
+    if not getattr(store.raw, "supports_ttl", False):
+        lab.unsupported("supports_ttl is False")
+    short = LIFE / 60
+    for key in ("short", "taken away", "longer"):
+        store.put(D, key, {"n": 1}, ttl=short)
+    begin = time.monotonic()
+    store.put(D, "taken away", {"n": 2})
+    store.put(D, "longer", {"n": 2}, ttl=60)
+    store.put(D, "shorter", {"n": 1}, ttl=60)
+    store.put(D, "shorter", {"n": 2}, ttl=short)
+    store.put(D, "deleted", {"n": 1}, ttl=60)
+    store.delete(D, "deleted")
+
+    again = lab.reopen(lab.reopen(store))
+    lab.equal(again.get(D, "deleted"), None, "a deleted item after two reopenings")
+    lab.sleep(begin + LIFE + 1.0 - time.monotonic())
+
+    def swept() -> bool:
+        if hasattr(again.raw, "sweep_ttl"):
+            again.maintenance("sweep_ttl")
+        found = again.keys(D, refresh_ttl=False)
+        return not {"short", "shorter"} & set(found)
+
+    lab.until(swept, 6, "what had a short time to live is swept after two reopenings", every=0.25)
+    left = again.keys(D, refresh_ttl=False)
+    lab.equal(left, ["longer", "taken away"], "the items that live on after two reopenings")
+    lab.equal(again.value(D, "longer"), {"n": 2}, "the overwritten item that lives on")

@@ -1,0 +1,3 @@
+"""
+Tests of the harness itself; the modules import each other as ``tests.<name>``.
+"""

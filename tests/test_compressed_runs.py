@@ -1,0 +1,127 @@
+"""
+Run files that gzip has packed, and folders with them: read like plain ones, refused with a message.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from store_conformance.cli.parsing import main
+from store_conformance.contract.records import Run
+from store_conformance.runs.run_file import RunFileError, RunWriter, read_run
+from tests.sample_run import sample_run
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run file as a run writes it."""
+    run = sample_run()
+    path = tmp_path_factory.mktemp("plain") / "run.jsonl"
+    writer = RunWriter(path, {k: v for k, v in run.header.items() if k not in ("kind", "schema")})
+    for row in run.rows:
+        writer.add(row)
+    writer.close(seconds=1.0, by_backend={}, interrupted=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def packed(plain: Path) -> bytes:
+    return gzip.compress(plain.read_bytes(), mtime=0)
+
+
+def same(one: Run, other: Run) -> bool:
+    return (one.header, one.rows, one.measurements, one.footer) == (
+        other.header,
+        other.rows,
+        other.measurements,
+        other.footer,
+    )
+
+
+@pytest.mark.parametrize("name", ["run.jsonl.gz", "sqlite.jsonl.gz", "no-suffix"])
+def test_a_packed_run_reads_like_the_plain_one(
+    name: str, plain: Path, packed: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(packed)
+
+    assert same(read_run(tmp_path / name), read_run(plain))
+
+
+def test_a_folder_is_read_by_the_run_file_in_it(plain: Path, packed: bytes, tmp_path: Path) -> None:
+    assert same(read_run(plain.parent), read_run(plain))
+    (tmp_path / "run.jsonl.gz").write_bytes(packed)
+
+    assert same(read_run(tmp_path), read_run(plain))
+
+
+def test_of_a_plain_and_a_packed_file_the_plain_one_is_the_run(
+    plain: Path, packed: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "run.jsonl").write_bytes(plain.read_bytes())
+    (tmp_path / "run.jsonl.gz").write_bytes(packed[:100])
+
+    assert same(read_run(tmp_path), read_run(plain))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda packed: packed[: len(packed) // 2], "truncated gzip"),
+        (lambda packed: packed[:5], "truncated gzip"),
+        (lambda packed: packed[:-3], "truncated gzip"),
+        (lambda packed: packed[:200] + b"\0" * 40 + packed[240:], "damaged gzip"),
+        (lambda packed: packed[:-8] + b"\0" * 8, "damaged gzip"),
+        (lambda packed: gzip.decompress(packed), "not a gzip file although its name"),
+        (lambda packed: b"", "not a gzip file although its name"),
+        (lambda packed: gzip.compress(b"\xff\xfe"), "not a text file"),
+        (lambda packed: gzip.compress(b"hello\n"), "line 1 is not JSON"),
+        (
+            lambda packed: gzip.compress(gzip.decompress(packed).rsplit(b"\n", 2)[0]),
+            "has no footer",
+        ),
+    ],
+    ids=[
+        *("half", "header cut", "checksum cut", "damaged", "other checksum", "plain", "empty"),
+        *("no text", "no run", "no footer"),
+    ],
+)
+def test_what_cannot_be_unpacked_is_refused_with_a_hint(
+    spoil: Callable[[bytes], bytes], problem: str, packed: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.jsonl.gz"
+    path.write_bytes(spoil(packed))
+
+    with pytest.raises(RunFileError, match=problem) as refused:
+        read_run(path)
+
+    assert str(path) in str(refused.value)
+    assert refused.value.hint
+
+
+def test_a_folder_without_a_run_is_refused_with_both_names(tmp_path: Path) -> None:
+    with pytest.raises(RunFileError, match=r"neither run\.jsonl nor run\.jsonl\.gz"):
+        read_run(tmp_path)
+
+
+def test_the_command_reads_packed_runs_and_ends_with_65_where_one_is_cut(
+    packed: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "good.jsonl.gz").write_bytes(packed)
+    (tmp_path / "cut.jsonl.gz").write_bytes(packed[:-20])
+
+    def report(name: str) -> tuple[int, str]:
+        command = ["report", str(tmp_path / name), "--out", str(tmp_path / "out"), "--format", "md"]
+        result = CliRunner().invoke(main, command)
+        return result.exit_code, result.output
+
+    assert report("good.jsonl.gz")[0] == 0
+    assert (tmp_path / "out" / "report.md").exists()
+    code, said = report("cut.jsonl.gz")
+    assert code == 65
+    assert "truncated gzip" in said
+    assert "Traceback" not in said

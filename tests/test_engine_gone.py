@@ -1,0 +1,225 @@
+"""
+An engine that somebody takes away in the middle of a run is told once and held against nobody; a store
+that breaks its own connection, process or engine is found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from store_conformance.backends.base import Engine
+from store_conformance.contract import Mode, Verdict, declared
+from store_conformance.harness.backends import user_supplied
+from store_conformance.harness.runner import run_case
+from store_conformance.harness.settings import Settings
+from store_conformance.harness.waiting import Job
+from store_conformance.runs.health import NOT_RUN, STOPPED
+from store_conformance.runs.selection import Selection
+from store_conformance.runs.session import RunSession
+from store_conformance.suite.register import all_cases
+from tests.backend_use import HERE
+
+CASES = 14
+SETTINGS = Settings(timeout=30.0, embed="exact")
+
+
+class Server(Engine):
+    """The small server in a process of its own, which keeps its port."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            return
+        port = self._folder / "port"
+        again = [port.read_text()] if port.exists() else []
+        port.unlink(missing_ok=True)
+        command = [sys.executable, str(HERE / "gone_stores.py"), str(self._folder), *again]
+        self._process = subprocess.Popen(command)
+        while not port.exists() or not port.read_text():
+            assert self._process.poll() is None
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    stop = kill
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("GONE_STORES", str(tmp_path))
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+def _session(function: str, engine: Engine | None = None) -> RunSession:
+    backend: Any = user_supplied(
+        f"{HERE / 'gone_stores.py'}:{function}",
+        name=function,
+        capabilities=declared(("no-vectors", "no-ttl")),
+    )
+    backend.engine = lambda: engine
+    session = RunSession({function: backend}, Selection(), SETTINGS)
+    session.start()
+    (Path(os.environ["GONE_STORES"]) / "begun").touch()
+    return session
+
+
+def _jobs(name: str) -> list[Job]:
+    """Some plain cases that any store passes which keeps what it is given."""
+    chosen = [s for s in all_cases() if s.rule.group == "K" and not s.serial and not s.waits]
+    chosen = [
+        s for s in chosen if "aliasing" not in s.case_id(None)
+    ]  # InMemoryStore gives its own objects
+    return [
+        Job(s, name, Mode.SYNC, next(iter(s.expand()))) for s in chosen if Mode.SYNC in s.modes
+    ][:CASES]
+
+
+def _run(session: RunSession, jobs: list[Job], enemy: Any = None) -> list[Any]:
+    rows = []
+    for number, job in enumerate(jobs):
+        if enemy is not None and number == CASES // 2:
+            enemy()
+        rows.append(session.run(job.spec, job.backend, job.mode, job.param).row)
+    return rows
+
+
+def test_a_server_that_somebody_kills_is_told_once_and_the_rest_is_left(server: Server) -> None:
+    session = _session("remote")
+    try:
+        rows = _run(session, _jobs("remote"), server.kill)
+    finally:
+        session.stop()
+    half = CASES // 2
+    assert {r.verdict for r in rows[:half]} == {Verdict.PASS}
+    assert {r.verdict for r in rows[half:]} == {Verdict.UNVERIFIED}
+    assert rows[half].message.startswith(STOPPED)
+    assert all(
+        r.message.startswith(NOT_RUN) and rows[half].case in r.message for r in rows[half + 1 :]
+    )
+    assert all(r.calls == 0 for r in rows[half + 1 :])
+
+
+def test_a_server_that_comes_back_is_not_gone(server: Server) -> None:
+    session = _session("remote")
+    jobs = _jobs("remote")
+
+    def restart() -> None:
+        server.kill()
+        server.start()
+
+    try:
+        rows = _run(session, jobs, restart)
+    finally:
+        session.stop()
+    assert {r.verdict for r in rows} == {Verdict.PASS}
+
+
+def test_a_store_that_closes_its_own_connection_is_found(server: Server) -> None:
+    session = _session("closes_its_connection")
+    try:
+        rows = _run(session, _jobs("closes_its_connection"))
+    finally:
+        session.stop()
+    assert Verdict.FAIL in {r.verdict for r in rows}
+    assert not any(STOPPED in r.message or NOT_RUN in r.message for r in rows)
+
+
+def test_a_store_that_breaks_its_own_process_is_found(server: Server) -> None:
+    session = _session("closes_for_all")
+    try:
+        rows = _run(session, _jobs("closes_for_all"))
+    finally:
+        session.stop()
+    assert rows[0].verdict == Verdict.PASS
+    assert rows[-1].verdict == Verdict.FAIL
+    assert not any(STOPPED in r.message or NOT_RUN in r.message for r in rows)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
+def test_an_engine_of_ours_tells_who_killed_it(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same death twice, by somebody else and by the store: told apart when the engine is back."""
+    session = _session("remote", server)
+    jobs = _jobs("remote")
+    case = jobs[CASES // 2]
+    import store_conformance.runs.session as running
+
+    runs = [0]
+
+    def beside(*args: Any, **kwargs: Any) -> Any:
+        """Somebody kills the server while this case is about to run, once."""
+        if args[1] is case.spec and not runs[0]:
+            runs[0] = 1
+            os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        return run_case(*args, **kwargs)
+
+    monkeypatch.setattr(running, "run_case", beside)
+    try:
+        rows = _run(session, jobs)
+    finally:
+        session.stop()
+    told = [r for r in rows if r.verdict != Verdict.PASS]
+    assert [r.case for r in told] == [case.spec.case_id(case.param)]
+    assert told[0].verdict == Verdict.UNVERIFIED
+    assert "the engine was gone" in told[0].message
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
+def test_a_store_that_kills_its_own_engine_is_found(server: Server) -> None:
+    session = _session("kills_its_server", server)
+    try:
+        rows = _run(session, _jobs("kills_its_server")[:6])
+    finally:
+        session.stop()
+    failed = [r for r in rows if r.verdict == Verdict.FAIL]
+    assert failed, [(r.case, r.verdict, r.message) for r in rows]
+    told = "its engine was gone after this case, and again"
+    assert all(told in r.message for r in failed), [r.message for r in failed]
+    assert Verdict.PASS in {r.verdict for r in rows}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
+def test_the_gate_says_that_the_store_stopped_and_cannot_hold(
+    server: Server, tmp_path: Path
+) -> None:
+    """A whole run, whose server dies while it is under way."""
+    run_file = tmp_path / "out" / "run.jsonl"
+    command = ["run", "--store", f"{HERE / 'gone_stores.py'}:remote", "--name", "mine"]
+    command += ["--declare", "no-vectors,no-ttl", "--rule", "K1,K2,K3,K5", "--out", "out"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "store_conformance.cli", *command],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    while process.poll() is None and (
+        not run_file.exists() or run_file.read_text().count("\n") < 8
+    ):
+        time.sleep(0.05)
+    server.kill()
+    shown, _ = process.communicate(timeout=300)
+
+    assert process.returncode == 3, shown
+    assert shown.count(STOPPED) == 1
+    assert "Traceback" not in shown
+    rows = [json.loads(line) for line in run_file.read_text().splitlines()]
+    verdicts = {r["verdict"] for r in rows if r.get("kind") == "verdict"}
+    assert {"pass", "unverified"} <= verdicts <= {"pass", "unverified", "unsupported"}

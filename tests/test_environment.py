@@ -1,0 +1,245 @@
+"""
+What an environment refuses is told before the first case, or is unverified with its reason; the same words
+from a store are its own.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from store_conformance.backends import registry
+from store_conformance.backends.base import Backend, EngineUnavailableError
+from store_conformance.backends.faults import causes, is_lost_connection, of_the_machine
+from store_conformance.contract import Mode, Verdict
+from store_conformance.harness.errors import CheckFailedError, StoreRaisedError
+from store_conformance.harness.journal import Call, Journal
+from store_conformance.harness.process.child import ChildFailedError
+from store_conformance.harness.settings import Settings
+from store_conformance.harness.surroundings import environment_fault
+from store_conformance.harness.waiting import AT_ONCE, Job
+from store_conformance.runs.selection import Selection
+from store_conformance.runs.session import RunSession
+from store_conformance.runs.trial import opens_what_cases_open
+from store_conformance.suite.register import all_cases
+from tests.backend_use import no_postgres
+from tests.between import needs_pgbouncer, pgbouncer
+
+psycopg = pytest.importorskip("psycopg")
+
+SETTINGS = Settings(timeout=30.0, embed="exact")
+ROLES = {"few": "CONNECTION LIMIT 4", "strict": "", "maker": ""}
+
+
+@pytest.fixture(scope="module")
+def server(postgres: Backend) -> dict[str, str]:
+    """A server with roles that each may create databases."""
+    from store_conformance.backends.engines.postgres_url import conninfo, parse
+
+    home = parse(postgres.spec().url or "")
+    with psycopg.connect(conninfo(home), autocommit=True) as admin:
+        for name, more in ROLES.items():
+            admin.execute(f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD 'p' {more}".encode())
+            admin.execute(f"CREATE DATABASE {name}s OWNER {name}".encode())
+        admin.execute("ALTER ROLE strict SET default_transaction_isolation = 'serializable'")
+    with psycopg.connect(conninfo(home, dbname="template1"), autocommit=True) as admin:
+        admin.execute("CREATE EXTENSION vector")
+    return home
+
+
+def _url(user: str, port: int | str) -> str:
+    return f"postgresql://{user}:p@127.0.0.1:{port}/{user}s"
+
+
+@pytest.fixture
+def session(request: pytest.FixtureRequest, server: dict[str, str]) -> Iterator[RunSession]:
+    backend = registry.create("postgres", url=_url(request.param, server["port"]))
+    session = RunSession({"postgres": backend}, Selection(), SETTINGS)
+    session.workers = 4
+    session.start()
+    yield session
+    session.stop()
+
+
+@no_postgres
+@pytest.mark.parametrize("session", ["few"], indirect=True)
+def test_with_few_connections_a_run_takes_few_and_what_needs_more_is_unverified(
+    session: RunSession,
+) -> None:
+    assert session.spare["postgres"] == 3
+    assert session.workers == 1
+    assert session.at_once == 1
+    assert "3 beside the run's own" in session.facts["postgres"]["settings"]["connections at once"]
+    backend = session.backends["postgres"]
+    held = [backend.open(backend.location(), None, None, Mode.SYNC) for _ in range(3)]
+    spec = next(s for s in all_cases() if s.rule_id == "K1" and Mode.SYNC in s.modes)
+    job = Job(spec, "postgres", Mode.SYNC, next(iter(spec.expand())))
+    first = session._outcome(job).row
+    assert first.verdict == Verdict.PASS, first.message
+
+    for one in held:
+        one.__enter__()  # type: ignore[union-attr]
+    row = session._outcome(job).row
+    for one in held:
+        one.__exit__(None, None, None)  # type: ignore[union-attr]
+
+    assert row.verdict == Verdict.UNVERIFIED
+    assert "no connection is left for this user" in row.message
+    assert "CONNECTION LIMIT" in row.message
+    last = session._outcome(job).row
+    assert last.verdict == Verdict.PASS, last.message
+
+
+@no_postgres
+@pytest.mark.parametrize("session", ["strict"], indirect=True)
+def test_a_default_isolation_stands_beside_the_verdicts_and_decides_none(
+    session: RunSession,
+) -> None:
+    settings = session.facts["postgres"]["settings"]
+    assert settings["default_transaction_isolation"] == "serializable"
+    assert session.at_once == AT_ONCE
+    refused = psycopg.errors.SerializationFailure("could not serialize access due to ...")
+    told = session.backends["postgres"].environment_fault(refused)
+    assert told is not None
+    assert "default_transaction_isolation is serializable" in told
+
+
+@no_postgres
+def test_with_the_usual_isolation_such_a_failure_is_the_stores(postgres: Backend) -> None:
+    refused = psycopg.errors.SerializationFailure("could not serialize access due to ...")
+    assert postgres.environment_fault(refused) is None
+
+
+@no_postgres
+@needs_pgbouncer
+def test_prepared_statements_by_transaction_are_told_before_the_first_case(
+    server: dict[str, str], tmp_path: Path
+) -> None:
+    lines = ("pool_mode = transaction", "ignore_startup_parameters = options")
+    with pgbouncer(tmp_path / "b", int(server["port"]), {"maker": "p"}, *lines) as port:
+        backend = registry.create("postgres", url=_url("maker", port))
+        session = RunSession({"postgres": backend}, Selection(), SETTINGS)
+        with pytest.raises(EngineUnavailableError) as raised:
+            session.start()
+        session.stop()
+    text = str(raised.value)
+    assert "loses the prepared statements of PostgresStore" in text
+    assert "max_prepared_statements" in text
+    assert "pool_mode = session" in text
+    assert "no case was run" in text
+
+
+@no_postgres
+@needs_pgbouncer
+def test_a_session_pooler_is_fine(server: dict[str, str], tmp_path: Path) -> None:
+    lines = ("pool_mode = session", "ignore_startup_parameters = options")
+    with pgbouncer(tmp_path / "b", int(server["port"]), {"maker": "p"}, *lines) as port:
+        backend = registry.create("postgres", url=_url("maker", port))
+        session = RunSession({"postgres": backend}, Selection(), SETTINGS)
+        session.start()
+        settings = session.facts["postgres"]["settings"]
+        assert settings["place"].startswith("a database (")
+        assert "ignore_startup_parameters" in settings["place"]
+        session.stop()
+
+
+class Plain(Backend):
+    name = "plain"
+
+
+def _raised(error: Exception) -> StoreRaisedError:
+    return StoreRaisedError("put()", error)
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_fault"),
+    [
+        (_raised(FULL), True),
+        (_raised(sqlite3.OperationalError("database or disk is full")), True),
+        (_raised(EngineUnavailableError("x", "gone.")), True),
+        (ChildFailedError("UnprovenPlaceError", "nothing was written"), True),
+        (_raised(OSError(errno.ENOENT, "no such file")), False),
+        (_raised(sqlite3.OperationalError("database is locked")), False),
+        (_raised(ValueError("No space left on device")), False),
+        (ChildFailedError("ValueError", "nothing was written"), False),
+        (CheckFailedError("2 is not 3"), False),
+    ],
+)
+def test_what_any_store_may_meet(error: Exception, is_fault: bool) -> None:
+    assert (environment_fault(Plain(), error, Journal()) is not None) is is_fault
+
+
+def test_what_follows_from_a_fault_is_none_of_the_store() -> None:
+    journal = Journal()
+    failed = CheckFailedError("the item is missing")
+    assert environment_fault(Plain(), failed, journal) is None
+    journal.add(Call(0, "put", (), {}, raised=FULL))
+    assert (
+        environment_fault(Plain(), failed, journal) == "the environment's fault: the disk is full"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "is_fault"),
+    [
+        (psycopg.errors.TooManyConnections("too many connections for role"), True),
+        (psycopg.OperationalError('FATAL:  too many connections for role "few"'), True),
+        (psycopg.OperationalError("FATAL: no more connections allowed (max_client_conn)"), True),
+        (psycopg.errors.DiskFull("could not extend file"), True),
+        (psycopg.OperationalError("FATAL:  unsupported startup parameter: options"), True),
+        (ChildFailedError("OperationalError", 'too many connections for role "few"'), True),
+        (psycopg.OperationalError("number of parameters must be between 0 and 65535"), False),
+        (psycopg.OperationalError("the connection is closed"), False),
+        (psycopg.errors.InvalidSqlStatementName('prepared statement "a" does not exist'), False),
+        (psycopg.errors.UniqueViolation("duplicate key value"), False),
+        (ValueError("too many connections for role"), False),
+    ],
+)
+@no_postgres
+def test_what_a_postgres_server_refuses(
+    postgres: Backend, error: Exception, is_fault: bool
+) -> None:
+    assert (postgres.environment_fault(error) is not None) is is_fault
+
+
+@pytest.mark.parametrize(
+    ("error", "is_lost"),
+    [
+        (ConnectionResetError(), True),
+        (psycopg.OperationalError("server closed the connection unexpectedly"), True),
+        (ChildFailedError("ConnectionRefusedError", ""), True),
+        (ChildFailedError("OperationalError", ""), True),
+        (sqlite3.OperationalError("database is locked"), False),
+        (ValueError("connection"), False),
+    ],
+)
+def test_what_a_lost_connection_raises(error: Exception, is_lost: bool) -> None:
+    assert is_lost_connection(error) is is_lost
+    assert any(is_lost_connection(e) for e in causes(StoreRaisedError("get()", error))) is is_lost
+
+
+def test_a_machine_has_its_faults() -> None:
+    assert of_the_machine(OSError(errno.EROFS, "x")) == "the file system is read only"
+    assert of_the_machine(OSError(errno.EACCES, "x")) is None
+
+
+def test_a_trial_leaves_what_is_no_environments_fault_to_the_cases() -> None:
+    class Broken(Plain):
+        opened = 0
+
+        def open(self, *args: Any) -> Any:
+            Broken.opened += 1
+            raise RuntimeError("the store's own")
+
+    backend = Broken()
+    opens_what_cases_open(backend, 5.0)
+    backend.stop()
+    assert Broken.opened

@@ -1,0 +1,61 @@
+"""
+What is published: the report is what its run files say, and nothing is kept that they can rebuild.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from store_conformance.reports.write import write_reports
+from store_conformance.runs.run_file import merge_runs, read_run
+
+PUBLISHED = Path(__file__).resolve().parent.parent / "reports" / "published"
+RUNS = sorted((PUBLISHED / "runs").glob("*.gz"))
+REBUILD = "store-conformance report reports/published/runs/* --out reports/published"
+
+
+def rebuilt(runs: Iterable[Path], folder: Path) -> bytes:
+    """The report in Markdown, as the command makes it."""
+    merged = merge_runs([read_run(path) for path in runs])
+    (path,) = write_reports(merged, folder, ("md",))
+    return path.read_bytes()
+
+
+def reproducible(packed: bytes) -> bool:
+    """Whether neither the time nor the file's name is in it, so that packing again changes no byte."""
+    flags, moment = packed[3], packed[4:8]
+    return packed[:3] == b"\x1f\x8b\x08" and flags == 0 and moment == bytes(4)
+
+
+def test_the_published_report_is_what_its_runs_say(tmp_path: Path) -> None:
+    published = (PUBLISHED / "report.md").read_bytes()
+
+    assert RUNS
+    # Compared before the assertion: pytest would show both files.
+    same = rebuilt(RUNS, tmp_path) == published
+    assert same, f"report.md is not what the runs say; run: {REBUILD}"
+
+
+def test_a_report_of_other_runs_is_another_one(tmp_path: Path) -> None:
+    published = (PUBLISHED / "report.md").read_bytes()
+
+    same = rebuilt(RUNS[:-1], tmp_path) == published
+    assert not same
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.name)
+def test_a_published_run_is_packed_the_same_way_by_everybody(path: Path) -> None:
+    assert reproducible(path.read_bytes())
+
+
+def test_a_file_packed_with_its_name_or_time_would_be_seen(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "run.jsonl.gz", "wb") as file:
+        file.write(b"{}\n")
+
+    assert not reproducible((tmp_path / "run.jsonl.gz").read_bytes())
+    assert not reproducible(gzip.compress(b"{}\n", mtime=1))
+    assert reproducible(gzip.compress(b"{}\n", mtime=0))

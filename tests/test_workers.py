@@ -1,0 +1,111 @@
+"""
+How a run is shared out: how many processes, what begins first, and that the rows are the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from store_conformance.harness.settings import Settings
+from store_conformance.runs import workers
+from store_conformance.runs.options import RunOptions, session_from_options
+from store_conformance.runs.selection import Selection
+from store_conformance.runs.session import RunSession
+from store_conformance.runs.workers import FEW, MOST, choose_workers, usable_cores
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_cores_of_this_process_count_and_not_those_of_the_machine() -> None:
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("this system binds no process to a core")
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+    assert usable_cores() == len(before)
+
+
+@pytest.mark.parametrize(
+    ("asked", "cores", "cases", "chosen"),
+    [
+        (None, 2, FEW + 1, 2),
+        (None, 2, FEW, 0),
+        (None, 1, FEW + 1, 1),
+        (None, 4 * MOST, FEW + 1, MOST),
+        (0, 4, 10_000, 0),
+        (3, 2, 1, 3),
+    ],
+)
+def test_workers_are_as_asked_or_by_cores_and_cases(
+    monkeypatch: pytest.MonkeyPatch, asked: int | None, cores: int, cases: int, chosen: int
+) -> None:
+    monkeypatch.setattr(workers, "usable_cores", lambda: cores)
+
+    assert choose_workers(asked, cases) == chosen
+
+
+def test_a_session_counts_what_it_will_run() -> None:
+    session = session_from_options(RunOptions(backends=("memory", "sqlite"), rules=("K2",)))
+    alone = RunSession({}, Selection(), Settings())
+
+    assert session.count_cases() == 2 * sum(
+        len(s.modes) * max(1, len(s.params)) for s in session.selection.cases()
+    )
+    assert alone.count_cases() == 0
+
+
+def rows(folder: Path, *words: str) -> tuple[str, list[tuple[str, ...]]]:
+    """What a run printed, and its verdicts in the order in which they came."""
+    done = subprocess.run(
+        [sys.executable, "-m", "store_conformance.cli", "run", *words, "--out", "out"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [json.loads(line) for line in (folder / "out/run.jsonl").read_text().splitlines()]
+    found = [r for r in lines if r["kind"] == "verdict"]
+    return done.stdout, [(r["backend"], r["case"], r["mode"], r["verdict"]) for r in found]
+
+
+def test_two_processes_give_the_rows_of_one(tmp_path: Path) -> None:
+    words = ("-b", "memory,sqlite", "--rule", "K1,K4,E6")
+    _, one = rows(tmp_path, *words, "-n", "0")
+    _, two = rows(tmp_path, *words, "-n", "2")
+
+    assert sorted(one) == sorted(two)
+    assert len(set(one)) == len(one) > 40
+
+
+def test_what_keeps_a_process_busy_for_long_begins_first(tmp_path: Path) -> None:
+    _, found = rows(tmp_path, "-b", "sqlite", "--rule", "K2,K4,E6", "-n", "0")
+    kinds = [case.split("::")[0] for _, case, _, _ in found]
+
+    assert kinds.index("timestamps") == 0
+    assert kinds.index("processes") < kinds.index("keyvalue")
+
+
+@pytest.mark.parametrize("given", ["two", "-1", "1.5"])
+def test_a_wrong_number_of_processes_is_refused(tmp_path: Path, given: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "store_conformance.cli", "run", "-n", given],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "write auto, 1, 2" in done.stderr

@@ -258,7 +258,8 @@ def test_an_error_of_a_worker_arrives_whole() -> None:
 def test_only_a_missing_engine_leaves_a_case_unverified() -> None:
     verdicts = {type(error).__name__: error.verdict for error, _, _ in KINDS}
 
-    assert verdicts.pop("EngineUnavailableError") is Verdict.UNVERIFIED
+    for missing in ("EngineUnavailableError", "UnprovenPlaceError"):
+        assert verdicts.pop(missing) is Verdict.UNVERIFIED
     assert verdicts.pop("MigrationError") is Verdict.FAIL
     assert verdicts.pop("ImportRefusedError") is Verdict.FAIL
     assert set(verdicts.values()) == {Verdict.ERROR}

@@ -14,7 +14,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 
 from store_conformance.backends.base import Backend
 from store_conformance.backends.factory import user_supplied
-from store_conformance.contract import Mode, declared
+from store_conformance.contract import Level, Mode, declared, rule
 from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.journal import Call, Journal
 from store_conformance.harness.lab import Lab
@@ -56,10 +56,14 @@ def brought(name: str) -> Iterator[Backend]:
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONFORMANCE_HISTORIES", str(tmp_path / "kept"))
+    # A busy machine gets as many histories as a quiet one.
+    monkeypatch.setattr(f"{spec(False).func.__module__}.BUDGET_SECONDS", 120.0)
 
 
-def whole(name: str, *, vectors: bool = False, seed: int = 1, mode: Mode = Mode.SYNC) -> Outcome:
-    settings = Settings(seed=seed, histories=12, steps=30)
+def whole(
+    name: str, *, vectors: bool = False, seed: int = 1, mode: Mode = Mode.SYNC, many: int = 12
+) -> Outcome:
+    settings = Settings(seed=seed, histories=many, steps=30)
     with brought(name) as backend:
         return run_case(backend, spec(vectors), mode, None, settings)
 
@@ -108,11 +112,14 @@ SINS = [
 def test_a_broken_store_is_found_under_the_right_rule(
     name: str, rule_id: str, vectors: bool
 ) -> None:
-    outcome = whole(name, vectors=vectors)
-    assert outcome.row.verdict == "fail", "a store's fault is never the harness's"
+    outcome = whole(name, vectors=vectors, many=60)
     assert rule_id in {r.rule for r in outcome.others}
     assert all(r.message.startswith("random history: ") for r in outcome.others)
-    assert rule_id in outcome.row.message
+    if rule(rule_id).level is Level.MUST:
+        assert outcome.row.verdict == "fail", "a store's fault is never the harness's"
+        assert rule_id in outcome.row.message
+    else:
+        assert outcome.row.verdict == "pass", "E9 is a MUST and accuses of nothing less"
 
 
 def test_a_history_is_shrunk() -> None:

@@ -76,7 +76,7 @@ def test_what_is_left_is_said(tmp_path: Path) -> None:
 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
 
-    assert "left-by-the-store" in done.stderr
+    assert "left-by-the-store" in done.stdout + done.stderr
 
 
 def test_signs_that_an_encoding_lacks_are_said_in_ascii() -> None:

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 
 from store_conformance.cli.parsing import main as parse
-from store_conformance.runs.streams import make_output_patient
+from store_conformance.runs.streams import lingering_threads, make_output_patient
 
 
 def main() -> None:
@@ -22,7 +21,7 @@ def main() -> None:
         parse()
     except SystemExit as ending:
         code = _code(ending.code)
-    left = _left_behind()
+    left = lingering_threads()
     if left:
         print(
             f"left running by a store, and ended with this command: {', '.join(left)}",
@@ -43,12 +42,6 @@ def _code(given: object) -> int:
         return given
     print(given, file=sys.stderr)
     return 1
-
-
-def _left_behind() -> list[str]:
-    """The threads for which Python would wait at its end."""
-    me = threading.main_thread()
-    return [f"thread {t.name!r}" for t in threading.enumerate() if t is not me and not t.daemon]
 
 
 if __name__ == "__main__":

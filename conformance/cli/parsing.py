@@ -100,7 +100,8 @@ def _targets(function: Callable[..., Any]) -> Callable[..., Any]:
             default="",
             metavar="CAP,...",
             help="What the --store does not offer: "
-            "no-vectors, no-ttl, no-sync, no-async, no-persistence, no-processes, no-threads.",
+            "no-vectors, no-ttl, no-sync, no-async, no-persistence, no-processes, no-threads,"
+            " own-scores; and text, if a query finds words without an index.",
         ),
         click.option(
             "--option",

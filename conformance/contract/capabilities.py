@@ -30,12 +30,20 @@ class Capability(str, Enum):
     """Several processes may use one location at the same time."""
     THREADS = "threads"
     """Several threads may use one store object at the same time."""
+    COSINE = "cosine"
+    """The scores of a query are cosines; without it the store has an order and a scale of its own."""
+    TEXT = "text"
+    """``search(query=...)`` finds words without an ``index``; the only one that has to be declared."""
 
     def __str__(self) -> str:
         return self.value
 
 
-ALL = frozenset(Capability)
+ALL = frozenset(Capability) - {Capability.TEXT}
+"""What a store offers unless it says otherwise."""
+
+_SPELLINGS = {"own-scores": "no-cosine"}
+"""Other words for a declaration."""
 
 
 class Mode(str, Enum):
@@ -49,7 +57,7 @@ class Mode(str, Enum):
 
 
 def _unknown(name: str) -> UserError:
-    known = sorted(f"no-{c}" for c in Capability)
+    known = sorted([*(f"no-{c}" for c in ALL), str(Capability.TEXT), *_SPELLINGS])
     meant = did_you_mean(name, known) or did_you_mean(f"no-{name}", known)
     return UserError(f"unknown capability {name!r}", f"{meant}known are {', '.join(known)}")
 
@@ -62,7 +70,7 @@ def declared(names: Iterable[str], base: frozenset[Capability] = ALL) -> frozens
     """
     have = set(base)
     for raw in names:
-        name = raw.strip()
+        name = _SPELLINGS.get(raw.strip(), raw.strip())
         bare = name.removeprefix("no-")
         try:
             capability = Capability(bare)
@@ -78,4 +86,6 @@ def declared(names: Iterable[str], base: frozenset[Capability] = ALL) -> frozens
         )
     if Capability.PERSISTENCE not in have:
         have.discard(Capability.PROCESSES)
+    if Capability.VECTORS not in have:
+        have.discard(Capability.COSINE)
     return frozenset(have)

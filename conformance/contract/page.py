@@ -9,9 +9,9 @@ from store_conformance.contract.rules import groups, rules
 HEAD = """\
 # The contract of a LangGraph store, as rules that can be tested
 
-What `langgraph.store.base.BaseStore` promises, rule by rule. **MUST**: written in a docstring or in the docs.
-**SHOULD**: follows from the data model, or most official stores and an upstream issue agree. **IMPL**: left to the
-backend; recorded, never failed.
+What `langgraph.store.base.BaseStore` promises, rule by rule. **MUST**: written in a docstring or in the docs; the
+source quotes the sentence or names its lines. **SHOULD**: follows from the data model, or most official stores and an
+upstream issue agree, and no sentence says so. **IMPL**: left to the backend; recorded, never failed.
 
 Sources: **B** = `langgraph/store/base/__init__.py`, **BB** = `base/batch.py`, **BE** = `base/embed.py`, **M** =
 `memory/__init__.py`, **S** = `sqlite/base.py`, **P** = `postgres/base.py` with line numbers of langgraph-checkpoint

@@ -6,6 +6,7 @@ What a release does not know is asked of no store: the calls and operations that
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from functools import cache, lru_cache
@@ -74,6 +75,12 @@ def operation_came_later(error: BaseException) -> str | None:
     return f"an operation's field came with a later langgraph-checkpoint ({error})"
 
 
+def mappings_are_values() -> bool:
+    """Whether ``put`` of the installed base package takes any Mapping, by its own signature."""
+    annotation = inspect.signature(BaseStore.put).parameters["value"].annotation
+    return "Mapping" in str(annotation)
+
+
 def get_text_at_path(value: Any, path: Any) -> list[str]:
     """The texts that a store embeds of a value; before there was an index only the whole value is one."""
     real = getattr(_base, "get_text_at_path", None)
@@ -95,6 +102,7 @@ __all__ = [
     "SearchOp",
     "came_later",
     "get_text_at_path",
+    "mappings_are_values",
     "operation_came_later",
     "since",
 ]

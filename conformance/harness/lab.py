@@ -316,17 +316,18 @@ def _names(errors: type[BaseException] | tuple[type[BaseException], ...]) -> str
 
 def type_difference(got: Any, expected: Any, path: str = "value") -> str | None:
     """
-    The first place where two JSON-like values differ in value or type, or ``None``.
+    The first place where two JSON-like values differ in value or kind, or ``None``.
 
-    A tuple may come back as a list; every other change of type is a difference, also within an equal
-    number (``1`` and ``1.0`` and ``True``).  NaN equals NaN here.
+    A subclass of dict, list or str that is equal is the same value, and so is a list for a tuple.  Bool, int
+    and float stay apart, also within an equal number (``1`` and ``1.0`` and ``True``).  NaN equals NaN here.
+    An object that is equal to none but itself is the same value as any other of its class.
     """
     pairs: list[tuple[Any, Any, str]] = [(got, expected, path)]
     while pairs:
         one, other, where = pairs.pop()
         if isinstance(other, tuple) and isinstance(one, list):
             other = list(other)
-        if type(one) is not type(other):
+        if _kind(one) is not _kind(other):
             return (
                 f"{where} is {one!r} ({type(one).__name__}), not {other!r} ({type(other).__name__})"
             )
@@ -344,6 +345,20 @@ def type_difference(got: Any, expected: Any, path: str = "value") -> str | None:
             )
             if not same:
                 return f"{where} is {one!r}, not {other!r}"
-        elif one != other:
+        elif one != other and _has_equality(other):
             return f"{where} is {represent(one, 120)}, not {represent(other, 120)}"
     return None
+
+
+def _has_equality(value: Any) -> bool:
+    equality: Any = type(value).__eq__
+    return equality is not object.__eq__
+
+
+_JSON_KINDS = (bool, int, float, str, list, dict)
+"""``bool`` before ``int``, of which it is a subclass."""
+
+
+def _kind(value: Any) -> type:
+    """What a value is in JSON, or its class where JSON has no such thing."""
+    return next((kind for kind in _JSON_KINDS if isinstance(value, kind)), type(value))

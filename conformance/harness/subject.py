@@ -163,6 +163,11 @@ class Subject:
                 # A store may give back what it holds only when nobody refers to it.
                 self._store = self._manager = self._host = None
 
+    @property
+    def in_loop(self) -> bool:
+        """Whether the store was opened in the loop's thread, and not in the case's."""
+        return self.mode == "async" or self._host is not None
+
     # -- calls --------------------------------------------------------------------------------
 
     def _timed(
@@ -208,8 +213,13 @@ class Subject:
         def work() -> Any:
             if self._loop_thread is None:
                 return start()
-            # A loop-bound store creates its tasks here, so the call is made in the loop's thread.
-            return self._loop_thread.run(_call_and_await(start))
+            if self.in_loop:
+                # A loop-bound store creates its tasks where the call is made: in the loop's thread.
+                return self._loop_thread.run(_call_and_await(start))
+            result = start()
+            if not inspect.isawaitable(result):
+                return result
+            return self._loop_thread.run(_awaited(result))
 
         return self._timed(name, args, kwargs, work)
 

@@ -249,13 +249,13 @@ def _no_json(value: Any) -> str | None:
     while waiting:
         part, where = waiting.pop()
         if isinstance(part, dict):
-            odd = next((k for k in part if type(k) is not str), None)
+            odd = next((k for k in part if not isinstance(k, str)), None)
             if odd is not None:
                 return f"{where} has the key {odd!r}, which is no str"
             waiting += [(inner, f"{where}[{key!r}]") for key, inner in part.items()]
         elif isinstance(part, (list, tuple)):
             waiting += [(inner, f"{where}[{n}]") for n, inner in enumerate(part)]
-        elif part is not None and type(part) not in (str, int, float, bool):
+        elif part is not None and not isinstance(part, (str, int, float, bool)):
             return f"{where} is a {type(part).__name__}, which is not JSON"
     return None
 

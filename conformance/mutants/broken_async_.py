@@ -189,7 +189,7 @@ class AsyncSearchIsNotImplemented(ReferenceStore):
     """``alist_namespaces`` is not implemented, although async calls are offered."""
 
     breaks = "O7"
-    also = (*LISTS, "O10", "O9")
+    also = (*LISTS, "O10", "O9", "O20")
 
     async def alist_namespaces(self, **kwargs: Any) -> list[tuple[str, ...]]:
         raise NotImplementedError
@@ -262,7 +262,7 @@ class SyncIsRefusedInAnyLoop(ReferenceStore):
 class CancelledCallsAreExecuted(ReferenceStore):
     """A call that was cancelled while its text was embedded still writes."""
 
-    breaks = "O9"
+    breaks = "O20"
     also = ("O11", "V13", "O18")
     modes = ("async",)
 
@@ -273,7 +273,7 @@ class CancelledCallsAreExecuted(ReferenceStore):
 class CancelledQueueIsExecuted(AsyncReferenceStore):
     """A call that was cancelled in the tick of its issue still writes."""
 
-    breaks = "O9"
+    breaks = "O20"
     also = ("O11", "V13", "O18")
     modes = ("async",)
 
@@ -439,7 +439,7 @@ class SlowPutsWin(ReferenceStore):
     """Of two puts of a key the one whose text was embedded last wins."""
 
     breaks = "O11"
-    also = ("O9", "O3")
+    also = ("O9", "O20", "O3")
     modes = ("async",)
 
     def overtaken(self, address: Address, turn: int) -> bool:
@@ -450,7 +450,7 @@ class SlowDeletesLose(ReferenceStore):
     """A delete does not win over a put that was issued before and embedded after it."""
 
     breaks = "O11"
-    also = ("O9", "O3")
+    also = ("O9", "O20", "O3")
     modes = ("async",)
 
     def execute(self, plan: Plan, embedded: Embedded, turn: int) -> list[Result]:
@@ -477,7 +477,7 @@ class SlowPutsWinInLoops(AsyncReferenceStore):
     """Of two puts of a key the one whose text was embedded last wins."""
 
     breaks = "O11"
-    also = ("O9", "O3")
+    also = ("O9", "O20", "O3")
     modes = ("async",)
 
     def overtaken(self, address: Address, turn: int) -> bool:
@@ -656,7 +656,10 @@ class LeavesATask(ReferenceStore):
     """An async call leaves a task behind that never ends."""
 
     breaks = "O18"
-    also = ("O9",)
+    also = (
+        "O9",
+        "O20",
+    )
     modes = ("async",)
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
@@ -692,7 +695,10 @@ class LeavesCallsInTheAir(AsyncReferenceStore):
     """Closing the store leaves the calls that are still embedding."""
 
     breaks = "O18"
-    also = ("O9",)
+    also = (
+        "O9",
+        "O20",
+    )
     modes = ("async",)
 
     def start(self, ops: list[Op], future: asyncio.Future[list[Result]]) -> None:

@@ -361,7 +361,7 @@ class CreatedAtSurvivesDelete(ReferenceStore):
 class CoarseUpdatedAt(ReferenceStore):
     """updated_at has steps of 100 ms, so two quick puts share one."""
 
-    breaks = "K4"
+    breaks = "K5"
     also = TIMES
 
     def timestamps(self, old: ItemRow | None, now: int) -> tuple[int, int]:
@@ -750,8 +750,20 @@ class DeepNestingIsCut(ReferenceStore):
         return json.dumps(cut(dict(value), 0))
 
 
-class DeepNestingIsRefused(ReferenceStore):
-    """A value nested deeper than 64 is refused."""
+class NestingBeyondEightIsRefused(ReferenceStore):
+    """A value nested deeper than 8 is refused, by name."""
+
+    breaks = "K6"
+    also = ("K1", "K7", "E7")
+
+    def check_value(self, value: Any, depth: int = 0) -> None:
+        super().check_value(value, depth)
+        if depth > 8:
+            raise ValueError("The value is nested too deep.")
+
+
+class DeepNestingIsRefusedWithoutAName(ReferenceStore):
+    """A value nested deeper than 64 is refused, and the error does not say why."""
 
     breaks = "K6"
     also = ("K1", "K7", "E7")
@@ -759,7 +771,35 @@ class DeepNestingIsRefused(ReferenceStore):
     def check_value(self, value: Any, depth: int = 0) -> None:
         super().check_value(value, depth)
         if depth > 64:
-            raise ValueError("The value is nested too deep.")
+            raise ValueError("The value cannot be stored.")
+
+
+class DeepNestingIsCutOff(ReferenceStore):
+    """What is nested deeper than 64 is cut off in silence."""
+
+    breaks = "K6"
+    also = ("K1", "K7", "E7")
+
+    def encode_value(self, value: Mapping[str, Any]) -> str:
+        return super().encode_value(self.cut(dict(value)))
+
+    def cut(self, part: Any, depth: int = 0) -> Any:
+        if depth > 64:
+            return None
+        if isinstance(part, dict):
+            return {key: self.cut(inner, depth + 1) for key, inner in part.items()}
+        return [self.cut(p, depth + 1) for p in part] if isinstance(part, list) else part
+
+
+class OnesComeBackAsTrue(ReferenceStore):
+    """The number 1 comes back as true, which is equal to it."""
+
+    breaks = "K6"
+    also = ALL
+
+    def decode_value(self, text: str) -> dict[str, Any]:
+        found = super().decode_value(text)
+        return {key: True if value == 1 else value for key, value in found.items()}
 
 
 class FieldNamesAreLowered(Alters):

@@ -331,8 +331,8 @@ class AsyncReadsCheckNothing(ReferenceStore):
             return []
 
 
-class ReadsRefuseRootLanggraph(ReferenceStore):
-    """Reads refuse the root ``langgraph``."""
+class ReadsOfRootLanggraphCrash(ReferenceStore):
+    """Reads of the root ``langgraph`` end in an error that names no namespace."""
 
     breaks = "N2"
     also = ("N3", "O7")
@@ -341,7 +341,7 @@ class ReadsRefuseRootLanggraph(ReferenceStore):
         super().validate_namespaces(op)
         name = getattr(op, "namespace", getattr(op, "namespace_prefix", ()))
         if tuple(name[:1]) == ("langgraph",):
-            raise InvalidNamespaceError("The root langgraph is reserved.")
+            raise RuntimeError("Internal error.")
 
 
 class SearchRefusesTheEmptyPrefix(ReferenceStore):
@@ -356,8 +356,8 @@ class SearchRefusesTheEmptyPrefix(ReferenceStore):
             raise InvalidNamespaceError("A prefix must not be empty.")
 
 
-class GetRefusesTheEmptyNamespace(ReferenceStore):
-    """``get`` and ``delete`` refuse the namespace ``()``."""
+class GetOfTheEmptyNamespaceCrashes(ReferenceStore):
+    """``get`` and ``delete`` in the namespace ``()`` end in an error that names no namespace."""
 
     breaks = "N2"
     also = ("N3", "O7", "K2", "X2")
@@ -366,7 +366,7 @@ class GetRefusesTheEmptyNamespace(ReferenceStore):
         super().validate_namespaces(op)
         read = isinstance(op, GetOp) or (isinstance(op, PutOp) and op.value is None)
         if read and op.namespace == ():  # type: ignore[union-attr]
-            raise InvalidNamespaceError("A namespace must not be empty.")
+            raise IndexError("tuple index out of range")
 
 
 # N3, for stores that keep the labels as joined text
@@ -636,8 +636,7 @@ class EmojiInLabelsAreReplaced(Renames):
 class StarsInLabelsAreRefused(ReferenceStore):
     """A put into a namespace with a star is refused."""
 
-    breaks = "N5"
-    also = (*LABELS, "S3")
+    breaks = "N8"
 
     def validate_namespaces(self, op: Op) -> None:
         super().validate_namespaces(op)
@@ -648,8 +647,7 @@ class StarsInLabelsAreRefused(ReferenceStore):
 class NewlinesInLabelsAreRefused(ReferenceStore):
     """A put into a namespace with a newline is refused."""
 
-    breaks = "N5"
-    also = LABELS
+    breaks = "N8"
 
     def validate_namespaces(self, op: Op) -> None:
         super().validate_namespaces(op)

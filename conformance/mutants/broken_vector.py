@@ -66,19 +66,6 @@ class QueryWithoutIndexScores(ReferenceStore):
         return found
 
 
-class QueryWithoutIndexIsFullText(ReferenceStore):
-    """Without an index a query finds items that hold its text."""
-
-    breaks = "V1"
-    also = ("S7", "S10", "V17", "O17", "E3", "E5")
-
-    def wanted(self, row: ItemRow, op: SearchOp) -> bool:
-        words = (
-            not self.embeddings and op.query and op.query not in json.dumps(self.load_value(row))
-        )
-        return not words and super().wanted(row, op)
-
-
 class IndexArgumentWithoutIndexIsRefused(ReferenceStore):
     """Without an index the argument ``index`` of put is refused."""
 
@@ -888,7 +875,7 @@ class QueriesAreEmbeddedAsDocuments(ReferenceStore):
     """The text of a query goes to ``embed_documents``."""
 
     breaks = "V12"
-    also = ("V4", "V5", "O9", "O7")
+    also = ("V4", "V5", "O9", "O20", "O7")
 
     def embed(self, plan: Plan) -> Embedded:
         made = super().embed(replace(plan, queries=[]))
@@ -905,7 +892,7 @@ class AsyncQueriesAreEmbeddedAsDocuments(ReferenceStore):
     """In async calls the text of a query goes to ``aembed_documents``."""
 
     breaks = "V12"
-    also = ("V4", "V5", "O9", "O7")
+    also = ("V4", "V5", "O9", "O20", "O7")
     modes = ("async",)
 
     async def aembed(self, plan: Plan) -> Embedded:
@@ -918,7 +905,7 @@ class DocumentsAreEmbeddedAsQueries(ReferenceStore):
     """The texts of documents go to ``embed_query``."""
 
     breaks = "V12"
-    also = (*VECTORS, "O9", "O10", "O11")
+    also = (*VECTORS, "O9", "O20", "O10", "O11")
 
     def embed(self, plan: Plan) -> Embedded:
         found = super().embed(replace(plan, texts=[], queries=[*plan.texts, *plan.queries]))
@@ -948,7 +935,7 @@ class QueriesAreEmbeddedInSmallLetters(ReferenceStore):
 class Careless(ReferenceStore):
     """A base for stores that act when the embedder fails."""
 
-    also: tuple[str, ...] = ("V14", "O4", "O10", "O9", "K7", "V11")
+    also: tuple[str, ...] = ("V14", "O4", "O10", "O9", "O20", "K7", "V11")
 
     def failed(self, plan: Plan) -> Embedded:
         raise NotImplementedError

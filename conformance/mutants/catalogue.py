@@ -92,7 +92,9 @@ def mutants() -> tuple[Mutant, ...]:
 @lru_cache(maxsize=1)
 def variants() -> tuple[Variant, ...]:
     """The legal variants, the reference among them."""
-    legal = [store for store in _classes("correct") if getattr(store, "declares", None) is not None]
+    legal = [
+        s for s in _classes("correct") if getattr(s, "legal", False) and hasattr(s, "declares")
+    ]
     return tuple(
         Variant(**{**_facts(store), "breaks": None, "also": tuple(store.also)}) for store in legal
     )

@@ -13,14 +13,31 @@ PLAIN = (*(r for r in ALL if r[0] in "SLE"), "K13", "O5", "O12", "O13", "X1", "T
 """Rules that are checked by a plain search with many items."""
 
 REPLACES = (
-    *("K4", "K10", "X4", "X7", "V11", "V13", "V14", "T2", "T3", "T4", "O2", "O3", "O4", "O7", "O9"),
+    *(
+        "K4",
+        "K10",
+        "X4",
+        "X7",
+        "V11",
+        "V13",
+        "V14",
+        "T2",
+        "T3",
+        "T4",
+        "O2",
+        "O3",
+        "O4",
+        "O7",
+        "O9",
+        "O20",
+    ),
     *("O11", "O12", "O13", "O16", "E1", "E2", "E3", "E4", "E5", "E6", "E7"),
 )
 """Rules that are checked by overwriting an item."""
 
 DELETES = (
     *("K4", "X1", "X2", "X3", "X4", "X5", "X7", "N7", "V11", "L1", "T3", "O2", "O3", "O4", "O7"),
-    *("O9", "O12", "O13", "E1", "E3", "E4", "E5", "E6", "E7"),
+    *("O9", "O20", "O12", "O13", "E1", "E3", "E4", "E5", "E6", "E7"),
     *(
         "K2",
         "K9",
@@ -46,7 +63,24 @@ TIMES = ("K1", "K4", "K5", "K12", "O3", "O7", "O16", "X1", "X4", "X7", "E1", "E4
 
 VECTORS = (
     *(rule for rule in ALL if rule[0] == "V"),
-    *("X1", "X4", "S10", "T5", "T7", "O3", "O7", "O9", "O11", "O17", "E2", "E3", "E4", "E5", "E6"),
+    *(
+        "X1",
+        "X4",
+        "S10",
+        "T5",
+        "T7",
+        "O3",
+        "O7",
+        "O9",
+        "O20",
+        "O11",
+        "O17",
+        "E2",
+        "E3",
+        "E4",
+        "E5",
+        "E6",
+    ),
 )
 """Rules that are checked by a search with a query."""
 
@@ -62,6 +96,7 @@ LABELS = (
         "N5",
         "N6",
         "N7",
+        "N8",
         "K1",
         "X5",
         "X6",
@@ -82,5 +117,5 @@ FILTERS = (*(r for r in ALL if r[0] == "F"), "S4", "S8", "V10", "O7", "E2", "E3"
 LIVES = (*(r for r in ALL if r[0] == "T"), "O7", "E4", "K4", "E7")
 """Rules that look at the time to live."""
 
-ASYNC = ("O7", "O8", "O9", "O10", "O11", "O18", "E3", "E5")
+ASYNC = ("O7", "O8", "O9", "O20", "O10", "O11", "O18", "E3", "E5")
 """Rules that look at the async methods."""

@@ -16,7 +16,7 @@ from store_conformance.harness.compat import Item
 from store_conformance.harness.errors import CheckFailedError
 from store_conformance.harness.lab import type_difference
 from store_conformance.harness.text import shorten
-from store_conformance.oracle import answers
+from store_conformance.oracle import answers, explanation
 from store_conformance.oracle.features import FEATURES
 from store_conformance.oracle.model import Model, ModelItem, Namespace, Place, Value
 from store_conformance.oracle.strategies import filter_feature
@@ -24,7 +24,10 @@ from store_conformance.oracle.strategies import filter_feature
 if TYPE_CHECKING:
     from store_conformance.harness.subject import Subject
 
-EVERYTHING = 10_000
+Scope = tuple[Namespace, Value]
+"""A prefix and a filter."""
+EVERYTHING = 500
+"""More than any history holds, and no more than an engine gives in one page."""
 
 
 class DivergenceError(CheckFailedError):
@@ -101,8 +104,13 @@ class Comparison:
         free: Iterable[ModelItem],
         feature: str,
         what: str,
+        scope: Scope | None = None,
     ) -> None:
-        """A full listing: each certain match once, others only where they are free."""
+        """
+        A full listing: each certain match once, others only where they are free.
+
+        ``scope`` is what was searched for, by which a wrong answer goes to the weakest rule that explains it.
+        """
         places = [(tuple(i.namespace), i.key) for i in answers.items(got, what)]
         if len(set(places)) != len(places):
             raise DivergenceError(
@@ -114,7 +122,7 @@ class Comparison:
         extra = sorted(set(places) - set(need) - set(may))
         if lacking or extra:
             raise DivergenceError(
-                feature,
+                self._explains(lacking, extra, scope, feature),
                 f"{what}: missing {lacking}, not allowed {extra}",
                 expected=sorted(need),
                 got=sorted(places),
@@ -122,13 +130,26 @@ class Comparison:
         for item in got:
             self.item(item, {**need, **may}[tuple(item.namespace), item.key], "search")
 
+    def _explains(
+        self, lacking: list[Place], extra: list[Place], scope: Scope | None, feature: str
+    ) -> str:
+        if scope is None:
+            return feature
+        known = self.model.items
+        reasons = [explanation.of_missing(known[place], *scope) for place in lacking]
+        reasons += [explanation.of_extra(known.get(place), *scope) for place in extra]
+        found = explanation.strongest(reasons, feature)
+        if found == "search":  # a filter is not to blame for what its prefix lets in
+            return feature if feature in ("query", "reopen") else "search"
+        return found
+
     def search(self, prefix: Namespace, conditions: Value, limit: int, offset: int) -> None:
         want = self.model.search(prefix, conditions)
         feature = filter_feature(conditions)
         given: dict[str, Any] = {"filter": conditions} if conditions else {}
         full = self.store.search(prefix, limit=EVERYTHING, **given)
         what = f"search({prefix!r}, filter={conditions!r})"
-        self.found(full, want.certain, want.free, feature, what)
+        self.found(full, want.certain, want.free, feature, what, (prefix, conditions))
         if any(i.score is not None for i in full if hasattr(i, "score")):
             raise DivergenceError(
                 "search", f"{what} has a score without a query", expected=None, got=full
@@ -154,7 +175,8 @@ class Comparison:
         certain = [i for i in want.certain if i.texts]
         rest = [i for i in want.certain if not i.texts]
         feature = "query" if not conditions else filter_feature(conditions)
-        self.found(full, certain, [*want.free, *rest], feature, what)
+        free = [*want.free, *rest]
+        self.found(full, certain, free, feature, what, (prefix, conditions))
         scores = [i.score for i in scored]
         if scores != sorted(scores, reverse=True) or full[: len(scored)] != scored:
             raise DivergenceError(
@@ -163,7 +185,7 @@ class Comparison:
         self._scores(
             scored, self.model.scores((*want.certain, *want.free), text, self.cosine), what
         )
-        if "page" in self.on:
+        if "page" in self.on and "nearest" in self.on:
             top = answers.items(self.store.search(prefix, query=text, limit=limit, **given), what)
             self._best(top, scores[:limit], f"{what} limit {limit}")
 
@@ -209,12 +231,14 @@ class Comparison:
             )
         if len(set(full)) != len(full) or set(full) != want:
             raise DivergenceError(feature, what, expected=sorted(want), got=sorted(full))
+        if "pages" not in self.on:
+            return
         page = answers.namespaces(
             self.store.list_namespaces(limit=limit, offset=offset, **conditions)
         )
         if page != full[offset : offset + limit]:
             raise DivergenceError(
-                feature,
+                "pages",
                 f"{what} limit {limit} offset {offset}",
                 expected=full[offset : offset + limit],
                 got=page,

@@ -14,6 +14,7 @@ FEATURES: dict[str, str] = {
     "delete": "X1",
     "lookalike": "N7",
     "search": "S1",
+    "star": "S3",
     "page": "S4",
     "equal": "F1",
     "operator": "F3",
@@ -23,11 +24,15 @@ FEATURES: dict[str, str] = {
     "list": "F9",
     "object": "F10",
     "bool": "F11",
+    "large": "F12",
     "listing": "L1",
+    "pages": "L3",
     "emptied": "X5",
     "depth": "L2",
     "batch": "O2",
+    "repeats": "O3",
     "query": "V4",
+    "nearest": "V4",
     "score": "V5",
     "fields": "V2",
     "index": "V3",
@@ -40,7 +45,9 @@ What a history may contain, and the rule that a divergence at such a step is map
 
 An expectation names in ``exclude`` what the machine is to leave out because of it.  ``floats`` are numbers
 such as 1.0 and -0.0, ``lookalike`` labels and keys that resemble one another, ``absent`` fields that
-a range is asked of and that an item lacks, ``strings`` ranges over text, ``emptied`` namespaces whose items
-are gone, ``fields`` an index over one field and not the whole value, ``index`` the override of a put,
-``twins`` equal texts in one call, ``stale`` an overwrite that changes which vectors an item has.
+a range is asked of and that an item lacks, ``strings`` ranges over text, ``large`` integers beyond single
+precision, ``star`` labels that are ``*``, ``pages`` those of a listing, ``repeats`` a key twice in a batch,
+``nearest`` the best few of a query, ``emptied`` namespaces whose items are gone, ``fields`` an index over
+one field and not the whole value, ``index`` the override of a put, ``twins`` equal texts in one call,
+``stale`` an overwrite that changes which vectors an item has.
 """

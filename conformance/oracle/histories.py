@@ -20,7 +20,7 @@ from store_conformance.harness.errors import CheckFailedError, StoreRaisedError
 from store_conformance.harness.lab import Lab
 from store_conformance.oracle.comparison import Divergence
 from store_conformance.oracle.history import History
-from store_conformance.oracle.strategies import Draws, texts
+from store_conformance.oracle.strategies import Draws, Vocabulary, texts
 
 SHRINK_SECONDS = 5
 
@@ -29,14 +29,20 @@ Step = Callable[..., Any]
 # -- the machine ----------------------------------------------------------------------------------
 
 
-def machine(lab: Lab, on: frozenset[str], vectors: bool, last: list[Divergence]) -> type[History]:
+def machine(
+    lab: Lab,
+    on: frozenset[str],
+    vectors: bool,
+    last: list[Divergence],
+    vocabulary: Vocabulary,
+) -> type[History]:
     """
     A state machine class over stores of ``lab`` with the features ``on``.
 
     Divergences end the history and are appended to ``last``, so that the shrunk one is the last of it.
     The names of the steps are part of what a seed means: Hypothesis draws from them in their order.
     """
-    draws = Draws.of(on, vectors=vectors)
+    draws = Draws.of(on, vectors=vectors, vocabulary=vocabulary)
     about = {"lab": lab, "on": on, "vectors": vectors, "draws": draws, "last": last}
     steps = {**_writes(draws), **_reads(draws), **_others(draws)}
     return type("RandomHistory", (History,), {**about, **steps})
@@ -109,6 +115,7 @@ def explore(
     steps: int,
     seed: int,
     database: ExampleDatabase | None,
+    vocabulary: Vocabulary | None = None,
 ) -> Divergence | None:
     """
     Run ``examples`` histories of ``steps`` steps; the shrunk divergence, or ``None`` if there was none.
@@ -118,7 +125,7 @@ def explore(
 
     _shrink_briefly()
     last: list[Divergence] = []
-    kind = seeded(seed)(machine(lab, on, vectors, last))
+    kind = seeded(seed)(machine(lab, on, vectors, last, vocabulary or Vocabulary()))
     try:
         run_state_machine_as_test(kind, settings=_settings(examples, steps, database))
     except (CheckFailedError, StoreRaisedError):

@@ -6,6 +6,7 @@ The steps are plain methods; `store_conformance.oracle.histories` makes Hypothes
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
@@ -17,7 +18,7 @@ from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.errors import CheckFailedError, StoreRaisedError
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.lab import Lab
-from store_conformance.oracle import answers
+from store_conformance.oracle import answers, explanation
 from store_conformance.oracle.comparison import (
     EVERYTHING,
     Comparison,
@@ -163,21 +164,26 @@ class History(RuleBasedStateMachine):
     def search(self, data: st.DataObject, cs: list[Value], limit: int, offset: int) -> None:
         p = self.a_prefix(data)
         for c in cs:
-            self.step(filter_feature(c), partial(self.compare.search, p, c, limit, offset))
+            kind = explanation.of_refusal(self.model, p, c, filter_feature(c))
+            self.step(kind, partial(self.compare.search, p, c, limit, offset))
 
     def search_values(self, data: st.DataObject, limit: int, offset: int) -> None:
         for c in derived(self.model.items[self.a_place(data)].value, self.on):
-            self.step(filter_feature(c), partial(self.compare.search, (), c, limit, offset))
+            kind = explanation.of_refusal(self.model, (), c, filter_feature(c))
+            self.step(kind, partial(self.compare.search, (), c, limit, offset))
 
     def search_each(self, limit: int, offset: int) -> None:
         """Under every prefix that has items, which are the ones that resemble one another."""
         present = sorted({n[:depth] for n, _ in self.model.items for depth in (1, 2)})
         for p in present[:8]:
-            self.step("search", partial(self.compare.search, p, {}, limit, offset))
+            kind = "star" if "*" in p else "search"
+            self.step(kind, partial(self.compare.search, p, {}, limit, offset))
 
     def query(self, data: st.DataObject, ts: list[str], c: Value, limit: int) -> None:
         p = self.a_prefix(data)
-        feature = filter_feature(c) if c else "query"
+        feature = "query"
+        if c:
+            feature = explanation.of_refusal(self.model, p, c, filter_feature(c))
         for t in ts:
             self.step("query", partial(self.compare.query, (), t, {}, limit))
             self.step(feature, partial(self.compare.query, p, t, c, limit))
@@ -200,6 +206,8 @@ class History(RuleBasedStateMachine):
         reads: list[Place],
     ) -> None:
         last_puts = {(n, k): v for n, k, v in puts}
+        if "repeats" not in self.on:
+            puts = [(n, k, v) for (n, k), v in last_puts.items()]
         if "twins" not in self.on and self.repeats_a_text((v, None) for v in last_puts.values()):
             return
         stale = [self.would_be_stale(n, k, None) for n, k in last_puts]
@@ -210,6 +218,10 @@ class History(RuleBasedStateMachine):
         ops.append(SearchOp((), None, EVERYTHING, 0))
         ops = data.draw(st.permutations(ops))
         self.step("batch", lambda: self._batch(ops))
+        # Whoever wins among writes of one key is O3's, and not of the read that shows it.
+        times = Counter((op.namespace, op.key) for op in ops if isinstance(op, PutOp))
+        for place in (place for place in last_puts if times[place] > 1):
+            self.step("repeats", partial(self.compare.get, *place, "repeats"))
 
     def _batch(self, ops: list[Any]) -> None:
         """Reads see what was there before the batch; then its writes are in the model."""

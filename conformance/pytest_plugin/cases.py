@@ -36,6 +36,7 @@ _SESSION = pytest.StashKey[RunSession]()
 _CASES_ONLY = pytest.StashKey[bool]()
 _STACKS = pytest.StashKey[Path]()
 _DATA = "conformance_entries"
+_LEFT = "conformance_left"
 
 
 class Handover:
@@ -422,6 +423,22 @@ def _job_of(nodeid: str, run: RunSession) -> Job | None:
 def case_label(backend: str, mode: Mode, param: str | None) -> str:
     """What stands in the brackets of an item's name."""
     return "-".join(p for p in (backend, mode, param) if p)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker tells its controller which threads it leaves: they end with its process."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[_LEFT] = lingering_threads()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """What a worker that ended told of its threads; one that crashed told nothing."""
+    del error
+    run = _session(node.config)
+    if run is not None:
+        run.left += getattr(node, "workeroutput", {}).get(_LEFT, [])
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

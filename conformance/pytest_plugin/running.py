@@ -197,6 +197,9 @@ def execute(
                     measured = ("--pyargs", "store_conformance.benchmarks", "--benchmark-quiet")
                     kept = ("--benchmark-storage", f"file://{storage}")
                     _pytest(session, ProgressPlugin(stream), plugin, *measured, *kept, cases=False)
+            if session.left:
+                threads = ", ".join(sorted(set(session.left)))
+                console.print(f"left running by a store, and ended with its process: {threads}")
             interrupted = False
     finally:
         session.close_file(interrupted=interrupted)

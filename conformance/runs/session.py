@@ -78,6 +78,8 @@ class RunSession:
     absent: dict[str, str] = field(default_factory=dict)
     """Backends that were left out, and why."""
     rows: list[Row] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    """Threads that a store left in a worker of the run, and that ended with it."""
     trouble: list[str] = field(default_factory=list)
     """What went wrong beside the verdicts."""
     confirming: float = 0.0
@@ -138,9 +140,9 @@ class RunSession:
                 continue
             begin = time.perf_counter()
             backend = self.backends[name]
-            patience = min(self.settings.timeout, PREFLIGHT_SECONDS)
-            if not isinstance(backend, SuppliedBackend) or keeps_apart(backend, patience):
-                self._try(backend)
+            if isinstance(backend, SuppliedBackend):
+                keeps_apart(backend, min(self.settings.timeout, PREFLIGHT_SECONDS))
+            self._try(backend)
             self.facts[name] = describe(backend, min(self.settings.timeout, FIRST_SECONDS))
             self._note_connections(name)
             self._spent[name] += started.seconds + time.perf_counter() - begin

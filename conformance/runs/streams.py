@@ -9,6 +9,7 @@ import codecs
 import contextlib
 import os
 import sys
+import threading
 from io import TextIOBase
 from typing import TextIO
 
@@ -97,6 +98,12 @@ def _patient(stream: TextIO | None) -> TextIO:
     if stream is None:
         stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the process's life
     return stream if isinstance(stream, PatientStream) else PatientStream(stream)  # type: ignore[return-value]
+
+
+def lingering_threads() -> list[str]:
+    """The threads for which Python would wait at the end of this process, by their names."""
+    main = threading.main_thread()
+    return [f"thread {t.name!r}" for t in threading.enumerate() if t is not main and not t.daemon]
 
 
 def duplicate_stdout() -> TextIO:

@@ -16,6 +16,7 @@ from store_conformance.harness.compat import BaseStore
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.agent import Agent, invoke, parts_of
+from store_conformance.suite.support.scale import by_cosine
 
 INSTRUCTIONS = "Use these tools when appropriate to help manage tasks efficiently."
 
@@ -39,7 +40,12 @@ class Told:
     gone: Any = "not asked"
 
 
-def agent_code(store: BaseStore, user_id: str) -> Told:
+def _about(meaning: bool, text: str) -> dict[str, Any]:
+    """The query of a search, where the application has given its store an index."""
+    return {"query": text} if meaning else {}
+
+
+def agent_code(store: BaseStore, user_id: str, meaning: bool) -> Told:
     """What an e-mail agent does with its memory; it knows nothing of the store but its interface."""
     told = Told()
     namespace: tuple[str, ...] = (user_id,)
@@ -50,10 +56,11 @@ def agent_code(store: BaseStore, user_id: str) -> Told:
     namespace = ("email_assistant", user_id, "examples")
     store.put(namespace, "example_1", {"email": {"subject": "apple*5"}, "label": "respond"})
     store.put(namespace, "example_2", {"email": {"subject": "banana*5"}, "label": "ignore"})
-    results = store.search(namespace, query="a question about apple", limit=5)
+    results = store.search(namespace, limit=5, **_about(meaning, "a question about apple"))
     told.examples = [(r.key, r.value) for r in results]
     told.respond = [
-        r.key for r in store.search(namespace, query="apple", filter={"label": "respond"})
+        r.key
+        for r in store.search(namespace, filter={"label": "respond"}, **_about(meaning, "apple"))
     ]
     store.delete((user_id,), "triage_ignore")
     told.gone = store.get((user_id,), "triage_ignore")
@@ -61,7 +68,7 @@ def agent_code(store: BaseStore, user_id: str) -> Told:
     return told
 
 
-async def async_agent_code(store: BaseStore, user_id: str) -> Told:
+async def async_agent_code(store: BaseStore, user_id: str, meaning: bool) -> Told:
     """``agent_code`` with the awaitable methods."""
     told = Told()
     namespace: tuple[str, ...] = (user_id,)
@@ -72,9 +79,10 @@ async def async_agent_code(store: BaseStore, user_id: str) -> Told:
     namespace = ("email_assistant", user_id, "examples")
     await store.aput(namespace, "example_1", {"email": {"subject": "apple*5"}, "label": "respond"})
     await store.aput(namespace, "example_2", {"email": {"subject": "banana*5"}, "label": "ignore"})
-    results = await store.asearch(namespace, query="a question about apple", limit=5)
+    results = await store.asearch(namespace, limit=5, **_about(meaning, "a question about apple"))
     told.examples = [(r.key, r.value) for r in results]
-    found = await store.asearch(namespace, query="apple", filter={"label": "respond"})
+    about = _about(meaning, "apple")
+    found = await store.asearch(namespace, filter={"label": "respond"}, **about)
     told.respond = [r.key for r in found]
     await store.adelete((user_id,), "triage_ignore")
     told.gone = await store.aget((user_id,), "triage_ignore")
@@ -91,12 +99,13 @@ def _open(lab: Lab) -> Subject:
 
 def _run(lab: Lab, store: Subject, user: str) -> Told:
     told: Told
+    meaning = lab.offers(Capability.VECTORS)
     if lab.mode == Mode.ASYNC:
         told = store.timed(
-            "agent_code", lambda: lab.loop_thread.run(async_agent_code(store.raw, user))
+            "agent_code", lambda: lab.loop_thread.run(async_agent_code(store.raw, user, meaning))
         )
     else:
-        told = store.timed("agent_code", lambda: agent_code(store.raw, user))
+        told = store.timed("agent_code", lambda: agent_code(store.raw, user, meaning))
     return told
 
 
@@ -106,7 +115,8 @@ def _check(lab: Lab, told: Told, user: str) -> None:
         ("example_1", {"email": {"subject": "apple*5"}, "label": "respond"}),
         ("example_2", {"email": {"subject": "banana*5"}, "label": "ignore"}),
     ]
-    got = told.examples if lab.offers(Capability.VECTORS) else sorted(told.examples)
+    ranked = lab.offers(Capability.VECTORS) and by_cosine(lab)
+    got = told.examples if ranked else sorted(told.examples, key=lambda example: example[0])
     lab.same(got, examples, f"the examples of {user!r}, the nearest first")
     lab.equal(told.respond, ["example_1"], f"the examples of {user!r} to respond to")
     lab.equal(told.gone, None, f"the prompt that {user!r} removed")
@@ -141,7 +151,8 @@ def test_a_test_script_for_persistence_passes(lab: Lab) -> None:
     example = {"email": {"subject": "Test", "author": "test@example.com"}, "label": "respond"}
     store.put(namespace, "example_1", example)
 
-    results = store.search(namespace, query="test email", limit=1)
+    about = _about(lab.offers(Capability.VECTORS), "test email")
+    results = store.search(namespace, limit=1, **about)
 
     lab.same([r.value for r in results], [example], "what the search found")
     if not lab.offers(Capability.PERSISTENCE):
@@ -150,7 +161,7 @@ def test_a_test_script_for_persistence_passes(lab: Lab) -> None:
     found = second.get(("test_user",), "agent_instructions")
     lab.true(found is not None, "the data is lost in a second store object at the same place")
     lab.same(second.value(("test_user",), "agent_instructions"), {"prompt": "Test prompt"}, "kept")
-    again = second.search(namespace, query="test email", limit=1)
+    again = second.search(namespace, limit=1, **about)
     lab.same([r.value for r in again], [example], "what the search found after the restart")
 
 
@@ -211,10 +222,12 @@ def _label(examples: list[Any], prompt: Any) -> str:
 
 def _assistant(lab: Lab, parts: Any, store: BaseStore) -> Any:
     """Two nodes, as an application writes them: LangGraph hands each the graph's store."""
+    meaning = lab.offers(Capability.VECTORS)
 
     def triage(state: Mail, config: RunnableConfig, *, store: BaseStore) -> dict[str, Any]:
         user = config["configurable"]["langgraph_user_id"]
-        examples = store.search(("email_assistant", user, "examples"), query=state["mail"], limit=1)
+        namespace = ("email_assistant", user, "examples")
+        examples = store.search(namespace, limit=1, **_about(meaning, state["mail"]))
         return {"label": _label(examples, store.get((user,), "triage_default"))}
 
     def learn(state: Mail, config: RunnableConfig, *, store: BaseStore) -> dict[str, Any]:
@@ -228,7 +241,7 @@ def _assistant(lab: Lab, parts: Any, store: BaseStore) -> Any:
     async def atriage(state: Mail, config: RunnableConfig, *, store: BaseStore) -> dict[str, Any]:
         user = config["configurable"]["langgraph_user_id"]
         namespace = ("email_assistant", user, "examples")
-        examples = await store.asearch(namespace, query=state["mail"], limit=1)
+        examples = await store.asearch(namespace, limit=1, **_about(meaning, state["mail"]))
         return {"label": _label(examples, await store.aget((user,), "triage_default"))}
 
     async def alearn(state: Mail, config: RunnableConfig, *, store: BaseStore) -> dict[str, Any]:

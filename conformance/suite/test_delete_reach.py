@@ -14,13 +14,15 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, ListNamespacesOp, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.accepted import keys_taken, spaces_taken
+from store_conformance.suite.support.ranking import in_order
+from store_conformance.suite.support.scale import by_cosine
 from store_conformance.suite.support.shapes import (
     DELETERS,
     LOOKALIKES,
     Namespace,
     every_lookalike,
     fill,
-    keys_taken,
     values_of,
 )
 
@@ -35,6 +37,8 @@ def _check_no_old_vector(lab: Lab, store: Subject) -> None:
     store.put(NS, "k", {"text": "banana"})
     scores = {i.key: i.score for i in store.search(NS, query="apple")}
     lab.true({"k", "banana"} <= set(scores), "both items are found by a query", got=scores)
+    if not by_cosine(lab):
+        return
     close = abs((scores["k"] or 0.0) - (scores["banana"] or 0.0)) < 1e-3
     lab.true(close, "a key used again scores by its new text alone, as an equal item does",
              expected=f"k like banana, {scores['banana']}", got=scores)  # fmt: skip
@@ -78,7 +82,11 @@ def test_a_delete_removes_every_vector_of_an_item(lab: Lab) -> None:
         scores = {i.key: i.score for i in store.search(NS, query=query)}
         lab.true({"k", "same"} <= set(scores), "both items are found by a query", got=scores)
         close = abs((scores["k"] or 0.0) - (scores["same"] or 0.0)) < 1e-3
-        lab.true(close, f"the score for {query!r}, a text that was deleted", got=scores)
+        lab.true(
+            close or not by_cosine(lab),
+            f"the score for {query!r}, a text that was deleted",
+            got=scores,
+        )
 
 
 @case("X4", needs=(Capability.VECTORS, Capability.PERSISTENCE))
@@ -95,7 +103,7 @@ def test_a_delete_without_index_removes_the_vectors(lab: Lab) -> None:
     plain.delete(NS, "k")
     again = lab.reopen(plain, index=index)
 
-    lab.equal(again.ranked(NS, "apple"), [], "what the deleted text finds after reopening")
+    in_order(lab, again.ranked(NS, "apple"), [], "what the deleted text finds after reopening")
     again.put(NS, "k", {"n": 1}, index=False)
     found = {i.key: i.score for i in again.search(NS, query="apple")}
     lab.equal(found.get("k"), None, "the score of the key put again without an index")
@@ -204,7 +212,7 @@ READS: dict[str, Callable[[Subject], Any]] = {
     "search": lambda s: [
         s.search(("ghost",)),
         s.search(("ghost", "x"), filter={"a": 1}, offset=3),
-        s.search(("ghost", "y"), query="anything"),
+        s.search(("ghost", "y"), limit=1),
         s.batch([SearchOp(("ghost",)), SearchOp(("ghost", "z"), limit=0)]),
     ],
     "list": lambda s: [
@@ -294,7 +302,7 @@ def _neighbours(lab: Lab) -> list[tuple[Namespace, str]]:
         "01",
     ]
     taken = keys_taken(lab, keys)
-    return [(ns, key) for ns in spaces for key in taken]
+    return [(ns, key) for ns in spaces_taken(lab, spaces) for key in taken]
 
 
 @case("X7")
@@ -345,10 +353,10 @@ def test_a_delete_of_a_lookalike_removes_nothing_else(lab: Lab, keys: tuple[str,
     If this fails, look at collations, LIKE and trimming in the delete.
     """
     store = lab.open()
-    fill(store, [(NS, key, {"is": key}) for key in keys])
+    left = keys_taken(lab, keys)
+    fill(store, [(NS, key, {"is": key}) for key in left])
 
-    left = list(keys)
-    for key in keys:
+    for key in list(left):
         store.delete(NS, key)
         left.remove(key)
         got = values_of(store, [(NS, k) for k in [*left, key]])
@@ -387,8 +395,9 @@ def test_a_delete_by_a_pattern_removes_nothing(lab: Lab) -> None:
     ]
     for pattern in keys_taken(lab, ["", *patterns]):
         store.delete(("p",), pattern)
-    for ns in (("p%",), ("_",), ("*",), ("p*",), ("p", "*"), ("p", "%"), ("[p]",)):
-        for key in ("abc", "%", "*"):
+    patterns_of_spaces = [("p%",), ("_",), ("*",), ("p*",), ("p", "*"), ("p", "%"), ("[p]",)]
+    for ns in spaces_taken(lab, patterns_of_spaces):
+        for key in keys_taken(lab, ("abc", "%", "*")):
             store.delete(ns, key)
 
     got = values_of(store, places)
@@ -433,6 +442,8 @@ def test_a_delete_leaves_the_vectors_of_others(lab: Lab) -> None:
         (("a",), "k2"),
         (("a",), "k "),
     ]
+    taken = keys_taken(lab, [key for _, key in places])
+    places = [place for place in places if place[1] in taken]
     for ns, key in places:
         store.put(ns, key, {"text": "apple"})
     store.put(("a",), "far", {"text": "banana"})
@@ -440,7 +451,7 @@ def test_a_delete_leaves_the_vectors_of_others(lab: Lab) -> None:
 
     found = [
         (tuple(i.namespace), i.key)
-        for i in store.search((), query="apple", limit=5)
+        for i in store.search((), query="apple", limit=len(places) - 1)
         if i.score is not None
     ]
     lab.equal(sorted(found), sorted(places[1:]), "the items that the text still finds")
@@ -454,7 +465,7 @@ def test_many_keys_deleted_one_by_one(lab: Lab) -> None:
     If this fails, look at deletes that match by part of the key.
     """
     store = lab.open()
-    keys = sorted({*every_lookalike()[::5], *(f"k{i}" for i in range(25))})
+    keys = sorted(keys_taken(lab, {*every_lookalike()[::5], *(f"k{i}" for i in range(25))}))
     fill(store, [(NS, key, {"n": 1}) for key in keys])
     for n, key in enumerate(keys, start=1):
         store.delete(NS, key)

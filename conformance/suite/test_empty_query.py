@@ -30,15 +30,13 @@ DOORS: dict[str, Callable[[Subject, Query], list[Any]]] = {
 }
 
 
-@case("S10", params={"without an index": False, "with an index": True})
+@case("S10", needs=(Capability.VECTORS,), params={"without an index": False, "with an index": True})
 def test_an_empty_query_is_no_query_by_any_door(lab: Lab, indexed: bool) -> None:
     """
     With ``query=""`` every kind of search finds what it finds without, in the same order and unscored.
 
     If this fails, look for a second place that asks whether there is a query.
     """
-    if indexed and not lab.offers(Capability.VECTORS):
-        lab.unsupported("declared: no vectors")
     store = lab.indexed("text") if indexed else lab.open()
     texts = ("apple", "banana cherry", "", "no known word")
     store.batch(

@@ -5,6 +5,7 @@ Group K, values beyond JSON: kept as they were or refused, never altered in sile
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,14 @@ from store_conformance.harness.lab import Lab, type_difference
 from store_conformance.harness.text import shorten
 
 NS = ("values",)
+
+
+@dataclass
+class Thing:
+    """An object of the caller's own, equal to another one by its name."""
+
+    name: str
+
 
 # -- K7: what JSON has not ------------------------------------------------------------------------
 
@@ -69,7 +78,8 @@ EXOTIC: dict[str, dict[str, Any]] = {
         "decimal": {"x": Decimal("1.10")},
         "uuid": {"x": UUID(int=7)},
         "complex": {"x": 1 + 2j},
-        "object": {"x": object()},
+        "object equal to none": {"x": object()},
+        "object": {"x": Thing("a")},
         "function": {"x": len},
     },
     "no dict": {"text": "text", "number": 5, "list": [1, 2]},
@@ -80,6 +90,8 @@ EXOTIC: dict[str, dict[str, Any]] = {
 def test_what_json_has_not_is_kept_or_refused(lab: Lab, values: dict[str, Any]) -> None:
     """
     A value outside JSON comes back equal and of its type, or is refused and nothing changed.
+
+    An object without an equality of its own is never asked to be the very same.
 
     If this fails, the encoder alters what it does not know: a fallback to str, NaN to null.
     """
@@ -100,6 +112,27 @@ def test_what_json_has_not_is_kept_or_refused(lab: Lab, values: dict[str, Any]) 
     lab.same(store.value(NS, "after"), {"n": 1}, "a put after these values were handed in")
     lab.true(not troubles, "; ".join(f"{name}: {text}" for name, text in troubles.items()),
              expected="returned as it was, or refused", got=list(troubles))  # fmt: skip
+
+
+TUPLES: dict[str, Any] = {"t": (1, "a", (2.5, None)), "in": [(1,), ()], "d": {"t": ()}}
+
+
+@case("K7")
+def test_a_tuple_is_given_back_or_refused(lab: Lab) -> None:
+    """
+    A tuple, which JSON can write and does not have, comes back as a tuple or a list, or is refused.
+
+    If this fails, look at an encoder that writes a tuple as text.
+    """
+    store = lab.open()
+    error = lab.attempt(lambda: store.put(NS, "k", TUPLES))
+    if error is not None:
+        lab.observe("value.tuple", "refused", error=repr(error)[:160])
+        lab.equal(store.get(NS, "k"), None, "get after the put of tuples was refused")
+        return
+    value = store.value(NS, "k")
+    lab.observe("value.tuple", type(value.get("t")).__name__)
+    lab.same(value, TUPLES, "tuples, or lists in their place")
 
 
 @case(

@@ -11,6 +11,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import ListNamespacesOp, MatchCondition
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.accepted import spaces_taken
 from store_conformance.suite.support.shapes import LOOKALIKES, Namespace, fill
 
 
@@ -118,6 +119,7 @@ def test_a_star_is_exactly_one_label(lab: Lab) -> None:
         ("*",),
         ("a", "a/b", "ab"),
     ]
+    spaces = spaces_taken(lab, spaces)
     populate(store, spaces)
     paths: list[Namespace] = [
         p for depth in (1, 2, 3) for p in product(("a", "*"), repeat=depth) if "*" in p
@@ -163,10 +165,15 @@ def test_labels_in_conditions_are_literal(lab: Lab, labels: tuple[str, ...]) -> 
     If this fails, escape labels before LIKE, GLOB or a regular expression sees them.
     """
     store = lab.open()
-    spaces = [ns for label in labels for ns in ((label,), (label, "end"), ("start", label))]
+    spaces: list[Namespace] = [
+        ns for label in labels for ns in ((label,), (label, "end"), ("start", label))
+    ]
+    spaces = spaces_taken(lab, spaces)
     populate(store, spaces)
 
     for label in labels:
+        if {(label,), (label, "end"), ("start", label)} - set(spaces):
+            continue  # refused, which N8 judges
         if label in ("*", "**"):
             continue  # the wildcard, and what may be taken for one
         got = store.list_namespaces(prefix=(label,), limit=1000)

@@ -10,6 +10,7 @@ from typing import Any
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import ListNamespacesOp
 from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.accepted import spaces_taken
 from store_conformance.suite.support.shapes import Namespace, every_lookalike, fill
 from store_conformance.suite.test_list_namespaces import expected_of, populate
 
@@ -166,7 +167,8 @@ def test_walking_lists_every_namespace_once(lab: Lab, odd: bool) -> None:
     """
     store = lab.open()
     labels = every_lookalike() if odd else [f"u{i:03}" for i in range(130)]
-    spaces = [ns for label in labels for ns in (("x", label), ("y", label, "z"))]
+    spaces: list[Namespace] = [ns for label in labels for ns in (("x", label), ("y", label, "z"))]
+    spaces = spaces_taken(lab, spaces)
     fill(store, [(ns, key, {"n": 1}) for ns in spaces for key in ("k1", "k2")])
 
     whole = store.list_namespaces(limit=1000)

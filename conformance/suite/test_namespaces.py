@@ -9,13 +9,13 @@ from typing import Any
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.accepted import keys_taken, refusals, spaces_taken
 from store_conformance.suite.support.shapes import (
     LOOKALIKES,
     SEPARATORS,
     Namespace,
     every_lookalike,
     fill,
-    keys_taken,
     values_of,
 )
 
@@ -37,7 +37,7 @@ def test_langgraph_is_a_label_below_the_root(lab: Lab) -> None:
         ("LangGraph",),
         ("langgraph2",),
     ]
-    spaces += [("langgraph ",), ("my-langgraph", "langgraph")]
+    spaces += [*spaces_taken(lab, [("langgraph ",)]), ("my-langgraph", "langgraph")]
     for ns in spaces:
         store.put(ns, "k", {"at": list(ns)})
 
@@ -59,28 +59,47 @@ LABELS: dict[str, tuple[str, ...]] = {
 @case("N5", params=LABELS)
 def test_any_text_is_a_label(lab: Lab, labels: tuple[str, ...]) -> None:
     """
-    Every text without a dot is a label: literal and case sensitive in put, get, search and delete.
+    A label is literal and case sensitive in put, get, search and delete, whatever text it is.
 
     If this fails, look at LIKE, GLOB and regular expressions without escaping, and at collations.
     """
     store = lab.open()
-    spaces = [
+    spaces: list[Namespace] = [
         ns
         for label in labels
         for ns in ((label,), ("in", label), (label, "in"), ("in", label, "in"))
     ]
-    spaces = list(dict.fromkeys(spaces))
+    spaces = spaces_taken(lab, spaces)
     fill(store, [(ns, "k", {"at": list(ns)}) for ns in spaces])
 
     got = values_of(store, [(ns, "k") for ns in spaces])
     for ns, value in zip(spaces, got):
         lab.same(value, {"at": list(ns)}, f"the item of {ns!r}")
-    for label in labels:
+    for label in dict.fromkeys(label for ns in spaces for label in ns):
         for prefix in ((label,), ("in", label)):
             expected = sorted(ns for ns in spaces if ns[: len(prefix)] == prefix)
             found = sorted(tuple(i.namespace) for i in store.search(prefix, limit=1000))
             lab.equal(found, expected, f"the namespaces found under {prefix!r}")
     lab.equal(sorted(store.list_namespaces(limit=1000)), sorted(spaces), "the namespaces listed")
+
+
+@case("N8")
+def test_no_label_is_refused_that_the_docs_allow(lab: Lab) -> None:
+    """
+    Every label of text without a dot or NUL is taken: the docs name no other that is invalid.
+
+    If this fails, look at characters that the engine cannot hold, and escape them.
+    """
+    groups = {name: [(text,) for text in texts] for name, texts in LABELS.items()}
+    every = [(space, "k") for spaces in groups.values() for space in spaces]
+    refused = refusals(lab, every)
+    told = {
+        name: [space[0] for space in spaces if (space, "k") in refused]
+        for name, spaces in groups.items()
+    }
+    told = {name: labels for name, labels in told.items() if labels}
+    first = next(iter(refused.values()), "")
+    lab.equal(told, {}, f"labels that are refused ({first[:160]})")
 
 
 @case("N5")
@@ -92,7 +111,7 @@ def test_a_label_is_literal_in_delete(lab: Lab) -> None:
     """
     store = lab.open()
     labels = [*LOOKALIKES["patterns"], *LOOKALIKES["case"], *LOOKALIKES["whitespace"]]
-    labels = list(dict.fromkeys(labels))
+    labels = [label for _, label in spaces_taken(lab, [("in", label) for label in labels])]
     fill(store, [(("in", label), "k", {"is": label}) for label in labels])
     for n, label in enumerate(labels):
         if n % 2:
@@ -249,6 +268,7 @@ def test_different_namespaces_are_different(lab: Lab, spaces: list[Namespace]) -
     If this fails, look at how labels are joined, escaped and compared.
     """
     store = lab.open()
+    spaces = spaces_taken(lab, spaces)
     for start in range(0, len(spaces), 60):
         store.batch([PutOp(ns, "k", {"at": list(ns)}) for ns in spaces[start : start + 60]])
 
@@ -277,6 +297,7 @@ def test_a_search_finds_no_namespace_that_only_resembles_its_prefix(
     If this fails, look at how a prefix of labels becomes a condition on joined text.
     """
     store = lab.open()
+    spaces = spaces_taken(lab, spaces)
     fill(store, [(ns, "k", {"n": 1}) for ns in spaces])
     for prefix in spaces:
         expected = sorted(ns for ns in spaces if ns[: len(prefix)] == prefix)
@@ -294,6 +315,7 @@ def test_a_write_reaches_no_namespace_that_resembles_its_own(
     If this fails, look at how labels are joined, escaped and compared.
     """
     store = lab.open()
+    spaces = spaces_taken(lab, spaces)
     fill(store, [(ns, "k", {"at": list(ns)}) for ns in spaces])
     expected: list[Any] = [{"at": list(ns)} for ns in spaces]
     for n, ns in enumerate(spaces):
@@ -329,7 +351,8 @@ def test_a_key_is_no_part_of_the_namespace(lab: Lab) -> None:
         if sep != ".":
             places += [((f"a{sep}b",), "c"), ((f"a{sep}",), "b")]
     taken = set(keys_taken(lab, [key for _, key in places]))
-    places = [place for place in dict.fromkeys(places) if place[1] in taken]
+    spaces = set(spaces_taken(lab, [ns for ns, _ in places]))
+    places = [p for p in dict.fromkeys(places) if p[1] in taken and p[0] in spaces]
     fill(store, [(ns, key, {"at": [list(ns), key]}) for ns, key in places])
 
     got = values_of(store, places)
@@ -346,9 +369,8 @@ def test_one_users_memories_are_not_anothers(lab: Lab) -> None:
     If this fails, memories leak from one user to the next.
     """
     store = lab.open()
-    users = list(
-        dict.fromkeys(["u1", "u10", "u", "U1", "u1 ", "u_", "u%", *every_lookalike()[::4]])
-    )
+    users = ["u1", "u10", "u", "U1", "u1 ", "u_", "u%", *every_lookalike()[::4]]
+    users = [user for _, user in spaces_taken(lab, [("app", user) for user in users])]
     fill(
         store,
         [

@@ -219,6 +219,8 @@ def equal(got: Any, put: Any) -> bool:
     if isinstance(put, (list, tuple)):
         same = isinstance(got, (list, tuple)) and len(got) == len(put)
         return same and all(map(equal, got, put))
+    if isinstance(put, np.ndarray):
+        return isinstance(got, np.ndarray) and np.array_equal(got, put)
     for kind in (bool, str):
         if isinstance(put, kind) != isinstance(got, kind):
             return False

@@ -5,15 +5,18 @@ E4: after a reopening everything is as it was, by every way of asking, and once 
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, Restart
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.accepted import keys_taken, spaces_taken
 from store_conformance.suite.support.picture import Address, picture, unchanged
-from store_conformance.suite.support.shapes import LOOKALIKES, fill, keys_taken, values_of
+from store_conformance.suite.support.scale import by_cosine
+from store_conformance.suite.support.shapes import LOOKALIKES, fill, values_of
 
 PERSISTS = (Capability.PERSISTENCE,)
 LASTING_VECTORS = (Capability.PERSISTENCE, Capability.VECTORS)
@@ -66,7 +69,7 @@ def _inhabit(store: Subject) -> list[Address]:
     return [*at, (D, "overwritten"), (D, "again"), (D, "gone"), (("gone",), "gone")]
 
 
-@case("E4", needs=PERSISTS)
+@case("E4", restart=Restart.OBJECT, needs=PERSISTS)
 def test_everything_is_as_it_was_after_two_reopenings(lab: Lab) -> None:
     """
     Values of every JSON type, both timestamps, one key in several namespaces, deletes, namespaces and
@@ -95,7 +98,7 @@ def test_everything_is_as_it_was_after_two_reopenings(lab: Lab) -> None:
     unchanged(lab, changed, picture(fourth, at), "after a third reopening without a write")
 
 
-@case("E4", needs=LASTING_VECTORS)
+@case("E4", restart=Restart.OBJECT, needs=LASTING_VECTORS)
 def test_rankings_are_as_they_were_after_two_reopenings(lab: Lab) -> None:
     """
     Overwritten, deleted and unindexed items rank after two reopenings as they did before the first.
@@ -110,30 +113,26 @@ def test_rankings_are_as_they_were_after_two_reopenings(lab: Lab) -> None:
     store.delete(("d", "n0"), "k2")
     at: list[Address] = [(("d", f"n{n % 2}"), f"k{n}") for n in range(12)]
     queries = ("apple", "cherry", "banana*3 apple")
-    before = picture(store, at, queries)
+    look = partial(picture, addresses=at, scores=by_cosine(lab))
+    before = look(store, queries=queries)
 
     again = lab.reopen(store)
-    unchanged(lab, before, picture(again, at, queries), "after reopening")
+    unchanged(lab, before, look(again, queries=queries), "after reopening")
     again.put(("d", "n0"), "k2", {"text": "banana"})
     again.put(("d", "n0"), "k4", {"text": "damson"})
     again.delete(("d", "n1"), "k3")
-    changed = picture(again, at, ("damson", *queries))
+    changed = look(again, queries=("damson", *queries))
     third = lab.reopen(again)
-    after = picture(third, at, ("damson", *queries))
+    after = look(third, queries=("damson", *queries))
     unchanged(lab, changed, after, "after a second reopening")
-
-
-def _labels_taken(lab: Lab, names: list[str]) -> list[str]:
-    """The names without those that the store refuses as labels: whether it may is for N5 to say."""
-    store = lab.open()
-    put = store.put
-    return [n for n in names if lab.attempt(lambda n=n: put(("e", n), "k", {})) is None]  # type: ignore[misc]
 
 
 FOLDED = ("case", "whitespace", "normal form", "words", "patterns")
 
 
-@case("E4", needs=PERSISTS, params={name: LOOKALIKES[name] for name in FOLDED})
+@case(
+    "E4", restart=Restart.OBJECT, needs=PERSISTS, params={name: LOOKALIKES[name] for name in FOLDED}
+)
 def test_lookalikes_are_still_apart_after_reopening(lab: Lab, names: tuple[str, ...]) -> None:
     """
     Keys and labels that resemble one another are as different after a reopening as before, to reads,
@@ -141,7 +140,7 @@ def test_lookalikes_are_still_apart_after_reopening(lab: Lab, names: tuple[str, 
 
     If this fails, look at an index or a cache that is filled when the store is opened.
     """
-    keys = _labels_taken(lab, keys_taken(lab, names))
+    keys = [label for _, label in spaces_taken(lab, [("e", key) for key in keys_taken(lab, names)])]
     store = lab.open()
     fill(store, [(D, key, {"n": n}) for n, key in enumerate(keys)])
     fill(store, [(("e", key), "k", {"n": n}) for n, key in enumerate(keys)])
@@ -164,7 +163,7 @@ def test_lookalikes_are_still_apart_after_reopening(lab: Lab, names: tuple[str, 
     lab.equal(sorted(listed), sorted(("e", k) for k in keys), "the namespaces after reopening")
 
 
-@case("E4", needs=PERSISTS)
+@case("E4", restart=Restart.OBJECT, needs=PERSISTS)
 def test_a_delete_after_reopening_takes_nothing_from_below(lab: Lab) -> None:
     """
     A delete takes one item: not what lies in, below or above a namespace of that name, after reopening
@@ -185,7 +184,7 @@ def test_a_delete_after_reopening_takes_nothing_from_below(lab: Lab) -> None:
         lab.equal(others, sorted(homes), "the other items after all deletes")
 
 
-@case("E4", needs=LASTING_TTL, waits=True)
+@case("E4", restart=Restart.OBJECT, needs=LASTING_TTL, waits=True)
 def test_times_to_live_are_as_they_were_after_two_reopenings(lab: Lab) -> None:
     """
     Across two reopenings a short ttl ends, and one that an overwrite took away or made longer does not.

@@ -17,7 +17,10 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.private_engines import private_backend
 from store_conformance.harness.process.child import Child, ChildFailedError
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.accepted import keys_taken, spaces_taken
+from store_conformance.suite.support.expiry import expiring
 from store_conformance.suite.support.memories import KINDS, Entry, memories, memory, namespace_of
+from store_conformance.suite.support.scale import by_cosine
 
 PERSISTS = (Capability.PERSISTENCE,)
 ENOUGH = 20
@@ -70,7 +73,7 @@ def _check_meaning(lab: Lab, store: Subject, entries: list[Entry], after: str) -
         )
         best = max(s for s in scores.values() if s is not None)
         lab.true(
-            best - scores[key] < 1e-4,
+            best - scores[key] < 1e-4 or not by_cosine(lab),
             f"{key!r} is not among the best matches of its own text after {after}",
             got=scores[key],
             expected=best,
@@ -303,9 +306,7 @@ def test_an_expiry_survives_a_restart(lab: Lab) -> None:
 
     If this fails although items expire, look for an opening that starts every item's time anew.
     """
-    store = lab.open(ttl={"refresh_on_read": False})
-    if not getattr(store.raw, "supports_ttl", False):
-        lab.unsupported("supports_ttl is False")
+    store = expiring(lab, refresh_on_read=False)
     store.put(("t",), "long", {"n": 2}, ttl=30)
     store.put(("t",), "none", {"n": 3})
     store.put(("t",), "short", {"n": 1}, ttl=LIFE / 60)
@@ -343,17 +344,20 @@ def test_namespaces_survive_with_every_character(lab: Lab) -> None:
         "*?[x]",
     )
     store = lab.open()
-    for number, label in enumerate(odd):
+    taken = {label for _, label in spaces_taken(lab, [("odd", label) for label in odd])}
+    keys = keys_taken(lab, [f"key {label}" for label in odd])
+    labels = [label for label in odd if label in taken and f"key {label}" in keys]
+    for number, label in enumerate(labels):
         store.put(("odd", label), f"key {label}", {"n": number, "label": label})
 
     again = lab.reopen(store)
 
     lab.equal(
         sorted(again.list_namespaces(prefix=("odd",), limit=100)),
-        sorted(("odd", label) for label in odd),
+        sorted(("odd", label) for label in labels),
         "the namespaces after a restart",
     )
-    for number, label in enumerate(odd):
+    for number, label in enumerate(labels):
         lab.same(
             again.value(("odd", label), f"key {label}"),
             {"n": number, "label": label},

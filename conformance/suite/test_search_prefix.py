@@ -8,6 +8,7 @@ from typing import Any
 
 from store_conformance.harness.case import case
 from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.accepted import labels_taken, spaces_taken
 from store_conformance.suite.support.shapes import SEPARATORS, Namespace, every_lookalike, fill
 
 
@@ -72,7 +73,7 @@ def test_siblings_that_sort_beside_a_prefix_stay_out(lab: Lab) -> None:
         "é",
         "\u0301",
     ]
-    siblings = list(dict.fromkeys(f"a{e}" for e in extra))
+    siblings = labels_taken(lab, (f"a{e}" for e in extra))
     fill(store, [((label,), "k", {"n": 1}) for label in siblings])
     fill(store, [((label, "sub"), "k", {"n": 1}) for label in siblings])
     fill(store, [(("a",), "own", {"n": 1}), (("a", "sub"), "own", {"n": 1})])
@@ -98,6 +99,7 @@ def test_children_of_any_spelling_are_found_below_a_prefix(lab: Lab) -> None:
             [*every_lookalike(), "~", "\x7f", "\u00ff", "\uffff", "\U0010ffff\U0010ffff", "!"]
         )
     )
+    labels = labels_taken(lab, labels)
     fill(store, [(("p", label), "k", {"n": 1}) for label in labels])
     fill(store, [(("p", label, "x"), "k", {"n": 1}) for label in labels])
 
@@ -128,7 +130,9 @@ def test_prefixes_with_wildcards_are_literal(lab: Lab) -> None:
         "ABC",
         "a\\c",
     ]
-    fill(store, [((label, sub), "k", {"n": 1}) for label in labels for sub in ("x", "%", "_")])
+    labels = labels_taken(lab, labels)
+    subs = labels_taken(lab, ("%", "_", "x"))
+    fill(store, [((label, sub), "k", {"n": 1}) for label in labels for sub in subs])
 
     for prefix in [
         *labels,
@@ -145,11 +149,11 @@ def test_prefixes_with_wildcards_are_literal(lab: Lab) -> None:
         "a|b",
         "\\",
     ]:
-        expected = [((prefix, sub), "k") for sub in ("%", "_", "x")] if prefix in labels else []
+        expected = [((prefix, sub), "k") for sub in subs] if prefix in labels else []
         found = sorted(_addresses(store.search((prefix,), limit=1000)))
         lab.equal(found, expected, f"items under the prefix {(prefix,)!r}")
     for sub in ("%", "_", "x", "?", "*"):
-        expected = [(("abc", sub), "k")] if sub in ("%", "_", "x") else []
+        expected = [(("abc", sub), "k")] if sub in subs else []
         lab.equal(_addresses(store.search(("abc", sub))), expected, f"items under ('abc', {sub!r})")
 
 
@@ -191,6 +195,7 @@ def test_a_star_in_a_prefix_is_a_label(lab: Lab) -> None:
         ("a", "b", "c"),
         ("**",),
     ]
+    spaces = spaces_taken(lab, spaces)
     fill(store, [(ns, "k", {"n": 1}) for ns in spaces])
     prefixes: list[Namespace] = [
         ("*",),

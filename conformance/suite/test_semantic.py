@@ -23,6 +23,7 @@ from store_conformance.suite.support.corpus import (
     scenario_index,
     text_of,
 )
+from store_conformance.suite.support.ranking import in_order
 from store_conformance.suite.support.recalling import (
     Answer,
     Ask,
@@ -85,12 +86,19 @@ def test_an_incoming_email_finds_the_most_alike_first(lab: Lab) -> None:
 
     ranked = store.ranked(_examples("lance"), "apple*9 banana", limit=3)
 
-    lab.equal(ranked, ["bill", "invoice", "reminder"], "lance's examples for a bill")
+    in_order(
+        lab,
+        ranked,
+        ["bill", "invoice", "reminder", "party", "concert"],
+        "lance's examples for a bill",
+        limit=3,
+    )
     found = store.search(_examples("mira"), query="apple*9 banana", limit=5)
-    lab.equal([i.key for i in found], ["bill", "party"], "mira's examples for a bill")
-    lab.same(found[0].value, _small("apple*5", "ignore"), "mira's nearest example")
-    lab.equal(
-        store.ranked(_examples("lance2"), "cherry", limit=5), ["bill"], "lance2's only example"
+    in_order(lab, [i.key for i in found], ["bill", "party"], "mira's examples for a bill")
+    values = {i.key: i.value for i in found}
+    lab.same(values["bill"], _small("apple*5", "ignore"), "mira's nearest example")
+    in_order(
+        lab, store.ranked(_examples("lance2"), "cherry", limit=5), ["bill"], "lance2's only example"
     )
 
 
@@ -109,7 +117,7 @@ def test_an_incoming_email_finds_examples_by_label(lab: Lab) -> None:
         ("ignore", ["party"]),
     ):
         got = store.ranked(_examples("lance"), "apple*9 banana", filter={"label": label}, limit=5)
-        lab.equal(got, wanted, f"lance's examples labelled {label}")
+        in_order(lab, got, wanted, f"lance's examples labelled {label}")
     one = store.ranked(_examples("lance"), "apple*9 banana", filter={"label": "ignore"}, limit=1)
     lab.equal(one, ["party"], "the one example to ignore, which is the farthest")
     every = store.search(("email_assistant",), query="apple", filter={"label": "respond"}, limit=9)
@@ -140,9 +148,15 @@ def test_a_corrected_label_and_a_removed_example_count_at_once(lab: Lab) -> None
 def _check_corrected(lab: Lab, store: Subject, when: str) -> None:
     ns = _examples("lance")
     got = store.ranked(ns, "apple*9 banana", limit=5)
-    lab.equal(got, ["party", "bill", "invoice", "concert"], f"lance's examples{when}")
+    in_order(lab, got, ["party", "bill", "invoice", "concert"], f"lance's examples{when}")
     notify = store.ranked(ns, "apple*9 banana", filter={"label": "notify"}, limit=2)
-    lab.equal(notify, ["bill", "invoice"], f"lance's examples labelled notify{when}")
+    in_order(
+        lab,
+        notify,
+        ["bill", "invoice", "concert"],
+        f"lance's examples labelled notify{when}",
+        limit=2,
+    )
     gone = store.ranked(ns, "apple banana*4", filter={"label": "respond"}, limit=5)
     lab.equal(gone, [], f"lance's examples labelled respond{when}")
     other = store.ranked(_examples("mira"), "cherry", filter={"label": "respond"}, limit=5)

@@ -17,6 +17,7 @@ from store_conformance.suite.support.expiry import (
     D,
     expiring,
     start,
+    stop,
     sweep,
     there,
 )
@@ -73,7 +74,7 @@ def test_the_sweeper_sweeps_time_after_time(lab: Lab) -> None:
             6,
             f"the sweeper has not swept item {n + 1}, which expired after it was started,",
         )
-    lab.equal(store.maintenance("stop_ttl_sweeper", 5), True, "a stop of the sweeper")
+    lab.equal(stop(lab, store, 5), True, "a stop of the sweeper")
 
 
 @case("T7", needs=TTL, waits=True)
@@ -83,7 +84,7 @@ def test_the_sweeper_and_the_calls_beside_it_leave_each_other_alone(lab: Lab) ->
 
     If this fails, look at a connection that the sweeper's thread uses without the lock of the calls.
     """
-    store = expiring(lab, refresh_on_read=False)
+    store = expiring(lab, refresh_on_read=False, sweep_interval_minutes=0.0005)
     if not hasattr(store.raw, "start_ttl_sweeper"):
         lab.unsupported("has no sweeper: the engine expires by itself")
     start(lab, store, 0.0005)
@@ -91,9 +92,9 @@ def test_the_sweeper_and_the_calls_beside_it_leave_each_other_alone(lab: Lab) ->
         _work_beside(lab, store)
     except BaseException:
         # A sweeper that is left to itself goes on against a store that is closed or broken.
-        lab.attempt(lambda: store.maintenance("stop_ttl_sweeper", 5))
+        lab.attempt(lambda: stop(lab, store, 5))
         raise
-    lab.equal(store.maintenance("stop_ttl_sweeper", 5), True, "a stop of the sweeper")
+    lab.equal(stop(lab, store, 5), True, "a stop of the sweeper")
 
 
 def _work_beside(lab: Lab, store: Subject) -> None:

@@ -16,10 +16,11 @@ from store_conformance.suite.support.expiry import (
     D,
     expiring,
     start,
+    stop,
     sweep,
     there,
 )
-from store_conformance.suite.support.ranking import does_not_match, matches, unscored
+from store_conformance.suite.support.ranking import does_not_match, in_order, matches, unscored
 
 
 @case("T7", needs=TTL, waits=True)
@@ -71,7 +72,7 @@ def test_a_sweep_removes_the_vectors(lab: Lab) -> None:
     lab.sleep(GRACE)
     sweep(store)
 
-    lab.equal(store.ranked(D, "apple"), ["live"], "the ranking after the sweep")
+    in_order(lab, store.ranked(D, "apple"), ["live"], "the ranking after the sweep")
     store.put(D, "k", {"text": "apple"}, index=False)
     unscored(lab, store, D, "apple", "k", "the key was swept, then put with index=False")
     store.put(D, "l", {"text": "cherry"})
@@ -90,7 +91,7 @@ def test_the_sweeper_runs_between_start_and_stop_only(lab: Lab) -> None:
     store = expiring(lab, refresh_on_read=False, sweep_interval_minutes=0.005)
     if not hasattr(store.raw, "start_ttl_sweeper"):
         lab.unsupported("has no sweeper: the engine expires by itself")
-    lab.equal(store.maintenance("stop_ttl_sweeper", 1), True, "a stop when none was started")
+    lab.equal(stop(lab, store, 1), True, "a stop when none was started")
     store.put(D, "first", {"n": 1}, ttl=SOON)
     store.put(D, "live", {"n": 2}, ttl=10)
     lab.sleep(GRACE + 0.2)
@@ -102,12 +103,12 @@ def test_the_sweeper_runs_between_start_and_stop_only(lab: Lab) -> None:
     start(lab, store, 0.005)
     lab.until(lambda: not there(store, D, ["first"]), 6, "the sweeper has not swept")
     start(lab, store, 0.005)
-    lab.equal(store.maintenance("stop_ttl_sweeper", 5), True, "a stop of the sweeper")
+    lab.equal(stop(lab, store, 5), True, "a stop of the sweeper")
     store.put(D, "second", {"n": 3}, ttl=SOON)
     lab.sleep(GRACE + 0.2)
     if shown:
         lab.equal(there(store, D, ["second"]), ["second"], "an expired item after the stop")
-    lab.equal(store.maintenance("stop_ttl_sweeper"), True, "a second stop")
+    lab.equal(stop(lab, store), True, "a second stop")
     lab.equal(there(store, D, ["live"]), ["live"], "an item that has not expired")
     start(lab, store)
     lab.until(
@@ -115,7 +116,7 @@ def test_the_sweeper_runs_between_start_and_stop_only(lab: Lab) -> None:
         6,
         "the sweeper that was started again, with the configured interval, has not swept",
     )
-    store.maintenance("stop_ttl_sweeper", 5)
+    stop(lab, store, 5)
 
 
 @case("T8", needs=TTL, waits=True)

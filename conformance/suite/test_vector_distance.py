@@ -15,6 +15,7 @@ from store_conformance.harness.compat import PutOp, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.embedders import TableEmbeddings
+from store_conformance.suite.support.scale import need_cosine
 from store_conformance.suite.test_vector_scores import ORDERS, POINTS, QUERY
 
 VECTORS = (Capability.VECTORS,)
@@ -66,6 +67,7 @@ def test_a_documented_distance_is_not_ignored(lab: Lab, distance: str) -> None:
 
     If this fails, look for a name of a distance that no code asks for.
     """
+    need_cosine(lab)
     ranked = {}
     for name in OTHER:
         store = _open(lab, name)
@@ -85,6 +87,7 @@ def test_a_distance_ranks_alike_by_every_door(lab: Lab, distance: str) -> None:
 
     If this fails, look at a second query of the same search, written for cosine.
     """
+    need_cosine(lab)
     store = _open(lab, distance)
     _inhabit(store)
     expected = _keys(store.search(D, query="ask"))

@@ -4,7 +4,9 @@ V12 to V15: how the embedder is used, and what its failures leave behind.
 
 from __future__ import annotations
 
-from store_conformance.contract import Capability, Mode
+from typing import Any
+
+from store_conformance.contract import Capability
 from store_conformance.embedding.exact import ExactEmbeddings
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp, SearchOp
@@ -15,7 +17,14 @@ from store_conformance.suite.support.embedders import (
     TroubledEmbeddings,
     TwoSidedEmbeddings,
 )
-from store_conformance.suite.support.ranking import does_not_match, hits, matches, scores_like
+from store_conformance.suite.support.ranking import (
+    does_not_match,
+    hits,
+    in_order,
+    matches,
+    scores_like,
+)
+from store_conformance.suite.support.scale import by_cosine
 
 VECTORS = (Capability.VECTORS,)
 D = ("d",)
@@ -61,8 +70,11 @@ def test_an_embedder_with_two_sides_ranks_by_both(lab: Lab) -> None:
     for word in ("apple", "banana", "cherry"):
         store.put(D, word, {"text": word})
 
-    lab.equal(store.ranked(D, "banana")[0], "apple", "the best item for the query 'banana'")
-    lab.equal(store.ranked(D, "cherry")[0], "banana", "the best item for the query 'cherry'")
+    for query, best in (("banana", "apple"), ("cherry", "banana")):
+        ranked = store.ranked(D, query)
+        lab.equal(sorted(ranked), ["apple", "banana", "cherry"], f"the items for {query!r}")
+        if by_cosine(lab):
+            lab.equal(ranked[0], best, f"the best item for the query {query!r}")
 
 
 @case("V12", needs=VECTORS)
@@ -74,19 +86,47 @@ def test_a_plain_function_is_an_embedder_too(lab: Lab) -> None:
     store.put(D, "near", {"text": "apple"})
     store.put(D, "far", {"text": "banana"})
 
-    lab.equal(store.ranked(D, "apple"), ["near", "far"], "keys for the query 'apple'")
+    in_order(lab, store.ranked(D, "apple"), ["near", "far"], "keys for the query 'apple'")
 
 
-@case("V12", needs=VECTORS, modes=(Mode.ASYNC,))
+@case("V12", needs=VECTORS)
 def test_a_coroutine_function_is_an_embedder_too(lab: Lab) -> None:
     """
-    ``embed`` may be an async function where the async API is used.
+    ``embed`` may be an async function: it works, or the store says what ``ensure_embeddings`` says of it.
+
+    The package's own wrapper of an async function refuses to embed for a sync caller, and a store whose
+    async methods run the sync ones in a thread is such a caller.
     """
-    store = lab.indexed("text", embed=ExactEmbeddings().aembed_documents)
-    store.put(D, "near", {"text": "apple"})
+    embed = ExactEmbeddings().aembed_documents
+    opened: list[Subject] = []
+    refused = lab.attempt(lambda: opened.append(lab.indexed("text", embed=embed)))
+    refused = refused or lab.attempt(lambda: opened[0].put(D, "near", {"text": "apple"}))
+    if refused is not None:
+        own = _refusal_of(embed)
+        lab.true(
+            isinstance(refused, (type(own), NotImplementedError)),
+            "an async function is refused as the package's own wrapper refuses it",
+            got=refused,
+            expected=own,
+        )
+        if opened:
+            lab.equal(opened[0].get(D, "near"), None, "the item whose put was refused")
+        lab.unsupported(f"an async function embeds for no sync caller: {refused}")
+    store = opened[0]
     store.put(D, "far", {"text": "banana"})
 
-    lab.equal(store.ranked(D, "apple"), ["near", "far"], "keys for the query 'apple'")
+    in_order(lab, store.ranked(D, "apple"), ["near", "far"], "keys for the query 'apple'")
+
+
+def _refusal_of(embed: Any) -> Exception:
+    """What the package's own wrapper raises when a sync caller asks it to embed."""
+    from langgraph.store.base import ensure_embeddings  # not in every release
+
+    try:
+        ensure_embeddings(embed).embed_documents(["apple"])
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the measure
+        return error
+    return ValueError("nothing")
 
 
 def _untouched(lab: Lab, store: Subject, what: str) -> None:
@@ -111,7 +151,7 @@ def test_a_put_whose_embedding_fails_stores_nothing(lab: Lab, batched: bool) -> 
     def write(key: str) -> None:
         if batched:
             store.batch(
-                [PutOp(D, "side", {"text": "fig"}), PutOp(D, key, bad), PutOp(D, "gone", None)]
+                [PutOp(D, "side", {"text": "fig"}), PutOp(D, key, bad), PutOp(D, "none", None)]
             )
         else:
             store.put(D, key, bad)
@@ -120,8 +160,9 @@ def test_a_put_whose_embedding_fails_stores_nothing(lab: Lab, batched: bool) -> 
         with lab.refuses(Exception, f"a put of {key!r} whose embedding raises"):
             write(key)
     lab.equal(store.get(D, "new"), None, "the new item is not stored")
-    lab.equal(store.get(D, "side"), None, "nothing else of the failed batch is stored")
-    lab.equal(store.keys(D), ["old"], "a plain search")
+    # Whether the rest of a batch is stored is O4's.
+    found = [key for key in store.keys(D) if key != "side"]
+    lab.equal(found, ["old"], "the items whose embedding failed, in a plain search")
     does_not_match(lab, store, D, "kiwi", "old", "the embedding failed")
     _untouched(lab, store, "the failed put")
 
@@ -151,8 +192,7 @@ def test_a_query_whose_embedding_fails_raises_and_harms_nothing(lab: Lab) -> Non
     with lab.refuses(Exception, "a search whose query cannot be embedded"):
         store.search(D, query="trouble")
     with lab.refuses(Exception, "a batch with a query that cannot be embedded"):
-        store.batch([SearchOp(D, query="trouble"), PutOp(D, "side", {"text": "fig"})])
-    lab.equal(store.get(D, "side"), None, "the put beside the failed query is not stored")
+        store.batch([SearchOp(D, query="trouble"), SearchOp(D, query="fig")])
     _untouched(lab, store, "the failed query")
 
 
@@ -173,7 +213,9 @@ def test_vectors_of_wrong_number_or_size_are_refused(lab: Lab, kind: str) -> Non
     with lab.refuses(Exception, f"a batch for which the embedder gives {kind}"):
         store.batch([PutOp(D, "first", {"text": "fig"}), PutOp(D, "last", {"text": "trouble"})])
 
-    lab.equal(store.keys(D), ["old"], "nothing of the refused puts is stored")
+    # Whether the rest of a batch is stored is O4's.
+    found = [key for key in store.keys(D) if key != "first"]
+    lab.equal(found, ["old"], "nothing of the refused puts is stored")
     does_not_match(lab, store, D, "kiwi", "old", "the put was refused")
     _untouched(lab, store, "the refused puts")
 
@@ -249,8 +291,9 @@ def test_identical_texts_in_two_fields_of_one_item_are_fine(lab: Lab) -> None:
 
     for word, keys in (("apple", {"same", "other"}), ("fig", {"same"}), ("kiwi", {"other"})):
         found = hits(lab, store, D, word)
-        best = {key for key, score in found.items() if score is not None and score > 0.99}
-        lab.equal(best, keys, f"the items that hold {word!r}")
+        best = {key for key, score in found.items() if score is not None and score > 0.1}
+        if by_cosine(lab):  # whether each field has a vector of its own is V7's
+            lab.equal(best, keys, f"the items that hold {word!r}")
         lab.equal(len(found), 2, "each item once")
 
 
@@ -275,9 +318,10 @@ def test_identical_and_different_queries_share_a_batch(lab: Lab) -> None:
     for n, (query, found) in enumerate(zip(asked, results, strict=True)):
         suffix = "" if n % 3 else "-e"
         if query:
-            lab.equal(
-                [i.key for i in found], [query + suffix], f"answer {n}, to the query {query!r}"
-            )
+            others = [w + suffix for w in ("apple", "banana", "cherry") if w != query]
+            ranking = [query + suffix, *others]
+            keys = [i.key for i in found]
+            in_order(lab, keys, ranking, f"answer {n}, to the query {query!r}", limit=1)
         else:
             lab.equal(len(found), 3, f"answer {n}, to query={query!r}")
             lab.equal([i.score for i in found], [None] * 3, f"scores of answer {n}")

@@ -14,7 +14,8 @@ from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.embedders import TableEmbeddings
-from store_conformance.suite.support.ranking import CLOSE, descend, hits, scores_like
+from store_conformance.suite.support.ranking import CLOSE, descend, hits, scores_exactly
+from store_conformance.suite.support.scale import need_cosine
 
 VECTORS = (Capability.VECTORS,)
 D = ("d",)
@@ -42,6 +43,7 @@ def test_the_score_is_the_cosine(lab: Lab) -> None:
     any
     length are normalised.
     """
+    need_cosine(lab)
     embed = ExactEmbeddings()
     store = lab.indexed("text", embed=embed)
     for name, (text, query) in PAIRS.items():
@@ -50,8 +52,8 @@ def test_the_score_is_the_cosine(lab: Lab) -> None:
         store.put(at, "other", {"text": "mango"})
 
         found = hits(lab, store, at, query)
-        scores_like(lab, found.get("k"), embed.cosine(text, query), f"{text!r} for {query!r}")
-        scores_like(lab, found.get("other"), 0.0, "an item with nothing in common")
+        scores_exactly(lab, found.get("k"), embed.cosine(text, query), f"{text!r} for {query!r}")
+        scores_exactly(lab, found.get("other"), 0.0, "an item with nothing in common")
 
 
 @case("V5", needs=VECTORS)
@@ -59,6 +61,7 @@ def test_identical_text_scores_one_within_float32(lab: Lab) -> None:
     """
     The same text scores 1.0 within float32, and never more than 1.0 by more than rounding.
     """
+    need_cosine(lab)
     store = lab.indexed("text")
     texts = [
         "apple",
@@ -86,6 +89,7 @@ def test_opposite_directions_score_minus_one(lab: Lab) -> None:
     The cosine is below zero for vectors that point away: it is neither clipped nor squeezed to
     0..1.
     """
+    need_cosine(lab)
     embed = TableEmbeddings({"north": (1, 0), "south": (-2, 0), "east": (0, 3), "slant": (-1, 1)})
     store = lab.indexed("text", embed=embed)
     for name in ("south", "slant", "east", "north"):
@@ -96,7 +100,7 @@ def test_opposite_directions_score_minus_one(lab: Lab) -> None:
     expected = {"north": 1.0, "east": 0.0, "slant": -(2**-0.5), "south": -1.0}
     lab.equal([i.key for i in found], list(expected), "from the same to the opposite direction")
     for name, score in expected.items():
-        scores_like(lab, scores.get(name), score, f"{name!r} for 'north'")
+        scores_exactly(lab, scores.get(name), score, f"{name!r} for 'north'")
 
 
 @case("V5", needs=VECTORS)
@@ -104,16 +108,17 @@ def test_scores_do_not_depend_on_limit_filter_or_company(lab: Lab) -> None:
     """
     A score belongs to the item and the query: the rest of the answer does not change it.
     """
+    need_cosine(lab)
     store = lab.indexed("text")
     store.put(D, "k", {"text": "apple banana", "tag": 1})
     alone = hits(lab, store, D, "apple").get("k")
     for n in range(12):
         store.put(D, f"near{n}", {"text": f"apple*{n + 5} banana", "tag": 2})
 
-    scores_like(lab, alone, 2**-0.5, "the item alone")
+    scores_exactly(lab, alone, 2**-0.5, "the item alone")
     for more in ({}, {"filter": {"tag": 1}}, {"limit": 13}):
         score = hits(lab, store, D, "apple", **more).get("k")
-        scores_like(lab, score, 2**-0.5, f"the item in company, searched with {more}")
+        scores_exactly(lab, score, 2**-0.5, f"the item in company, searched with {more}")
 
 
 @case("V5", needs=VECTORS)
@@ -124,6 +129,7 @@ def test_a_zero_vector_never_outranks_a_real_match(lab: Lab) -> None:
 
     If this fails, look at a division by the length of the vector: NaN sorts first in some engines.
     """
+    need_cosine(lab)
     store = lab.indexed("text", embed=TableEmbeddings({"void": [0.0] * 16}))
     store.put(D, "near", {"text": "apple"})
     refused = lab.attempt(lambda: store.put(D, "void", {"text": "void"}))
@@ -146,6 +152,7 @@ def test_a_zero_query_vector_gives_no_impossible_scores(lab: Lab) -> None:
     """
     A query whose vector is all zeros is refused, or answered without a score that is not finite.
     """
+    need_cosine(lab)
     store = lab.indexed("text", embed=TableEmbeddings({"void": [0.0] * 16}))
     store.put(D, "k", {"text": "apple"})
     store.put(D, "l", {"text": "banana"})
@@ -180,6 +187,7 @@ ORDERS = {
 
 def _measured(lab: Lab, distance: str, *fields: str) -> Subject:
     """A store of that distance; ends the case as unsupported where the store refuses it."""
+    need_cosine(lab)
     embed = TableEmbeddings({**POINTS, "ask": QUERY})
     opened: list[Subject] = []
     index = lab.index(*fields, embed=embed, distance_type=distance)
@@ -214,7 +222,9 @@ def _tell_score(lab: Lab, distance: str, best: Any) -> None:
     point = POINTS[best.key]
     dot = sum(a * b for a, b in zip(point, QUERY, strict=True))
     if distance == "cosine":
-        scores_like(lab, best.score, dot / (math.hypot(*point) * math.hypot(*QUERY)), "the nearest")
+        scores_exactly(
+            lab, best.score, dot / (math.hypot(*point) * math.hypot(*QUERY)), "the nearest"
+        )
     by_hand = dot if distance == "inner_product" else -math.dist(point, QUERY)
     lab.observe("distance_type.score", best.score, distance=distance, by_hand=by_hand)
 

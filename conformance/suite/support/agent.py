@@ -231,7 +231,15 @@ class Agent:
         return [key_of(a) for a in self.turn(user, thread, *(create(c) for c in contents))]
 
     def find(self, user: str, thread: str, query: str, **args: Any) -> list[dict[str, Any]]:
-        """What the search tool answered, as the items' dicts."""
+        """
+        What the search tool answered, as the items' dicts.
+
+        The tool always asks by a query; of a store without vectors the same is asked without one.
+        """
+        if not self._lab.offers(Capability.VECTORS):
+            namespace = tuple(label.replace("{langgraph_user_id}", user) for label in NAMESPACE)
+            limit = args.get("limit", 10)
+            return [item.dict() for item in self._store.search(namespace, limit=limit)]
         (answer,) = self.turn(user, thread, find(query, **args))
         return list(_items(answer))
 

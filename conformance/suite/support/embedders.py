@@ -90,6 +90,8 @@ class WaitingEmbeddings(ExactEmbeddings):
         self.patience = patience
         self.entered = threading.Event()
         self.release = threading.Event()
+        self.awaited = False
+        """Whether a text with ``gate`` was embedded by an async twin."""
 
     def embed_documents(self, texts: list[str]) -> Vectors:
         self._wait(texts)
@@ -118,6 +120,7 @@ class WaitingEmbeddings(ExactEmbeddings):
         if any(SLOW in t for t in texts):
             await asyncio.sleep(self.seconds)
         if any(GATE in t for t in texts):
+            self.awaited = True
             self.entered.set()
             end = time.monotonic() + self.patience
             while not self.release.is_set() and time.monotonic() < end:

@@ -24,11 +24,18 @@ FILTERS: tuple[dict[str, Any], ...] = (
 PREFIXES: tuple[tuple[str, ...], ...] = ((), ("d",), ("d", "below"), ("e",), ("none",))
 
 
-def picture(store: Subject, addresses: Iterable[Address], queries: Iterable[str] = ()) -> Picture:
+def picture(
+    store: Subject,
+    addresses: Iterable[Address],
+    queries: Iterable[str] = (),
+    *,
+    scores: bool = True,
+) -> Picture:
     """
     The answers of get, search, filter, query and list, by what was asked.
 
-    Plain searches are without order; a ranking keeps its scores, rounded, and the items of each.
+    Plain searches are without order; a ranking keeps its scores, rounded, and the items of each.  Without
+    ``scores``, which a store of its own scale may move with time, it says which items have one.
     """
     seen: Picture = {}
     for namespace, key in addresses:
@@ -45,7 +52,8 @@ def picture(store: Subject, addresses: Iterable[Address], queries: Iterable[str]
     for query in queries:
         found = store.search((), query=query, limit=1000)
         seen[f"search(query={query!r})"] = sorted(
-            (i.namespace, i.key, i.score and round(i.score, 3)) for i in found
+            (i.namespace, i.key, i.score and (round(i.score, 3) if scores else "a score"))
+            for i in found
         )
     return seen
 

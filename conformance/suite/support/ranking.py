@@ -1,18 +1,43 @@
 """
 What several cases ask of a ranked answer.
+
+Where a store's scores are its own (`store_conformance.suite.support.scale`), they ask what is found and
+whether scores descend, and leave order and numbers alone.
 """
 
 from __future__ import annotations
 
 import math
 from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.scale import by_cosine
 
 CLOSE = 2e-3
 """How far a score may be from the one computed by hand: room for half-precision vectors."""
+
+
+def is_score(value: Any) -> bool:
+    """A finite number of whatever class; a bool is none."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def in_order(
+    lab: Lab, got: list[Any], ranking: list[Any], what: str, *, limit: int = 10_000, offset: int = 0
+) -> None:
+    """
+    ``got`` is that part of the ranking; of a store with scores of its own, as many different ones of it.
+    """
+    part = ranking[offset : offset + limit]
+    if by_cosine(lab):
+        lab.equal(got, part, what)
+        return
+    lab.equal(len(got), len(part), f"how many are found: {what}")
+    lab.equal(len(set(got)), len(got), f"each once: {what}")
+    lab.true(set(got) <= set(ranking), what, got=got, expected=f"in any order, of {ranking}")
 
 
 def hits(
@@ -30,12 +55,12 @@ def descend(lab: Lab, found: list[Any], what: str) -> None:
     scores = [i.score for i in found]
     scored = [s for s in scores if s is not None]
     lab.true(
-        all(isinstance(s, (int, float)) and math.isfinite(s) for s in scored),
+        all(map(is_score, scored)),
         f"every score of {what} is a finite number",
         got=scores,
     )
     lab.true(
-        all(a >= b - 1e-6 for a, b in pairwise(scored)),
+        all(a >= b - 1e-6 * max(1.0, abs(b)) for a, b in pairwise(scored)),
         f"the scores of {what} descend: the best match comes first",
         got=[(i.key, i.score) for i in found],
     )
@@ -45,9 +70,17 @@ def descend(lab: Lab, found: list[Any], what: str) -> None:
 
 
 def scores_like(lab: Lab, got: float | None, expected: float, what: str) -> None:
-    """A score is the one computed by hand."""
+    """A score is the one computed by hand; of a store with scores of its own, any number."""
+    if not by_cosine(lab):
+        lab.true(is_score(got), f"{what} has a score", got=got, expected="a finite number")
+        return
+    scores_exactly(lab, got, expected, what)
+
+
+def scores_exactly(lab: Lab, got: float | None, expected: float, what: str) -> None:
+    """A score is the one computed by hand, which is V5's to ask for."""
     lab.true(
-        isinstance(got, (int, float)) and abs(got - expected) <= CLOSE,
+        got is not None and is_score(got) and abs(got - expected) <= CLOSE,
         f"{what} scores {expected:.4f}",
         got=got,
         expected=expected,
@@ -64,10 +97,14 @@ def matches(
 def does_not_match(
     lab: Lab, store: Subject, prefix: tuple[str, ...], query: str, key: str, what: str
 ) -> None:
-    """``key`` has no vector near ``query``: it is absent, unscored, or scored about zero."""
+    """
+    ``key`` has no vector near ``query``: it is absent, unscored, or scored about zero.
+
+    Scores of the store's own say nothing about it.
+    """
     got = hits(lab, store, prefix, query).get(key)
     lab.true(
-        got is None or got <= 0.05,
+        got is None or got <= 0.05 or not by_cosine(lab),
         f"{what}, so the query {query!r} finds nothing like it",
         got=got,
         expected="absent, no score, or about 0",

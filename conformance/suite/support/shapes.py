@@ -7,11 +7,9 @@ from __future__ import annotations
 import random
 import string
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
 from typing import Any
 
 from store_conformance.harness.compat import GetOp, PutOp
-from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 
@@ -281,25 +279,11 @@ def fill(store: Subject, items: Iterable[tuple[Namespace, str, Any]], *, chunk: 
 
 LARGE = 16_384
 """Characters of a value's JSON from which on an engine may have a limit, and must name it."""
-LIMIT_WORDS = ("size", "limit", "large", "exceed", "too big", "too long", "maximum", "max")
-
-
-def keys_taken(lab: Lab, keys: Iterable[str]) -> list[str]:
-    """
-    The keys without those that the store refuses by name: whether it may is for K11 to say.
-
-    Letters and digits are never left out.
-    """
-    with closing(lab.open()) as store:
-        return [key for key in dict.fromkeys(keys) if key.isalnum() or _is_taken(store, key)]
-
-
-def _is_taken(store: Subject, key: str) -> bool:
-    try:
-        store.put(("keys",), key, {"n": 1})
-    except StoreRaisedError:
-        return False
-    return True
+LIMIT_WORDS = (
+    *("size", "limit", "large", "exceed", "too big", "too long", "maximum", "max", "too many"),
+    *("deep", "depth", "nest", "recursion", "level"),
+)
+"""One of them names the limit in the error of a value that is too much for a store."""
 
 
 def put_large(lab: Lab, store: Subject, at: Namespace, key: str, value: Any, what: str) -> None:

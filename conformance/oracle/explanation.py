@@ -1,0 +1,101 @@
+"""
+Which feature, and so which rule, explains a wrong answer to a search: the weakest that does.
+
+A range over a field that an item lacks is F5's, one over text F4's, an integer that a single-precision number
+cannot hold F12's; only what none of these explains is F1's or F3's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from store_conformance.oracle.model import Model, ModelItem, Namespace, matches
+
+_MISSING = object()
+_SINGLE = 2**24
+"""Integers beyond this are not all numbers of single precision."""
+WEAKEST_FIRST = (
+    *("object", "list", "bool", "absent", "large", "strings", "star"),
+    *("unequal", "operator", "equal", "search"),
+)
+"""What SHOULD explains comes before what MUST explains."""
+
+
+def weakest(features: Iterable[str], otherwise: str = "search") -> str:
+    found = set(features)
+    return next((f for f in WEAKEST_FIRST if f in found), otherwise)
+
+
+def strongest(features: Iterable[str], otherwise: str = "search") -> str:
+    found = set(features)
+    return next((f for f in reversed(WEAKEST_FIRST) if f in found), otherwise)
+
+
+def of_condition(have: Any, wanted: Any) -> str:
+    """The weakest feature that a wrong answer of one condition to one field may come from."""
+    operators = isinstance(wanted, Mapping) and any(str(name).startswith("$") for name in wanted)
+    if isinstance(wanted, Mapping) and not operators:
+        return "object"
+    operands = list(wanted.values()) if operators else [wanted]
+    names = set(wanted) if operators else {"$eq"}
+    ranged = bool(names - {"$eq", "$ne"})
+    found = {"operator" if ranged else "unequal" if "$ne" in names else "equal"}
+    if any(isinstance(operand, (list, tuple)) for operand in operands):
+        found.add("list")
+    if any(_bool_beside_number(have, operand) for operand in operands):
+        found.add("bool")
+    if ranged and any(_kind(have) != _kind(operand) for operand in operands):
+        found.add("absent")
+    if ranged and any(isinstance(operand, str) for operand in operands):
+        found.add("strings")
+    if any(_is_large(number) for number in (have, *operands)):
+        found.add("large")
+    return weakest(found)
+
+
+def _bool_beside_number(have: Any, operand: Any) -> bool:
+    """Whether a bool meets a bool or a number, which it must not be taken for."""
+    kinds = (bool, int, float)
+    both = isinstance(have, kinds) and isinstance(operand, kinds)
+    return isinstance(operand, bool) or (both and isinstance(have, bool))
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return "number"
+    return type(value).__name__
+
+
+def _is_large(number: Any) -> bool:
+    return isinstance(number, (int, float)) and abs(number) > _SINGLE
+
+
+def of_conditions(value: Mapping[str, Any], conditions: Mapping[str, Any]) -> dict[str, str]:
+    """Each condition's field and the feature that it may be wrong by."""
+    return {n: of_condition(value.get(n, _MISSING), wanted) for n, wanted in conditions.items()}
+
+
+def of_refusal(model: Model, prefix: Namespace, conditions: Mapping[str, Any], kind: str) -> str:
+    """The feature of a search that raised: any item in its scope may have been too much for it."""
+    scope = [i for i in model.items.values() if i.namespace[: len(prefix)] == prefix]
+    found = [f for i in scope for f in of_conditions(i.value, conditions).values()]
+    return weakest([*found, kind, *(["star"] if "*" in prefix else [])])
+
+
+def of_missing(item: ModelItem, prefix: Namespace, conditions: Mapping[str, Any]) -> str:
+    """Why an item was not found: one condition that was answered wrongly is enough."""
+    found = list(of_conditions(item.value, conditions).values())
+    return weakest([*found, *(["star"] if "*" in prefix else [])])
+
+
+def of_extra(item: ModelItem | None, prefix: Namespace, conditions: Mapping[str, Any]) -> str:
+    """Why an item was found: every condition that it does not meet was answered wrongly."""
+    if item is None:
+        return "search"
+    if item.namespace[: len(prefix)] != prefix:
+        pattern = zip(prefix, item.namespace)
+        starred = len(item.namespace) >= len(prefix) and all(p in ("*", n) for p, n in pattern)
+        return "star" if starred else "search"
+    unmet = {n: w for n, w in conditions.items() if matches(item.value, {n: w}) is False}
+    return strongest(of_conditions(item.value, unmet).values())

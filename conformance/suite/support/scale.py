@@ -1,0 +1,111 @@
+"""
+What the scores of a store are: the cosine, or an order and a scale of the store's own.
+
+LangGraph promises an order by relevance and no scale.  A store may rank by the fusion of several ranks, by
+recency, by words beside vectors, or by another distance.  Where its scores are not the cosine, cases look at
+what is found and whether the scores descend; no numbers, no order that only the cosine gives.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from itertools import pairwise
+from numbers import Real
+from threading import Lock
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from store_conformance.contract import Capability
+from store_conformance.harness.errors import StoreRaisedError
+from store_conformance.harness.lab import Lab
+
+AT = ("scale",)
+QUERY = "apple banana"
+ALIKE = {
+    "first": "apple banana",
+    "same text": "apple banana",
+    "other words": "banana, and many other words that say nothing, apple",
+}
+"""Texts with the vector of the query: whatever scores them apart looks at more than vectors."""
+TEXTS = {
+    **ALIKE,
+    "longer": "apple*3 banana*3",
+    "half": "apple",
+    "far": "cherry",
+    "farther": "damson",
+}
+COSINES = {**dict.fromkeys((*ALIKE, "longer"), 1.0), "half": 2**-0.5, "far": 0.0, "farther": 0.0}
+NEAR = 2e-3
+APART = 1e-5
+"""What equal vectors differ by, as a part of the score, in a store whose scores are its own."""
+
+
+class Scale(Enum):
+    """What the scores of a store were seen to be."""
+
+    COSINE = "cosine"
+    OTHER = "other"
+    """Another number for each vector, the higher the nearer: V5 has a word to say about it."""
+    OWN = "own"
+    """Declared, or equal vectors with different scores: the store looks at more than the vectors."""
+
+
+_seen: WeakKeyDictionary[Any, dict[str, Scale]] = WeakKeyDictionary()
+_lock = Lock()
+
+
+def scale_of(lab: Lab) -> Scale:
+    """The scale of the store under test, asked of a store of its own once a backend and mode."""
+    if not lab.offers(Capability.COSINE):
+        return Scale.OWN
+    with _lock:
+        known = _seen.setdefault(lab.backend, {})
+        if lab.mode not in known:
+            known[lab.mode] = _look(lab)
+        return known[lab.mode]
+
+
+def by_cosine(lab: Lab) -> bool:
+    return scale_of(lab) is Scale.COSINE
+
+
+def need_cosine(lab: Lab) -> None:
+    """Ends a case about the numbers where the store has scores of its own."""
+    if scale_of(lab) is Scale.OWN:
+        declared = "declared" if not lab.offers(Capability.COSINE) else "seen"
+        lab.unsupported(f"scores: own ({declared}): equal vectors may have different scores")
+
+
+def _look(lab: Lab) -> Scale:
+    """Ask in a lab of its own, so that the case's calls are its own; no answer says nothing."""
+    other = Lab(lab.backend, lab.spec, lab.mode, lab.param, lab.settings)
+    try:
+        store = other.indexed("text")
+        for key, text in TEXTS.items():
+            store.put(AT, key, {"text": text}, index=["text"])
+        found = {i.key: getattr(i, "score", None) for i in store.search(AT, query=QUERY, limit=50)}
+    except (StoreRaisedError, AssertionError):
+        return Scale.COSINE
+    finally:
+        other.close()
+    embedded = store.index["embed"].documents
+    if not all(any(text in document for document in embedded) for text in TEXTS.values()):
+        return Scale.COSINE  # the store alters texts: their vectors are not those of the texts
+    return judge_scale(found)
+
+
+def judge_scale(found: dict[str, Any]) -> Scale:
+    """
+    What these scores, in their order, are; ``COSINE``, which is judged most strictly, where they are broken.
+    """
+    scores = [s for s in found.values() if isinstance(s, Real)]
+    if set(found) != set(TEXTS) or len(scores) != len(TEXTS):
+        return Scale.COSINE
+    if any(float(a) < float(b) for a, b in pairwise(scores)):
+        return Scale.COSINE
+    if all(abs(found[key] - cosine) <= NEAR for key, cosine in COSINES.items()):
+        return Scale.COSINE
+    alike = [float(found[key]) for key in ALIKE]
+    if max(alike) - min(alike) > APART * max(map(abs, alike)):
+        return Scale.OWN
+    return Scale.OTHER if min(alike) > max(found["far"], found["farther"]) else Scale.COSINE

@@ -15,6 +15,7 @@ from store_conformance.harness.lab import Lab, type_difference
 from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.mutants import catalogue
+from store_conformance.mutants.catalogue import Mutant, Variant
 from store_conformance.oracle import explanation
 from store_conformance.oracle.model import Model, ModelItem
 from store_conformance.suite.register import all_cases
@@ -108,7 +109,8 @@ def test_broken_scores_are_judged_as_cosines(found: dict[str, Any]) -> None:
 
 
 def _lab(name: str) -> Lab:
-    store = next(s for s in (*catalogue.variants(), *catalogue.mutants()) if s.name == name)
+    every: list[Variant | Mutant] = [*catalogue.variants(), *catalogue.mutants()]
+    store = next(s for s in every if s.name == name)
     backend = user_supplied(store.reference, name=name, capabilities=declared(store.declares))
     return Lab(backend, _case("vectors::the_best_match_comes_first"), Mode.SYNC, None, Settings())
 

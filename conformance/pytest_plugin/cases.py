@@ -31,6 +31,7 @@ from store_conformance.harness.watchdog import read_stacks
 from store_conformance.pytest_plugin.plugin import PREFIX, WORKER_INPUT
 from store_conformance.runs.options import RunOptions, session_from_options, session_from_spec
 from store_conformance.runs.session import RunSession
+from store_conformance.runs.streams import lingering_threads
 
 _SESSION = pytest.StashKey[RunSession]()
 _CASES_ONLY = pytest.StashKey[bool]()

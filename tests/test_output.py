@@ -24,7 +24,9 @@ from langgraph.store.memory import InMemoryStore
 
 @contextmanager
 def open_store(at, index, ttl):
-    threading.Thread(target=time.sleep, args=(3600,), name="left-by-the-store").start()
+    threading.Thread(
+        target=time.sleep, args=(3600,), name="left-by-the-store", daemon=False
+    ).start()
     yield InMemoryStore()
 """
 

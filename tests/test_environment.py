@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -243,3 +244,15 @@ def test_a_trial_leaves_what_is_no_environments_fault_to_the_cases() -> None:
     opens_what_cases_open(backend, 5.0)
     backend.stop()
     assert Broken.opened
+
+
+def test_a_trial_of_a_store_that_hangs_ends_in_its_time() -> None:
+    class Hangs(Plain):
+        def open(self, *args: Any) -> Any:
+            time.sleep(20)
+
+    backend = Hangs()
+    begin = time.monotonic()
+    opens_what_cases_open(backend, 0.5)
+    assert time.monotonic() - begin < 15
+    backend.stop()

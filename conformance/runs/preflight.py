@@ -35,21 +35,25 @@ SHOWN = 10
 HOW = "make each location a place of its own: a file in at.path, or a schema, collection or prefix at.name"
 
 
-def keeps_apart(backend: Backend, seconds: float) -> None:
+def keeps_apart(backend: Backend, seconds: float) -> bool:
     """
     Open fresh locations in each mode; raises ``BackendError`` where one shows what was not put there.
 
-    Nothing is put before a fresh location has been seen, and what is put is deleted again.
+    Nothing is put before a fresh location has been seen, and what is put is deleted again.  Gives whether
+    the store answered in time.
     """
     for mode, capability in MODES:
         if capability not in backend.capabilities:
             continue
         try:
             found = run_bounded(partial(_look, backend, mode), seconds, f"preflight-{mode}")
-        except (HungError, BackendError):
-            return  # the suite's own time-outs and openings will say so, case by case
+        except HungError:
+            return False  # the suite's own time-outs will say so, case by case
+        except BackendError:
+            return True  # so will its openings
         if found is not None:
             raise BackendError(backend.name, found, HOW)
+    return True
 
 
 def _look(backend: Backend, mode: Mode) -> str | None:

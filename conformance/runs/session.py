@@ -140,9 +140,9 @@ class RunSession:
                 continue
             begin = time.perf_counter()
             backend = self.backends[name]
-            if isinstance(backend, SuppliedBackend):
-                keeps_apart(backend, min(self.settings.timeout, PREFLIGHT_SECONDS))
-            self._try(backend)
+            patience = min(self.settings.timeout, PREFLIGHT_SECONDS)
+            if not isinstance(backend, SuppliedBackend) or keeps_apart(backend, patience):
+                self._try(backend)
             self.facts[name] = describe(backend, min(self.settings.timeout, FIRST_SECONDS))
             self._note_connections(name)
             self._spent[name] += started.seconds + time.perf_counter() - begin

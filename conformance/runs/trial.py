@@ -5,6 +5,7 @@ allow is told once, with its fix, and not by every case.
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from store_conformance.contract import Capability, Mode
 from store_conformance.embedding.exact import ExactEmbeddings
 from store_conformance.harness.backends import EngineUnavailableError
 from store_conformance.harness.journal import Journal
-from store_conformance.harness.loops import LoopThread, run_bounded
+from store_conformance.harness.loops import HungError, LoopThread, run_bounded
 from store_conformance.harness.process.child import Child
 from store_conformance.harness.subject import Subject
 from store_conformance.harness.surroundings import ENVIRONMENT, environment_fault
@@ -30,9 +31,10 @@ def opens_what_cases_open(backend: Backend, seconds: float) -> None:
     """
     Open stores in each mode, with an index and without, several at once, and in another process.
 
-    Raises ``EngineUnavailableError`` for what is the environment's fault, with its fix; anything else is
+    All of it takes ``seconds`` at most.  Raises ``EngineUnavailableError`` for what is the environment's fault, with its fix; anything else is
     left to the cases, which judge with evidence.
     """
+    deadline = time.monotonic() + seconds
     for mode, capability in MODES:
         if capability not in backend.capabilities:
             continue
@@ -41,8 +43,13 @@ def opens_what_cases_open(backend: Backend, seconds: float) -> None:
             trials.append(partial(_elsewhere, backend, mode))
         for trial in trials:
             journal = Journal()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
             try:
-                run_bounded(partial(trial, journal), seconds, f"trial-{mode}")
+                run_bounded(partial(trial, journal), left, f"trial-{mode}")
+            except HungError:
+                return  # the cases will meet it, each in its time
             except Exception as error:
                 fault = environment_fault(backend, error, journal)
                 if fault is not None:

@@ -323,8 +323,10 @@ def test_a_run_that_ends_before_its_first_case_leaves_a_run_file(folder: Path) -
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     deadline = time.monotonic() + 120
-    while not (folder / "out" / "run.jsonl").exists() and time.monotonic() < deadline:
+    written = folder / "out" / "run.jsonl"
+    while not (written.exists() and "\n" in written.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
+    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=120)
 

@@ -682,6 +682,9 @@ def test_reports_import_neither_pytest_nor_a_client() -> None:
         "sys.exit(', '.join(sorted(found)) or 0)\n"
     )
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    # Coverage, which measures child processes too, keeps its data by sqlite3.
+    plain = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=plain)
 
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import pytest
 
 from store_conformance.cli import self_test as selftest
-from store_conformance.contract import Level, rules
+from store_conformance.contract import Level, UserError, rules
 from store_conformance.mutants.catalogue import mutants, variants
 from store_conformance.suite.register import all_cases
 
@@ -94,5 +94,5 @@ def test_names_in_the_catalogue_are_unique() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(ValueError, match="did you mean"):
+    with pytest.raises(UserError, match="did you mean"):
         list(selftest.self_test(only=["plian"]))

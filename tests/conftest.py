@@ -5,6 +5,7 @@ Engines that several files of tests use.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.name in QUICK:
             item.add_marker(pytest.mark.quick)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A worker that crashes costs its test: with xdist's own scheduler the run would never end."""
+    if config.option.dist != "loadgroup":
+        return None
+    from store_conformance.pytest_plugin.scheduling import CaseScheduling
+
+    return CaseScheduling(config, log)
 
 
 @pytest.fixture(scope="module")

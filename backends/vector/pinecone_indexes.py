@@ -5,6 +5,7 @@ Pinecone's control plane: the client, and making, describing and removing indexe
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,19 @@ def drop(client: Pinecone, name: str) -> None:
         client.indexes.delete(one)
 
 
+_DESCRIBING = threading.Lock()
+"""The client's decoder (native code) has ended the process where several threads used it for the first time at once."""
+
+
 def describe_index(client: Pinecone, name: str, dims: int, deployment: Mapping[str, Any]) -> Any:
     """The index of this name, made with these dimensions if it is not there."""
+    with _DESCRIBING:
+        return _described_or_made(client, name, dims, deployment)
+
+
+def _described_or_made(
+    client: Pinecone, name: str, dims: int, deployment: Mapping[str, Any]
+) -> Any:
     from pinecone import ConflictError, NotFoundError
 
     try:

@@ -15,6 +15,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.accepted import labels_taken
 from store_conformance.suite.support.corpus import corpus_of
 
 ROUNDS = 32
@@ -83,7 +84,8 @@ def test_an_optimiser_loop_leaves_one_prompt_a_key(lab: Lab) -> None:
     observed here: a prompt that reads back exactly is no failure of procedural memory.
     """
     prompts = _prompts(lab)
-    bystanders = {(user, "agent_instructions"): f"Leave {user!r} alone." for user in LOOK_ALIKES}
+    others = labels_taken(lab, LOOK_ALIKES)  # whether a label is taken is N8's
+    bystanders = {(user, "agent_instructions"): f"Leave {user!r} alone." for user in others}
     bystanders = {k: v for k, v in bystanders.items() if k not in prompts}
     store = lab.open()
     _save(store, {**prompts, **bystanders})

@@ -206,6 +206,9 @@ def test_a_refusal_is_blamed_on_what_was_in_scope() -> None:
     condition = {"n": {"$gt": 2}}
     assert explanation.of_refusal(model, ("a",), condition, "operator") == "absent"
     assert explanation.of_refusal(model, ("b",), condition, "operator") == "operator"
+    model.put(("c",), "k", {"n": "text", "b": True})
+    both = {"b": True, "n": {"$gt": "a"}}
+    assert explanation.of_refusal(model, ("c",), both, "bool") == "strings", "no bool is refused"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ WEAKEST_FIRST = (
     *("unequal", "operator", "equal", "search"),
 )
 """What SHOULD explains comes before what MUST explains."""
+_REFUSED_FIRST = ("strings", "absent", "object", "list", "star", "large", "bool")
+"""What a store most often refuses: to compare kinds that have no order for it, then shapes, then numbers."""
 
 
 def weakest(features: Iterable[str], otherwise: str = "search") -> str:
@@ -79,8 +81,9 @@ def of_conditions(value: Mapping[str, Any], conditions: Mapping[str, Any]) -> di
 def of_refusal(model: Model, prefix: Namespace, conditions: Mapping[str, Any], kind: str) -> str:
     """The feature of a search that raised: any item in its scope may have been too much for it."""
     scope = [i for i in model.items.values() if i.namespace[: len(prefix)] == prefix]
-    found = [f for i in scope for f in of_conditions(i.value, conditions).values()]
-    return weakest([*found, kind, *(["star"] if "*" in prefix else [])])
+    found = {f for i in scope for f in of_conditions(i.value, conditions).values()}
+    found |= {kind, *(["star"] if "*" in prefix else [])}
+    return next((f for f in _REFUSED_FIRST if f in found), None) or weakest(found)
 
 
 def of_missing(item: ModelItem, prefix: Namespace, conditions: Mapping[str, Any]) -> str:

@@ -177,5 +177,5 @@ def filter_feature(conditions: Value) -> str:
             )
         else:
             kinds.add("equal")
-    order = ("object", "list", "bool", "strings", "unequal", "operator", "equal")
+    order = ("object", "list", "strings", "bool", "unequal", "operator", "equal")
     return next((k for k in order if k in kinds), "search")

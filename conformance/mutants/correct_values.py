@@ -109,7 +109,7 @@ class OddTextIsRefused(Variant, ReferenceStore):
 class PatternsAreRefused(Variant, ReferenceStore):
     """Labels and keys with a star, a quote or a backslash are refused."""
 
-    also = ("N8", "K11", "N4", "E5", "V3", "V16")
+    also = ("N8", "K11", "N4")
 
     def validate_namespaces(self, op: Op) -> None:
         super().validate_namespaces(op)

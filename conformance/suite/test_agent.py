@@ -213,6 +213,11 @@ def _triage(
     return answer["label"]
 
 
+def _key(mail: str) -> str:
+    """Letters and digits alone: whether a store takes other keys is K11's."""
+    return "".join(c for c in mail if c.isalnum())
+
+
 def _label(examples: list[Any], prompt: Any) -> str:
     """The label of the nearest example; without any, what the user's prompt says."""
     if examples:
@@ -235,7 +240,7 @@ def _assistant(lab: Lab, parts: Any, store: BaseStore) -> Any:
             return {}
         user = config["configurable"]["langgraph_user_id"]
         value = {"email": {"subject": state["mail"]}, "label": state["correction"]}
-        store.put(("email_assistant", user, "examples"), state["mail"], value)
+        store.put(("email_assistant", user, "examples"), _key(state["mail"]), value)
         return {"label": state["correction"]}
 
     async def atriage(state: Mail, config: RunnableConfig, *, store: BaseStore) -> dict[str, Any]:
@@ -249,7 +254,7 @@ def _assistant(lab: Lab, parts: Any, store: BaseStore) -> Any:
             return {}
         user = config["configurable"]["langgraph_user_id"]
         value = {"email": {"subject": state["mail"]}, "label": state["correction"]}
-        await store.aput(("email_assistant", user, "examples"), state["mail"], value)
+        await store.aput(("email_assistant", user, "examples"), _key(state["mail"]), value)
         return {"label": state["correction"]}
 
     graph = parts.graph.StateGraph(Mail)

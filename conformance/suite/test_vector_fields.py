@@ -120,14 +120,15 @@ def test_the_index_argument_chooses_what_is_embedded(lab: Lab) -> None:
     ``put(index=[path])`` embeds the texts of that path instead of the configured field.
     """
     store = lab.indexed("text")
-    for path in PATHS:
-        store.put(D, path, VALUE, index=[path])
+    keys = {path: f"path{n}" for n, path in enumerate(PATHS)}
+    for path, key in keys.items():
+        store.put(D, key, VALUE, index=[path])
     store.put(D, "default", {"text": "kiwi"})
 
     for path, words in PATHS.items():
-        _embeds(lab, store, path, words, f"index=[{path!r}]")
+        _embeds(lab, store, keys[path], words, f"index=[{path!r}]")
     matches(lab, store, D, "kiwi", "default", "an item put without index=")
-    lab.equal(store.value(D, "tags[7]"), VALUE, "the value is stored whole")
+    lab.equal(store.value(D, keys["tags[7]"]), VALUE, "the value is stored whole")
 
 
 @case("V3", needs=VECTORS)
@@ -399,9 +400,9 @@ def test_documents_reach_the_embedder_unescaped(lab: Lab) -> None:
     embed = ExactEmbeddings()
     store = lab.indexed("$", embed=embed)
     value = {"inner": {"Straße": "Äpfel 🍎"}, "list": ["Äpfel 🍎"]}
-    for index in (None, ["inner"], ["list"]):
+    for n, index in enumerate((None, ["inner"], ["list"])):
         embed.forget()
-        store.put(D, f"k{index}", value, index=index)
+        store.put(D, f"k{n}", value, index=index)
 
         text = " ".join(embed.documents)
         lab.true("Äpfel 🍎" in text, f"index={index}: the text is not escaped", got=text)

@@ -311,7 +311,7 @@ def test_opening_a_store_is_a_call_of_the_store(
         (EngineUnavailableError("x", "it is gone."), Verdict.UNVERIFIED),
         (ChildFailedError("ValueError", "no"), Verdict.FAIL),
         (ChildFailedError("BackendError", "no", Verdict.ERROR), Verdict.ERROR),
-        (HungError("the store gave no answer within 2 s"), Verdict.FAIL),
+        (HungError(2.0), Verdict.FAIL),
         (TooSlowError("every call was answered"), Verdict.UNVERIFIED),
         (UnsupportedError("declared"), Verdict.UNSUPPORTED),
         (UnverifiedError("nothing was exercised"), Verdict.UNVERIFIED),

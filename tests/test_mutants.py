@@ -13,6 +13,7 @@ import pytest
 from store_conformance.cli import self_test as selftest
 from store_conformance.contract import Level, UserError, rules
 from store_conformance.mutants.catalogue import mutants, variants
+from store_conformance.mutants.packs import packed, packs
 from store_conformance.suite.register import all_cases
 
 SEED = 1
@@ -20,7 +21,7 @@ BROKEN = [m.name for m in mutants()]
 CORRECT = [v.name for v in variants()]
 
 WHOLE = ("plain", "loop_bound")
-"""Variants that run everything, kills and loads too; the others run the quick part of the suite."""
+"""Variants that run everything, kills and loads too; the others run the quick part, several in one store."""
 
 
 def one_a_group(names: Iterable[str], each: int = 3) -> list[str]:
@@ -57,12 +58,23 @@ def test_a_broken_store_is_caught_by_its_rule(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CORRECT)
+@pytest.mark.parametrize("name", [*WHOLE, *(p.name for p in packed() if p.name not in WHOLE)])
 def test_a_correct_store_is_not_accused(name: str) -> None:
     one = selftest.judge_store(name, whole=True, seed=SEED, quick=name not in WHOLE)
 
     assert not one.false_positives, told(one)
     assert not one.errors, told(one)
+
+
+def test_every_correct_store_is_in_one_pack_and_behaves_in_it_as_alone() -> None:
+    assert sorted(v.name for members in packs() for v in members) == sorted(CORRECT)
+    assert len(packs()) < len(CORRECT)
+    for members, pack in zip(packs(), packed()):
+        for variant in members:
+            own = {n: f for n, f in vars(variant.store).items() if callable(f)}
+            assert {n: getattr(pack.store, n) for n in own} == {
+                n: getattr(variant.store, n) for n in own
+            }
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ from store_conformance.harness.private_engines import stop_private
 from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.mutants.catalogue import Mutant, Variant, mutants, variants
+from store_conformance.mutants.packs import packed
 from store_conformance.suite.register import all_cases
 
 TIMEOUT = 60.0
@@ -148,12 +149,12 @@ class _Run:
 
 def judge_store(name: str, *, whole: bool, seed: int, quick: bool = False) -> Judged:
     """
-    Run the suite against one mutant or variant by name; ``whole``: all rules and not just its own.
+    Run the suite against one mutant, variant or pack by name; ``whole``: all rules and not just its own.
 
     ``quick`` runs each case in one mode only and leaves out those that are long by nature, except
     for the rule that the store breaks.
     """
-    every: list[Mutant | Variant] = [*mutants(), *variants()]
+    every: list[Mutant | Variant] = [*mutants(), *variants(), *packed()]
     store = next(s for s in every if s.name == name)
     breaks = store.breaks
     backend = user_supplied(store.reference, name=name, capabilities=declared(store.declares))

@@ -64,6 +64,14 @@ class Journal:
         """Whether every call of the case is still here."""
         return self.count == len(self.first) + len(self.last)
 
+    def only_errors(self) -> str | None:
+        """
+        The first call that raised, as text, where no call of several but ``open`` and ``close`` did anything else.
+        """
+        tried = [c for c in self.calls() if c.name not in ("open", "close")]
+        raised = [c for c in tried if c.raised is not None]
+        return raised[0].line() if len(raised) == len(tried) > 1 else None
+
     def calls(self) -> list[Call]:
         return [*self.first, *self.last]
 

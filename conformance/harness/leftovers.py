@@ -10,6 +10,7 @@ import gc
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 
@@ -41,7 +42,7 @@ def count_held(tasks: int = 0) -> Held:
     gc.collect()
     me = psutil.Process()
     with me.oneshot():
-        sockets = len(_connections(me))
+        sockets = _sockets(me)
         return Held(
             threads=threading.active_count(),
             tasks=tasks,
@@ -51,14 +52,17 @@ def count_held(tasks: int = 0) -> Held:
         )
 
 
-def _connections(process: psutil.Process) -> list[object]:
-    ask = (
-        getattr(process, "net_connections", None) or process.connections
-    )  # the name before psutil 6
+def connections(process: psutil.Process, kind: str = "all") -> list[Any]:
+    """The process's sockets, as psutil tells them; raises `psutil.Error` where it may not look."""
+    ask = getattr(process, "net_connections", None) or process.connections  # before psutil 6
+    return list(ask(kind=kind))
+
+
+def _sockets(process: psutil.Process) -> int:
     try:
-        return list(ask(kind="all"))
+        return len(connections(process))
     except psutil.Error:  # not allowed to look: no growth is seen, and none is claimed
-        return []
+        return 0
 
 
 def _descriptors(process: psutil.Process) -> int:

@@ -18,18 +18,35 @@ from typing import Any, TypeVar
 from store_conformance.contract import Verdict
 from store_conformance.harness import watchdog
 from store_conformance.harness.errors import CaseEnded
+from store_conformance.harness.standstill import WINDOW_SECONDS, Standstill, look_at
 
 T = TypeVar("T")
 
 
 class HungError(CaseEnded):
-    """One call did not end in its time."""
+    """
+    One call did not end in its time; ``seen`` is what its process did meanwhile, where that was looked at.
+
+    The time alone is no finding: only a call that is shown to be stuck is one.
+    """
+
+    def __init__(self, seconds: float, seen: Standstill | None = None) -> None:
+        told = f"; {seen}" if seen is not None else ""
+        super().__init__(f"the store gave no answer within {seconds:g} s{told}")
+        self.seconds = seconds
+        self.seen = seen
+        slow = seen is not None and not seen.stuck
+        self.verdict = Verdict.UNVERIFIED if slow else Verdict.FAIL
 
 
 class TooSlowError(CaseEnded):
     """Every call ended, but all of them together took too long to go on."""
 
     verdict = Verdict.UNVERIFIED
+
+
+class NothingButErrorsError(CaseEnded):
+    """Every call raised, and slowly: as a rule the store's own time-out. The rest would say no more."""
 
 
 PATIENCE = 5
@@ -41,13 +58,18 @@ def run_bounded(
     seconds: float,
     name: str,
     busy_since: Callable[[], float | None] | None = None,
+    *,
+    look: bool = False,
+    only_errors: Callable[[], str | None] | None = None,
 ) -> T:
     """
     Run ``body`` in a daemon thread and return or raise what it does.
 
-    The process's watchdog, if it has one, is fed meanwhile.  ``busy_since`` tells when (``time.monotonic``) the call under way began, ``None`` between calls:
-    ``HungError`` if one call takes longer than ``seconds``, ``TooSlowError`` if the body takes `PATIENCE`
-    times as long although no call hangs.  Without it: ``HungError`` after ``seconds`` in all.
+    The process's watchdog, if it has one, is fed meanwhile.  ``busy_since`` tells when (``time.monotonic``)
+    the call under way began, ``None`` between calls: ``HungError`` if one call takes longer than
+    ``seconds``, ``TooSlowError`` if the body takes `PATIENCE` times as long although no call hangs.
+    Without it: ``HungError`` after ``seconds`` in all.  ``look``: see whether a call that hangs is stuck.
+    ``only_errors`` tells the first error while no call has done anything else: such a body ends after ``seconds``.
     """
     outcome: Future[T] = Future()
 
@@ -70,7 +92,13 @@ def run_bounded(
         now = time.monotonic()
         started = begin if busy_since is None else busy_since()
         if started is not None and now - started > seconds:
-            raise HungError(f"the store gave no answer within {seconds:g} s")
+            seen = look_at(thread.ident, min(WINDOW_SECONDS, seconds)) if look else None
+            if outcome.done():
+                break  # it came while we looked
+            raise HungError(seconds, seen)
+        first = only_errors() if only_errors is not None and now - begin > seconds else None
+        if first is not None:
+            raise NothingButErrorsError(f"in {seconds:g} s every call raised, the first: {first}")
         if now - begin > PATIENCE * seconds:
             raise TooSlowError(
                 f"every call was answered, but the case was not done within {PATIENCE * seconds:g} s"

@@ -23,7 +23,12 @@ from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.compat import operation_came_later, since
 from store_conformance.harness.errors import CaseEnded, CheckFailedError
 from store_conformance.harness.lab import Lab
-from store_conformance.harness.loops import HungError, TooSlowError, run_bounded
+from store_conformance.harness.loops import (
+    HungError,
+    NothingButErrorsError,
+    TooSlowError,
+    run_bounded,
+)
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.surroundings import environment_fault
 from store_conformance.harness.text import message_of, represent, shorten
@@ -83,11 +88,13 @@ def run_case(
             patience or spec.seconds or settings.timeout,
             f"{spec.case_id(param)}-{mode}",
             lambda: lab.journal.busy_since,
+            look=True,
+            only_errors=lab.journal.only_errors,
         )
         verdict, message = Verdict.PASS, spec.sentence
     except Exception as error:  # noqa: BLE001 - every ending of a case becomes a verdict
         failure = error
-        if isinstance(error, (HungError, TooSlowError)):
+        if isinstance(error, (HungError, TooSlowError, NothingButErrorsError)):
             lab.abandon()
         verdict, message = judge(error, spec)
         fault = environment_fault(backend, error, lab.journal)

@@ -51,6 +51,8 @@ class Variant:
 
     legal: ClassVar[bool] = True
     also: ClassVar[tuple[str, ...]] = ()
+    alone: ClassVar[bool] = False
+    """Not to be packed with others (`packs`): together they would break a rule that each keeps."""
 
 
 class Plain(Variant, ReferenceStore):

@@ -17,10 +17,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from store_conformance.contract import Capability, Mode, Verdict
+from store_conformance.contract import Capability, Level, Mode, Verdict
 from store_conformance.harness.backends import causes, is_lost_connection
 from store_conformance.harness.journal import Journal
-from store_conformance.harness.loops import LoopThread, run_bounded
+from store_conformance.harness.loops import HungError, LoopThread, run_bounded
 from store_conformance.harness.process.child import Child
 from store_conformance.harness.runner import Outcome
 from store_conformance.harness.subject import Subject
@@ -36,6 +36,8 @@ MOST_SECONDS = 60.0
 TRIES = 3
 PAUSE = 1.0
 """Seconds between two tries: an engine that comes back is not gone."""
+QUICK_SHARE = 0.1
+"""Of a case's time-out: a fresh place that is opened, used and closed within it is quick."""
 SECONDS = 15.0
 """Seconds for one try."""
 STOPPED = "the store stopped answering anything, a fresh location included"
@@ -70,6 +72,8 @@ class Health:
             return outcome
         if row.message.startswith(ENVIRONMENT):
             return outcome  # a limit is met, which says why, and the next case may stay below it
+        if isinstance(outcome.failure, HungError) and row.verdict is Verdict.UNVERIFIED:
+            return self._hung(outcome, outcome.failure)
         self._failed[mode] += 1
         lost = any(is_lost_connection(e) for e in causes(outcome.failure))
         if self._broken_here or not self._answered or not (lost or self._suspicious(mode)):
@@ -80,6 +84,24 @@ class Health:
             if not self.answers(mode):
                 return self._without_engine(outcome, again)
         return self._repeated(outcome, again) if lost and not self._broken_here else outcome
+
+    def _hung(self, outcome: Outcome, hung: HungError) -> Outcome:
+        """A call that gives no answer while a fresh place answers at once is stuck, and not slow."""
+        if not self._answered:
+            return outcome
+        with self._lock:
+            if self._gone is not None:
+                return _unverified(outcome, f"{NOT_RUN} in {self._gone}: {outcome.row.message}")
+            begin = time.monotonic()
+            answered = self.answers(outcome.lab.mode)
+            took = time.monotonic() - begin
+        if not answered or took > hung.seconds * QUICK_SHARE:
+            return outcome
+        if outcome.row.level is Level.IMPL:
+            return outcome
+        said = f"no answer within {hung.seconds:g} s, while a fresh place answered in {took:.2f} s"
+        row = replace(outcome.row, verdict=Verdict.FAIL, message=f"the store gave {said}")
+        return replace(outcome, row=row)
 
     def _suspicious(self, mode: Mode) -> bool:
         failed = self._failed[mode]

@@ -172,9 +172,11 @@ class FunctionBackend(SuppliedBackend):
             return None
         place = Path(self._reference.place)
         head: tuple[str, ...] = ("import os, pathlib, tempfile, types, uuid",)
-        module = self._reference.place
+        name = self._reference.name.split(".")[0]
         if self._reference.is_file:
-            head, module = (*head, f"sys.path.insert(0, {str(place.parent)!r})"), place.stem
+            head = (*head, *_file_as_module(place), f"{name} = store_file.{name}")
+        else:
+            head = (*head, f"from {self._reference.place} import {name}")
         opening = f"{self._reference.name}({self._arguments.source('AT', '{INDEX}', '{TTL}')})"
         if self._given is BaseStore:
             head, opening = (*head, "from contextlib import nullcontext"), f"nullcontext({opening})"
@@ -182,7 +184,6 @@ class FunctionBackend(SuppliedBackend):
         return Snippet(
             (
                 *head,
-                f"from {module} import {self._reference.name.split('.')[0]}",
                 "AT = types.SimpleNamespace(path=pathlib.Path(tempfile.mkdtemp()),"
                 f" url={url}, name='repro_' + uuid.uuid4().hex[:8], options={self._options!r})",
             ),
@@ -197,6 +198,17 @@ class FunctionBackend(SuppliedBackend):
 
     def attach(self, spec: Spec) -> None:
         self._is_async = bool(spec.details["is_async"])
+
+
+def _file_as_module(path: Path) -> tuple[str, ...]:
+    """By its path and under another name: the file may be called like the package that it imports."""
+    return (
+        "import importlib.util, sys",
+        f"sys.path.append({str(path.parent)!r})",
+        f"spec = importlib.util.spec_from_file_location('store_file', {str(path)!r})",
+        "store_file = sys.modules['store_file'] = importlib.util.module_from_spec(spec)",
+        "spec.loader.exec_module(store_file)",
+    )
 
 
 def _runs_in_a_loop(function: Callable[..., object]) -> bool:

@@ -7,6 +7,11 @@ from __future__ import annotations
 import os
 import sys
 
+if __name__ == "__main__":
+    # ``python -m`` looks in the working folder first, where a user's file may be called like a package of ours.
+    here = os.getcwd()
+    sys.path[:] = [p for p in sys.path if p not in ("", here)] + [here]
+
 from store_conformance.cli.parsing import main as parse
 from store_conformance.runs.streams import lingering_threads, make_output_patient
 

@@ -16,6 +16,8 @@ from store_conformance.mutants.reference import ReferenceStore
 class KeepsPythonObjects(Variant, ReferenceStore):
     """Values are pickled, so that Python's objects come back equal; those that would not are refused."""
 
+    alone = True
+
     def check_value(self, value: Any, depth: int = 0) -> None:
         try:
             same = bool(pickle.loads(pickle.dumps(value)) == value)

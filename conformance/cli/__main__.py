@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 if __name__ == "__main__":
     # ``python -m`` looks in the working folder first, where a user's file may be called like a package of ours.
-    here = os.getcwd()
+    here = str(Path.cwd())
     sys.path[:] = [p for p in sys.path if p not in ("", here)] + [here]
 
 from store_conformance.cli.parsing import main as parse

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from store_conformance.backends.factory import user_supplied
@@ -30,7 +31,9 @@ def test_a_file_named_like_its_package_opens_and_is_reproduced(tmp_path: Path) -
     backend.start()
     try:
         at = backend.location()
-        with backend.open(at, None, None, Mode.SYNC) as store:
+        opened = backend.open(at, None, None, Mode.SYNC)
+        assert isinstance(opened, AbstractContextManager)
+        with opened as store:
             store.put(("a",), "k", {"n": 1})
         snippet = backend.snippet(at, Mode.SYNC)
     finally:

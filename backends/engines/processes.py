@@ -74,8 +74,7 @@ class Watchdog:
         process, self._process = self._process, None
         if process is None:
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        kill_tree(process.pid)
         process.wait()
         if process.stdin is not None:
             process.stdin.close()
@@ -191,13 +190,7 @@ class ServerProcess(Engine):
         """SIGKILL to the server, its process group and all of its descendants at once."""
         if self._process is None:
             return
-        family = descendants(self._process.pid)
-        if self.alive:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            for pid in family:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
+        family = kill_tree(self._process.pid) if self.alive else descendants(self._process.pid)
         self._process.wait()
         # Not our children, so they cannot be waited for; but who restarts needs them gone.
         wait_until(lambda: not any(map(runs, family)), self._stop_seconds, pause=0.005)
@@ -220,6 +213,30 @@ class ServerProcess(Engine):
         return " | ".join(last)[-400:] or "its log is empty"
 
 
+def kill_tree(pid: int) -> list[int]:
+    """
+    End a child of ours that nobody has waited for, its process group and all of its descendants, by force.
+
+    Gives the descendants' ids.  Windows has no groups and no SIGKILL: psutil ends one after the other there.
+    """
+    family = [*_family(pid)]
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+    for process in family:
+        with contextlib.suppress(psutil.Error):  # psutil never ends another process of the same id
+            process.kill()
+    return [process.pid for process in family if process.pid != pid]
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        first = psutil.Process(pid)
+        return [first, *first.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
 def runs(pid: int) -> bool:
     """Whether there is such a process; one that is dead and not yet collected does not count."""
     try:
@@ -236,10 +253,7 @@ def descendants(pid: int) -> list[int]:
 
     Servers such as Postgres give each child a process group of its own, which ``killpg`` misses.
     """
-    try:
-        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
+    return [process.pid for process in _family(pid)[1:]]
 
 
 class _Removal:

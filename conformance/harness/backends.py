@@ -15,6 +15,7 @@ from store_conformance.backends.base import (
     Spec,
     own_folder,
 )
+from store_conformance.backends.engines.processes import kill_tree
 from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
 from store_conformance.backends.registry import create, from_spec, names
@@ -36,6 +37,7 @@ __all__ = [
     "create",
     "from_spec",
     "is_lost_connection",
+    "kill_tree",
     "names",
     "own_folder",
     "user_supplied",

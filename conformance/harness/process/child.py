@@ -9,7 +9,6 @@ kills the child.
 from __future__ import annotations
 
 import json
-import signal
 import threading
 import time
 from collections.abc import Mapping
@@ -133,8 +132,8 @@ class Child:
         return len(self.acknowledged)
 
     def kill(self) -> None:
-        """SIGKILL, then collect the acknowledgements that were already under way."""
-        self._process.signal(signal.SIGKILL)
+        """End it by force (SIGKILL), then collect the acknowledgements that were already under way."""
+        self._process.kill()
         self._process.ended(20)
         self.drain()
 
@@ -155,7 +154,7 @@ class Child:
             except (OSError, ValueError):
                 pass  # it is gone, or its pipe is
             if not self._process.ended(20):
-                self._process.signal(signal.SIGKILL)
+                self._process.kill()
                 self._process.ended(20)
         self._process.close()
 

@@ -28,6 +28,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
 
+from store_conformance.harness.backends import kill_tree
+
 MAIN = "store_conformance.harness.process.child_main"
 MAX_REQUEST = 100_000
 _lock = threading.Lock()
@@ -60,12 +62,10 @@ class Spawned:
             waiting.register(self._pidfd, selectors.EVENT_READ)
             return bool(waiting.select(seconds))
 
-    def signal(self, number: int) -> None:
-        """Send a signal to the whole group; one that has ended is fine."""
-        try:
-            os.killpg(self.pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass
+    def kill(self) -> None:
+        """End the process and all below it by force; one that has ended is fine."""
+        if not self.ended():
+            kill_tree(self.pid)
 
     def close(self) -> None:
         """Close the pipes; the process must have ended."""

@@ -131,7 +131,11 @@ class VectorStore(BaseStore):
         self._driver.close()
 
     def __enter__(self: S) -> S:
-        self.setup()
+        try:
+            self.setup()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
@@ -143,7 +147,11 @@ class VectorStore(BaseStore):
         self.close()
 
     async def __aenter__(self: S) -> S:
-        await self._in_thread(self.setup)
+        try:
+            await self._in_thread(self.setup)
+        except BaseException:
+            await asyncio.to_thread(self.close)
+            raise
         return self
 
     async def __aexit__(

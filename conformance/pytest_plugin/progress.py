@@ -4,7 +4,7 @@ Progress of a run: a moving line on a terminal, a line now and then elsewhere.
 
 from __future__ import annotations
 
-import os
+import io
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TextIO
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 PLAIN_SECONDS = 10.0
+
+
+class _Nowhere(io.StringIO):
+    """Takes what is written to it, and keeps nothing."""
+
+    def write(self, text: str, /) -> int:
+        return len(text)
 
 
 class ProgressPlugin:
@@ -44,8 +51,7 @@ class ProgressPlugin:
         if reporter is not None:
             from _pytest.config import create_terminal_writer
 
-            self._nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
-            reporter._tw = create_terminal_writer(config, self._nowhere)
+            reporter._tw = create_terminal_writer(config, _Nowhere())
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._expect(len(session.items))

@@ -81,10 +81,22 @@ class Child:
         self._errors: list[str] = []
         threading.Thread(target=self._read, daemon=True).start()
         threading.Thread(target=self._read_errors, daemon=True).start()
-        self._send(setup)
-        answer = self._answer(START_SECONDS)
-        if "error" in answer:
-            raise ChildFailedError.told(answer)
+        self._open(setup)
+
+    def _open(self, setup: dict[str, Any]) -> None:
+        """Let the child open its location; one that does not is ended."""
+        try:
+            self._send(setup)
+            answer = self._answer(START_SECONDS)
+            if "error" in answer:
+                raise ChildFailedError.told(answer)
+        except ChildFailedError:
+            self.end()
+            raise
+        except BaseException:  # it hangs, or nobody waits for it any more
+            self.kill()
+            self.end()
+            raise
 
     # -- commands -----------------------------------------------------------------------------
 

@@ -90,7 +90,7 @@ class VectorBackend(Backend):
     GET_SERVER: ClassVar[str]
     URL_VARIABLE: ClassVar[str]
     KEY_VARIABLE: ClassVar[str | None] = None
-    DEPLOYMENTS: ClassVar = (
+    DEPLOYMENTS: ClassVar[tuple[Deployment, ...]] = (
         Deployment.URL,
         Deployment.PROCESS,
         Deployment.CONTAINER,

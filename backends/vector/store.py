@@ -247,7 +247,9 @@ class VectorStore(BaseStore):
         queries = await asyncio.gather(*map(self.embeddings.aembed_query, planned.queries))
         return self._checked(planned, texts, queries)
 
-    def _checked(self, planned: Plan, texts: Sequence[Any], queries: Sequence[Any]) -> Embedded:
+    def _checked(
+        self, planned: Plan, texts: Sequence[object], queries: Sequence[object]
+    ) -> Embedded:
         if len(texts) != len(planned.texts):
             raise ValueError(
                 f"the embedder returned {len(texts)} vectors for {len(planned.texts)} texts; "

@@ -109,12 +109,12 @@ def case(
     return mark
 
 
-def _id_of(func: Callable[..., Any]) -> str:
+def _id_of(func: Callable[..., object]) -> str:
     """``module::function``, each without its ``test_``."""
     module = func.__module__.rsplit(".", 1)[-1].removeprefix("test_")
     return f"{module}::{func.__name__.removeprefix('test_')}"
 
 
-def spec_of(func: Any) -> CaseSpec | None:
+def spec_of(func: object) -> CaseSpec | None:
     """The case spec of a marked function, or ``None``."""
     return getattr(func, "__conformance_case__", None)

@@ -13,7 +13,7 @@ import asyncio
 import dataclasses
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from store_conformance.contract import Capability, Level, Mode, UserError, Verdict
 from store_conformance.contract import rule as contract_rule
@@ -235,13 +235,13 @@ def _row(
     )
 
 
-def _evidence(failure: Any) -> tuple[str | None, str | None]:
+def _evidence(failure: BaseException | None) -> tuple[str | None, str | None]:
     if isinstance(failure, CheckFailedError):
         return _text(failure.expected, failure.got)
     return None, None
 
 
-def _text(expected: Any, got: Any) -> tuple[str | None, str | None]:
+def _text(expected: object, got: object) -> tuple[str | None, str | None]:
     """Both as text; nothing where neither was given."""
     if expected is None and got is None:
         return None, None

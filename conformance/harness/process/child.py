@@ -12,7 +12,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ class ChildFailedError(CaseEnded):
         self.verdict = verdict
 
     @classmethod
-    def told(cls, answer: dict[str, Any]) -> ChildFailedError:
+    def told(cls, answer: Mapping[str, Any]) -> ChildFailedError:
         """What the child's answer tells of its exception."""
         return cls(answer["error"], answer["text"], Verdict(answer["verdict"]))
 
@@ -58,7 +58,7 @@ class Child:
         mode: Mode,
         embed: str | None = None,
         fields: tuple[str, ...] = ("text",),
-        ttl: Any = None,
+        ttl: Mapping[str, object] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.acknowledged: list[str] = []
@@ -83,7 +83,7 @@ class Child:
         threading.Thread(target=self._read_errors, daemon=True).start()
         self._open(setup)
 
-    def _open(self, setup: dict[str, Any]) -> None:
+    def _open(self, setup: Mapping[str, object]) -> None:
         """Let the child open its location; one that does not is ended."""
         try:
             self._send(setup)
@@ -113,7 +113,10 @@ class Child:
         return answer["result"]
 
     def write(
-        self, items: list[tuple[tuple[str, ...], str, dict[str, Any]]], *, loop: bool = False
+        self,
+        items: Sequence[tuple[tuple[str, ...], str, Mapping[str, object]]],
+        *,
+        loop: bool = False,
     ) -> None:
         """
         Start writing these items one by one, each acknowledged; returns at once.
@@ -173,7 +176,7 @@ class Child:
 
     # -- pipes --------------------------------------------------------------------------------
 
-    def _send(self, command: dict[str, Any]) -> None:
+    def _send(self, command: Mapping[str, object]) -> None:
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
 

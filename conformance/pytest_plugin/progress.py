@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from store_conformance.contract.records import Row
-from store_conformance.pytest_plugin.cases import entries_of
+from store_conformance.pytest_plugin.items import entries_of
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

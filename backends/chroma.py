@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from store_conformance.backends.base import Deployment, Facts
@@ -28,6 +28,7 @@ from store_conformance.backends.vector.versions import require
 from store_conformance.contract import Location
 
 if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
     from langgraph.store.base import IndexConfig, TTLConfig
 
 PROCESSES = (
@@ -74,7 +75,7 @@ class ChromaBackend(VectorBackend):
     def new_container(self) -> HttpContainer:
         return HttpContainer(self.name, self.IMAGE, (8000,), ready="/api/v2/heartbeat")
 
-    def _client(self) -> Any:
+    def _client(self) -> ClientAPI:
         import chromadb
         from chromadb.config import Settings
 

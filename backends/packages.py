@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from store_conformance.contract import Capability
 
@@ -26,7 +25,7 @@ def versions(distributions: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def installed_with(classes: Iterable[type], names: Mapping[str, Any]) -> dict[str, str]:
+def installed_with(classes: Iterable[type], names: Mapping[str, object]) -> dict[str, str]:
     """
     Versions of the distributions that define the classes, their bases, and what ``names`` refer to.
 
@@ -45,7 +44,7 @@ def installed_with(classes: Iterable[type], names: Mapping[str, Any]) -> dict[st
     return versions(sorted(found))
 
 
-def _module_of(value: Any) -> str:
+def _module_of(value: object) -> str:
     """The module that defines it; a lazy object may raise anything when it is looked at."""
     try:
         name = value.__name__ if isinstance(value, ModuleType) else value.__module__
@@ -63,7 +62,7 @@ def _holds(distribution: str, module: str) -> bool:
     )
 
 
-def unknown_to(opening: Callable[..., Any]) -> frozenset[Capability]:
+def unknown_to(opening: Callable[..., object]) -> frozenset[Capability]:
     """What the installed release of a store cannot offer yet: its ``opening`` takes no such argument."""
     taken = inspect.signature(opening).parameters
     late = {"index": Capability.VECTORS, "ttl": Capability.TTL}

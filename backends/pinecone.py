@@ -11,7 +11,7 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from store_conformance.backends.base import (
     Availability,
@@ -57,7 +57,7 @@ class PineconeBackend(VectorBackend):
     GET_SERVER = "set PINECONE_API_KEY"
     URL_VARIABLE = "PINECONE_CONTROLLER_HOST"
     KEY_VARIABLE = "PINECONE_API_KEY"
-    DEPLOYMENTS: ClassVar[Any] = (Deployment.URL, Deployment.EMULATED)
+    DEPLOYMENTS: ClassVar[tuple[Deployment, ...]] = (Deployment.URL, Deployment.EMULATED)
     OPTIONS: ClassVar = {DELAY: "seconds until the emulator shows a write"}
 
     def __init__(

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from store_conformance.backends.base import Availability, BackendError, Deployment, Facts, Spec
 from store_conformance.backends.engines.http_server import HttpContainer, HttpServer
@@ -29,6 +29,7 @@ from store_conformance.contract import Location
 
 if TYPE_CHECKING:
     from langgraph.store.base import IndexConfig, TTLConfig
+    from qdrant_client import QdrantClient
 
 BINARY = "qdrant"
 _PACKAGES = ("qdrant-client",)
@@ -122,7 +123,7 @@ class QdrantBackend(VectorBackend):
             self.name, self.IMAGE, (6333, 6334), ready="/readyz", environment=environment
         )
 
-    def _client(self) -> Any:
+    def _client(self) -> QdrantClient:
         return connect(str(self.url), self.key)
 
     def drop(self, name: str) -> None:

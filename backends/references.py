@@ -73,7 +73,7 @@ class Reference:
         """A name for reports: the file's stem or the module's last part."""
         return Path(self.place).stem if self.is_file else self.place.rpartition(".")[2]
 
-    def load(self) -> Any:
+    def load(self) -> object:
         """What it refers to; raises ``BackendError``."""
         found: Any = self._module()
         seen = self.place

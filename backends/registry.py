@@ -16,7 +16,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from types import ModuleType
-from typing import Any
+from typing import TypeGuard
 
 from store_conformance.backends.base import Backend, BackendError, Deployment, Spec
 from store_conformance.contract.hints import did_you_mean
@@ -61,7 +61,7 @@ def get(name: str) -> type[Backend]:
     return _class_in(name, _loaded(entry))
 
 
-def _loaded(entry: metadata.EntryPoint) -> Any:
+def _loaded(entry: metadata.EntryPoint) -> object:
     try:
         return entry.load()
     except Exception as error:
@@ -71,7 +71,7 @@ def _loaded(entry: metadata.EntryPoint) -> Any:
         ) from error
 
 
-def _class_in(name: str, found: Any) -> type[Backend]:
+def _class_in(name: str, found: object) -> type[Backend]:
     if isinstance(found, ModuleType):
         module = found
         found = getattr(module, "BACKEND", None)
@@ -86,11 +86,10 @@ def _class_in(name: str, found: Any) -> type[Backend]:
         raise BackendError(
             name, "its module has no BACKEND.", "set BACKEND to the Backend subclass"
         )
-    kind: type[Backend] = found
-    return kind
+    return found
 
 
-def _is_backend(value: Any) -> bool:
+def _is_backend(value: object) -> TypeGuard[type[Backend]]:
     return isinstance(value, type) and issubclass(value, Backend)
 
 

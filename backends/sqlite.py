@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from langgraph.store.base import BaseStore
@@ -33,6 +34,8 @@ from store_conformance.backends.packages import megabytes, versions
 from store_conformance.contract import ALL, Location
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from langgraph.store.base import IndexConfig, TTLConfig
 
 FILE_NAME = "store.db"
@@ -43,7 +46,7 @@ GET_DRIVER = "pip install pysqlite3-binary (or sqlean.py)"
 
 
 @cache
-def driver() -> tuple[Any, str, bool]:
+def driver() -> tuple[ModuleType, str, bool]:
     """The module to connect with, its distribution (empty: Python's own), and if it loads extensions."""
     for name, distribution in DRIVERS:
         try:
@@ -97,7 +100,12 @@ async def _open_async(
 
 @contextmanager
 def _sync_door(
-    at: Location, index: Any, ttl: Any, *, setup: bool = True, **connecting: Any
+    at: Location,
+    index: IndexConfig | None,
+    ttl: TTLConfig | None,
+    *,
+    setup: bool = True,
+    **connecting: Any,
 ) -> Iterator[BaseStore]:
     """``SqliteStore(sqlite3.connect(...))``, as the class's docstring has it."""
     from langgraph.store.sqlite import SqliteStore
@@ -112,7 +120,12 @@ def _sync_door(
 
 @asynccontextmanager
 async def _async_door(
-    at: Location, index: Any, ttl: Any, *, setup: bool = True, **connecting: Any
+    at: Location,
+    index: IndexConfig | None,
+    ttl: TTLConfig | None,
+    *,
+    setup: bool = True,
+    **connecting: Any,
 ) -> AsyncIterator[BaseStore]:
     import aiosqlite
     from langgraph.store.sqlite.aio import AsyncSqliteStore
@@ -236,7 +249,7 @@ class SqliteBackend(Backend):
         )
 
 
-def _vector_version(conn: Any) -> str:
+def _vector_version(conn: sqlite3.Connection) -> str:
     import sqlite_vec
 
     conn.enable_load_extension(True)

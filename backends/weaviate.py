@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from store_conformance.backends.base import Deployment, Facts, Spec
 from store_conformance.backends.engines.weaviate import WeaviateContainer, WeaviateServer, binary
@@ -19,6 +19,7 @@ from store_conformance.contract import Location
 
 if TYPE_CHECKING:
     from langgraph.store.base import IndexConfig, TTLConfig
+    from weaviate import WeaviateClient
 
 GRPC_VARIABLE = "WEAVIATE_GRPC"
 _PACKAGES = ("weaviate-client",)
@@ -33,7 +34,11 @@ class WeaviateBackend(VectorBackend):
     GET_SERVER = "put a weaviate binary on PATH, or give --url of a server"
     URL_VARIABLE = "WEAVIATE_URL"
     KEY_VARIABLE = "WEAVIATE_API_KEY"
-    DEPLOYMENTS: ClassVar[Any] = (Deployment.URL, Deployment.PROCESS, Deployment.CONTAINER)
+    DEPLOYMENTS: ClassVar[tuple[Deployment, ...]] = (
+        Deployment.URL,
+        Deployment.PROCESS,
+        Deployment.CONTAINER,
+    )
     IMAGE = "semitechnologies/weaviate:1.39.0"
 
     def __init__(self, *, deployment: Deployment | None = None, url: str | None = None) -> None:
@@ -63,7 +68,7 @@ class WeaviateBackend(VectorBackend):
         ours = isinstance(server, (WeaviateServer, WeaviateContainer))
         return server.grpc if ours and server.ports else self._grpc  # type: ignore[union-attr]
 
-    def _client(self) -> Any:
+    def _client(self) -> WeaviateClient:
         return connect(str(self.url), self.grpc, self.key)
 
     def drop(self, name: str) -> None:

@@ -1,23 +1,37 @@
 """
-The house: which room may import which (the contracts in pyproject.toml), and that a wrong import is seen.
+The house: which room may import which (the contracts in pyproject.toml), and that a wrong import is seen;
+and that its functions are short enough to be read at a glance.
 """
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.link_packages import ROOT, link_packages
 
-pytest.importorskip("importlinter", reason="unverified: import-linter is not installed")
+LINES = 40
+"""What a function may take, from its ``def`` on, its docstring and the lines of its parameters included."""
+LONG = {
+    "conformance/cli/parsing.py": {"_targets": "one pass over the words that name what is tested"},
+    "conformance/runs/repro.py": {
+        "_body": "the text of a program, from its first line to its last"
+    },
+    "conformance/runs/run_file.py": {"merge_runs": "one check after another of what may be merged"},
+    "reports/sharing.py": {"scalability": "one table, column by column"},
+}
+"""Those that take more, each with what they consist of."""
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
+    pytest.importorskip("importlinter", reason="unverified: import-linter is not installed")
     return link_packages(tmp_path / "tree")
 
 
@@ -91,3 +105,33 @@ def test_a_wrong_import_is_refused(tree: Path, place: str, line: str) -> None:
     assert "BROKEN" in done.stdout
     importer = f"store_conformance.{place.removesuffix('.py').replace('/', '.')}->"
     assert importer in "".join(done.stdout.split())  # its lines are broken to fit a terminal
+
+
+def long_functions(text: str) -> Iterator[tuple[str, int]]:
+    """Names and lengths of the functions of a module that take more than they may."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if length > LINES:
+                yield node.name, length
+
+
+def test_functions_are_short() -> None:
+    found = {}
+    for folder in ("conformance", "backends", "reports"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            place = path.relative_to(ROOT).as_posix()
+            for name, length in long_functions(path.read_text(encoding="utf-8")):
+                if name not in LONG.get(place, {}):
+                    found[f"{place}: {name}"] = length
+
+    assert found == {}, f"more than {LINES} lines; split them by what their parts mean"
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_long_function_is_seen(kind: str) -> None:
+    body = "        pass\n" * (LINES - 1)
+    within = f"class C:\n    {kind} f(self):\n{body}"
+
+    assert list(long_functions(within)) == []
+    assert list(long_functions(f"{within}        pass\n")) == [("f", LINES + 1)]

@@ -149,39 +149,43 @@ def test_the_delay_is_real(starting: Callable[..., Emulator], name: str) -> None
     emulator = starting("--visibility-delay", "0.3")
     with emulator.opener(name)(index=INDEX) as store:
         store.put(("a",), "k", {"text": "alpha"})
-    raw = connect("k", emulator.url).index(name=name)
 
-    raw.upsert(vectors=[{"id": "x", "values": [1.0] * 8}])
+    with connect("k", emulator.url) as client, client.index(name=name) as raw:
+        raw.upsert(vectors=[{"id": "x", "values": [1.0] * 8}])
 
-    assert raw.fetch(ids=["x"]).vectors == {}
-    deadline = time.monotonic() + 5
-    while not raw.fetch(ids=["x"]).vectors:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        assert raw.fetch(ids=["x"]).vectors == {}
+        deadline = time.monotonic() + 5
+        while not raw.fetch(ids=["x"]).vectors:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 def test_waiting_is_bounded(starting: Callable[..., Emulator], name: str) -> None:
     emulator = starting("--visibility-delay", "30")
-    with pytest.raises(EngineError, match=r"not visible within 0\.3 s"):
-        emulator.opener(name, visible_within=0.3)(index=INDEX).setup()
+    with (
+        pytest.raises(EngineError, match=r"not visible within 0\.3 s"),
+        emulator.opener(name, visible_within=0.3)(index=INDEX),
+    ):
+        pass
 
 
 def test_pending_writes_survive_kill(starting: Callable[..., Emulator], name: str) -> None:
     emulator = starting("--visibility-delay", "0.4")
-    client = connect("k", emulator.url)
     field = {"type": "dense_vector", "dimension": 2, "metric": "cosine"}
     place = {"deployment_type": "managed", "cloud": "aws", "region": "us-east-1"}
-    client.indexes.create(name=name, schema={"fields": {"_values": field}}, deployment=place)
-    client.index(name=name).upsert(vectors=[{"id": "x", "values": [1.0, 0.0]}])
+    with connect("k", emulator.url) as client:
+        client.indexes.create(name=name, schema={"fields": {"_values": field}}, deployment=place)
+        with client.index(name=name) as raw:
+            raw.upsert(vectors=[{"id": "x", "values": [1.0, 0.0]}])
 
     emulator.end(signal.SIGKILL)
     emulator.start()
 
-    raw = connect("k", emulator.url).index(name=name)
-    deadline = time.monotonic() + 5
-    while not raw.fetch(ids=["x"]).vectors:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    with connect("k", emulator.url) as client, client.index(name=name) as raw:
+        deadline = time.monotonic() + 5
+        while not raw.fetch(ids=["x"]).vectors:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 def test_a_value_too_big_is_refused_before_anything_is_written(
@@ -212,18 +216,21 @@ def test_foreign_and_wrong(starting: Callable[..., Emulator], name: str) -> None
     emulator = starting("--api-key", "k")
     with emulator.opener(name)(index=INDEX) as store:
         store.put(("a",), "k", {"text": "alpha"})
-    client = connect("k", emulator.url)
-    client.index(name=name).upsert(vectors=[{"id": "x", "values": [1.0] * 8}], namespace="theirs")
+    with connect("k", emulator.url) as client, client.index(name=name) as raw:
+        raw.upsert(vectors=[{"id": "x", "values": [1.0] * 8}], namespace="theirs")
 
-    with pytest.raises(ForeignCollectionError, match="theirs"):
-        emulator.opener(name, namespace="theirs")(index=INDEX).setup()
+    with (
+        pytest.raises(ForeignCollectionError, match="theirs"),
+        emulator.opener(name, namespace="theirs")(index=INDEX),
+    ):
+        pass
     wrong = PineconeStore.from_index(name, api_key="pcsk_secret", host=emulator.url, index=INDEX)
-    with pytest.raises(EngineError, match="check the API key") as refused:
-        wrong.setup()
+    with pytest.raises(EngineError, match="check the API key") as refused, wrong:
+        pass
     assert "pcsk_secret" not in str(refused.value)
     emulator.end(signal.SIGKILL)
-    with pytest.raises(EngineError, match="could not"):
-        emulator.opener(name)(index=INDEX).setup()
+    with pytest.raises(EngineError, match="could not"), emulator.opener(name)(index=INDEX):
+        pass
 
 
 def test_dropped_with_what_it_moved_to(emulator: Emulator, name: str) -> None:
@@ -231,12 +238,12 @@ def test_dropped_with_what_it_moved_to(emulator: Emulator, name: str) -> None:
         store.put(("a",), "k", {})
     with emulator.opener(name)(index=INDEX) as store:
         assert store.get(("a",), "k") is not None
-    client = connect("k", emulator.url)
-    assert len([m for m in client.indexes.list() if m.name.startswith(name)]) == 2
+    with connect("k", emulator.url) as client:
+        assert len([m for m in client.indexes.list() if m.name.startswith(name)]) == 2
 
-    drop(client, name)
+        drop(client, name)
 
-    assert [m for m in client.indexes.list() if m.name.startswith(name)] == []
+        assert [m for m in client.indexes.list() if m.name.startswith(name)] == []
 
 
 # The emulator's own behaviour, and its form

@@ -13,6 +13,8 @@ import stat
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -250,16 +252,15 @@ def test_the_next_run_removes_what_a_killed_one_left(guest: dict[str, str], tmp_
         print(backend.location().name, flush=True)
         time.sleep(60)
     """
-    child = python(tmp_path, script, url_of(guest))
-    assert child.stdout is not None
-    left = child.stdout.readline().strip()
+    with python(tmp_path, script, url_of(guest)) as child:
+        assert child.stdout is not None
+        left = child.stdout.readline().strip()
 
-    with_a_living_run = registry.create("postgres", url=url_of(guest))
-    with_a_living_run.start()
-    assert left in schemas(guest)
-    with_a_living_run.stop()
-    child.kill()
-    child.wait()
+        with_a_living_run = registry.create("postgres", url=url_of(guest))
+        with_a_living_run.start()
+        assert left in schemas(guest)
+        with_a_living_run.stop()
+        child.kill()
     assert left in schemas(guest)
 
     def remains() -> bool:
@@ -376,8 +377,10 @@ def test_the_url_comes_from_environment_or_file(
     assert registry.create("postgres", deployment="embedded").deployment is Deployment.EMBEDDED
 
 
-def python(folder: Path, script: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def python(folder: Path, script: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that runs the script; it does not outlive the block."""
+    with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -391,7 +394,11 @@ def python(folder: Path, script: str, *arguments: str) -> subprocess.Popen[str]:
         start_new_session=True,
         # A job in the background is started with Ctrl-C ignored, and its children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @no_postgres
@@ -412,19 +419,19 @@ def test_no_server_and_no_folder_outlives_its_parent(end: str, tmp_path: Path) -
             raise RuntimeError("crash")
         time.sleep(60)
     """
-    child = python(tmp_path, script, end)
-    assert child.stdout is not None
-    pid_text, _, folder = child.stdout.readline().strip().partition(" ")
-    pid = int(pid_text)
-    family = [pid, *descendants(pid)]
+    with python(tmp_path, script, end) as child:
+        assert child.stdout is not None
+        pid_text, _, folder = child.stdout.readline().strip().partition(" ")
+        pid = int(pid_text)
+        family = [pid, *descendants(pid)]
 
-    maps = Path(f"/proc/{pid}/maps").read_text() if end == "SIGKILL" else ""
-    shared = [Path(p) for p in set(re.findall(r"/dev/shm/PostgreSQL\.\d+", maps))]
+        maps = Path(f"/proc/{pid}/maps").read_text() if end == "SIGKILL" else ""
+        shared = [Path(p) for p in set(re.findall(r"/dev/shm/PostgreSQL\.\d+", maps))]
 
-    if end.startswith("SIG"):
-        assert runs(pid)
-        child.send_signal(signal.Signals[end])
-    child.wait(30)
+        if end.startswith("SIG"):
+            assert runs(pid)
+            child.send_signal(signal.Signals[end])
+        child.wait(30)
 
     assert gone(lambda: any(runs(p) for p in family))
     assert gone(Path(folder).exists)

@@ -24,7 +24,7 @@ from store_conformance.runs.health import Health
 
 SCRIPT = """
 import socket, threading, time
-from store_conformance.harness.loops import HungError, run_bounded
+from store_conformance.harness.loops import HungError, Watch, run_bounded
 
 lock = threading.Lock()
 lock.acquire()
@@ -43,7 +43,8 @@ def waits_for_an_answer():
         connection.recv(1)
 
 try:
-    run_bounded({body}, 0.6, "case", look=True)
+    begin = time.monotonic()
+    run_bounded({body}, 0.6, "case", Watch(lambda: begin))
 except HungError as error:
     print(error.verdict.value, error.seen.moved, error.seen.connected)
     print(error)
@@ -90,7 +91,7 @@ def test_a_store_whose_calls_all_end_with_its_own_time_out_fails_after_one(
             journal.add(Call(0, "get", (("a",), "k"), {}, raised=raised))
 
     with pytest.raises(CaseEnded) as ended:
-        run_bounded(calls, 0.4, "case", lambda: None, only_errors=journal.only_errors)
+        run_bounded(calls, 0.4, "case", journal.watch())
 
     assert ended.value.verdict is verdict
     if verdict is Verdict.FAIL:

@@ -113,28 +113,37 @@ def test_other_dimensions_are_refused_and_nothing_is_written(kind: str) -> None:
         assert [item.key for item in store.search(("a",))] == ["k"]
 
 
-def _made_by_others(backend: Any, at: Location) -> None:
+@contextmanager
+def _client(backend: Any) -> Iterator[Any]:
     client = backend._client()
-    if backend.name == "qdrant":
-        from qdrant_client import models
+    try:
+        yield client
+    finally:
+        if backend.name == "chroma":
+            from store_conformance.backends.vector.chroma import close_client
 
-        client.create_collection(at.name, models.VectorParams(size=3, distance="Dot"))
-    elif backend.name == "chroma":
-        client.create_collection(at.name, embedding_function=None)
-    elif backend.name == "weaviate":
-        client.collections.create(at.name.capitalize())
-    else:
-        client.indexes.create(
-            name=at.name,
-            schema={
-                "fields": {
-                    "_values": {"type": "dense_vector", "dimension": 8, "metric": "dotproduct"}
-                }
-            },
-            deployment={"deployment_type": "managed", "cloud": "aws", "region": "us-east-1"},
-        )
-    if hasattr(client, "close"):
-        client.close()
+            close_client(client)
+        else:
+            client.close()
+
+
+def _made_by_others(backend: Any, at: Location) -> None:
+    with _client(backend) as client:
+        if backend.name == "qdrant":
+            from qdrant_client import models
+
+            client.create_collection(at.name, models.VectorParams(size=3, distance="Dot"))
+        elif backend.name == "chroma":
+            client.create_collection(at.name, embedding_function=None)
+        elif backend.name == "weaviate":
+            client.collections.create(at.name.capitalize())
+        else:
+            field = {"type": "dense_vector", "dimension": 8, "metric": "dotproduct"}
+            client.indexes.create(
+                name=at.name,
+                schema={"fields": {"_values": field}},
+                deployment={"deployment_type": "managed", "cloud": "aws", "region": "us-east-1"},
+            )
 
 
 def test_a_collection_of_others_is_refused_and_left_alone(kind: str) -> None:
@@ -142,8 +151,8 @@ def test_a_collection_of_others_is_refused_and_left_alone(kind: str) -> None:
     at = backend.location()
     _made_by_others(backend, at)
 
-    with pytest.raises(ForeignCollectionError) as refused:
-        backend.store(at, INDEX, None).setup()
+    with pytest.raises(ForeignCollectionError) as refused, backend.store(at, INDEX, None):
+        pass
 
     text = _one_line(refused, kind)
     assert at.name.lower() in text.lower() and "left untouched" in text and "Hint" in text
@@ -176,15 +185,14 @@ def test_a_run_leaves_nothing_in_a_users_engine(
 
 
 def _names(backend: Any) -> set[str]:
-    client = backend._client()
-    if backend.name == "qdrant":
-        return {one.name for one in client.get_collections().collections}
-    if backend.name == "chroma":
-        return {one.name for one in client.list_collections()}
-    if backend.name == "weaviate":
-        with client:
+    with _client(backend) as client:
+        if backend.name == "qdrant":
+            return {one.name for one in client.get_collections().collections}
+        if backend.name == "chroma":
+            return {one.name for one in client.list_collections()}
+        if backend.name == "weaviate":
             return set(client.collections.list_all())
-    return {one.name for one in client.indexes.list()}
+        return {one.name for one in client.indexes.list()}
 
 
 # -- who may come in ------------------------------------------------------------------------------
@@ -196,8 +204,11 @@ def test_a_wrong_key_is_told_and_not_shown(kind: str, monkeypatch: pytest.Monkey
     at = backend.location()
     monkeypatch.setattr(backend, "_key", "planted-s3cret")
 
-    with pytest.raises(EngineError, match="check the API key") as refused:
-        backend.store(at, INDEX, None).setup()
+    with (
+        pytest.raises(EngineError, match="check the API key") as refused,
+        backend.store(at, INDEX, None),
+    ):
+        pass
 
     assert "planted-s3cret" not in _one_line(refused, kind)
 
@@ -264,8 +275,8 @@ def test_an_engine_too_old_is_refused_by_its_version(kind: str) -> None:
         with pytest.raises(EngineUnavailableError, match=r"too old.*Hint: use 1"):
             run.start()
         at = Location(path=Path("unused"), url=url, name="c")
-        with pytest.raises(EngineError, match="too old"):
-            run.store(at, None, None).setup()
+        with pytest.raises(EngineError, match="too old"), run.store(at, None, None):
+            pass
 
 
 def test_versions_are_compared_as_numbers() -> None:

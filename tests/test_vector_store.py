@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -643,7 +643,7 @@ def test_an_absent_server_is_told_without_the_key() -> None:
     from store_conformance.backends.vector.qdrant import QdrantStore
 
     store = QdrantStore.from_url("http://127.0.0.1:9", api_key="s3cr3t")
-    with pytest.raises(EngineError) as caught:
+    with closing(store), pytest.raises(EngineError) as caught:
         store.get(("a",), "k")
     assert "s3cr3t" not in str(caught.value)
     assert "Hint" in str(caught.value)
@@ -653,8 +653,11 @@ def test_an_absent_server_is_told_without_the_key() -> None:
 def test_an_absent_chroma_server_is_told() -> None:
     from store_conformance.backends.vector.chroma import ChromaStore
 
-    with pytest.raises(EngineError, match="Chroma: could not open"):
-        ChromaStore.from_url("http://127.0.0.1:9").setup()
+    store = ChromaStore.from_url("http://127.0.0.1:9")
+    with pytest.raises(EngineError, match="Chroma: could not open"), store:
+        pass
+    with pytest.raises(EngineError, match="the store is closed"):
+        store.setup()
 
 
 @pytest.mark.parametrize(

@@ -145,8 +145,11 @@ def test_a_collection_of_others_is_left_alone(server: WeaviateServer, name: str)
     client = connect(server.url, server.grpc, server.api_key)
     try:
         client.collections.create(name)
-        with pytest.raises(ForeignCollectionError, match="lacks our marker"):
-            opener(server, name)().setup()
+        with (
+            pytest.raises(ForeignCollectionError, match="lacks our marker"),
+            opener(server, name)(),
+        ):
+            pass
     finally:
         client.close()
 
@@ -157,8 +160,11 @@ def test_a_wrong_key_is_said_and_not_shown(tmp_path: Path, name: str) -> None:
     try:
         with opener(server, name)() as store:
             store.put(("a",), "k", {})
-        with pytest.raises(EngineError, match="check the API key") as refused:
-            opener(server, name, api_key="planted-secret")().setup()
+        with (
+            pytest.raises(EngineError, match="check the API key") as refused,
+            opener(server, name, api_key="planted-secret")(),
+        ):
+            pass
         assert "planted-secret" not in str(refused.value)
     finally:
         server.stop()
@@ -167,8 +173,8 @@ def test_a_wrong_key_is_said_and_not_shown(tmp_path: Path, name: str) -> None:
 def test_an_unreachable_server_is_said(name: str) -> None:
     store = WeaviateStore.from_url(f"http://127.0.0.1:{free_port()}", collection=name)
 
-    with pytest.raises(EngineError, match="reachable"):
-        store.setup()
+    with pytest.raises(EngineError, match="reachable"), store:
+        pass
 
 
 def test_bad_names_and_urls_are_refused() -> None:

@@ -7,8 +7,10 @@ Its Ryuk container is switched off: it is one more image to fetch, and our own w
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import shutil
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,8 @@ READY_SECONDS = 90.0
 STOP_SECONDS = 10
 GET_CLIENT = "pip install testcontainers"
 GET_DOCKER = "install and start Docker"
+_NO_DAEMON = "no Docker daemon answers"
+_UNIX = "http+unix://"
 
 
 def docker_problem() -> str | None:
@@ -36,14 +40,29 @@ def docker_problem() -> str | None:
     except ImportError:
         return "testcontainers is not installed"
     try:
+        # The client's own look leaves a socket open for each address where nobody listens.
+        host = docker.utils.parse_host(os.environ.get("DOCKER_HOST") or None, os.name == "nt")
+        if host.startswith(_UNIX) and not _listens(host.removeprefix(_UNIX)):
+            return _NO_DAEMON
         client = docker.from_env(timeout=5)
         try:
             client.ping()
         finally:
             client.close()
     except Exception:  # noqa: BLE001 - whatever the client says, there is no daemon to talk to
-        return "no Docker daemon answers"
+        return _NO_DAEMON
     return None
+
+
+def _listens(path: str) -> bool:
+    """Whether something accepts connections at that path."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.settimeout(5)
+        try:
+            asking.connect(path)
+        except OSError:
+            return False
+    return True
 
 
 class ContainerServer(Engine):
@@ -110,6 +129,14 @@ class ContainerServer(Engine):
         if problem is not None:
             hint = GET_CLIENT if "testcontainers" in problem else GET_DOCKER
             raise EngineUnavailableError(self.name, f"{problem}.", hint)
+        self._made = self._begun()
+        stop_at_exit(self)
+        client = shutil.which("docker")
+        if client is not None:
+            self._watchdog = Watchdog.running([client, "rm", "-f", "-v", str(self._container.id)])
+
+    def _begun(self) -> DockerContainer:
+        """A container of the image that has been started, on ports that were free a moment ago."""
         from docker.errors import DockerException
         from testcontainers.core.config import testcontainers_config
         from testcontainers.core.container import DockerContainer
@@ -141,11 +168,7 @@ class ContainerServer(Engine):
                 f"a container of {self.image} cannot be started: {one_line(said)}.",
                 f"try docker pull {self.image}",
             ) from error
-        self._made = made
-        stop_at_exit(self)
-        client = shutil.which("docker")
-        if client is not None:
-            self._watchdog = Watchdog.running([client, "rm", "-f", "-v", str(self._container.id)])
+        return made
 
     def _wait_until_ready(self) -> None:
         def ready() -> bool:

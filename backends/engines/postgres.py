@@ -110,25 +110,13 @@ def make_template(folder: Path, password: str) -> Path:
         folder.parent.chmod(0o711)
     _give_to(user, folder, secret)
     command = [*prefix, str(bin_folder / "initdb"), "-D", str(folder), "-U", SUPERUSER]
-    command += [
-        "-A",
-        "scram-sha-256",
-        f"--pwfile={secret}",
-        "-E",
-        "UTF8",
-        "--no-locale",
-        "--no-sync",
-    ]
+    command += ["-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8"]
+    command += ["--no-locale", "--no-sync"]
     try:
         made = subprocess.run(
-            command,
-            env=_environment(),
-            user=user,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd="/",
-        )
+            command, env=_environment(), user=user, cwd="/",
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
     finally:
         secret.unlink(missing_ok=True)
     if made.returncode != 0:

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langgraph.store.base import BaseStore
 
 from store_conformance.backends.arguments import what_is_given
-from store_conformance.backends.base import Door, Mode
+from store_conformance.backends.base import Door, Mode, Opened
 from store_conformance.contract import Location
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
 
 
 @contextmanager
-def _connection(conninfo: str, index: Any, ttl: Any, **connecting: Any) -> Iterator[BaseStore]:
+def _connection(
+    conninfo: str, index: IndexConfig | None, ttl: TTLConfig | None, **connecting: Any
+) -> Iterator[BaseStore]:
     """``PostgresStore(Connection.connect(...))``, as the class's docstring has it."""
     from langgraph.store.postgres import PostgresStore
     from psycopg import Connection
@@ -31,7 +36,7 @@ def _connection(conninfo: str, index: Any, ttl: Any, **connecting: Any) -> Itera
 
 @asynccontextmanager
 async def _aconnection(
-    conninfo: str, index: Any, ttl: Any, **connecting: Any
+    conninfo: str, index: IndexConfig | None, ttl: TTLConfig | None, **connecting: Any
 ) -> AsyncIterator[BaseStore]:
     from langgraph.store.postgres.aio import AsyncPostgresStore
     from psycopg import AsyncConnection
@@ -43,7 +48,9 @@ async def _aconnection(
 
 
 @contextmanager
-def _string(conninfo: str, index: Any, ttl: Any, **options: Any) -> Iterator[BaseStore]:
+def _string(
+    conninfo: str, index: IndexConfig | None, ttl: TTLConfig | None, **options: Any
+) -> Iterator[BaseStore]:
     from langgraph.store.postgres import PostgresStore
 
     with PostgresStore.from_conn_string(conninfo, **options, **what_is_given(index, ttl)) as store:
@@ -52,7 +59,9 @@ def _string(conninfo: str, index: Any, ttl: Any, **options: Any) -> Iterator[Bas
 
 
 @asynccontextmanager
-async def _astring(conninfo: str, index: Any, ttl: Any, **options: Any) -> AsyncIterator[BaseStore]:
+async def _astring(
+    conninfo: str, index: IndexConfig | None, ttl: TTLConfig | None, **options: Any
+) -> AsyncIterator[BaseStore]:
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
     async with AsyncPostgresStore.from_conn_string(
@@ -66,10 +75,10 @@ def documented_doors(mode: Mode, conninfo_of: Callable[[Location], str]) -> Mapp
     """Names to doors; ``conninfo_of`` proves a place and gives the connection string that leads to it."""
     from psycopg.rows import dict_row
 
-    connect: Any = _connection if mode == Mode.SYNC else _aconnection
-    string: Any = _string if mode == Mode.SYNC else _astring
+    connect: Callable[..., Opened] = _connection if mode == Mode.SYNC else _aconnection
+    string: Callable[..., Opened] = _string if mode == Mode.SYNC else _astring
 
-    def door(opening: Any, **options: Any) -> Door:
+    def door(opening: Callable[..., Opened], **options: Any) -> Door:
         return lambda at, index, ttl: opening(conninfo_of(at), index, ttl, **options)
 
     # The docstring of the async class shows no connection without autocommit.

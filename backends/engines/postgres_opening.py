@@ -12,13 +12,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langgraph.store.base import BaseStore
 
 from store_conformance.backends.arguments import what_is_given
 from store_conformance.backends.engines.postgres_place import Place
 from store_conformance.backends.placing import UnprovenPlaceError
+
+if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig, TTLConfig
 
 POOL_SECONDS = 30.0
 """How long a pool may take for its first connection."""
@@ -39,13 +42,15 @@ class Opening:
     pool: int | None = None
     """The most connections of a pool; None: one connection and no pool."""
 
-    def pooled(self, configure: Any) -> dict[str, Any]:
+    def pooled(self, configure: Callable[..., object]) -> dict[str, Any]:
         config = {"min_size": 1, "max_size": self.pool, "configure": configure}
         return {} if self.pool is None else {"pool_config": config}
 
 
 @contextmanager
-def open_sync(opening: Opening, index: Any, ttl: Any) -> Iterator[BaseStore]:
+def open_sync(
+    opening: Opening, index: IndexConfig | None, ttl: TTLConfig | None
+) -> Iterator[BaseStore]:
     from langgraph.store.postgres import PostgresStore
 
     proof = _Proof(opening)
@@ -65,7 +70,9 @@ def open_sync(opening: Opening, index: Any, ttl: Any) -> Iterator[BaseStore]:
 
 
 @asynccontextmanager
-async def open_async(opening: Opening, index: Any, ttl: Any) -> AsyncIterator[BaseStore]:
+async def open_async(
+    opening: Opening, index: IndexConfig | None, ttl: TTLConfig | None
+) -> AsyncIterator[BaseStore]:
     from langgraph.store.postgres.aio import AsyncPostgresStore
 
     proof = _Proof(opening)

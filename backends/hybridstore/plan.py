@@ -257,7 +257,7 @@ def _risk(call: PartCall) -> tuple[bool, bool, int]:
     return (not all(_plain(op.value) for op in puts), embeds, len(puts))
 
 
-def _plain(value: Any) -> bool:
+def _plain(value: object) -> bool:
     """
     Tell whether every store could hold the value: JSON, and text that can be encoded.
     """

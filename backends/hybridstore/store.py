@@ -355,7 +355,7 @@ def _listing_op(
     return ListNamespacesOp(tuple(conditions), max_depth, limit, offset)
 
 
-def _is_coroutine_method(method: Callable[..., Any]) -> bool:
+def _is_coroutine_method(method: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(method)
 
 

@@ -90,7 +90,7 @@ class VectorBackend(Backend):
     GET_SERVER: ClassVar[str]
     URL_VARIABLE: ClassVar[str]
     KEY_VARIABLE: ClassVar[str | None] = None
-    DEPLOYMENTS: ClassVar = (
+    DEPLOYMENTS: ClassVar[tuple[Deployment, ...]] = (
         Deployment.URL,
         Deployment.PROCESS,
         Deployment.CONTAINER,
@@ -345,7 +345,8 @@ class VectorBackend(Backend):
 
     def snippet(self, at: Location, mode: Mode) -> Snippet:
         """Embedded it has a folder of its own; a server's address and key come by the environment."""
-        kind = type(self.store(at, None, None))
+        with contextlib.closing(self.store(at, None, None)) as store:
+            kind = type(store)
         imports = [f"from {kind.__module__} import {kind.__name__}"]
         if self.deployment is Deployment.EMBEDDED:
             imports.append("import tempfile")

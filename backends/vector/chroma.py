@@ -74,12 +74,18 @@ _KNOWN = 10_000
 
 
 def close_client(client: ClientAPI) -> None:
-    """Close a client and its connections, which its own ``close`` leaves open for as long as we live."""
-    session = getattr(getattr(client, "_server", None), "_session", None)
+    """
+    Close a client and its connections, which its own ``close`` leaves open for as long as we live.
+
+    It has two sets of them on a server: the second asks once whether there is such a tenant.
+    """
+    asking = (client, getattr(client, "_admin_client", None))
+    sessions = [getattr(getattr(each, "_server", None), "_session", None) for each in asking]
     with suppress(Exception):
         client.close()
-    if session is not None:
-        session.close()
+    for session in sessions:
+        if session is not None:
+            session.close()
 
 
 class ChromaDriver:

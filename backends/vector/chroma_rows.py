@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from store_conformance.backends.vector.driver import (
     OVERFLOW,
@@ -19,6 +19,9 @@ from store_conformance.backends.vector.driver import (
     StoredRow,
     Where,
 )
+
+if TYPE_CHECKING:
+    from chromadb.api.types import GetResult
 
 _GROUPS: dict[tuple[Kind, bool], str] = {
     ("item", False): "i",
@@ -54,7 +57,7 @@ def to_metadata(record: Record, head: Head | None) -> dict[str, Any]:
     return {**dict.fromkeys(stale), **new}
 
 
-def to_rows(got: Any) -> list[StoredRow]:
+def to_rows(got: GetResult) -> list[StoredRow]:
     triples = zip(got["ids"], got["metadatas"] or [], got["documents"] or [], strict=True)
     return [
         StoredRow(

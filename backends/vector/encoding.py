@@ -48,7 +48,7 @@ class UnstorableValueError(ValueError):
     """A value that JSON cannot carry exactly; it is refused rather than altered."""
 
 
-def plain(value: Any, where: str = "value") -> Any:
+def plain(value: object, where: str = "value") -> Any:
     """
     A copy of the value as exact JSON types, or ``UnstorableValueError``.
 
@@ -96,7 +96,7 @@ def _plain(value: Any) -> Any:
     )
 
 
-def _plain_dict(value: Mapping[Any, Any]) -> dict[str, Any]:
+def _plain_dict(value: Mapping[object, object]) -> dict[str, Any]:
     made = {}
     for key, inner in value.items():
         if type(key) is not str:
@@ -113,7 +113,7 @@ def _plain_dict(value: Mapping[Any, Any]) -> dict[str, Any]:
     return made
 
 
-def to_json(data: Any) -> str:
+def to_json(data: object) -> str:
     """
     Compact JSON in valid UTF-8: keys in their order, floats to the last bit, ints of any size.
 
@@ -165,7 +165,7 @@ def _uuid(text: str) -> str:
     return f"{made[:8]}-{made[8:12]}-{made[12:16]}-{made[16:20]}-{made[20:]}"
 
 
-def _exact(data: Any) -> str:
+def _exact(data: object) -> str:
     """JSON to be hashed: unescaped, since escapes make one character of two lone surrogates."""
     return _ENCODE(data)
 
@@ -204,7 +204,7 @@ def number_name(path: Path) -> str:
     return "n" + _digest(_exact(path), 8).hex()
 
 
-def token(path: Path, value: Any) -> str | None:
+def token(path: Path, value: object) -> str | None:
     """
     The token of a field with this value, or None if equality there is not a matter of one token.
 
@@ -219,7 +219,7 @@ def _path_text(path: Path) -> str:
     return _exact(path)
 
 
-def _shape(value: Any) -> str | None:
+def _shape(value: object) -> str | None:
     if isinstance(value, str):
         return "s" + value
     if value is None or isinstance(value, bool):

@@ -103,7 +103,7 @@ def compile_filter(given: Mapping[str, Any] | None) -> Filter:
     return Filter(tuple(tests))
 
 
-def _compile(wanted: Any, path: tuple[Any, ...], tests: list[Test]) -> None:
+def _compile(wanted: object, path: tuple[Any, ...], tests: list[Test]) -> None:
     if not isinstance(wanted, Mapping):
         tests.append(Test(path, "$eq", wanted))
     elif any(isinstance(name, str) and name.startswith("$") for name in wanted):
@@ -120,7 +120,7 @@ def _compile(wanted: Any, path: tuple[Any, ...], tests: list[Test]) -> None:
             _compile(inner, (*path, name), tests)
 
 
-def same(found: Any, wanted: Any) -> bool:
+def same(found: object, wanted: object) -> bool:
     """Equality of JSON values: types count, except that 1 and 1.0 are one number."""
     if isinstance(found, bool) or isinstance(wanted, bool):
         return found is wanted
@@ -135,19 +135,19 @@ def same(found: Any, wanted: Any) -> bool:
     return found is None and wanted is None
 
 
-def _at(value: Any, path: tuple[Any, ...]) -> Any:
+def _at(value: object, path: tuple[Any, ...]) -> object:
     for part in path:
         value = value.get(part, _MISSING) if isinstance(value, dict) else _MISSING
     return value
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     if isinstance(value, float):
         return not math.isnan(value)
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _comparable(found: Any, wanted: Any) -> bool:
+def _comparable(found: object, wanted: object) -> bool:
     if _is_number(found) and _is_number(wanted):
         return True
     return isinstance(found, str) and isinstance(wanted, str)

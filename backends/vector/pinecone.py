@@ -230,7 +230,10 @@ class PineconeDriver:
                 self._write([self._record(id, metadata) for id, metadata in page.items()])
             self._remember(dims=dims)
         except BaseException:
-            self._opened = old
+            begun, self._opened = self._opened, old
+            if begun is not None:
+                with suppress(Exception):  # what broke it off is what is told
+                    begun.close()
             raise
         self._open(self._name, None)
         self._remember(dims=0, next=following)

@@ -41,11 +41,11 @@ def to_row(id: str, metadata: Mapping[str, Any]) -> StoredRow:
     )
 
 
-def to_json(data: Any) -> bytes:
+def to_json(data: object) -> bytes:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def all_of(fields: Mapping[str, Any]) -> dict[str, Any]:
+def all_of(fields: Mapping[str, object]) -> dict[str, Any]:
     return {"$and": [{name: condition} for name, condition in fields.items()]}
 
 

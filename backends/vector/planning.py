@@ -118,7 +118,7 @@ def plan(ops: Iterable[Op], paths: Paths | None) -> Plan:
     return planned
 
 
-def checked_namespace(op: Op, namespace: Any) -> tuple[str, ...]:
+def checked_namespace(op: Op, namespace: object) -> tuple[str, ...]:
     """The namespace as a tuple of valid labels; a plain ``str`` is a mistake, not seven labels."""
     if isinstance(namespace, str) or not isinstance(namespace, (tuple, list)):
         raise InvalidNamespaceError(
@@ -151,7 +151,7 @@ def _write(op: PutOp, collector: _Texts) -> Write:
     return Write(id, namespace, body, encoding.index_fields(value), ttl, texts)
 
 
-def _minutes(ttl: Any) -> float | None:
+def _minutes(ttl: object) -> float | None:
     if ttl is None:
         return None
     if isinstance(ttl, bool) or not isinstance(ttl, (int, float)) or not math.isfinite(ttl):
@@ -181,7 +181,7 @@ def _listing(position: int, op: ListNamespacesOp) -> Listing:
     return Listing(position, op)
 
 
-def _count(name: str, given: Any) -> int:
+def _count(name: str, given: object) -> int:
     if isinstance(given, bool) or not isinstance(given, int) or given < 0:
         raise ValueError(f"{name} is a non-negative int, got {given!r}.")
     return given
@@ -219,7 +219,7 @@ class _Texts:
         )
 
 
-def _is_paths(index: Any) -> bool:
+def _is_paths(index: object) -> bool:
     return isinstance(index, (list, tuple)) and all(isinstance(path, str) for path in index)
 
 

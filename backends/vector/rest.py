@@ -60,7 +60,7 @@ class Rest:
         self._idle: list[HTTPConnection] = []
         self._process = os.getpid()
 
-    def ask(self, method: str, path: str, body: Any) -> Any:
+    def ask(self, method: str, path: str, body: object) -> Any:
         """The JSON of the answer; ``RefusedError`` if it is no success, what Python raises if there is none."""
         data = dumps(body)
         head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._head}Content-Length: {len(data)}\r\n\r\n"
@@ -131,7 +131,7 @@ def behind_proxy(url: str) -> bool:
     return bool(asked and not proxy_bypass(parts.hostname or ""))
 
 
-def dumps(data: Any) -> bytes:
+def dumps(data: object) -> bytes:
     return _json()[0](data)
 
 
@@ -150,7 +150,7 @@ def _has_numpy() -> bool:
 
 
 @cache
-def _json() -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
+def _json() -> tuple[Callable[[object], bytes], Callable[[bytes], Any]]:
     if not has_orjson():
         return lambda data: json.dumps(data, separators=(",", ":")).encode(), json.loads
     import orjson

@@ -131,7 +131,11 @@ class VectorStore(BaseStore):
         self._driver.close()
 
     def __enter__(self: S) -> S:
-        self.setup()
+        try:
+            self.setup()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
@@ -143,7 +147,11 @@ class VectorStore(BaseStore):
         self.close()
 
     async def __aenter__(self: S) -> S:
-        await self._in_thread(self.setup)
+        try:
+            await self._in_thread(self.setup)
+        except BaseException:
+            await asyncio.to_thread(self.close)
+            raise
         return self
 
     async def __aexit__(
@@ -239,7 +247,9 @@ class VectorStore(BaseStore):
         queries = await asyncio.gather(*map(self.embeddings.aembed_query, planned.queries))
         return self._checked(planned, texts, queries)
 
-    def _checked(self, planned: Plan, texts: Sequence[Any], queries: Sequence[Any]) -> Embedded:
+    def _checked(
+        self, planned: Plan, texts: Sequence[object], queries: Sequence[object]
+    ) -> Embedded:
         if len(texts) != len(planned.texts):
             raise ValueError(
                 f"the embedder returned {len(texts)} vectors for {len(planned.texts)} texts; "

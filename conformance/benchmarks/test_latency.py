@@ -18,7 +18,7 @@ from store_conformance.contract.secrets import redact_text
 from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.loops import HungError
 from store_conformance.harness.text import shorten
-from store_conformance.pytest_plugin.cases import carry, session_of
+from store_conformance.pytest_plugin.items import carry, session_of
 
 _MODES: tuple[tuple[Mode, Capability], ...] = (
     (Mode.SYNC, Capability.SYNC),

@@ -7,7 +7,7 @@ Subclasses exist only where code catches one kind and not the others.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from store_conformance.contract.verdicts import Verdict
 
@@ -46,12 +46,14 @@ class UserError(Exception):
             return self.problem
         return f"{self.problem.rstrip('.')}. Hint: {self.hint}"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # Subclasses take other arguments than those that are kept: a worker process hands over the result.
         return _restored, (type(self), self.args, dict(self.__dict__))
 
 
-def _restored(kind: type[UserError], args: tuple[Any, ...], state: dict[str, Any]) -> UserError:
+def _restored(
+    kind: type[UserError], args: tuple[object, ...], state: dict[str, object]
+) -> UserError:
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)

@@ -19,7 +19,7 @@ from store_conformance.contract.memory import MemoryType
 class Facts(Protocol):
     """What `Measurement.facts` can be made from."""
 
-    def to_dict(self) -> dict[str, Any]: ...
+    def to_dict(self) -> dict[str, object]: ...
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class RestartFacts:
     """How many of them were there, where they were counted."""
     memory: MemoryType | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         return _told(self)
 
     @classmethod
@@ -59,7 +59,7 @@ class WriterFacts:
     per_second: float | None = None
     """Acknowledged writes a second, of all writers together."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         return _told(self)
 
     @classmethod
@@ -85,7 +85,7 @@ class LatencyFacts:
     rounds: int | None = None
     """How often everything was measured."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         return _told(self)
 
     @classmethod
@@ -98,24 +98,24 @@ class LatencyFacts:
         )
 
 
-def _told(facts: Any) -> dict[str, Any]:
+def _told(facts: Any) -> dict[str, object]:
     """The fields that are not ``None``, as JSON values."""
     values = {f.name: getattr(facts, f.name) for f in fields(facts)}
     return {k: _plain(v) for k, v in values.items() if v is not None}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Enum):
         return value.value
     return list(value) if isinstance(value, tuple) else value
 
 
-def _number(value: Any) -> float | None:
+def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return value if math.isfinite(value) else None
 
 
-def _whole(value: Any) -> int | None:
+def _whole(value: object) -> int | None:
     number = _number(value)
     return None if number is None else int(number)

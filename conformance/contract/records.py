@@ -68,7 +68,7 @@ class Row:
         put(self, "restart", _of(Restart, self.restart))
         put(self, "memory", _of(MemoryType, self.memory))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         data = {k: _plain(v) for k, v in asdict(self).items() if v not in (None, ())}
         data["history"] = list(self.history)
         return {"kind": "verdict", **data}
@@ -99,7 +99,7 @@ class Measurement:
         if self.mode:
             object.__setattr__(self, "mode", Mode(self.mode))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         data = {**asdict(self), "mode": str(self.mode), "samples": list(self.samples)}
         return {"kind": "measurement", **data}
 
@@ -109,11 +109,11 @@ class Measurement:
         return cls(**{**known, "samples": tuple(data.get("samples", ()))})
 
 
-def _of(kind: type[E], value: Any) -> E | None:
+def _of(kind: type[E], value: object) -> E | None:
     return None if value is None else kind(value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return value.value if isinstance(value, Enum) else value
 
 

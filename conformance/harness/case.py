@@ -89,9 +89,8 @@ def case(
     rule(rule_id)
 
     def mark(func: F) -> F:
-        module = func.__module__.rsplit(".", 1)[-1].removeprefix("test_")
         spec = CaseSpec(
-            id=f"{module}::{func.__name__.removeprefix('test_')}",
+            id=_id_of(func),
             rule_id=rule_id.upper(),
             func=func,
             needs=frozenset(needs),
@@ -110,6 +109,12 @@ def case(
     return mark
 
 
-def spec_of(func: Any) -> CaseSpec | None:
+def _id_of(func: Callable[..., object]) -> str:
+    """``module::function``, each without its ``test_``."""
+    module = func.__module__.rsplit(".", 1)[-1].removeprefix("test_")
+    return f"{module}::{func.__name__.removeprefix('test_')}"
+
+
+def spec_of(func: object) -> CaseSpec | None:
     """The case spec of a marked function, or ``None``."""
     return getattr(func, "__conformance_case__", None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib import metadata
 from typing import Any
@@ -48,7 +49,7 @@ def since(version: str) -> bool:
     return Version(base_version().base_version) >= Version(version)
 
 
-def came_later(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+def came_later(name: str, args: tuple[object, ...], kwargs: Mapping[str, object]) -> str | None:
     """What of a call the installed base package does not know yet, as a sentence, or ``None``."""
     if since(TTL_SINCE):
         return None
@@ -63,7 +64,7 @@ def came_later(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str 
     return None
 
 
-def _has_operator(conditions: Any) -> bool:
+def _has_operator(conditions: object) -> bool:
     wanted = conditions.values() if isinstance(conditions, dict) else ()
     return any(isinstance(w, dict) and any(str(k).startswith("$") for k in w) for w in wanted)
 

@@ -4,8 +4,6 @@ How a case ends when it does not pass: each ending carries its verdict and says 
 
 from __future__ import annotations
 
-from typing import Any
-
 from store_conformance.contract import UserError, Verdict
 from store_conformance.harness.text import message_of
 
@@ -19,7 +17,7 @@ class CaseEnded(Exception):  # noqa: N818 - an ending, which need not be an erro
 class CheckFailedError(CaseEnded, AssertionError):
     """The store's answer breaks the rule."""
 
-    def __init__(self, message: str, *, expected: Any = None, got: Any = None) -> None:
+    def __init__(self, message: str, *, expected: object = None, got: object = None) -> None:
         super().__init__(message)
         self.message = message
         self.expected = expected

@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from store_conformance.harness.loops import Watch
 from store_conformance.harness.text import message_of, represent
 
 
@@ -63,6 +64,10 @@ class Journal:
     def complete(self) -> bool:
         """Whether every call of the case is still here."""
         return self.count == len(self.first) + len(self.last)
+
+    def watch(self) -> Watch:
+        """What tells of the calls while the case is under way."""
+        return Watch(lambda: self.busy_since, self.only_errors)
 
     def only_errors(self) -> str | None:
         """

@@ -9,11 +9,11 @@ import gc
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from store_conformance.contract import Capability, Location, Mode, UserError
 from store_conformance.contract.observations import Facts
@@ -32,7 +32,9 @@ from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import represent, shorten
 
 if TYPE_CHECKING:
-    from store_conformance.harness.backends import Backend
+    from langgraph.store.base import IndexConfig, TTLConfig
+
+    from store_conformance.harness.backends import Backend, Opened
     from store_conformance.harness.process.child import Child
 
 
@@ -42,8 +44,8 @@ class OtherFailure:
 
     rule_id: str
     message: str
-    expected: Any
-    got: Any
+    expected: object
+    got: object
     history: tuple[str, ...]
 
 
@@ -87,8 +89,8 @@ class Lab:
     def open(
         self,
         *,
-        index: Any = None,
-        ttl: Any = None,
+        index: Mapping[str, object] | None = None,
+        ttl: Mapping[str, object] | None = None,
         at: Location | None = None,
         backend: Backend | None = None,
     ) -> Subject:
@@ -110,10 +112,18 @@ class Lab:
         self._subjects.append(subject)
         return subject
 
-    def _opened(self, owner: Backend, at: Location, index: Any, ttl: Any) -> Any:
+    def _opened(
+        self,
+        owner: Backend,
+        at: Location,
+        index: Mapping[str, object] | None,
+        ttl: Mapping[str, object] | None,
+    ) -> Opened:
         """The store's context manager; whatever but our own complaints comes out is the store's."""
         try:
-            return owner.open(at, index, ttl, self.mode)
+            # As they are: that a store refuses what is no configuration is what some cases are about.
+            config, expiry = cast("IndexConfig | None", index), cast("TTLConfig | None", ttl)
+            return owner.open(at, config, expiry, self.mode)
         except UserError:
             raise
         except Exception as error:
@@ -136,11 +146,19 @@ class Lab:
         store.close()
         return self.open(at=store.at, **{"index": store.index, "ttl": store.ttl, **changes})
 
-    def indexed(self, *fields: str, embed: Any = None, ttl: Any = None, dims: int = 16) -> Subject:
+    def indexed(
+        self,
+        *fields: str,
+        embed: object = None,
+        ttl: Mapping[str, object] | None = None,
+        dims: int = 16,
+    ) -> Subject:
         """A store with a vector index over ``fields`` (default ``text``), embedded exactly."""
         return self.open(index=self.index(*fields, embed=embed, dims=dims), ttl=ttl)
 
-    def index(self, *fields: str, embed: Any = None, dims: int = 16, **more: Any) -> dict[str, Any]:
+    def index(
+        self, *fields: str, embed: object = None, dims: int = 16, **more: Any
+    ) -> dict[str, Any]:
         """An ``IndexConfig``; ``fields`` defaults to ``text``, ``embed`` to a new exact embedder."""
         return {
             "dims": dims,
@@ -170,7 +188,7 @@ class Lab:
 
     # -- checks -------------------------------------------------------------------------------
 
-    def equal(self, got: Any, expected: Any, message: str) -> None:
+    def equal(self, got: object, expected: object, message: str) -> None:
         """``got == expected``, or the case fails with both."""
         try:
             good = bool(got == expected)
@@ -181,17 +199,19 @@ class Lab:
         if not good:
             raise CheckFailedError(message, expected=expected, got=got)
 
-    def same(self, got: Any, expected: Any, message: str) -> None:
+    def same(self, got: object, expected: object, message: str) -> None:
         """Equal and of the same JSON types all the way down; floats to the last bit."""
         difference = type_difference(got, expected)
         if difference:
             raise CheckFailedError(f"{message}: {difference}", expected=expected, got=got)
 
-    def true(self, condition: Any, message: str, *, got: Any = None, expected: Any = None) -> None:
+    def true(
+        self, condition: object, message: str, *, got: object = None, expected: object = None
+    ) -> None:
         if not condition:
             raise CheckFailedError(message, expected=expected, got=got)
 
-    def fail(self, message: str, *, got: Any = None, expected: Any = None) -> None:
+    def fail(self, message: str, *, got: object = None, expected: object = None) -> None:
         raise CheckFailedError(message, expected=expected, got=got)
 
     @contextmanager
@@ -218,7 +238,7 @@ class Lab:
                 f"{message}: nothing was raised", expected=_names(errors), got="no exception"
             )
 
-    def attempt(self, work: Callable[[], Any]) -> BaseException | None:
+    def attempt(self, work: Callable[[], object]) -> BaseException | None:
         """Run store calls that may be refused; gives what the store raised, or ``None``."""
         try:
             work()
@@ -258,7 +278,9 @@ class Lab:
         time.sleep(max(0.0, seconds))
         self.journal.waited += time.monotonic() - begin
 
-    def observe(self, name: str, value: Any, typed: Facts | None = None, /, **facts: Any) -> None:
+    def observe(
+        self, name: str, value: object, typed: Facts | None = None, /, **facts: object
+    ) -> None:
         """
         Record something that is neither right nor wrong: a figure, an IMPL choice.
 
@@ -268,7 +290,7 @@ class Lab:
         self.observations.append({"name": name, "value": value, **told, **facts})
 
     def finding(
-        self, rule_id: str, message: str, *, expected: Any, got: Any, history: list[str]
+        self, rule_id: str, message: str, *, expected: object, got: object, history: list[str]
     ) -> None:
         """Report a failure of another rule than the case's own; the case goes on."""
         self.findings.append(OtherFailure(rule_id, message, expected, got, tuple(history)))
@@ -302,7 +324,7 @@ class Lab:
             _quietly(child.kill, [])
 
 
-def _quietly(work: Callable[[], Any], troubles: list[str]) -> None:
+def _quietly(work: Callable[[], object], troubles: list[str]) -> None:
     try:
         work()
     except Exception as error:  # noqa: BLE001 - reported beside the verdict, which stands
@@ -314,7 +336,7 @@ def _names(errors: type[BaseException] | tuple[type[BaseException], ...]) -> str
     return " or ".join(k.__name__ for k in kinds)
 
 
-def type_difference(got: Any, expected: Any, path: str = "value") -> str | None:
+def type_difference(got: object, expected: object, path: str = "value") -> str | None:
     """
     The first place where two JSON-like values differ in value or kind, or ``None``.
 
@@ -350,7 +372,7 @@ def type_difference(got: Any, expected: Any, path: str = "value") -> str | None:
     return None
 
 
-def _has_equality(value: Any) -> bool:
+def _has_equality(value: object) -> bool:
     equality: Any = type(value).__eq__
     return equality is not object.__eq__
 
@@ -359,6 +381,6 @@ _JSON_KINDS = (bool, int, float, str, list, dict)
 """``bool`` before ``int``, of which it is a subclass."""
 
 
-def _kind(value: Any) -> type:
+def _kind(value: object) -> type:
     """What a value is in JSON, or its class where JSON has no such thing."""
     return next((kind for kind in _JSON_KINDS if isinstance(value, kind)), type(value))

@@ -53,23 +53,24 @@ PATIENCE = 5
 """How many times the time-out of one call a whole body may take while it makes progress."""
 
 
-def run_bounded(
-    body: Callable[[], T],
-    seconds: float,
-    name: str,
-    busy_since: Callable[[], float | None] | None = None,
-    *,
-    look: bool = False,
-    only_errors: Callable[[], str | None] | None = None,
-) -> T:
+@dataclass(frozen=True)
+class Watch:
+    """How the calls of a body can be told apart while it is under way."""
+
+    busy_since: Callable[[], float | None]
+    """When (``time.monotonic``) the call under way began, ``None`` between calls."""
+    only_errors: Callable[[], str | None] = lambda: None
+    """The first error while no call has done anything else."""
+
+
+def run_bounded(body: Callable[[], T], seconds: float, name: str, watch: Watch | None = None) -> T:
     """
     Run ``body`` in a daemon thread and return or raise what it does.
 
-    The process's watchdog, if it has one, is fed meanwhile.  ``busy_since`` tells when (``time.monotonic``)
-    the call under way began, ``None`` between calls: ``HungError`` if one call takes longer than
-    ``seconds``, ``TooSlowError`` if the body takes `PATIENCE` times as long although no call hangs.
-    Without it: ``HungError`` after ``seconds`` in all.  ``look``: see whether a call that hangs is stuck.
-    ``only_errors`` tells the first error while no call has done anything else: such a body ends after ``seconds``.
+    The process's watchdog, if it has one, is fed meanwhile.  ``HungError`` after ``seconds`` in all; with
+    ``watch`` if one call takes longer, which is then looked at, ``TooSlowError`` if the body takes `PATIENCE`
+    times as long although no call hangs, and ``NothingButErrorsError`` if all that it got in ``seconds`` are
+    errors.
     """
     outcome: Future[T] = Future()
 
@@ -88,22 +89,29 @@ def run_bounded(
     while True:
         watchdog.feed(seconds)
         if wait([outcome], timeout=min(0.25, seconds)).done:
-            break
-        now = time.monotonic()
-        started = begin if busy_since is None else busy_since()
-        if started is not None and now - started > seconds:
-            seen = look_at(thread.ident, min(WINDOW_SECONDS, seconds)) if look else None
-            if outcome.done():
-                break  # it came while we looked
-            raise HungError(seconds, seen)
-        first = only_errors() if only_errors is not None and now - begin > seconds else None
-        if first is not None:
-            raise NothingButErrorsError(f"in {seconds:g} s every call raised, the first: {first}")
-        if now - begin > PATIENCE * seconds:
-            raise TooSlowError(
-                f"every call was answered, but the case was not done within {PATIENCE * seconds:g} s"
-            )
-    return outcome.result()
+            return outcome.result()
+        ending = _overdue(seconds, begin, thread, watch)
+        if ending is not None and not outcome.done():  # it may have come while we looked
+            raise ending
+
+
+def _overdue(
+    seconds: float, begin: float, thread: threading.Thread, watch: Watch | None
+) -> CaseEnded | None:
+    """How a body ends that has run since ``begin``; ``None`` while it may go on."""
+    now = time.monotonic()
+    if watch is None:
+        return HungError(seconds) if now - begin > seconds else None
+    started = watch.busy_since()
+    if started is not None and now - started > seconds:
+        return HungError(seconds, look_at(thread.ident, min(WINDOW_SECONDS, seconds)))
+    first = watch.only_errors() if now - begin > seconds else None
+    if first is not None:
+        return NothingButErrorsError(f"in {seconds:g} s every call raised, the first: {first}")
+    if now - begin > PATIENCE * seconds:
+        told = f"every call was answered, but the case was not done within {PATIENCE * seconds:g} s"
+        return TooSlowError(told)
+    return None
 
 
 class BodyExitedError(CaseEnded):

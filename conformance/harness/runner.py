@@ -13,7 +13,7 @@ import asyncio
 import dataclasses
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from store_conformance.contract import Capability, Level, Mode, UserError, Verdict
 from store_conformance.contract import rule as contract_rule
@@ -73,56 +73,70 @@ def run_case(
     """
     lab = Lab(backend, spec, mode, param, settings)
     lab.avoid = avoid
-    lacking = missing(backend, spec, mode)
-    if lacking is not None:
-        row = _row(lab, Verdict.UNSUPPORTED, f"declared: no {lacking}", 0.0, None)
-        return Outcome(row, (), lab, None)
-    if spec.rule.since and not since(spec.rule.since):
-        later = f"a promise since langgraph-checkpoint {spec.rule.since}"
-        return Outcome(_row(lab, Verdict.UNSUPPORTED, later, 0.0, None), (), lab, None)
+    cannot = _why_not(backend, spec, mode)
+    if cannot is not None:
+        return Outcome(_row(lab, Verdict.UNSUPPORTED, cannot, 0.0, None), (), lab, None)
     begin = time.perf_counter()
     failure: BaseException | None = None
     try:
-        run_bounded(
-            lambda: _body(lab),
-            patience or spec.seconds or settings.timeout,
-            f"{spec.case_id(param)}-{mode}",
-            lambda: lab.journal.busy_since,
-            look=True,
-            only_errors=lab.journal.only_errors,
-        )
+        limit, name = patience or spec.seconds or settings.timeout, f"{spec.case_id(param)}-{mode}"
+        run_bounded(lambda: _body(lab), limit, name, lab.journal.watch())
         verdict, message = Verdict.PASS, spec.sentence
     except Exception as error:  # noqa: BLE001 - every ending of a case becomes a verdict
         failure = error
         if isinstance(error, (HungError, TooSlowError, NothingButErrorsError)):
             lab.abandon()
-        verdict, message = judge(error, spec)
-        fault = environment_fault(backend, error, lab.journal)
-        if fault is not None and verdict != Verdict.UNSUPPORTED:
-            verdict, message = Verdict.UNVERIFIED, fault
-        if isinstance(error, HungError) and patience is not None:
-            message += "; it hung in other cases, so this one was not given longer"
-            if spec.seconds or spec.serial:  # long by nature: this time says nothing
-                verdict = Verdict.UNVERIFIED
+        verdict, message = _judge_in_its_place(error, lab, hurried=patience is not None)
     except BaseException:  # the user's Ctrl-C, raised in this thread
         lab.abandon()
         raise
     seconds = time.perf_counter() - begin
     row = _row(lab, verdict, message, seconds, failure)
-    measurements = tuple(
+    return Outcome(row, _measurements(lab), lab, failure, _others(row, lab))
+
+
+def _why_not(backend: Backend, spec: CaseSpec, mode: Mode) -> str | None:
+    """Why the case does not apply to this backend and this release of LangGraph; ``None`` if it does."""
+    lacking = missing(backend, spec, mode)
+    if lacking is not None:
+        return f"declared: no {lacking}"
+    if spec.rule.since and not since(spec.rule.since):
+        return f"a promise since langgraph-checkpoint {spec.rule.since}"
+    return None
+
+
+def _judge_in_its_place(error: Exception, lab: Lab, *, hurried: bool) -> tuple[Verdict, str]:
+    """
+    As `judge`, but what the surroundings did is not laid to the store.
+
+    ``hurried``: it was given less time than the case asks for, because the store has hung before.
+    """
+    spec = lab.spec
+    verdict, message = judge(error, spec)
+    fault = environment_fault(lab.backend, error, lab.journal)
+    if fault is not None and verdict != Verdict.UNSUPPORTED:
+        verdict, message = Verdict.UNVERIFIED, fault
+    if isinstance(error, HungError) and hurried:
+        message += "; it hung in other cases, so this one was not given longer"
+        if spec.seconds or spec.serial:  # long by nature: this time says nothing
+            verdict = Verdict.UNVERIFIED
+    return verdict, message
+
+
+def _measurements(lab: Lab) -> tuple[Measurement, ...]:
+    return tuple(
         Measurement(
-            backend=backend.name,
+            backend=lab.backend.name,
             name=o["name"],
             value=o["value"],
-            mode=mode,
-            case=spec.case_id(param),
+            mode=lab.mode,
+            case=lab.spec.case_id(lab.param),
             unit=o.get("unit", ""),
             samples=tuple(o.get("samples", ())),
             facts={k: v for k, v in o.items() if k not in ("name", "value", "unit", "samples")},
         )
         for o in lab.observations
     )
-    return Outcome(row, measurements, lab, failure, _others(row, lab))
 
 
 def not_run(
@@ -226,13 +240,13 @@ def _row(
     )
 
 
-def _evidence(failure: Any) -> tuple[str | None, str | None]:
+def _evidence(failure: BaseException | None) -> tuple[str | None, str | None]:
     if isinstance(failure, CheckFailedError):
         return _text(failure.expected, failure.got)
     return None, None
 
 
-def _text(expected: Any, got: Any) -> tuple[str | None, str | None]:
+def _text(expected: object, got: object) -> tuple[str | None, str | None]:
     """Both as text; nothing where neither was given."""
     if expected is None and got is None:
         return None, None

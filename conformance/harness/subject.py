@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import CancelledError
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from store_conformance.harness.loops import LoopThread
 if TYPE_CHECKING:
     import asyncio
 
+    from store_conformance.harness.backends import Opened
 
 MAX_PAGES = 2000
 
@@ -74,7 +75,7 @@ class _AsyncHost:
         self._loop_thread.run(leave())
 
 
-def _shown(index: Any, ttl: Any) -> dict[str, Any]:
+def _shown(index: Mapping[str, object] | None, ttl: Mapping[str, object] | None) -> dict[str, Any]:
     """What the record of an opening shows: the index without its embedder, but with its kind."""
     given: dict[str, Any] = {}
     if index is not None:
@@ -94,20 +95,20 @@ class Subject:
 
     def __init__(
         self,
-        opened: Any,
+        opened: Opened,
         *,
         at: Location,
         mode: Mode,
         loop_thread: LoopThread | None,
         journal: Journal,
         number: int = 0,
-        index: Any = None,
-        ttl: Any = None,
+        index: Mapping[str, object] | None = None,
+        ttl: Mapping[str, object] | None = None,
     ) -> None:
         self.at = at
         self.mode = mode
-        self.index = index
-        self.ttl = ttl
+        self.index: Any = index
+        self.ttl: Any = ttl
         self.number = number
         self._loop_thread = loop_thread
         self._journal = journal
@@ -283,7 +284,7 @@ class Subject:
             )
         return found
 
-    def batch(self, ops: Iterable[Any]) -> list[Any]:
+    def batch(self, ops: Iterable[object]) -> list[Any]:
         result: list[Any] = self.call("batch", ops)
         return result
 

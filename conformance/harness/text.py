@@ -4,8 +4,6 @@ Values and messages as text of a readable length.
 
 from __future__ import annotations
 
-from typing import Any
-
 MAX_TEXT = 600
 
 
@@ -25,7 +23,7 @@ def message_of(error: BaseException, limit: int = MAX_TEXT) -> str:
         return f"<whose text raised {type(broken).__name__}>"
 
 
-def represent(value: Any, limit: int = MAX_TEXT) -> str:
+def represent(value: object, limit: int = MAX_TEXT) -> str:
     """``repr`` of a store's answer, which may itself be broken, cut to ``limit`` characters."""
     try:
         return shorten(repr(value), limit)

@@ -20,12 +20,11 @@ from store_conformance.harness.journal import Journal
 from store_conformance.harness.loops import LoopThread
 from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import shorten
+from store_conformance.migration.export_file import read_export, write_export
 from store_conformance.migration.transfer import (
     MigrationError,
     export_items,
     import_items,
-    read_export,
-    write_export,
 )
 
 if TYPE_CHECKING:

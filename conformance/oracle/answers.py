@@ -18,7 +18,7 @@ from store_conformance.harness.text import represent
 class WrongAnswerError(CheckFailedError):
     """The store gave something that is no answer to what it was asked."""
 
-    def __init__(self, call: str, expected: str, got: Any) -> None:
+    def __init__(self, call: str, expected: str, got: object) -> None:
         super().__init__(
             f"{call} gave {represent(got, 80)}, not {expected}",
             expected=expected,
@@ -26,15 +26,15 @@ class WrongAnswerError(CheckFailedError):
         )
 
 
-def _is_place(namespace: Any, key: Any) -> bool:
+def _is_place(namespace: object, key: object) -> bool:
     return _is_namespace(namespace) and isinstance(key, str)
 
 
-def _is_namespace(found: Any) -> bool:
+def _is_namespace(found: object) -> bool:
     return isinstance(found, (tuple, list)) and all(isinstance(label, str) for label in found)
 
 
-def item(found: Any, call: str) -> Item | None:
+def item(found: object, call: str) -> Item | None:
     """An item with a namespace and a key, or ``None``."""
     if found is None:
         return None
@@ -45,7 +45,7 @@ def item(found: Any, call: str) -> Item | None:
     return found
 
 
-def items(found: Any, call: str) -> list[Any]:
+def items(found: object, call: str) -> list[Any]:
     """A list of items, each with a namespace, a key, and a number or ``None`` as its score."""
     if not isinstance(found, list):
         raise WrongAnswerError(call, "a list of items", found)
@@ -58,14 +58,14 @@ def items(found: Any, call: str) -> list[Any]:
     return found
 
 
-def namespaces(found: Any, call: str = "list_namespaces") -> list[tuple[str, ...]]:
+def namespaces(found: object, call: str = "list_namespaces") -> list[tuple[str, ...]]:
     """A list of tuples of labels; lists of labels, which L1 looks at, become tuples."""
     if not isinstance(found, list) or not all(_is_namespace(one) for one in found):
         raise WrongAnswerError(call, "a list of tuples of str", found)
     return [tuple(one) for one in found]
 
 
-def results(found: Any, count: int) -> list[Any]:
+def results(found: object, count: int) -> list[Any]:
     """The answers of a batch of ``count`` operations; that they are a list is O1's."""
     if not isinstance(found, (list, tuple)) or len(found) != count:
         raise WrongAnswerError("batch", f"a list of {count} answers", found)

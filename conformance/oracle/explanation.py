@@ -56,29 +56,29 @@ def of_condition(have: Any, wanted: Any) -> str:
     return weakest(found)
 
 
-def _bool_beside_number(have: Any, operand: Any) -> bool:
+def _bool_beside_number(have: object, operand: object) -> bool:
     """Whether a bool meets a bool or a number, which it must not be taken for."""
     kinds = (bool, int, float)
     both = isinstance(have, kinds) and isinstance(operand, kinds)
     return isinstance(operand, bool) or (both and isinstance(have, bool))
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return "number"
     return type(value).__name__
 
 
-def _is_large(number: Any) -> bool:
+def _is_large(number: object) -> bool:
     return isinstance(number, (int, float)) and abs(number) > _SINGLE
 
 
-def of_conditions(value: Mapping[str, Any], conditions: Mapping[str, Any]) -> dict[str, str]:
+def of_conditions(value: Mapping[str, object], conditions: Mapping[str, object]) -> dict[str, str]:
     """Each condition's field and the feature that it may be wrong by."""
     return {n: of_condition(value.get(n, _MISSING), wanted) for n, wanted in conditions.items()}
 
 
-def of_refusal(model: Model, prefix: Namespace, conditions: Mapping[str, Any], kind: str) -> str:
+def of_refusal(model: Model, prefix: Namespace, conditions: Mapping[str, object], kind: str) -> str:
     """The feature of a search that raised: any item in its scope may have been too much for it."""
     scope = [i for i in model.items.values() if i.namespace[: len(prefix)] == prefix]
     found = {f for i in scope for f in of_conditions(i.value, conditions).values()}
@@ -86,13 +86,13 @@ def of_refusal(model: Model, prefix: Namespace, conditions: Mapping[str, Any], k
     return next((f for f in _REFUSED_FIRST if f in found), None) or weakest(found)
 
 
-def of_missing(item: ModelItem, prefix: Namespace, conditions: Mapping[str, Any]) -> str:
+def of_missing(item: ModelItem, prefix: Namespace, conditions: Mapping[str, object]) -> str:
     """Why an item was not found: one condition that was answered wrongly is enough."""
     found = list(of_conditions(item.value, conditions).values())
     return weakest([*found, *(["star"] if "*" in prefix else [])])
 
 
-def of_extra(item: ModelItem | None, prefix: Namespace, conditions: Mapping[str, Any]) -> str:
+def of_extra(item: ModelItem | None, prefix: Namespace, conditions: Mapping[str, object]) -> str:
     """Why an item was found: every condition that it does not meet was answered wrongly."""
     if item is None:
         return "search"

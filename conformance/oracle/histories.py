@@ -9,7 +9,6 @@ at which it showed; the caller may switch those features off and look for the ne
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis import strategies as st
@@ -24,7 +23,7 @@ from store_conformance.oracle.strategies import Draws, Vocabulary, texts
 
 SHRINK_SECONDS = 5
 
-Step = Callable[..., Any]
+Step = Callable[..., object]
 
 # -- the machine ----------------------------------------------------------------------------------
 

@@ -14,29 +14,34 @@ import logging
 import shutil
 import sys
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from store_conformance.contract import Mode, UserError, Verdict
-from store_conformance.contract.records import Measurement, Row
+from store_conformance.contract import UserError
 from store_conformance.harness import watchdog
 from store_conformance.harness.case import CaseSpec, spec_of
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
 from store_conformance.harness.watchdog import read_stacks
-from store_conformance.pytest_plugin.plugin import PREFIX, WORKER_INPUT
+from store_conformance.pytest_plugin.items import (
+    SESSION,
+    CaseItem,
+    case_items,
+    case_label,
+    entries_of,
+    session_of,
+)
+from store_conformance.pytest_plugin.plugin import WORKER_INPUT
 from store_conformance.runs.options import RunOptions, session_from_options, session_from_spec
 from store_conformance.runs.session import RunSession
 from store_conformance.runs.streams import lingering_threads
 
-_SESSION = pytest.StashKey[RunSession]()
 _CASES_ONLY = pytest.StashKey[bool]()
 _STACKS = pytest.StashKey[Path]()
-_DATA = "conformance_entries"
 _LEFT = "conformance_left"
 
 
@@ -79,26 +84,12 @@ def join(config: pytest.Config) -> None:
         config.pluginmanager.register(_THIS, "store-conformance-cases")
 
 
-def _session(config: pytest.Config) -> RunSession | None:
-    return config.stash.get(_SESSION, None)
-
-
-def session_of(config: pytest.Config) -> RunSession | None:
-    """The run that this pytest belongs to, for tests that are no cases; ``None`` without a backend."""
-    return _session(config)
-
-
-def carry(item: pytest.Item, entries: Sequence[Row | Measurement]) -> None:
-    """Hand rows and measurements of a test that is not a case to the run file, from any worker."""
-    item.user_properties.append((_DATA, json.dumps([e.to_dict() for e in entries], default=repr)))
-
-
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "conformance(rule, backend, mode): a conformance case")
     options = config.option
     if getattr(options, "dist", "no") == "load":
         options.dist = "loadgroup"  # what kills an engine must not run beside its like
-    if _session(config) is not None:
+    if session_of(config) is not None:
         return
     worker = getattr(config, "workerinput", {})
     if WORKER_INPUT in worker:
@@ -138,7 +129,7 @@ def _settings(text: str | None, timeout: float | None) -> Settings:
 
 
 def _adopt(config: pytest.Config, session: RunSession) -> None:
-    config.stash[_SESSION] = session
+    config.stash[SESSION] = session
     # What stores log is not our output; the verdicts say what went wrong.
     logging.getLogger().addHandler(logging.NullHandler())
 
@@ -162,7 +153,7 @@ def _start_own(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker where the engines are."""
-    session = _session(node.config)
+    session = session_of(node.config)
     if session is not None:
         handed = {
             "run": session.spec(),
@@ -175,7 +166,7 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Cases that end their worker need a scheduler that goes on with the others."""
-    if config.option.dist != "loadgroup" or _session(config) is None:
+    if config.option.dist != "loadgroup" or session_of(config) is None:
         return None
     from store_conformance.pytest_plugin.scheduling import CaseScheduling
 
@@ -202,7 +193,7 @@ def pytest_collection(session: pytest.Session) -> bool | None:
         return None
     modules: dict[str, OwnModule] = {}
     session.items = []
-    for spec in config.stash[_SESSION].selection.cases():
+    for spec in config.stash[SESSION].selection.cases():
         dotted = spec.func.__module__
         if dotted not in modules:
             path = Path(spec.func.__code__.co_filename)
@@ -217,7 +208,7 @@ def pytest_collection(session: pytest.Session) -> bool | None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep what the selection names; without a backend the cases cannot run at all."""
-    session = _session(config)
+    session = session_of(config)
     if session is None:
         return
     selection = session.selection
@@ -257,117 +248,10 @@ def pytest_pycollect_makeitem(collector: Any, name: str, obj: Any) -> list[pytes
     return list(case_items(collector, name, spec))
 
 
-def case_items(collector: pytest.Collector, name: str, spec: CaseSpec) -> Iterator[CaseItem]:
-    """The items of one case: one a backend of the run, mode and parameter."""
-    session = _session(collector.config)
-    for backend in session.names() if session is not None else ["no-backend"]:
-        for mode in spec.modes:
-            for param in spec.expand():
-                label = case_label(backend, mode, param)
-                yield CaseItem.from_parent(
-                    collector,
-                    name=f"{name}[{label}]",
-                    spec=spec,
-                    backend=backend,
-                    mode=mode,
-                    param=param,
-                )
-
-
-class CaseFailedError(Exception):
-    """A case did not pass; ``row`` says how."""
-
-    def __init__(self, row: Row) -> None:
-        super().__init__(row.message)
-        self.row = row
-
-
-def _counts(row: Row) -> bool:
-    """Whether a row makes its pytest item fail."""
-    return row.verdict in (Verdict.FAIL, Verdict.ERROR) and row.expectation is None
-
-
-class CaseItem(pytest.Item):
-    """One case, on one backend, in one mode, with one parameter."""
-
-    def __init__(
-        self, *, spec: CaseSpec, backend: str, mode: Mode, param: str | None, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.spec = spec
-        self.backend = backend
-        self.mode: Mode = mode
-        self.param = param
-        self.obj = spec.func
-        # Groups stay together: a worker that runs one of its cases runs them all.
-        if spec.waits:  # of every backend, so that all their waits overlap
-            self.add_marker(pytest.mark.xdist_group("waiting"))
-        elif spec.serial:
-            self.add_marker(pytest.mark.xdist_group(f"serial-{backend}"))
-
-    @property
-    def job(self) -> Job:
-        return Job(self.spec, self.backend, self.mode, self.param)
-
-    def runtest(self) -> None:
-        session = _session(self.config)
-        if session is None:
-            pytest.skip(f"name a backend: {PREFIX}backend NAME or {PREFIX}store FILE.py:FUNCTION")
-        outcome = session.run(self.spec, self.backend, self.mode, self.param)
-        entries: list[Row | Measurement] = [outcome.row, *outcome.others, *outcome.measurements]
-        self.user_properties.append(
-            (_DATA, json.dumps([e.to_dict() for e in entries], default=repr))
-        )
-        row = outcome.row
-        if row.verdict in (Verdict.UNSUPPORTED, Verdict.UNVERIFIED):
-            pytest.skip(f"{row.verdict}: {row.message}")
-        if row.expectation is not None:
-            pytest.xfail(f"expected: {row.expectation}")
-        found = next((r for r in (row, *outcome.others) if _counts(r)), None)
-        if found is not None:
-            raise CaseFailedError(found)
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
-        if isinstance(excinfo.value, pytest.xfail.Exception):
-            # Known, and told in the run: pytest would parse whole modules to show where it was raised.
-            return str(excinfo.value)
-        if not isinstance(excinfo.value, CaseFailedError):
-            return str(super().repr_failure(excinfo))
-        row = excinfo.value.row
-        lines = [
-            f"{row.rule} ({row.level}) {row.verdict}: {row.message}",
-            f"  promise: {self.spec.rule.promise}",
-        ]
-        if row.expected is not None:
-            lines += [f"  expected: {row.expected}", f"  got:      {row.got}"]
-        lines += ["  last calls:", *(f"    {line}" for line in row.history)]
-        lines.append(f"  again: {session_command(row)}")
-        return "\n".join(lines)
-
-    def reportinfo(self) -> tuple[Path, int, str]:
-        return self.path, self.spec.func.__code__.co_firstlineno, self.name
-
-
-def session_command(row: Row) -> str:
-    """The command that runs just this rule on this backend."""
-    return f"store-conformance run --backend {row.backend} --rule {row.rule}"
-
-
-def entries_of(report: pytest.TestReport) -> list[Row | Measurement]:
-    """The rows and measurements that a finished item carries."""
-    found: list[Row | Measurement] = []
-    for name, value in report.user_properties:
-        if name == _DATA:
-            for data in json.loads(str(value)):
-                kind = Row if data["kind"] == "verdict" else Measurement
-                found.append(kind.from_dict(data))
-    return found
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, Any, Any]:
     """Close the run file that this pytest opened, also when the loop is interrupted."""
-    run = _session(session.config)
+    run = session_of(session.config)
     handed = any(isinstance(p, Handover) for p in session.config.pluginmanager.get_plugins())
     if run is None or handed:
         return (yield)
@@ -421,11 +305,6 @@ def _job_of(nodeid: str, run: RunSession) -> Job | None:
     return None
 
 
-def case_label(backend: str, mode: Mode, param: str | None) -> str:
-    """What stands in the brackets of an item's name."""
-    return "-".join(p for p in (backend, mode, param) if p)
-
-
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A worker tells its controller which threads it leaves: they end with its process."""
     output = getattr(session.config, "workeroutput", None)
@@ -437,20 +316,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_testnodedown(node: Any, error: object) -> None:
     """What a worker that ended told of its threads; one that crashed told nothing."""
     del error
-    run = _session(node.config)
+    run = session_of(node.config)
     if run is not None:
         run.left += getattr(node, "workeroutput", {}).get(_LEFT, [])
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    run = _session(session.config)
+    run = session_of(session.config)
     if run is not None and not hasattr(session.config, "workerinput"):
         session.config.pluginmanager.register(_Recorder(run), "conformance-recorder")
-
-
-__all__ = [
-    "CaseItem",
-    "carry",
-    "entries_of",
-    "session_of",
-]

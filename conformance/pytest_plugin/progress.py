@@ -4,7 +4,7 @@ Progress of a run: a moving line on a terminal, a line now and then elsewhere.
 
 from __future__ import annotations
 
-import os
+import io
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TextIO
@@ -14,12 +14,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from store_conformance.contract.records import Row
-from store_conformance.pytest_plugin.cases import entries_of
+from store_conformance.pytest_plugin.items import entries_of
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
 PLAIN_SECONDS = 10.0
+
+
+class _Nowhere(io.StringIO):
+    """Takes what is written to it, and keeps nothing."""
+
+    def write(self, text: str, /) -> int:
+        return len(text)
 
 
 class ProgressPlugin:
@@ -44,8 +51,7 @@ class ProgressPlugin:
         if reporter is not None:
             from _pytest.config import create_terminal_writer
 
-            self._nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
-            reporter._tw = create_terminal_writer(config, self._nowhere)
+            reporter._tw = create_terminal_writer(config, _Nowhere())
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._expect(len(session.items))

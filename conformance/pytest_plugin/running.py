@@ -182,24 +182,11 @@ def execute(
             session.start(lambda text: console.print(text), meanwhile)
             console.print(f"engines up in {time.perf_counter() - begin:.1f} s")
             if cases:
-                processes = session.workers  # as chosen, or fewer where connections are few
-                # What a user's store may do to its process must not be done to this one.
-                alone = processes <= 1 and not session.runs_foreign_code
-                parallel = (
-                    ("-n", str(max(1, processes)), "--dist", "loadgroup") if not alone else ()
-                )
-                plugin = "xdist.plugin" if parallel else None
-                _pytest(session, ProgressPlugin(stream), plugin, *parallel, cases=True)
+                _run_cases(session, ProgressPlugin(stream))
             if bench:
                 console.print("latency")
-                plugin = "pytest_benchmark.plugin"
-                with tempfile.TemporaryDirectory(prefix="conformance-clock-") as storage:
-                    measured = ("--pyargs", "store_conformance.benchmarks", "--benchmark-quiet")
-                    kept = ("--benchmark-storage", f"file://{storage}")
-                    _pytest(session, ProgressPlugin(stream), plugin, *measured, *kept, cases=False)
-            if session.left:
-                threads = ", ".join(sorted(set(session.left)))
-                console.print(f"left running by a store, and ended with its process: {threads}")
+                _run_benchmarks(session, ProgressPlugin(stream))
+            _tell_left(session, console)
             interrupted = False
     finally:
         session.close_file(interrupted=interrupted)
@@ -207,3 +194,24 @@ def execute(
         if stream is not sys.stdout:
             stream.close()
     return read_run(run_file)
+
+
+def _run_cases(session: RunSession, progress: ProgressPlugin) -> None:
+    processes = session.workers  # as chosen, or fewer where connections are few
+    # What a user's store may do to its process must not be done to this one.
+    alone = processes <= 1 and not session.runs_foreign_code
+    parallel = ("-n", str(max(1, processes)), "--dist", "loadgroup") if not alone else ()
+    _pytest(session, progress, "xdist.plugin" if parallel else None, *parallel, cases=True)
+
+
+def _run_benchmarks(session: RunSession, progress: ProgressPlugin) -> None:
+    with tempfile.TemporaryDirectory(prefix="conformance-clock-") as storage:
+        measured = ("--pyargs", "store_conformance.benchmarks", "--benchmark-quiet")
+        kept = ("--benchmark-storage", f"file://{storage}")
+        _pytest(session, progress, "pytest_benchmark.plugin", *measured, *kept, cases=False)
+
+
+def _tell_left(session: RunSession, console: Console) -> None:
+    if session.left:
+        threads = ", ".join(sorted(set(session.left)))
+        console.print(f"left running by a store, and ended with its process: {threads}")

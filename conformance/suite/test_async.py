@@ -27,7 +27,13 @@ Step = tuple[str, tuple[Any, ...], dict[str, Any]]
 
 def _script(vectors: bool) -> list[Step]:
     """Calls that any store answers, and calls that any store refuses, in one order."""
-    steps: list[Step] = [
+    steps = [*_items(), *_namespaces(), *_searches(), *_lists(), *_batches()]
+    return [*steps, *_queries()] if vectors else steps
+
+
+def _items() -> list[Step]:
+    """An empty store; then items that are written, read and removed one by one."""
+    return [
         ("get", (D, "missing"), {}),
         ("delete", (D, "missing"), {}),
         ("search", (D,), {}),
@@ -51,6 +57,12 @@ def _script(vectors: bool) -> list[Step]:
         ("put", (D, "gone", {"n": 1}), {}),
         ("put", (D, "gone", None), {}),
         ("get", (D, "gone"), {}),
+    ]
+
+
+def _namespaces() -> list[Step]:
+    """Namespaces that a store refuses for a write, and takes for a read or does not."""
+    return [
         ("put", ((), "k", {}), {}),
         ("put", (("langgraph", "x"), "k", {}), {}),
         ("put", (("x", "langgraph"), "k", {"n": 1}), {}),
@@ -67,6 +79,11 @@ def _script(vectors: bool) -> list[Step]:
         ("search", (("a", ""),), {}),
         ("list_namespaces", (), {"prefix": ("a.b",)}),
         ("list_namespaces", (), {"suffix": ("",)}),
+    ]
+
+
+def _searches() -> list[Step]:
+    return [
         ("search", ((),), {"limit": 100}),
         ("search", (D,), {"limit": 100, "filter": {"n": 2}}),
         ("search", (D,), {"limit": 100, "filter": {"n": {"$gte": 2, "$lt": 11}}}),
@@ -74,12 +91,23 @@ def _script(vectors: bool) -> list[Step]:
         ("search", (D,), {"limit": 0}),
         ("search", (D,), {"limit": 5, "offset": 100}),
         ("search", (("nothing",),), {}),
+    ]
+
+
+def _lists() -> list[Step]:
+    return [
         ("list_namespaces", (), {}),
         ("list_namespaces", (), {"prefix": ("d",)}),
         ("list_namespaces", (), {"suffix": ("f",)}),
         ("list_namespaces", (), {"prefix": ("*", "e")}),
         ("list_namespaces", (), {"max_depth": 1}),
         ("list_namespaces", (), {"max_depth": 1, "limit": 1, "offset": 1}),
+    ]
+
+
+def _batches() -> list[Step]:
+    """Batches, one with what is no operation and one with a bad namespace; then what they have left."""
+    return [
         ("batch", ([],), {}),
         ("batch", ([PutOp(D, "z", {"n": 26}), GetOp(D, "z"), GetOp(D, "a")],), {}),
         ("batch", ([GetOp(D, "z"), SearchOp(("e",), limit=3), PutOp(D, "z", None)],), {}),
@@ -91,13 +119,14 @@ def _script(vectors: bool) -> list[Step]:
         ("get", (D, "emoji 🍎"), {}),
         ("search", ((),), {"limit": 100}),
     ]
-    if vectors:
-        steps += [
-            ("search", (D,), {"query": ""}),
-            ("search", (D,), {"query": "banana", "limit": 1}),
-            ("search", (("d", "e"),), {"query": "cherry", "filter": {"n": 99}}),
-        ]
-    return steps
+
+
+def _queries() -> list[Step]:
+    return [
+        ("search", (D,), {"query": ""}),
+        ("search", (D,), {"query": "banana", "limit": 1}),
+        ("search", (("d", "e"),), {"query": "cherry", "filter": {"n": 99}}),
+    ]
 
 
 def _shape(result: Any, ordered: bool, scores: bool) -> Any:

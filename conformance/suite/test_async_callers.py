@@ -265,6 +265,20 @@ PATIENT = 9.0
 """Seconds for a call: what most stores need hundred times over, and what a busy one may take."""
 
 
+class Cancelled(WaitingEmbeddings):
+    """Is cancelled as soon as it is given trouble."""
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        if any("trouble" in text for text in texts):
+            raise asyncio.CancelledError
+        return await super().aembed_documents(texts)
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        if any("trouble" in text for text in texts):
+            raise asyncio.CancelledError
+        return super().embed_documents(texts)
+
+
 @case("O9", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60, waits=True)
 def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
     """
@@ -273,18 +287,6 @@ def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
     If this fails, look for a background task that catches Exception only and dies of
     CancelledError.
     """
-
-    class Cancelled(WaitingEmbeddings):
-        async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-            if any("trouble" in text for text in texts):
-                raise asyncio.CancelledError
-            return await super().aembed_documents(texts)
-
-        def embed_documents(self, texts: list[str]) -> list[list[float]]:
-            if any("trouble" in text for text in texts):
-                raise asyncio.CancelledError
-            return super().embed_documents(texts)
-
     store = lab.indexed("text", embed=Cancelled())
 
     async def work(raw: Any) -> list[Any]:

@@ -60,20 +60,7 @@ def test_an_unknown_operator_beside_known_ones_is_refused(lab: Lab) -> None:
     If this fails, check every operator before the first item is compared.
     """
     store = population(lab, {"k": {"f": 5, "g": 1}})
-    wishes: list[dict[str, Any]] = [
-        *(
-            {"f": {"$gt": 1, "$unknown": 2}},
-            {"f": {"$unknown": 2, "$gt": 1}},
-            {"g": 1, "f": {"$unknown": 5}},
-        ),
-        *({"f": {"$unknown": 5}, "g": 1}, {"f": 5, "g": {"$eq": 1, "$unknown": 1}}),
-        *(
-            {"f": {"$gt": 9, "$unknown": 2}},
-            {"f": {"$unknown": 2, "$gt": 9}},
-            {"f": {"$eq": 6, "$unknown": 2}},
-        ),
-    ]
-    for wanted in wishes:
+    for wanted in OBJECTS_ASKED_FOR:
         with lab.refuses(ValueError, f"the filter {wanted!r}"):
             store.search(NS, filter=wanted)
 
@@ -171,6 +158,25 @@ def test_an_element_does_not_match_its_list(lab: Lab) -> None:
         check(lab, store, items, {"f": {"$eq": value}})
 
 
+ONE_FIELD: list[Any] = [
+    {"b": 2}, {"b": 3}, {"c": 2}, {"b": "2"}, {"b": {"b": 2}}, {"B": 2}, {"b": None}, {"b": [2]}
+]  # fmt: skip
+TWO_FIELDS: list[Any] = [
+    {"b": 2, "c": "x"}, {"c": "x", "b": 2}, {"b": 2, "c": "y"}, {"b": 4, "c": "x"}, {"c": "x"}
+]  # fmt: skip
+OBJECTS_IN_OBJECTS: list[Any] = [
+    {"p": {"q": 7}}, {"p": {"q": 8}}, {"p": {"r": 7}}, {"q": 7}, {"p": 7}, {"p": {"p": {"q": 7}}}
+]  # fmt: skip
+NOT_LIKE_THEM: list[Any] = [
+    2, "b", [{"b": 2}], None, MISSING, {}, '{"b": 2}', {"f": {"b": 2}}, True
+]  # fmt: skip
+OBJECTS_ASKED_FOR: list[dict[str, Any]] = [
+    {"b": 2}, {"b": 3}, {"c": 2}, {"b": "2"}, {"b": 2, "c": "x"}, {"c": "y", "b": 2},
+    {"p": {"q": 7}}, {"p": {"q": 8}}, {"b": 9}, {"x": 1}, {"c": "x"}, {"b": [2]},
+    {"b": 4, "c": "x"},
+]  # fmt: skip
+
+
 @case("F10")
 def test_a_nested_object_is_matched_by_its_fields(lab: Lab) -> None:
     """
@@ -178,33 +184,7 @@ def test_a_nested_object_is_matched_by_its_fields(lab: Lab) -> None:
 
     If this fails, look for a nested name that is taken for an operator, or objects compared as text.
     """
-    objects: list[Any] = [
-        {"b": 2},
-        {"b": 3},
-        {"c": 2},
-        {"b": "2"},
-        {"b": {"b": 2}},
-        {"B": 2},
-        {"b": None},
-        {"b": [2]},
-    ]
-    two: list[Any] = [
-        {"b": 2, "c": "x"},
-        {"c": "x", "b": 2},
-        {"b": 2, "c": "y"},
-        {"b": 4, "c": "x"},
-        {"c": "x"},
-    ]
-    deep: list[Any] = [
-        {"p": {"q": 7}},
-        {"p": {"q": 8}},
-        {"p": {"r": 7}},
-        {"q": 7},
-        {"p": 7},
-        {"p": {"p": {"q": 7}}},
-    ]
-    others: list[Any] = [2, "b", [{"b": 2}], None, MISSING, {}, '{"b": 2}', {"f": {"b": 2}}, True]
-    items = fields([*objects, *two, *deep, *others])
+    items = fields([*ONE_FIELD, *TWO_FIELDS, *OBJECTS_IN_OBJECTS, *NOT_LIKE_THEM])
     items["beside"] = {"b": 2, "p": {"q": 7}}
     store = population(lab, items)
     wishes: list[dict[str, Any]] = [

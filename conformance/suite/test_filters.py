@@ -119,6 +119,10 @@ def test_whole_numbers_and_floats_are_equal_numbers(lab: Lab) -> None:
         check(lab, store, items, {"f": {"$eq": number}})
 
 
+LIKE_NUMBERS: list[Any] = [10, "10", 9, "9", "10.0", 1.5, "1.5"]
+LIKE_WORDS: list[Any] = [True, "true", "True", False, "false"]
+
+
 @case("F1")
 def test_text_that_reads_like_a_number_is_text(lab: Lab) -> None:
     """
@@ -126,47 +130,9 @@ def test_text_that_reads_like_a_number_is_text(lab: Lab) -> None:
 
     If this fails, both sides are compared as text, or text is cast to a number.
     """
-    items = fields(
-        [
-            10,
-            "10",
-            9,
-            "9",
-            "10.0",
-            1.5,
-            "1.5",
-            True,
-            "true",
-            "True",
-            False,
-            "false",
-            None,
-            "null",
-            "None",
-            "",
-            " 10",
-            "1e1",
-        ]
-    )
+    items = fields([*LIKE_NUMBERS, *LIKE_WORDS, None, "null", "None", "", " 10", "1e1"])
     store = population(lab, items)
-    for value in (
-        10,
-        "10",
-        9,
-        "9",
-        "10.0",
-        1.5,
-        "1.5",
-        True,
-        "true",
-        "True",
-        False,
-        "false",
-        "null",
-        "None",
-        "",
-        "1e1",
-    ):
+    for value in (*LIKE_NUMBERS, *LIKE_WORDS, "null", "None", "", "1e1"):
         check(lab, store, items, {"f": value})
         check(lab, store, items, {"f": {"$eq": value}})
 

@@ -102,6 +102,17 @@ def test_prefix_and_suffix_match_whole_labels(lab: Lab) -> None:
         lab.equal(sorted(got), expected_of(spaces, (), path), f"the suffix {path} alone")
 
 
+MORE_STARS: list[Namespace] = [
+    ("*", "ab"), ("a", "*", "ab"), ("*",) * 4, ("*",) * 5, ("a", "*", "*", "ab"), ("*", "x")
+]  # fmt: skip
+STARS_AT_BOTH_ENDS: list[tuple[Namespace, Namespace]] = [
+    (("*",), ("ab",)),
+    (("a", "*"), ("*", "ab")),
+    (("*", "ab"), ("*",)),
+    (("*", "*", "*"), ("a", "*")),
+]
+
+
 @case("L1")
 def test_a_star_is_exactly_one_label(lab: Lab) -> None:
     """
@@ -111,29 +122,13 @@ def test_a_star_is_exactly_one_label(lab: Lab) -> None:
     """
     store = lab.open()
     spaces = [ns for depth in (1, 2, 3, 4) for ns in product(("a", "ab"), repeat=depth)]
-    spaces += [
-        ("a", "x y", "ab"),
-        ("a", "line\nbreak", "ab"),
-        ("a", "*", "ab"),
-        ("a", "é😀", "ab"),
-        ("*",),
-        ("a", "a/b", "ab"),
-    ]
+    spaces += [("a", label, "ab") for label in ("x y", "line\nbreak", "*", "é😀")]
+    spaces += [("*",), ("a", "a/b", "ab")]
     spaces = spaces_taken(lab, spaces)
     populate(store, spaces)
-    paths: list[Namespace] = [
-        p for depth in (1, 2, 3) for p in product(("a", "*"), repeat=depth) if "*" in p
-    ]
-    paths += [
-        ("*", "ab"),
-        ("a", "*", "ab"),
-        ("*", "*", "*", "*"),
-        ("*",) * 5,
-        ("a", "*", "*", "ab"),
-        ("*", "x"),
-    ]
+    paths = [p for depth in (1, 2, 3) for p in product(("a", "*"), repeat=depth) if "*" in p]
 
-    for path in paths:
+    for path in (*paths, *MORE_STARS):
         got = store.list_namespaces(prefix=path, limit=1000)
         lab.equal(
             sorted(got), expected_of(spaces, prefix=path), f"the namespaces by the prefix {path}"
@@ -142,12 +137,7 @@ def test_a_star_is_exactly_one_label(lab: Lab) -> None:
         lab.equal(
             sorted(got), expected_of(spaces, suffix=path), f"the namespaces by the suffix {path}"
         )
-    for prefix, suffix in (
-        (("*",), ("ab",)),
-        (("a", "*"), ("*", "ab")),
-        (("*", "ab"), ("*",)),
-        (("*", "*", "*"), ("a", "*")),
-    ):
+    for prefix, suffix in STARS_AT_BOTH_ENDS:
         got = store.list_namespaces(prefix=prefix, suffix=suffix, limit=1000)
         lab.equal(
             sorted(got), expected_of(spaces, prefix, suffix), f"prefix {prefix} and suffix {suffix}"

@@ -13,13 +13,12 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.migration.export_file import read_export, write_export
 from store_conformance.migration.transfer import (
     Exported,
     ImportRefusedError,
     export_items,
     import_items,
-    read_export,
-    write_export,
 )
 from store_conformance.suite.support.accepted import keys_taken, spaces_taken
 

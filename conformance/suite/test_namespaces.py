@@ -157,62 +157,18 @@ def test_deep_and_long_namespaces(lab: Lab) -> None:
 # -- N7: no two namespaces are one ----------------------------------------------------------------
 
 
-def _arrangements() -> list[Namespace]:
-    """The same few letters, cut into labels in every way."""
-    return [
-        *(
-            ("a",),
-            ("b",),
-            ("a", "b"),
-            ("b", "a"),
-            ("ab",),
-            ("ba",),
-            ("a", "a"),
-            ("aa",),
-            ("aa", "a"),
-            ("a", "aa"),
-        ),
-        *(
-            ("a", "b", "c"),
-            ("ab", "c"),
-            ("a", "bc"),
-            ("abc",),
-            ("a", "a", "a"),
-            ("aaa",),
-            ("a", "b", "a", "b"),
-        ),
-        *(
-            ("1", "a"),
-            ("1a",),
-            ("2", "ab"),
-            ("1:a",),
-            ("1:a", "1:b"),
-            ("1:a,1:b",),
-            ("[a, b]",),
-            ('["a", "b"]',),
-        ),
-        *(
-            ('["a","b"]',),
-            ("('a', 'b')",),
-            ("('a',)",),
-            ('"a"', '"b"'),
-            ('"a","b"',),
-            ("a\\", "b"),
-            ("a\\b",),
-            ("a", "\\b"),
-        ),
-        *(
-            ("{a,b}",),
-            ('{"a","b"}',),
-            ("a%2Eb",),
-            ("a%2eb",),
-            ("a%2Fb",),
-            ("a/b", "c"),
-            ("a", "b/c"),
-            ("a/b/c",),
-            ("/a/b",),
-        ),
-    ]
+ARRANGEMENTS: list[Namespace] = [
+    ("a",), ("b",), ("a", "b"), ("b", "a"), ("ab",), ("ba",), ("a", "a"), ("aa",), ("aa", "a"),
+    ("a", "aa"),
+    ("a", "b", "c"), ("ab", "c"), ("a", "bc"), ("abc",), ("a", "a", "a"), ("aaa",),
+    ("a", "b", "a", "b"),
+    ("1", "a"), ("1a",), ("2", "ab"), ("1:a",), ("1:a", "1:b"), ("1:a,1:b",), ("[a, b]",),
+    ('["a", "b"]',), ('["a","b"]',), ("('a', 'b')",), ("('a',)",), ('"a"', '"b"'), ('"a","b"',),
+    ("a\\", "b"), ("a\\b",), ("a", "\\b"),
+    ("{a,b}",), ('{"a","b"}',), ("a%2Eb",), ("a%2eb",), ("a%2Fb",), ("a/b", "c"), ("a", "b/c"),
+    ("a/b/c",), ("/a/b",),
+]  # fmt: skip
+"""The same few letters, cut into labels in every way."""
 
 
 def _separated() -> list[Namespace]:
@@ -250,7 +206,7 @@ def _deep() -> list[Namespace]:
 
 FAMILIES: dict[str, list[Namespace]] = {
     "deep": _deep(),
-    "arrangement": list(dict.fromkeys(_arrangements())),
+    "arrangement": list(dict.fromkeys(ARRANGEMENTS)),
     "separators": _separated(),
     **{
         name: [ns for text in texts for ns in ((text,), ("x", text), (text, "x"))]

@@ -62,16 +62,11 @@ def test_parallel_writers_lose_nothing_and_raise_nothing(lab: Lab) -> None:
         if key in writer.acknowledged and _value(store, namespace, key) != value
     ]
     total = sum(len(w.acknowledged) for w in writers)
+    rate = round(total / seconds, 1) if seconds else None
     lab.observe(
         "processes.writers",
         "ok" if not (lost or errors) else "errors" if errors else "lost writes",
-        WriterFacts(
-            writers=WRITERS,
-            writes=total,
-            lost=len(lost),
-            errors=tuple(errors[:3]),
-            per_second=round(total / seconds, 1) if seconds else None,
-        ),
+        WriterFacts(WRITERS, total, lost=len(lost), errors=tuple(errors[:3]), per_second=rate),
     )
     lab.equal(errors, [], "errors of the writers")
     lab.equal(lost, [], "acknowledged writes that are missing or changed")

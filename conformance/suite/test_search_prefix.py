@@ -108,6 +108,15 @@ def test_children_of_any_spelling_are_found_below_a_prefix(lab: Lab) -> None:
     lab.equal(sorted(found), sorted(expected), "items under ('p',)")
 
 
+LIKE_PATTERNS = (
+    "abc", "a%", "a_c", "a?c", "a[b]c", "[a]bc", "a*", "a+", "^abc", "abc$", "ABC", "a\\c"
+)  # fmt: skip
+PATTERNS = (
+    "%", "_", "___", "a%c", "a__", "[a-c]bc", "*bc", "?bc", "%bc", "(abc)", "a|b", "\\"
+)  # fmt: skip
+"""They would match some of those, in one language of patterns or another; none is a label of an item."""
+
+
 @case("S1")
 def test_prefixes_with_wildcards_are_literal(lab: Lab) -> None:
     """
@@ -116,39 +125,11 @@ def test_prefixes_with_wildcards_are_literal(lab: Lab) -> None:
     If this fails, escape the prefix before LIKE, GLOB or a regular expression sees it.
     """
     store = lab.open()
-    labels = [
-        "abc",
-        "a%",
-        "a_c",
-        "a?c",
-        "a[b]c",
-        "[a]bc",
-        "a*",
-        "a+",
-        "^abc",
-        "abc$",
-        "ABC",
-        "a\\c",
-    ]
-    labels = labels_taken(lab, labels)
+    labels = labels_taken(lab, LIKE_PATTERNS)
     subs = labels_taken(lab, ("%", "_", "x"))
     fill(store, [((label, sub), "k", {"n": 1}) for label in labels for sub in subs])
 
-    for prefix in [
-        *labels,
-        "%",
-        "_",
-        "___",
-        "a%c",
-        "a__",
-        "[a-c]bc",
-        "*bc",
-        "?bc",
-        "%bc",
-        "(abc)",
-        "a|b",
-        "\\",
-    ]:
+    for prefix in (*labels, *PATTERNS):
         expected = [((prefix, sub), "k") for sub in subs] if prefix in labels else []
         found = sorted(_addresses(store.search((prefix,), limit=1000)))
         lab.equal(found, expected, f"items under the prefix {(prefix,)!r}")

@@ -6,10 +6,11 @@ E2: semantic memory, labelled e-mails that show the agent how a user treats mail
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from store_conformance.contract import Capability, MemoryType
-from store_conformance.corpus import LABELS, Corpus, Email
+from store_conformance.corpus import LABELS, Corpus, Email, Question
 from store_conformance.embedding.exact import ExactEmbeddings
 from store_conformance.harness.case import case
 from store_conformance.harness.lab import Lab
@@ -251,18 +252,7 @@ def test_questions_find_the_memories_that_answer_them(lab: Lab) -> None:
     most = AGAIN if is_exact(lab) else MOST_QUESTIONS
     questions = lab.rng.sample(questions, min(most, len(questions)))
     queries = asked(lab, [q.text for q in questions])
-    asks = [
-        Ask(
-            q.user,
-            _memories(q.user),
-            q.text,
-            queries[q.text],
-            q.answers,
-            None,
-            frozenset(keys[q.user]),
-        )
-        for q in questions
-    ]
+    asks = [_about_memories(q, queries[q.text], keys[q.user]) for q in questions]
     asker = Asker(lab, keys)
     store = lab.open(index=scenario_index(lab))
     save(store, entries)
@@ -276,6 +266,12 @@ def test_questions_find_the_memories_that_answer_them(lab: Lab) -> None:
         found_alike(
             lab, answers[:AGAIN], asker.ask(lab.reopen(store), asks[:AGAIN], "after a restart")
         )
+
+
+def _about_memories(question: Question, vector: list[float], theirs: Iterable[str]) -> Ask:
+    """Asked among the memories of the user whose keys are ``theirs``."""
+    place, among = _memories(question.user), frozenset(theirs)
+    return Ask(question.user, place, question.text, vector, question.answers, among=among)
 
 
 def _memories(user: str) -> tuple[str, ...]:

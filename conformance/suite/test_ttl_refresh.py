@@ -5,6 +5,7 @@ T4: what gives an item its time again.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import closing
 
 from store_conformance.contract import Capability
@@ -26,6 +27,10 @@ Seconds: the first is enough for most stores; the longer ones are for a slow sto
 Of items that live for five seconds, those read after three live until 8.2, at least 7.2; the others are
 gone at 5, at most 6.
 """
+
+
+_Note = Callable[[bool, tuple[str, ...], str, str], None]
+"""Told whether an item lives on, its namespace and key, and what was done with it."""
 
 
 class _TooSlowError(Exception):
@@ -129,6 +134,11 @@ def _read(line: _Timeline, store: Subject, *, refreshes: bool) -> None:
     def note(alive: bool, at: tuple[str, ...], key: str, what: str) -> None:
         (line.kept if alive else line.lost).append((store, at, key, f"{what} {config}"))
 
+    _get(store, note, refreshes)
+    _search(line, store, note, refreshes)
+
+
+def _get(store: Subject, note: _Note, refreshes: bool) -> None:
     store.get(D, "get")
     store.get(D, "get no", refresh_ttl=False)
     store.get(D, "get yes", refresh_ttl=True)
@@ -144,6 +154,8 @@ def _read(line: _Timeline, store: Subject, *, refreshes: bool) -> None:
     note(False, D, "op no", "GetOp(refresh_ttl=False) beside one with True")
     note(False, D, "untouched", "an item that nobody reads, in a namespace that is read from,")
 
+
+def _search(line: _Timeline, store: Subject, note: _Note, refreshes: bool) -> None:
     store.search(("s", "search"), limit=10)
     store.search(("s", "search no"), limit=10, refresh_ttl=False)
     store.search(("s", "search yes"), limit=10, refresh_ttl=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ class ChildFailedError(CaseEnded):
         self.verdict = verdict
 
     @classmethod
-    def told(cls, answer: dict[str, Any]) -> ChildFailedError:
+    def told(cls, answer: Mapping[str, Any]) -> ChildFailedError:
         """What the child's answer tells of its exception."""
         return cls(answer["error"], answer["text"], Verdict(answer["verdict"]))
 
@@ -57,7 +57,7 @@ class Child:
         mode: Mode,
         embed: str | None = None,
         fields: tuple[str, ...] = ("text",),
-        ttl: Any = None,
+        ttl: Mapping[str, object] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.acknowledged: list[str] = []
@@ -80,10 +80,22 @@ class Child:
         self._errors: list[str] = []
         threading.Thread(target=self._read, daemon=True).start()
         threading.Thread(target=self._read_errors, daemon=True).start()
-        self._send(setup)
-        answer = self._answer(START_SECONDS)
-        if "error" in answer:
-            raise ChildFailedError.told(answer)
+        self._open(setup)
+
+    def _open(self, setup: Mapping[str, object]) -> None:
+        """Let the child open its location; one that does not is ended."""
+        try:
+            self._send(setup)
+            answer = self._answer(START_SECONDS)
+            if "error" in answer:
+                raise ChildFailedError.told(answer)
+        except ChildFailedError:
+            self.end()
+            raise
+        except BaseException:  # it hangs, or nobody waits for it any more
+            self.kill()
+            self.end()
+            raise
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -100,7 +112,10 @@ class Child:
         return answer["result"]
 
     def write(
-        self, items: list[tuple[tuple[str, ...], str, dict[str, Any]]], *, loop: bool = False
+        self,
+        items: Sequence[tuple[tuple[str, ...], str, Mapping[str, object]]],
+        *,
+        loop: bool = False,
     ) -> None:
         """
         Start writing these items one by one, each acknowledged; returns at once.
@@ -160,7 +175,7 @@ class Child:
 
     # -- pipes --------------------------------------------------------------------------------
 
-    def _send(self, command: dict[str, Any]) -> None:
+    def _send(self, command: Mapping[str, object]) -> None:
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from store_conformance.contract import Location, Mode, UserError, Verdict
@@ -28,12 +29,12 @@ OPS: dict[str, Any] = {
 }
 
 
-def _say(answer: dict[str, Any]) -> None:
+def _say(answer: Mapping[str, object]) -> None:
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """A result as JSON: items as dicts with score and ISO times."""
     if isinstance(value, Item):
         return {**value.dict(), "score": getattr(value, "score", None)}

@@ -15,6 +15,7 @@ pipes for stdin, stdout and stderr, nor a process group to be killed as a whole.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import selectors
@@ -32,6 +33,7 @@ from store_conformance.harness.backends import kill_tree
 
 MAIN = "store_conformance.harness.process.child_main"
 MAX_REQUEST = 100_000
+END_SECONDS = 2.0
 _lock = threading.Lock()
 _fork_server: _ForkServer | None = None
 
@@ -117,13 +119,18 @@ def _from_nothing(environment: dict[str, str]) -> Spawned:
 def _from_fork_server(request: bytes) -> Spawned:
     global _fork_server
     with _lock:
-        if (
-            _fork_server is None
-            or _fork_server.owner != os.getpid()
-            or _fork_server.process.poll() is not None
-        ):
+        if _fork_server is not None and not _fork_server.usable:
+            _fork_server.close()
+            _fork_server = None
+        if _fork_server is None:
             _fork_server = _ForkServer()
         return _fork_server.fork(request)
+
+
+@atexit.register
+def _close_fork_server() -> None:
+    if _fork_server is not None:
+        _fork_server.close()
 
 
 class _ForkServer:
@@ -148,6 +155,23 @@ class _ForkServer:
         )
         theirs.close()
         self.socket.settimeout(60)
+
+    @property
+    def usable(self) -> bool:
+        """Whether it lives and is ours: a process that was forked from us has a copy of this object."""
+        return self.owner == os.getpid() and self.process.poll() is None
+
+    def close(self) -> None:
+        """Let the server end, which holds nothing; what it has forked goes on."""
+        self.socket.close()
+        if self.owner != os.getpid():
+            self.process.poll()  # learns that it is not our child, and complains no more that it runs
+            return
+        try:
+            self.process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:  # another process holds the other copy of our socket
+            self.process.kill()
+            self.process.wait()
 
     def fork(self, request: bytes) -> Spawned:
         pipes = [os.pipe() for _ in range(3)]

@@ -14,6 +14,7 @@ from store_conformance.backends.base import (
     Snippet,
     Spec,
     own_folder,
+    scratch,
 )
 from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
@@ -38,5 +39,6 @@ __all__ = [
     "is_lost_connection",
     "names",
     "own_folder",
+    "scratch",
     "user_supplied",
 ]

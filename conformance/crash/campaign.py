@@ -108,21 +108,21 @@ class Campaign:
     def _work_on(self, target: Target) -> None:
         with ExitStack() as stack:
             grounds: dict[bool, Ground | str] = {}
-            open_faults = list(self._faults)
-            while open_faults:
-                for fault in tuple(open_faults):
-                    if self._is_done(target, fault):
-                        open_faults.remove(fault)
-                        continue
-                    on_image = fault.strike is Strike.CUT_POWER
-                    if on_image not in grounds:
-                        grounds[on_image] = self._ground(target, fault, stack)
-                    ground = grounds[on_image]
-                    refusal = ground if isinstance(ground, str) else ground.refusal(fault)
-                    if refusal is not None or isinstance(ground, str):
-                        self._refused[target.name, fault.name] = str(refusal)
-                        open_faults.remove(fault)
-                        continue
+            struck: list[tuple[Fault, Ground]] = []
+            for fault in self._faults:
+                on_image = fault.strike is Strike.CUT_POWER
+                if on_image not in grounds:
+                    grounds[on_image] = self._ground(target, fault, stack)
+                ground = grounds[on_image]
+                refusal = ground if isinstance(ground, str) else ground.refusal(fault)
+                if refusal is not None or isinstance(ground, str):
+                    self._refused[target.name, fault.name] = str(refusal)
+                else:
+                    struck.append((fault, ground))
+            # In turns, so that a campaign that is broken off has tried each of them.
+            while struck:
+                struck = [(f, g) for f, g in struck if not self._is_done(target, f)]
+                for fault, ground in struck:
                     self._strike(target, fault, ground)
 
     def _ground(self, target: Target, fault: Fault, stack: ExitStack) -> Ground | str:
@@ -153,24 +153,27 @@ class Campaign:
 
     # -- how far ----------------------------------------------------------------------------------
 
-    def _wanted(self, fault: Fault) -> int:
-        """The strikes of one fault: those that can strike share the kills."""
-        share, rest = divmod(self._kills, len(self._faults))
-        return max(1, share + (self._faults.index(fault) < rest))
+    def _wanted(self, target: Target, fault: Fault) -> int:
+        """The strikes of one fault: those that can strike share the kills, as far as that is known."""
+        sharing = [f for f in self._faults if (target.name, f.name) not in self._refused]
+        if fault not in sharing:
+            return 0
+        share, rest = divmod(self._kills, len(sharing))
+        return max(1, share + (sharing.index(fault) < rest))
 
     def _counted(self, target: Target, fault: Fault) -> int:
         return sum(r.struck for r in self._rounds.of(target.name, fault.name))
 
     def _is_done(self, target: Target, fault: Fault) -> bool:
-        wanted = self._wanted(fault)
+        wanted = self._wanted(target, fault)
         tried = len(self._rounds.of(target.name, fault.name))
         return self._counted(target, fault) >= wanted or tried >= TRIES * wanted + TRIES
 
     def _progress(self, target: Target, fault: Fault) -> Progress:
         pairs = [(t, f) for t in self._targets for f in self._faults]
         open_pairs = [(t, f) for t, f in pairs if (t.name, f.name) not in self._refused]
-        wanted = sum(self._wanted(f) for _, f in open_pairs)
-        done = sum(min(self._counted(t, f), self._wanted(f)) for t, f in open_pairs)
+        wanted = sum(self._wanted(t, f) for t, f in open_pairs)
+        done = sum(min(self._counted(t, f), self._wanted(t, f)) for t, f in open_pairs)
         recent = self._pace[-50:]
         struck = max(1, sum(r.struck for _, r in self._rounds.done[-len(recent) :]))
         left = (wanted - done) * sum(recent) / struck
@@ -200,7 +203,7 @@ class Campaign:
             fault=fault.name,
             setting={k: redact_text(v) for k, v in target.setting.items()},
             engine=engine,
-            wanted=self._wanted(fault),
+            wanted=self._wanted(target, fault),
             kills=sum(r.struck for r in rounds),
             missed=sum(not r.struck for r in rounds),
             acknowledged=sum(r.acknowledged for r in rounds),

@@ -11,7 +11,7 @@ import signal
 import statistics
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,11 +94,20 @@ class Client:
         writer: str,
         *,
         held: Mapping[Key, str | None] | None = None,
-        kinds: Iterable[Kind] = (),
+        kinds: tuple[Kind, ...] = (),
         shared: bool = False,
         at: int = 0,
+        doom: tuple[int, float] | None = None,
     ) -> None:
-        """Begin the work of ``writer``, at that time of ``time.monotonic_ns``; returns at once."""
+        """
+        Begin the work of ``writer``, at that time of ``time.monotonic_ns``; returns at once.
+
+        ``doom``: after so many operations it is killed (SIGKILL) in the next one of ``kinds``, after that share of what
+        such operations take.
+        """
+        fate = None
+        if doom is not None:
+            fate = {"least": doom[0], "share": doom[1], "kinds": [kind.value for kind in kinds]}
         self._send(
             {
                 "ledger": str(ledger),
@@ -108,6 +117,7 @@ class Client:
                 "kinds": [kind.value for kind in kinds],
                 "shared": shared,
                 "at": at,
+                "doom": fate,
             }
         )
 

@@ -5,6 +5,7 @@ One strike: writers at work, the fault at its moment, and what is left.
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -85,6 +86,10 @@ class _Fight:
         self._clients: list[Client] = []
         self._ledgers: list[Path] = []
         self._at = 0
+        self._least = chance.randint(ENOUGH, MOST.get(fault.strike, USUALLY))
+        self._share = chance.random() * SPREAD
+        dies = fault.strike is Strike.KILL_CLIENT and sys.platform == "linux"
+        self._doom = (self._least, self._share) if dies else None
         self.reason = ""
         self.broken = 0
         """1 if the store could not be opened or worked with."""
@@ -108,14 +113,15 @@ class _Fight:
             held = {k: v for k, v in ground.state.items() if k in set(keys_of(writer))}
             kinds = self._fault.kinds
             shared = self._fault.shared
-            client.write(ledger, self._name, writer, held=held, kinds=kinds, shared=shared, at=at)
+            doom = self._doom if number == 0 else None
+            client.write(
+                ledger, self._name, writer, held=held, kinds=kinds, shared=shared, at=at, doom=doom
+            )
 
     # -- the moment -------------------------------------------------------------------------------
 
     def strike(self) -> None:
         """Wait for the moment, and do it."""
-        most = MOST.get(self._fault.strike, USUALLY)
-        least = self._chance.randint(ENOUGH, most)
         first = self._clients[0]
         deadline = time.monotonic() + MOMENT_SECONDS
         while time.monotonic() < deadline:
@@ -123,9 +129,10 @@ class _Fight:
             if word is None:
                 break
             kind = first.began[-1][1] if first.began else None
-            if word == "b" and first.acknowledged >= least and kind in self._fault.kinds:
+            its_time = first.acknowledged >= self._least and kind in self._fault.kinds
+            if word == "b" and its_time and self._doom is None:
                 assert kind is not None
-                time.sleep(self._chance.random() * SPREAD * first.usual_seconds(kind))
+                time.sleep(self._share * first.usual_seconds(kind))
                 break
         else:
             self.reason = f"its moment did not come within {MOMENT_SECONDS:g} s"

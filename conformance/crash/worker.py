@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from store_conformance.contract import Location, Mode
 from store_conformance.contract.secrets import one_line
+from store_conformance.crash.deadly import DeadlyTimer
 from store_conformance.crash.history import Key, Kind, Operation
 from store_conformance.crash.ledger import Ledger
 from store_conformance.crash.plan import Planner, meeting
@@ -36,6 +38,8 @@ PASSING_MINUTES = 0.0001
 """The time to live of items that shall be swept."""
 PASSING_SECONDS = 0.01
 """How long a sweep waits for them."""
+USUAL_SECONDS = 0.001
+"""What an operation takes of whose kind none has been seen yet."""
 LIMIT = 1000
 QUERY = "apple*3 banana*5 cherry*7 damson*2 elder*4 fig*6 grape hazel*8 iris juniper*2 kiwi lemon mango nutmeg"
 """A text near everything."""
@@ -48,6 +52,33 @@ PATIENCE = 3
 def say(line: str) -> None:
     """To whoever started this process; if nobody is left, it ends."""
     os.write(1, line.encode() + b"\n")
+
+
+class Doom:
+    """When this process will be killed: within an operation of one of ``kinds``, after ``least`` others."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self._timer = DeadlyTimer()
+        self._least = int(told["least"])
+        self._kinds = {Kind(kind) for kind in told["kinds"]}
+        self._share = float(told["share"])
+        self._took: dict[Kind, list[float]] = {}
+        self._acknowledged = 0
+        self._armed = False
+        self._begun = 0.0
+
+    def begin(self, kind: Kind) -> None:
+        """An operation is sent now; if it is the one, the kill comes after a share of what such ones took."""
+        if not self._armed and kind in self._kinds and self._acknowledged >= self._least:
+            usual = statistics.median(self._took.get(kind) or [USUAL_SECONDS])
+            self._armed = True
+            self._timer.arm(self._share * usual)
+        self._begun = time.perf_counter()
+
+    def end(self, kind: Kind) -> None:
+        """It was acknowledged."""
+        self._took.setdefault(kind, []).append(time.perf_counter() - self._begun)
+        self._acknowledged += 1
 
 
 class Worker:
@@ -127,14 +158,16 @@ class Worker:
 
     # -- writing ----------------------------------------------------------------------------------
 
-    def write(self, operations: Iterator[Operation], ledger: Ledger) -> None:
-        """Do them one after the other, each of them in the ledger before and after; never ends."""
+    def write(self, operations: Iterator[Operation], ledger: Ledger, doom: Doom | None) -> None:
+        """Do them one after the other, each of them in the ledger before and after; never ends by itself."""
         failures = 0
         for operation in operations:
             if operation.kind is Kind.SWEEP:
                 time.sleep(PASSING_SECONDS)
             ledger.begin(operation)
             say(f"b {operation.number} {operation.kind.value}")
+            if doom is not None:
+                doom.begin(operation.kind)
             try:
                 seen = self._do(operation)
             except CaseEnded as error:
@@ -146,6 +179,8 @@ class Worker:
                 if failures >= PATIENCE:
                     self._open_anew()
             else:
+                if doom is not None:
+                    doom.end(operation.kind)
                 ledger.acknowledge(operation.number, seen)
                 say(f"e {operation.number}")
                 failures = 0
@@ -208,9 +243,10 @@ def _obey(worker: Worker, command: dict[str, Any]) -> None:
         say(json.dumps({"sweeps": hasattr(worker.store.raw, "sweep_ttl")}))
     else:
         ledger = Ledger(Path(command["ledger"]))
+        doom = Doom(command["doom"]) if command["doom"] else None
         while time.monotonic_ns() < command["at"]:  # the barrier: all begin at one time
             time.sleep(0.0005)
-        worker.write(_operations(command), ledger)
+        worker.write(_operations(command), ledger, doom)
 
 
 def _own_modules() -> list[str]:

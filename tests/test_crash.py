@@ -278,6 +278,46 @@ def test_the_summary_tells_what_was_lost_and_why_nothing_can_be_told(tmp_path: P
     assert nothing.exit_code == 3
 
 
+STORE = """
+from contextlib import contextmanager
+from store_conformance.mutants.reference import ReferenceStore
+
+class Leaky(ReferenceStore):
+    def execute(self, plan, embedded, turn):
+        if plan.writes and self.issued % 3 == 0:
+            raise RuntimeError(f"cannot reach {self.url} with {self.password}")
+        return super().execute(plan, embedded, turn)
+
+@contextmanager
+def open_store(at, index, ttl, password):
+    store = Leaky(at, index=index, ttl=ttl)
+    store.url, store.password = at.url, "password=" + password
+    store.setup()
+    yield store
+    store.close()
+
+def never(at, index, ttl):
+    raise RuntimeError("password=hunter2secret is wrong")
+"""
+
+
+def test_no_secret_is_in_any_file_or_text(tmp_path: Path) -> None:
+    """Neither what was given as an option or a URL, nor what the store says when it raises."""
+    file = tmp_path / "mine.py"
+    file.write_text(STORE)
+    words = ["--store", f"{file}:open_store", "--url", "https://me:hunter2secret@example.invalid"]
+    words += ["--option", "password=hunter2secret", "--fault", "client-put", "--kills", "3"]
+    done = command(*words, out=tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    again = command("--store", f"{file}:never", "--kills", "1", out=tmp_path / "never")
+    assert again.exit_code == 3
+    assert "the store could not be opened" in again.output
+    texts = [p.read_text() for p in tmp_path.rglob("*") if p.is_file() and p != file]
+    assert len(texts) >= 4
+    for text in (done.output, again.output, *texts):
+        assert "hunter2secret" not in text
+
+
 # -- records --------------------------------------------------------------------------------------
 
 FOUND = Survival(

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from store_conformance.contract import UserError, Verdict
+from store_conformance.contract import UserError, Verdict, declared
 from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
 from store_conformance.contract.secrets import redact_text
 from store_conformance.contract.survival import Survival, SurvivalFile, durability
@@ -37,6 +38,7 @@ def crash(
     *,
     backend: tuple[str, ...],
     store: tuple[str, ...],
+    declare: str,
     option: tuple[str, ...],
     deployment: str | None,
     url: str | None,
@@ -50,7 +52,11 @@ def crash(
     """The ``crash`` command; gives the exit code."""
     check_kills(kills)
     chosen = named(faults)
-    targets = _targets(backend, store, pairs(option), deployment, url, vary=vary)
+    targets = (
+        *_built_in(backend, pairs(option), deployment, url, vary=vary),
+        *_supplied(store, pairs(option), declare, url),
+    )
+    _check(targets)
     with claimed_folder(out) as folder, interruptible(), _shown() as told:
         campaign = Campaign(
             targets,
@@ -83,31 +89,40 @@ def exit_code(found: SurvivalFile) -> int:
 # -- what is struck -------------------------------------------------------------------------------
 
 
-def _targets(
+def _built_in(
     backends: tuple[str, ...],
-    stores: tuple[str, ...],
     options: dict[str, str],
     deployment: str | None,
     url: str | None,
     *,
     vary: bool,
-) -> tuple[Target, ...]:
-    if not backends and not stores:
-        raise UserError("no backend was named", "give -b sqlite, or --store FILE.py:FUNCTION")
-    found: list[Target] = []
+) -> Iterator[Target]:
     for name in backends:
         first = create(name, deployment=deployment, url=url, options=options)
         for setting in _settings(first, options, vary=vary):
-            found.append(Target(name, _maker(name, deployment, url, setting), setting))
-    for reference in stores:
-        supplied = user_supplied(reference, options=options, url=url)
-        make = _supplied(reference, options, url)
-        found.append(Target(supplied.name, make, options))
-    names = [t.name for t in found]
+            make = partial(create, name, deployment=deployment, url=url, options=setting)
+            yield Target(name, make, setting)
+
+
+def _supplied(
+    references: tuple[str, ...], options: dict[str, str], declare: str, url: str | None
+) -> Iterator[Target]:
+    names = [n for n in declare.split(",") if n.strip()]
+    if names and not references:
+        raise UserError("--declare goes with --store", "a built-in backend declares for itself")
+    offered = declared(names) if names else None
+    for reference in references:
+        make = partial(user_supplied, reference, capabilities=offered, options=options, url=url)
+        yield Target(make().name, make, options)
+
+
+def _check(targets: tuple[Target, ...]) -> None:
+    if not targets:
+        raise UserError("no backend was named", "give -b sqlite, or --store FILE.py:FUNCTION")
+    names = [t.name for t in targets]
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice:
         raise UserError(f"{twice!r} is named twice", "name each backend once")
-    return tuple(found)
 
 
 def _settings(backend: Backend, given: dict[str, str], *, vary: bool) -> list[dict[str, str]]:
@@ -116,16 +131,6 @@ def _settings(backend: Backend, given: dict[str, str], *, vary: bool) -> list[di
         return [given]
     merged = [{**setting, **given} for setting in backend.DURABILITY]
     return [one for number, one in enumerate(merged) if one not in merged[:number]]
-
-
-def _maker(
-    name: str, deployment: str | None, url: str | None, options: dict[str, str]
-) -> Callable[[], Backend]:
-    return lambda: create(name, deployment=deployment, url=url, options=options)
-
-
-def _supplied(reference: str, options: dict[str, str], url: str | None) -> Callable[[], Backend]:
-    return lambda: user_supplied(reference, options=options, url=url)
 
 
 # -- what is shown --------------------------------------------------------------------------------

@@ -313,6 +313,12 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> None:
 @click.option(
     "--deployment", help="Where the engine comes from: embedded, process, container or url."
 )
+@click.option(
+    "--declare",
+    default="",
+    metavar="CAP,...",
+    help="What the --store does not offer: no-vectors, no-ttl, no-sync, no-processes, ...",
+)
 @click.option("--url", help="The address of an engine of your own, which is never struck itself.")
 @click.option(
     "--fault",

@@ -12,8 +12,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from store_conformance.contract import Capability, UserError, Verdict
-from store_conformance.contract.secrets import one_line, redact_text
+from store_conformance.contract.secrets import one_line, redact, redact_text
 from store_conformance.contract.survival import Survival, SurvivalFile
+from store_conformance.crash.client import ClientFailedError
 from store_conformance.crash.faults import Fault, Strike
 from store_conformance.crash.ground import Ground, no_power_loss
 from store_conformance.crash.image import NoImageError
@@ -36,8 +37,9 @@ class Target:
 
     @property
     def name(self) -> str:
-        words = [f"{key}={value}" for key, value in sorted(self.setting.items())]
-        return " ".join([self.backend, *words])
+        """Without secrets: it is written and printed."""
+        words = [f"{key}={value}" for key, value in sorted(redact(dict(self.setting)).items())]
+        return redact_text(" ".join([self.backend, *words]))
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Campaign:
         plan = Plan(
             version,
             seed,
-            tuple(redact_text(t.name) for t in targets),
+            tuple(t.name for t in targets),
             tuple(f.name for f in faults),
         )
         self._rounds = Rounds(folder / NAME, plan, resume=resume)
@@ -136,11 +138,15 @@ class Campaign:
         if why_not is not None:
             return why_not
         try:
-            ground = Ground(lambda: backend, on_image=on_image)
+            ground = Ground(target.make, on_image=on_image)
         except (NoImageError, BackendError) as error:
             return one_line(error)
         stack.callback(ground.close)
         self._rounds.describe(target.name, str(backend.deployment), ground.engine_name)
+        try:
+            ground.client()
+        except ClientFailedError as error:
+            return f"the store could not be opened: {one_line(error)}"
         return ground
 
     def _strike(self, target: Target, fault: Fault, ground: Ground) -> None:
@@ -201,7 +207,7 @@ class Campaign:
             backend=target.backend,
             deployment=deployment,
             fault=fault.name,
-            setting={k: redact_text(v) for k, v in target.setting.items()},
+            setting=redact(dict(target.setting)),
             engine=engine,
             wanted=self._wanted(target, fault),
             kills=sum(r.struck for r in rounds),

@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from pathlib import Path
 
 from store_conformance.contract import Capability, Location
 from store_conformance.contract.secrets import one_line
@@ -31,14 +30,21 @@ class Ground:
     """
 
     def __init__(self, make: Callable[[], Backend], *, on_image: bool) -> None:
+        self._make = make
+        self._on_image = on_image
+        self._open()
+
+    def _open(self) -> None:
         self.state: dict[Key, str | None] = {}
         self._client: Client | None = None
         self._stack = ExitStack()
         try:
             self.ledgers = own_folder("ledgers", scratch())
-            self._stack.callback(_remove, self.ledgers)
-            self.image = self._stack.enter_context(closing(Image(scratch()))) if on_image else None
-            self.backend = make()
+            self._stack.callback(shutil.rmtree, self.ledgers, ignore_errors=True)
+            self.image: Image | None = None
+            if self._on_image:
+                self.image = self._stack.enter_context(closing(Image(scratch())))
+            self.backend = self._make()
             self._stack.callback(self.backend.stop)
             if self.image is not None:
                 self.backend.keep_in(self.image.mount / "home")
@@ -91,13 +97,9 @@ class Ground:
         raise AssertionError("unreachable")
 
     def renew(self) -> None:
-        """A fresh location, after one that cannot be read any more."""
-        if self._client is not None:
-            self._client.kill()
-            self._client = None
-        self.backend.discard(self.at)
-        self.at = self.backend.location()
-        self.state = {}
+        """Everything anew, after a fault that the store or its engine has not come back from."""
+        self.close()
+        self._open()
 
     # -- faults -----------------------------------------------------------------------------------
 
@@ -140,7 +142,3 @@ def no_power_loss(backend: Backend) -> str | None:
     if not backend.in_folders():
         return f"not all of its data is in folders of ours ({backend.deployment})"
     return problem()
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)

@@ -67,8 +67,9 @@ def strike(ground: Ground, fault: Fault, name: str, seed: int) -> Round:
         fight.work()
         fight.strike()
     except ClientFailedError as error:
-        fight.reason = f"the store could not be worked with: {one_line(error)}"
-        fight.broken = 1
+        fight.broken = f"the store could not be worked with: {one_line(error)}"
+    except BackendError as error:
+        fight.broken = f"the engine did not come back: {one_line(error)}"
     finally:
         fight.end()
     done = fight.account()
@@ -90,9 +91,9 @@ class _Fight:
         self._share = chance.random() * SPREAD
         dies = fault.strike is Strike.KILL_CLIENT and sys.platform == "linux"
         self._doom = (self._least, self._share) if dies else None
-        self.reason = ""
-        self.broken = 0
-        """1 if the store could not be opened or worked with."""
+        self._reason = ""
+        self.broken = ""
+        """Why there is nothing left to be read, if it is so."""
 
     # -- before -----------------------------------------------------------------------------------
 
@@ -135,10 +136,9 @@ class _Fight:
                 time.sleep(self._share * first.usual_seconds(kind))
                 break
         else:
-            self.reason = f"its moment did not come within {MOMENT_SECONDS:g} s"
+            self._reason = f"its moment did not come within {MOMENT_SECONDS:g} s"
         if first.failed and not first.acknowledged:
-            self.reason = f"no operation went through: {first.last_failure}"
-            self.broken = 1
+            self._reason = f"no operation went through: {first.last_failure}"
         self._do()
 
     def _do(self) -> None:
@@ -204,17 +204,16 @@ class _Fight:
     def account(self) -> Round:
         """What new processes find, judged."""
         histories = [read_ledger(path) for path in self._ledgers]
-        reason = self.reason or self._uncounted(histories)
+        reason = self._reason or self._uncounted(histories)
         acknowledged = sum(h.acknowledged for h in histories)
         done = Round(self._fault.name, not reason, reason, acknowledged)
-        if self.broken and not acknowledged:
-            self._ground.renew()
-            return Round(**{**vars(done), "wrong": {"unreadable": 1}, "examples": (reason,)})
         try:
+            if self.broken:
+                raise ClientFailedError(self.broken)
             judged, disordered = self._judged(histories)
         except (ClientFailedError, BackendError) as error:
             self._ground.renew()
-            said = f"after {self._fault.name} the store could not be read: {one_line(error)}"
+            said = f"unreadable: after {self._fault.name}: {one_line(error)}"
             return Round(**{**vars(done), "wrong": {"unreadable": 1}, "examples": (said,)})
         return self._summed(done, judged, disordered)
 
@@ -257,6 +256,8 @@ class _Fight:
 
     def _uncounted(self, histories: list[History]) -> str:
         """Why the strike does not count; empty if it does."""
+        if not histories:
+            return "no writer could be started"
         before = [
             e
             for e in histories[0].entries

@@ -195,6 +195,17 @@ def test_a_key_that_was_written_again_says_nothing_of_a_batch() -> None:
     assert wrongs(entries, seen({A: "2", B: "1b"})) == []
 
 
+def test_a_key_that_was_undone_says_nothing_of_a_batch() -> None:
+    """Its deletion need not have happened: what made or kept its key may be lost."""
+    entries = (
+        did(1, DONE, wrote(C, "1c")),
+        did(2, OPEN, wrote(A, "2a"), wrote(C, None), kind=Kind.BATCH),
+    )
+    assert wrongs(entries, seen({A: None, C: None})) == []
+    undone = (did(2, OPEN, wrote(A, "2a"), wrote(C, None), kind=Kind.BATCH),)
+    assert wrongs(undone, seen({A: None, B: None, C: None}), {B: "0", C: "0"}) == [Wrong.LOST]
+
+
 def test_half_a_batch_breaks_no_promise_and_all_else_does() -> None:
     assert [w for w in Wrong if not w.breaks] == [Wrong.TORN_BATCH]
 
@@ -309,7 +320,7 @@ def get(began: float, ended: float | None, value: str | None) -> Call:
         [put(0, 1, "a"), put(2, 3, None), get(4, 5, None)],
         # A read that never returned was seen by nobody.
         [put(0, 1, "a"), get(2, None, "nobody's")],
-        # Herlihy and Wing's own example of a queue of reads that overtake, for one register.
+        # A long read may see the later of two writes, while a shorter one saw the earlier.
         [put(0, 5, "a"), get(1, 20, "b"), put(6, 10, "b"), get(7, 9, "a")],
     ],
 )

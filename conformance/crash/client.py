@@ -35,9 +35,20 @@ class ClientFailedError(Exception):
 
 
 class Client:
-    """One process that has the store open."""
+    """
+    One process that has the store open.
 
-    def __init__(self, backend: Backend, at: Location, *, seconds: float = ANSWER_SECONDS) -> None:
+    ``life``: it is killed (SIGKILL) so many seconds after it begins to open the store, and not before.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        at: Location,
+        *,
+        seconds: float = ANSWER_SECONDS,
+        life: float | None = None,
+    ) -> None:
         offered = backend.capabilities
         self._cosine = Capability.COSINE in offered
         self._seconds = seconds
@@ -63,8 +74,11 @@ class Client:
                     "mode": str(Mode.SYNC if Capability.SYNC in offered else Mode.ASYNC),
                     "vectors": Capability.VECTORS in offered,
                     "ttl": Capability.TTL in offered,
+                    "life": life,
                 }
             )
+            self.opening = float(told["seconds"])
+            """Seconds that opening the store took."""
             _preloaded[:] = sorted({*_preloaded, *told["modules"]})
         except BaseException:
             self.kill()

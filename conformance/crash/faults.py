@@ -41,6 +41,8 @@ class Fault:
     """Writers at once, where the store is for several processes."""
     shared: bool = False
     """Whether they write the same keys."""
+    opening: bool = False
+    """Whether it strikes a process that opens the store at a place where none has been."""
 
     @property
     def of_engine(self) -> bool:
@@ -54,6 +56,8 @@ FAULTS = (
     Fault("client-batch", Strike.KILL_CLIENT, "the client is killed in a batch", (Kind.BATCH,)),
     Fault("client-delete", Strike.KILL_CLIENT, "the client is killed in a delete", (Kind.DELETE,)),
     Fault("client-sweep", Strike.KILL_CLIENT, "the client is killed in a sweep of expired items", (Kind.SWEEP,)),
+    Fault("client-setup", Strike.KILL_CLIENT, "the client is killed as it sets up a new store",
+          opening=True),
     Fault("client-among-writers", Strike.KILL_CLIENT, "one of three writers of the same keys is killed",
           (Kind.PUT, Kind.DELETE, Kind.GET), writers=3, shared=True),
     Fault("engine-kill", Strike.KILL_ENGINE, "the engine is killed with all of its processes", writers=2),

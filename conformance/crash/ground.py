@@ -5,6 +5,7 @@ Where strikes fall: one backend with one store, on an image of its own if its po
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -36,6 +37,7 @@ class Ground:
 
     def _open(self) -> None:
         self.state: dict[Key, str | None] = {}
+        self._setup_seconds: float | None = None
         self._client: Client | None = None
         self._stack = ExitStack()
         try:
@@ -96,6 +98,31 @@ class Ground:
                 time.sleep(PAUSE_SECONDS)
         raise AssertionError("unreachable")
 
+    def kill_an_opening(self, share: float) -> bool:
+        """
+        Move to a fresh place, and kill a process in that share of the time that setting up takes there.
+
+        Gives whether it was killed before it was done.
+        """
+        self._move()
+        if self._setup_seconds is None:
+            # Only now is everything imported that others found imported, too.
+            self._setup_seconds = self.client().opening
+            self._move()
+        try:
+            Client(self.backend, self.at, life=share * self._setup_seconds).kill()
+        except ClientFailedError:
+            return True
+        return False
+
+    def _move(self) -> None:
+        if self._client is not None:
+            self._client.kill()
+            self._client = None
+        self.backend.discard(self.at)
+        self.at = self.backend.location()
+        self.state = {}
+
     def renew(self) -> None:
         """Everything anew, after a fault that the store or its engine has not come back from."""
         self.close()
@@ -110,6 +137,8 @@ class Ground:
             return "the store is for one process at a time"
         if fault.of_engine and self.backend.engine() is None:
             return no_engine(self.backend)
+        if fault.opening and sys.platform != "linux":
+            return "the moment can be chosen on Linux only"
         engine = self.backend.engine()
         if fault.strike is Strike.FREEZE_ENGINE and not (engine and engine.freezes):
             return "this engine is not one process group that could be stopped and continued"

@@ -50,7 +50,9 @@ def judge(history: History, before: Mapping[Key, str | None], look: Look) -> Acc
             findings.append(wrong)
     findings += _homeless(look, places)
     state = {place: version_in(look.got.get(place)) for place in places}
-    torn, whole = _batches(history, steps, state)
+    # Where acknowledged changes are undone, a key may be empty for that reason.
+    undone = any(f.wrong in (Wrong.LOST, Wrong.STALE, Wrong.RESURRECTED) for f in findings)
+    torn, whole = _batches(history, steps, state, deletions_tell=not undone)
     return Account(history.acknowledged, whole, (*findings, *torn), state)
 
 
@@ -140,7 +142,11 @@ def _homeless(look: Look, places: list[Key]) -> Iterator[Finding]:
 
 
 def _batches(
-    history: History, steps: Mapping[Key, tuple[_Step, ...]], state: Mapping[Key, str | None]
+    history: History,
+    steps: Mapping[Key, tuple[_Step, ...]],
+    state: Mapping[Key, str | None],
+    *,
+    deletions_tell: bool,
 ) -> tuple[list[Finding], int]:
     """The batches that are there in part, and how many unacknowledged operations are there wholly."""
     torn: list[Finding] = []
@@ -149,6 +155,8 @@ def _batches(
         if entry.outcome is Outcome.ACKNOWLEDGED:
             continue
         effects = _effects(entry, steps, state)
+        if not deletions_tell:
+            effects = {w: there for w, there in effects.items() if w.version is not None}
         if all(effects.values()) and effects:
             whole += 1
         elif any(effects.values()):
@@ -172,6 +180,8 @@ def _effects(
         here = next(n for n, s in enumerate(own) if s.version == write.version and n > 0)
         later = own[here + 1 :]
         before = own[here - 1]
+        if write.version is None and here > 1:
+            continue  # that the key is empty may also be the loss of what was put there just before
         if write.expires or later or not before.acknowledged or before.version == write.version:
             continue
         if state.get(write.place) in (write.version, before.version):

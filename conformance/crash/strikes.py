@@ -100,6 +100,8 @@ class _Fight:
     def work(self) -> None:
         """Start the writers, all at one moment."""
         ground = self._ground
+        if self._fault.opening and not ground.kill_an_opening(self._share):
+            self._reason = "it fell after the store was set up"
         self._clients.append(ground.take_client())
         for _ in range(ground.writers_for(self._fault) - 1):
             self._clients.append(ground.another())
@@ -270,6 +272,7 @@ class _Fight:
         if self._fault.strike is Strike.KILL_CLIENT:
             last = histories[0].entries[-1]
             hit = last.outcome is Outcome.OPEN and last.operation.kind in self._fault.kinds
+            hit = hit or self._fault.opening  # what counts was struck before that
             return "" if hit else f"it fell outside of {_either(self._fault.kinds)}"
         hit = any(h.in_flight(self._at) for h in histories)
         return "" if hit else "it fell between two operations"

@@ -110,6 +110,10 @@ class Worker:
             embed = embedder_from_name("exact")
             index = {"dims": 16, "embed": embed, "fields": ["text"]}
         ttl = {"refresh_on_read": False} if setup["ttl"] else None
+        life = setup.pop("life", None)  # what is opened anew later is not struck
+        if life is not None:
+            DeadlyTimer().arm(life)
+        begin = time.perf_counter()
         self._subject = Subject(
             backend.open(at, index, ttl, mode),  # type: ignore[arg-type]
             at=at,
@@ -119,6 +123,8 @@ class Worker:
             index=index,
             ttl=ttl,
         )
+        self.seconds = time.perf_counter() - begin
+        """What opening it took."""
 
     def close(self) -> None:
         subject, self._subject = self._subject, None
@@ -263,7 +269,7 @@ def main() -> None:
         try:
             if worker is None:
                 worker = Worker(command)
-                say(json.dumps({"ready": True, "modules": _own_modules()}))
+                say(json.dumps({"seconds": worker.seconds, "modules": _own_modules()}))
             else:
                 _obey(worker, command)
         except BrokenPipeError:

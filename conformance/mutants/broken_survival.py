@@ -18,6 +18,7 @@ from typing import Any
 from langgraph.store.base import BaseStore, GetOp, Item, Result, SearchItem, SearchOp
 
 from store_conformance.mutants.reference import (
+    TABLES,
     Address,
     Embedded,
     Plan,
@@ -169,6 +170,19 @@ class RemembersWhatItRead(ReferenceStore):
         return found
 
 
+class SetsUpByHalves(ReferenceStore):
+    """Tables are made one by one, and where the first is there the others are taken for granted."""
+
+    def setup(self) -> None:
+        first, *others = filter(str.strip, TABLES.split(";"))
+        with self.lock:
+            if self.connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
+                self.connection.execute(first)
+                for statement in others:
+                    time.sleep(PAUSE)
+                    self.connection.execute(statement)
+
+
 @dataclass(frozen=True)
 class Sin:
     """What a campaign must find in a store: the fault that shows it, and the count that rises."""
@@ -193,4 +207,5 @@ SINS = (
     Sin(Resurrects, "client-delete", "resurrected"),
     Sin(AcknowledgesBeforeWriting, "client-put", "lost"),
     Sin(RemembersWhatItRead, "client-among-writers", "disordered"),
+    Sin(SetsUpByHalves, "client-setup", "unreadable"),
 )

@@ -26,7 +26,7 @@ from store_conformance.crash import image
 from store_conformance.crash.campaign import Campaign, Target
 from store_conformance.crash.faults import DEFAULT, FAULTS, named
 from store_conformance.crash.ground import Ground, no_power_loss
-from store_conformance.harness.backends import create, scratch, user_supplied
+from store_conformance.harness.backends import Backend, create, scratch, user_supplied
 from store_conformance.mutants.broken_survival import SINS, Sin
 from store_conformance.mutants.reference import ReferenceStore
 
@@ -182,6 +182,29 @@ def test_what_cannot_be_struck_says_why(tmp_path: Path, monkeypatch: pytest.Monk
     assert (found.verdict, found.reason) == (Verdict.UNVERIFIED, "no loop devices")
 
 
+def test_the_users_own_engine_is_never_struck(postgres: Backend, tmp_path: Path) -> None:
+    """Clients at it are killed; it runs on as the same process, with no database more than before."""
+    url = str(postgres.spec().url)
+    engine: Any = postgres.engine()
+    pid, before = engine.pid, _databases(url)
+    target = Target("postgres", lambda: create("postgres", url=url))
+    found = {f.fault: f for f in struck(target, ("all",), 1, tmp_path)}
+    assert engine.pid == pid
+    assert _databases(url) == before
+    assert found["client-put"].verdict is Verdict.PASS, found["client-put"]
+    for name, one in found.items():
+        if not name.startswith("client-"):
+            assert (one.verdict, one.kills, one.missed) == (Verdict.UNVERIFIED, 0, 0)
+            assert "the user's own" in one.reason
+
+
+def _databases(url: str) -> set[str]:
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        return {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+
+
 def test_a_store_in_memory_is_struck_by_nothing(tmp_path: Path) -> None:
     found = struck(Target("memory", lambda: create("memory")), (), 1, tmp_path)
     assert len(found) == len(DEFAULT)
@@ -264,6 +287,44 @@ def test_a_campaign_that_was_killed_goes_on_and_leaves_no_process(tmp_path: Path
     newer = command("-b", "sqlite", "--fault", "client-put", "--resume", out=tmp_path)
     assert newer.exit_code == 2
     assert "a campaign of another version" in newer.stderr
+
+
+@needs_images
+def test_an_interrupted_campaign_unmounts_and_tells_what_it_has(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "store_conformance.cli", "crash", "-b", "sqlite"]
+    words += ["--fault", "power-loss", "--kills", "500", "--out", str(tmp_path)]
+    rounds = tmp_path / "crash-rounds.jsonl"
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True) as campaign:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if rounds.exists() and '"fault"' in rounds.read_text():
+                break
+            time.sleep(0.05)
+        mounted = [line for line in _mounts() if _holder(line) == campaign.pid]
+        campaign.send_signal(signal.SIGINT)
+        assert campaign.wait(60) == 130
+    assert mounted
+    assert not set(mounted) & set(_mounts())
+    found = read_survival(tmp_path / "crash.json")
+    assert not found.finished
+    assert found.results[0].kills + found.results[0].missed >= 1
+
+
+def _mounts() -> list[str]:
+    """The folders of images that are mounted."""
+    lines = Path("/proc/mounts").read_text().splitlines()
+    return [line.split()[1] for line in lines if image.PREFIX in line]
+
+
+def _holder(mount: str) -> int | None:
+    """The process that holds the lock of an image's folder."""
+    lock = Path(mount).parent / "lock"
+    number = str(lock.stat().st_ino)
+    for line in Path("/proc/locks").read_text().splitlines():
+        words = line.split()
+        if words[1] == "FLOCK" and words[5].split(":")[2] == number:
+            return int(words[4])
+    return None
 
 
 def test_the_summary_tells_what_was_lost_and_why_nothing_can_be_told(tmp_path: Path) -> None:

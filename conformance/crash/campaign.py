@@ -183,7 +183,7 @@ class Campaign:
         recent = self._pace[-50:]
         struck = max(1, sum(r.struck for _, r in self._rounds.done[-len(recent) :]))
         left = (wanted - done) * sum(recent) / struck
-        broken = sum(any(r.wrong.values()) for _, r in self._rounds.done)
+        broken = sum(r.broken for _, r in self._rounds.done)
         return Progress(done, wanted, target.name, fault.name, left, broken)
 
     # -- the result -------------------------------------------------------------------------------

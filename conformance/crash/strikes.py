@@ -58,6 +58,11 @@ class Round:
     examples: tuple[str, ...] = ()
     seconds: float = 0.0
 
+    @property
+    def broken(self) -> bool:
+        """Whether something was wrong that a store promises to keep right."""
+        return any(n for name, n in self.wrong.items() if name != Wrong.TORN_BATCH.value)
+
 
 def strike(ground: Ground, fault: Fault, name: str, seed: int) -> Round:
     """Let writers work, strike, and judge what is left; ``name`` is the round's and in every version."""

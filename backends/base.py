@@ -226,6 +226,17 @@ class Engine:
         """SIGKILL to all of its processes at once, and wait until they are gone."""
         raise NotImplementedError
 
+    freezes: ClassVar[bool] = False
+    """Whether it can be stopped in its tracks and continued."""
+
+    def freeze(self) -> None:
+        """Stop all of its processes where they are (SIGSTOP); ``thaw`` lets them go on."""
+        raise NotImplementedError
+
+    def thaw(self) -> None:
+        """Let it go on after ``freeze``."""
+        raise NotImplementedError
+
 
 DOORS = (
     "plain connection",
@@ -260,6 +271,19 @@ class Backend:
     def availability(self) -> Availability:
         """Whether ``start`` would work; starts nothing and never raises."""
         return Availability(True, self.deployment, self.name)
+
+    DURABILITY: ClassVar[tuple[Mapping[str, str], ...]] = ({},)
+    """The options that decide what outlives a power loss, in each combination worth comparing."""
+
+    def keep_in(self, folder: Path) -> None:
+        """Before ``start``: keep everything in this new folder, on whatever disk it is."""
+        folder.mkdir(parents=True)
+        self._root = self._disk = folder
+
+    def in_folders(self) -> bool:
+        """Whether all that it keeps is in files below its folders, and a power loss would be ours to cause."""
+        kept = (Deployment.EMBEDDED, Deployment.PROCESS, Deployment.FACTORY)
+        return self.deployment in kept and self.url is None
 
     def start(self) -> None:
         """Bring the engine up and wait until it answers; raises ``BackendError``."""

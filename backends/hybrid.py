@@ -12,6 +12,7 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from langgraph.store.base import BaseStore
@@ -78,6 +79,18 @@ class _Both(Engine):
         for engine in self._engines:
             engine.kill()
 
+    @property
+    def freezes(self) -> bool:  # type: ignore[override]  # it depends on the halves
+        return all(engine.freezes for engine in self._engines)
+
+    def freeze(self) -> None:
+        for engine in self._engines:
+            engine.freeze()
+
+    def thaw(self) -> None:
+        for engine in self._engines:
+            engine.thaw()
+
 
 class HybridBackend(Backend):
     """
@@ -133,6 +146,14 @@ class HybridBackend(Backend):
         return Availability(
             not missing, self.deployment, "; ".join(named), "; ".join(filter(None, missing))
         )
+
+    def keep_in(self, folder: Path) -> None:
+        super().keep_in(folder)
+        for half in self._halves:
+            half.keep_in(folder / half.name)
+
+    def in_folders(self) -> bool:
+        return all(half.in_folders() for half in self._halves)
 
     def start(self) -> None:
         for half in self._halves:

@@ -35,6 +35,7 @@ from store_conformance.backends.environment import setting
 from store_conformance.backends.packages import megabytes, unknown_to, versions
 from store_conformance.backends.placing import Fresh
 from store_conformance.contract import ALL, Location
+from store_conformance.contract.hints import suggestion
 
 if TYPE_CHECKING:
     from langgraph.store.base import IndexConfig, TTLConfig
@@ -57,6 +58,11 @@ LIMITS = {
 }
 GET_STORE = "pip install langgraph-checkpoint-postgres psycopg[binary]"
 POOL = "pool"
+DURABLE = {
+    "synchronous_commit": ("on", "off", "local", "remote_write", "remote_apply"),
+    "fsync": ("on", "off"),
+}
+"""What a server of ours is started with, if it is given."""
 
 
 def url_from_environment(folder: Path | None = None) -> str | None:
@@ -74,7 +80,11 @@ class PostgresBackend(Backend):
     name: ClassVar[str] = "postgres"
     capabilities = ALL
     DEPLOYMENTS: ClassVar = (Deployment.EMBEDDED, Deployment.CONTAINER, Deployment.URL)
-    OPTIONS: ClassVar = {POOL: "connections of a pool in each store; without it, one and no pool"}
+    OPTIONS: ClassVar = {
+        POOL: "connections of a pool in each store; without it, one and no pool",
+        **{name: f"the embedded server's {name}" for name in DURABLE},
+    }
+    DURABILITY: ClassVar = ({}, {"synchronous_commit": "off"}, {"fsync": "off"})
 
     def __init__(
         self,
@@ -93,6 +103,7 @@ class PostgresBackend(Backend):
         if deployment in (None, Deployment.URL) and url is None:
             self._given = url_from_environment()
         self.deployment = deployment or self._best()
+        self._durable_settings = _durable_settings(options or {}, self.deployment)
         self._template: Path | None = None
         self._template_password: str | None = None
         self._server: PostgresServer | PostgresContainer | None = None
@@ -211,6 +222,7 @@ class PostgresBackend(Backend):
             password=self._template_password,
             template=self._template,
             data_dir=home,
+            settings=self._durable_settings,
         )
         if self._template is None:
             self._template = make_template(home / "template", server.password)
@@ -266,6 +278,7 @@ class PostgresBackend(Backend):
         """A backend with a server of its own, which is a copy of the same template if there is one."""
         sibling = PostgresBackend(deployment=self.deployment)
         sibling._pool = self._pool
+        sibling._durable_settings = self._durable_settings
         if self._template is not None and self._template.is_dir():
             sibling._template = self._template
             sibling._template_password = self._template_password
@@ -490,6 +503,22 @@ def _pool_size(text: str | None) -> int | None:
     if not text.isdigit() or not 1 <= int(text) <= 100:
         raise BackendError("postgres", f"{POOL} is 1 to 100 connections, not {text!r}.")
     return int(text)
+
+
+def _durable_settings(options: Mapping[str, str], deployment: Deployment) -> dict[str, str]:
+    """What of the options our own server is started with; raises ``BackendError``."""
+    given = {name: options[name] for name in DURABLE if name in options}
+    if given and deployment is not Deployment.EMBEDDED:
+        raise BackendError(
+            "postgres",
+            f"{', '.join(given)} is set for the embedded server only, and this is {deployment}.",
+            "leave the option out, or set it in your server's configuration",
+        )
+    for name, value in given.items():
+        if value not in DURABLE[name]:
+            hint = suggestion(value, DURABLE[name])
+            raise BackendError("postgres", f"there is no {name}={value}.", hint)
+    return given
 
 
 def _importable(module: str) -> bool:

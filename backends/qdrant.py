@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 BINARY = "qdrant"
 _PACKAGES = ("qdrant-client",)
 EMBEDDED, LOCAL, EDGE = "embedded", "local", "edge"
+FLUSH, EACH_WRITE = "flush", "each-write"
 EDGE_MODULE, EDGE_PACKAGE = "qdrant_edge", "qdrant-edge-py"
 
 
@@ -50,7 +51,11 @@ class QdrantBackend(VectorBackend):
     URL_VARIABLE = "QDRANT_URL"
     KEY_VARIABLE = "QDRANT_API_KEY"
 
-    OPTIONS: ClassVar = {EMBEDDED: "what runs in the process: local (mode of the client) or edge"}
+    OPTIONS: ClassVar = {
+        EMBEDDED: "what runs in the process: local (mode of the client) or edge",
+        FLUSH: f"{EACH_WRITE}: edge writes to the disk before it acknowledges",
+    }
+    DURABILITY: ClassVar = ({}, {EMBEDDED: EDGE}, {EMBEDDED: EDGE, FLUSH: EACH_WRITE})
 
     def __init__(
         self,
@@ -72,6 +77,11 @@ class QdrantBackend(VectorBackend):
                 "leave the option, the URL or the deployment out",
             )  # fmt: skip
         self._edge = chosen == EDGE
+        if FLUSH in self._options and not (self._edge and self._options[FLUSH] == EACH_WRITE):
+            raise BackendError(
+                self.name, f"{FLUSH}={self._options[FLUSH]} is not known here.",
+                f"{FLUSH}={EACH_WRITE} goes with {EMBEDDED}={EDGE}",
+            )  # fmt: skip
 
     def availability(self) -> Availability:
         if not self._edge:
@@ -146,9 +156,15 @@ class QdrantBackend(VectorBackend):
             client.close()
 
     def store(self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None) -> VectorStore:
+        if self.url is None and self._edge:
+            return QdrantEdgeStore.from_path(
+                str(at.path / "qdrant"), collection=at.name, index=index, ttl=ttl,
+                flush_writes=FLUSH in self._options,
+            )  # fmt: skip
         if self.url is None:
-            kind = QdrantEdgeStore if self._edge else QdrantStore
-            return kind.from_path(str(at.path / "qdrant"), collection=at.name, index=index, ttl=ttl)
+            return QdrantStore.from_path(
+                str(at.path / "qdrant"), collection=at.name, index=index, ttl=ttl
+            )
         return QdrantStore.from_url(
             self.url, api_key=self.key, collection=at.name, index=index, ttl=ttl
         )

@@ -22,6 +22,7 @@ from store_conformance.backends.arguments import what_is_given
 from store_conformance.backends.base import (
     Availability,
     Backend,
+    BackendError,
     Deployment,
     Door,
     EngineUnavailableError,
@@ -29,9 +30,11 @@ from store_conformance.backends.base import (
     Mode,
     Opened,
     Snippet,
+    Spec,
 )
 from store_conformance.backends.packages import megabytes, versions
 from store_conformance.contract import ALL, Location
+from store_conformance.contract.hints import suggestion
 
 if TYPE_CHECKING:
     import sqlite3
@@ -41,6 +44,10 @@ if TYPE_CHECKING:
 FILE_NAME = "store.db"
 DRIVERS = (("sqlite3", ""), ("pysqlite3.dbapi2", "pysqlite3-binary"), ("sqlean", "sqlean.py"))
 """Modules with the interface of sqlite3, in the order tried, and the distributions they come from."""
+JOURNAL_MODES = ("delete", "truncate", "persist", "wal")
+SYNCHRONOUS = ("off", "normal", "full", "extra")
+SETTINGS = {"journal_mode": JOURNAL_MODES, "synchronous": SYNCHRONOUS}
+"""The pragmas that decide what survives, and their values."""
 GET_STORE = "pip install langgraph-checkpoint-sqlite"
 GET_DRIVER = "pip install pysqlite3-binary (or sqlean.py)"
 
@@ -58,18 +65,28 @@ def driver() -> tuple[ModuleType, str, bool]:
     return importlib.import_module("sqlite3"), "", False
 
 
+def _pragmas(pragmas: Mapping[str, str]) -> list[str]:
+    return [f"PRAGMA {name} = {value}" for name, value in pragmas.items()]
+
+
 @contextmanager
-def _open_sync(path: Path, index: IndexConfig | None, ttl: TTLConfig | None) -> Iterator[BaseStore]:
+def _open_sync(
+    path: Path, index: IndexConfig | None, ttl: TTLConfig | None, pragmas: Mapping[str, str]
+) -> Iterator[BaseStore]:
     from langgraph.store.sqlite import SqliteStore
 
     module, distribution, _ = driver()
     if not distribution:
         with SqliteStore.from_conn_string(str(path), **what_is_given(index, ttl)) as store:
+            for statement in _pragmas(pragmas):
+                store.conn.execute(statement)
             store.setup()
             yield store
         return
     # What from_conn_string does, with the other module's connect.
     with closing(module.connect(str(path), check_same_thread=False, isolation_level=None)) as conn:
+        for statement in _pragmas(pragmas):
+            conn.execute(statement)
         store = SqliteStore(conn, **what_is_given(index, ttl))
         store.setup()
         yield store
@@ -77,7 +94,7 @@ def _open_sync(path: Path, index: IndexConfig | None, ttl: TTLConfig | None) -> 
 
 @asynccontextmanager
 async def _open_async(
-    path: Path, index: IndexConfig | None, ttl: TTLConfig | None
+    path: Path, index: IndexConfig | None, ttl: TTLConfig | None, pragmas: Mapping[str, str]
 ) -> AsyncIterator[BaseStore]:
     import aiosqlite
     from langgraph.store.sqlite.aio import AsyncSqliteStore
@@ -87,12 +104,16 @@ async def _open_async(
         async with AsyncSqliteStore.from_conn_string(
             str(path), **what_is_given(index, ttl)
         ) as store:
+            for statement in _pragmas(pragmas):
+                await store.conn.execute(statement)
             await store.setup()
             yield store
         return
     # aiosqlite runs whatever connection its connector makes, in its own thread.
     connector = partial(module.connect, str(path), isolation_level=None)
     async with aiosqlite.Connection(connector, iter_chunk_size=64) as conn:
+        for statement in _pragmas(pragmas):
+            await conn.execute(statement)
         store = AsyncSqliteStore(conn, **what_is_given(index, ttl))
         await store.setup()
         yield store
@@ -144,6 +165,25 @@ class SqliteBackend(Backend):
     name: ClassVar[str] = "sqlite"
     capabilities = ALL
     deployment = Deployment.EMBEDDED
+    OPTIONS: ClassVar = {
+        "journal_mode": f"PRAGMA journal_mode: {', '.join(JOURNAL_MODES)}",
+        "synchronous": f"PRAGMA synchronous: {', '.join(SYNCHRONOUS)}",
+    }
+    DURABILITY: ClassVar = (
+        {},
+        {"synchronous": "off"},
+        {"synchronous": "extra"},
+        {"journal_mode": "wal", "synchronous": "normal"},
+        {"journal_mode": "wal", "synchronous": "full"},
+    )
+
+    def __init__(self, *, options: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self._pragmas = dict(options or {})
+        for name, value in self._pragmas.items():
+            if value not in SETTINGS[name]:
+                hint = suggestion(value, SETTINGS[name])
+                raise BackendError(self.name, f"there is no {name}={value}.", hint)
 
     def availability(self) -> Availability:
         try:
@@ -174,7 +214,11 @@ class SqliteBackend(Backend):
                 GET_DRIVER,
             )
         path = at.path / FILE_NAME
-        return _open_sync(path, index, ttl) if mode == Mode.SYNC else _open_async(path, index, ttl)
+        opener = _open_sync if mode == Mode.SYNC else _open_async
+        return opener(path, index, ttl, self._pragmas)
+
+    def spec(self) -> Spec:
+        return super().spec().with_details(options=self._pragmas)
 
     def doors(self, mode: Mode) -> Mapping[str, Door]:
         door: Any = _sync_door if mode == "sync" else _async_door
@@ -227,6 +271,8 @@ class SqliteBackend(Backend):
             *filter(None, [distribution]),
         ]
         with closing(module.connect(str(self.root / "facts.db"), isolation_level=None)) as conn:
+            for statement in _pragmas(self._pragmas):
+                conn.execute(statement)
             settings = {
                 "module": module.__name__,
                 "loads_extensions": loads,

@@ -7,6 +7,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from store_conformance.backends.base import (
@@ -77,6 +78,13 @@ class WrappedBackend(SuppliedBackend):
 
     def availability(self) -> Availability:
         return self._own.availability()
+
+    def keep_in(self, folder: Path) -> None:
+        super().keep_in(folder)
+        self._own.keep_in(folder / "own")
+
+    def in_folders(self) -> bool:
+        return self._own.in_folders()
 
     def start(self) -> None:
         self._own.start()

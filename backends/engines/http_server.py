@@ -106,6 +106,16 @@ class HttpServer(OwnServer):
         if self._process is not None:
             self._process.kill()
 
+    freezes = True
+
+    def freeze(self) -> None:
+        if self._process is not None:
+            self._process.freeze()
+
+    def thaw(self) -> None:
+        if self._process is not None:
+            self._process.thaw()
+
     def remove(self) -> None:
         """End the server and delete its data."""
         self.kill()

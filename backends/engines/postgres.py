@@ -240,6 +240,16 @@ class PostgresServer(Engine):
         if self._process is not None:
             self._process.kill()
 
+    freezes = True
+
+    def freeze(self) -> None:
+        if self._process is not None:
+            self._process.freeze()
+
+    def thaw(self) -> None:
+        if self._process is not None:
+            self._process.thaw()
+
     def remove(self) -> None:
         """Stop the server and delete its data."""
         self._recover()

@@ -196,6 +196,26 @@ class ServerProcess(Engine):
         wait_until(lambda: not any(map(runs, family)), self._stop_seconds, pause=0.005)
         self._forget()
 
+    freezes = True
+
+    def freeze(self) -> None:
+        """SIGSTOP to the server and all of its descendants."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT to the same."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        # The parent first: it starts no others while it is stopped.
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+        for pid in descendants(self._process.pid):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+
     def _forget(self) -> None:
         if self._watchdog is not None:
             self._watchdog.cancel()

@@ -2,7 +2,8 @@
 Qdrant Edge: Qdrant's own engine inside the process, in a folder (package ``qdrant-edge-py``).
 
 One point is one row, as on a server (``qdrant_rows``).  Every write goes through the engine's log before
-it is acknowledged, and outlives a kill.  The folder is locked: it is for one process.
+it is acknowledged, and outlives a kill; a power loss takes whatever was not flushed (``flush_writes``).  The folder
+is locked: it is for one process.
 """
 
 from __future__ import annotations
@@ -67,8 +68,9 @@ class QdrantEdgeDriver:
         offset=True, namespaces=True, pushes=frozenset({HasToken, LacksToken, NumberIn})
     )
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, flush_writes: bool = False) -> None:
         self._folder = folder
+        self._flush_writes = flush_writes
         self._asking = Asking(self.engine, _hint)
         self._lock = threading.Lock()
         self._opened: EdgeShard | None = None
@@ -164,7 +166,12 @@ class QdrantEdgeDriver:
             for record in records
         ]
         with self._asking("write"):
-            self._shard.update(UpdateOperation.upsert_points(points))
+            self._update(UpdateOperation.upsert_points(points))
+
+    def _update(self, operation: Any) -> None:
+        self._shard.update(operation)
+        if self._flush_writes:
+            self._shard.flush()
 
     def heads(self, ids: Sequence[str]) -> dict[str, Head]:
         found = self._retrieved(ids, ["head", "expires"])
@@ -187,7 +194,7 @@ class QdrantEdgeDriver:
             from qdrant_edge import UpdateOperation
 
             with self._asking("delete"):
-                self._shard.update(UpdateOperation.delete_points(list(ids)))
+                self._update(UpdateOperation.delete_points(list(ids)))
 
     def touch(self, touches: Sequence[Touch]) -> None:
         from qdrant_edge import UpdateOperation
@@ -201,7 +208,7 @@ class QdrantEdgeDriver:
             same = {"must": [ids, any_of("head", [touch.head for touch in group])]}
             change = UpdateOperation.set_payload_by_filter(_filter(same), {"expires": expires_at})
             with self._asking("refresh"):
-                self._shard.update(change)
+                self._update(change)
 
     def scan(self, where: Where, limit: int, cursor: Any = None, skip: int = 0) -> Page:
         from qdrant_edge import PayloadSelector, QueryRequest, ScrollRequest
@@ -308,6 +315,9 @@ class QdrantEdgeStore(VectorStore):
 
     Searches compare all vectors that the filter leaves, which is exact.  A folder is for one process: it is
     locked, and a second one gets ``EngineError``.
+
+    What was acknowledged outlives the death of the process.  That of the machine it outlives with
+    ``flush_writes``, which writes everything to the disk before a write is acknowledged and takes the time of that.
     """
 
     @classmethod
@@ -318,7 +328,8 @@ class QdrantEdgeStore(VectorStore):
         collection: str = "langgraph_store",
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
+        flush_writes: bool = False,
     ) -> QdrantEdgeStore:
         """A store in a folder below ``path`` that has the collection's name."""
-        driver = QdrantEdgeDriver(Path(path) / collection)
+        driver = QdrantEdgeDriver(Path(path) / collection, flush_writes=flush_writes)
         return cls(driver, collection=collection, index=index, ttl=ttl)

@@ -290,6 +290,71 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> None:
     sys.exit(commands.repro(run_path, finding, out))
 
 
+@main.command()
+@click.option(
+    "-b",
+    "--backend",
+    multiple=True,
+    callback=_listed,
+    help="A backend (see `backends`); repeatable, or with commas.",
+)
+@click.option(
+    "--store",
+    multiple=True,
+    metavar="REF",
+    help="A store of yours: FILE.py:FUNCTION or package.module:FUNCTION.",
+)
+@click.option(
+    "--option",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Passed to the store's function or backend; repeatable.",
+)
+@click.option(
+    "--deployment", help="Where the engine comes from: embedded, process, container or url."
+)
+@click.option(
+    "--declare",
+    default="",
+    metavar="CAP,...",
+    help="What the --store does not offer: no-vectors, no-ttl, no-sync, no-processes, ...",
+)
+@click.option("--url", help="The address of an engine of your own, which is never struck itself.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    callback=_listed,
+    help="Only this fault (docs/SURVIVAL.md), or client, engine, all; repeatable, or with commas. "
+    "Default: all but power-loss.",
+)
+@click.option(
+    "--kills",
+    type=int,
+    default=100,
+    show_default=True,
+    help="Strikes on each backend, shared out over the faults.",
+)
+@click.option(
+    "--vary", is_flag=True, help="Also in each setting that decides what outlives a power loss."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of everything random.")
+@click.option(
+    "--out",
+    default="conformance-crash",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the results.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the campaign in the --out folder.")
+@_explain
+def crash(**options: Any) -> None:
+    """Kill clients and engines in their work again and again, and count what was acknowledged and lost."""
+    from store_conformance.cli import crash as crash_command
+
+    sys.exit(crash_command.crash(**options))
+
+
 _STORE_OPTIONS = (
     click.option(
         "--store",

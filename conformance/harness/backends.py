@@ -15,6 +15,7 @@ from store_conformance.backends.base import (
     Snippet,
     Spec,
     own_folder,
+    scratch,
 )
 from store_conformance.backends.engines.processes import kill_tree
 from store_conformance.backends.factory import user_supplied
@@ -42,5 +43,6 @@ __all__ = [
     "kill_tree",
     "names",
     "own_folder",
+    "scratch",
     "user_supplied",
 ]

@@ -16,6 +16,8 @@ pipes for stdin, stdout and stderr, nor a process group to be killed as a whole.
 from __future__ import annotations
 
 import atexit
+import contextlib
+import importlib
 import json
 import os
 import selectors
@@ -25,7 +27,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -64,10 +66,17 @@ class Spawned:
             waiting.register(self._pidfd, selectors.EVENT_READ)
             return bool(waiting.select(seconds))
 
+    def signal(self, number: int) -> None:
+        """Send a signal to the whole group; one that has ended is fine."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
     def kill(self) -> None:
-        """End the process and all below it by force; one that has ended is fine."""
-        if not self.ended():
-            kill_tree(self.pid)
+        """End the process and its group by force, at once; one that has ended is fine."""
+        if hasattr(os, "killpg"):
+            self.signal(signal.SIGKILL)
+        elif not self.ended():
+            kill_tree(self.pid)  # Windows has no groups
 
     def close(self) -> None:
         """Close the pipes; the process must have ended."""
@@ -81,28 +90,37 @@ class Spawned:
             self._pidfd = None
 
 
-def spawn(changes: Mapping[str, str] | None = None) -> Spawned:
+def spawn(
+    changes: Mapping[str, str] | None = None, main: str = MAIN, preload: Sequence[str] = ()
+) -> Spawned:
     """
-    A new process that runs ``store_conformance.harness.process.child_main`` with our import path.
+    A new process that runs ``main()`` of that module with our import path.
 
-    Its environment is ours with ``changes``; a time zone (``TZ``) holds from its first line on.
+    Its environment is ours with ``changes``; a time zone (``TZ``) holds from its first line on.  ``preload`` are modules
+    that it will need: the fork server imports them once for all that come later, so none of them may start a thread.
     """
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
     environment.update(changes or {})
     request = json.dumps(
-        {"environment": environment, "path": sys.path, "cwd": os.getcwd()}
+        {
+            "environment": environment,
+            "path": sys.path,
+            "cwd": os.getcwd(),
+            "main": main,
+            "preload": list(preload),
+        }
     ).encode()
     if hasattr(os, "fork") and hasattr(os, "pidfd_open") and len(request) < MAX_REQUEST:
         try:
             return _from_fork_server(request)
         except OSError:
             pass  # no fork server here: start one from nothing
-    return _from_nothing(environment)
+    return _from_nothing(environment, main)
 
 
-def _from_nothing(environment: dict[str, str]) -> Spawned:
+def _from_nothing(environment: dict[str, str], main: str) -> Spawned:
     popen = subprocess.Popen(
-        [sys.executable, "-c", f"from {MAIN} import main; main()"],
+        [sys.executable, "-c", f"from {main} import main; main()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -210,6 +228,7 @@ def serve(fd: int) -> None:
         if not request:
             return
         _reap()
+        _preload(request)
         pid = os.fork()
         if pid == 0:
             ours.close()
@@ -217,6 +236,13 @@ def serve(fd: int) -> None:
         for each in fds:
             os.close(each)
         ours.send(str(pid).encode())
+
+
+def _preload(request: bytes) -> None:
+    """Import what the request names; what cannot be imported is the forked process's to tell."""
+    for name in json.loads(request)["preload"]:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
 
 
 def _reap() -> None:
@@ -246,9 +272,7 @@ def _become(request: dict[str, object], fds: list[int]) -> None:
         sys.stdin = os.fdopen(0)
         sys.stdout = os.fdopen(1, "w")
         sys.stderr = os.fdopen(2, "w")
-        from store_conformance.harness.process.child_main import main
-
-        main()
+        importlib.import_module(str(request["main"])).main()
         code = 0
     except BaseException:  # noqa: BLE001 - a forked process must not go on in its parent's code
         import traceback

@@ -1,0 +1,157 @@
+"""
+What came of faults, in frozen records and in the file that ``store-conformance crash`` writes (``crash.json``).
+
+Reports read that file by `read_survival`; docs/SURVIVAL.md says what its words mean.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from store_conformance.contract.errors import EXIT_DATA, UserError
+from store_conformance.contract.verdicts import Verdict
+
+KIND = "store-conformance crash"
+SCHEMA = 1
+"""Rises when a reader of an older file would misread a newer one."""
+
+POWER_LOSS = "power-loss"
+"""The fault after which only that is left which was synced to the disk."""
+
+
+@dataclass(frozen=True)
+class Survival:
+    """What one fault did to one backend in one setting."""
+
+    backend: str
+    deployment: str
+    """Where the engine came from; see `store_conformance.backends.base.Deployment`."""
+    fault: str
+    """``client-put``, ``engine-kill``, ``power-loss``, ..."""
+    setting: Mapping[str, str] = field(default_factory=dict)
+    """The options that were given to the backend; empty: as it comes."""
+    engine: str = ""
+    """Name and version, as the engine said."""
+    verdict: Verdict = Verdict.UNVERIFIED
+    """``pass``: nothing acknowledged was lost or spoilt.  ``fail``: something was.  Else why nobody can tell."""
+    reason: str = ""
+    wanted: int = 0
+    """Strikes that were asked for."""
+    kills: int = 0
+    """Strikes that count: work was in flight, and enough had been acknowledged."""
+    missed: int = 0
+    """Strikes between two operations, or too early; what they left was looked at, too."""
+    acknowledged: int = 0
+    """Keys written or deleted by acknowledged operations, over all strikes."""
+    lost: int = 0
+    stale: int = 0
+    resurrected: int = 0
+    altered: int = 0
+    torn_items: int = 0
+    torn_batches: int = 0
+    """Batches of which a part was left; none of them was acknowledged, and they make no failure."""
+    duplicated: int = 0
+    unreadable: int = 0
+    """Strikes after which the store could not be opened or read."""
+    disordered: int = 0
+    """Keys whose concurrent calls no single order explains."""
+    whole: int = 0
+    """Operations that were never acknowledged and had taken effect, wholly."""
+    oldest_lost_seconds: float = 0.0
+    """How long before the strike the oldest thing had been acknowledged that was lost."""
+    seconds: float = 0.0
+    examples: tuple[str, ...] = ()
+    """A few of what was wrong, a sentence each."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "verdict", Verdict(self.verdict))
+
+    @property
+    def broken(self) -> int:
+        """How many things were wrong that a store promises to keep right."""
+        return (
+            self.lost + self.stale + self.resurrected + self.altered + self.torn_items
+            + self.duplicated + self.unreadable + self.disordered
+        )  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        data = asdict(self)
+        return {**data, "setting": dict(self.setting), "verdict": str(self.verdict.value)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Survival:
+        known = {k: v for k, v in data.items() if k in cls.__dataclass_fields__}
+        return cls(**{**known, "examples": tuple(data.get("examples", ()))})
+
+
+@dataclass(frozen=True)
+class SurvivalFile:
+    """A ``crash.json`` in memory."""
+
+    version: str
+    """The suite that wrote it."""
+    seed: int
+    started: str
+    """ISO time, UTC."""
+    machine: str
+    """The operating system and its release."""
+    finished: bool
+    """Whether every strike was made that was asked for."""
+    results: tuple[Survival, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        head = {"kind": KIND, "schema": SCHEMA, "version": self.version, "seed": self.seed}
+        return {
+            **head,
+            "started": self.started,
+            "machine": self.machine,
+            "finished": self.finished,
+            "results": [one.to_dict() for one in self.results],
+        }
+
+
+def read_survival(path: Path) -> SurvivalFile:
+    """A ``crash.json``; raises ``UserError`` for another file."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["kind"] != KIND or data["schema"] != SCHEMA:
+            raise ValueError(f"{data['kind']}, schema {data['schema']}")
+        results = tuple(Survival.from_dict(one) for one in data["results"])
+        told = (data["version"], data["seed"], data["started"], data["machine"], data["finished"])
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror})", exit_code=EXIT_DATA) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is no crash.json of this version ({type(error).__name__}: {error})",
+            "`store-conformance crash` writes one into its --out folder",
+            EXIT_DATA,
+        ) from None
+    return SurvivalFile(*told, results)
+
+
+def durability(results: Iterable[Survival]) -> str:
+    """
+    What one backend in one setting survives, as a sentence; only what was tried and told counts.
+    """
+    told = [r for r in results if r.verdict in (Verdict.PASS, Verdict.FAIL)]
+    if not told:
+        return "not tried"
+    words = []
+    for name, faults in (
+        ("a client's crash", [r for r in told if r.fault.startswith("client-")]),
+        ("an engine's crash", [r for r in told if r.fault.startswith("engine-")]),
+        ("a power loss", [r for r in told if r.fault == POWER_LOSS]),
+    ):
+        if not faults:
+            words.append(f"{name}: not tried")
+        elif all(r.verdict is Verdict.PASS for r in faults):
+            words.append(f"{name}: survives")
+        else:
+            lost = sum(r.broken for r in faults)
+            writes = sum(r.acknowledged for r in faults)
+            words.append(f"{name}: lost or spoilt {lost} of {writes}")
+    return "; ".join(words)

@@ -1,0 +1,90 @@
+"""
+The faults: what is struck, in which work, and what each needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from store_conformance.contract import UserError
+from store_conformance.contract.hints import suggestion
+from store_conformance.contract.survival import POWER_LOSS
+from store_conformance.crash.history import Kind
+
+
+class Strike(str, Enum):
+    """What is done at the moment chosen."""
+
+    KILL_CLIENT = "kill the client"
+    KILL_ENGINE = "kill the engine"
+    KILL_BOTH = "kill client and engine"
+    FREEZE_ENGINE = "stop the engine and let it go on"
+    RESTART_ENGINE = "restart the engine"
+    CUT_POWER = "cut the power"
+
+
+MIXED = (Kind.PUT, Kind.OVERWRITE, Kind.DELETE, Kind.BATCH)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault; ``name`` is what the command and the reports call it."""
+
+    name: str
+    strike: Strike
+    sentence: str
+    kinds: tuple[Kind, ...] = MIXED
+    """The work that is struck."""
+    writers: int = 1
+    """Writers at once, where the store is for several processes."""
+    shared: bool = False
+    """Whether they write the same keys."""
+    opening: bool = False
+    """Whether it strikes a process that opens the store at a place where none has been."""
+
+    @property
+    def of_engine(self) -> bool:
+        """Whether it needs an engine of ours."""
+        return self.strike not in (Strike.KILL_CLIENT, Strike.CUT_POWER)
+
+
+FAULTS = (
+    Fault("client-put", Strike.KILL_CLIENT, "the client is killed in a put of a new item", (Kind.PUT,)),
+    Fault("client-overwrite", Strike.KILL_CLIENT, "the client is killed in an overwrite", (Kind.OVERWRITE,)),
+    Fault("client-batch", Strike.KILL_CLIENT, "the client is killed in a batch", (Kind.BATCH,)),
+    Fault("client-delete", Strike.KILL_CLIENT, "the client is killed in a delete", (Kind.DELETE,)),
+    Fault("client-sweep", Strike.KILL_CLIENT, "the client is killed in a sweep of expired items", (Kind.SWEEP,)),
+    Fault("client-setup", Strike.KILL_CLIENT, "the client is killed as it sets up a new store",
+          opening=True),
+    Fault("client-among-writers", Strike.KILL_CLIENT, "one of three writers of the same keys is killed",
+          (Kind.PUT, Kind.DELETE, Kind.GET), writers=3, shared=True),
+    Fault("engine-kill", Strike.KILL_ENGINE, "the engine is killed with all of its processes", writers=2),
+    Fault("engine-freeze", Strike.FREEZE_ENGINE, "the engine is stopped for a while (SIGSTOP), and goes on"),
+    Fault("engine-restart", Strike.RESTART_ENGINE, "the engine is restarted under load", writers=2),
+    Fault("engine-and-client", Strike.KILL_BOTH, "engine and client are killed at once"),
+    Fault(POWER_LOSS, Strike.CUT_POWER, "the power fails: only what was synced to the disk is left"),
+)  # fmt: skip
+DEFAULT = tuple(f for f in FAULTS if f.strike is not Strike.CUT_POWER)
+"""Those that need nothing of the machine."""
+_GROUPS = {
+    "all": FAULTS,
+    "client": tuple(f for f in FAULTS if f.name.startswith("client-")),
+    "engine": tuple(f for f in FAULTS if f.name.startswith("engine-")),
+}
+
+
+def named(names: Iterable[str]) -> tuple[Fault, ...]:
+    """
+    The faults of these names, each once; ``client``, ``engine`` and ``all`` name several.
+
+    Without a name: all but the power loss.  Raises ``UserError`` with the nearest right name.
+    """
+    known = {f.name: (f,) for f in FAULTS} | _GROUPS
+    chosen: dict[str, Fault] = {}
+    for name in names:
+        if name not in known:
+            raise UserError(f"there is no fault {name!r}", suggestion(name, known))
+        chosen.update((f.name, f) for f in known[name])
+    return tuple(chosen.values()) or DEFAULT

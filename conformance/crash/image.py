@@ -1,0 +1,152 @@
+"""
+A disk that loses power: a file system of its own in a file, of which only that is kept which was synced.
+
+Linux writes to a file system's device what a program syncs, and the rest when it likes (here: not for
+minutes).  So a copy of the image taken while nothing else has been written holds what a machine would find after
+its power had failed, on a disk that keeps whatever it was sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+MEGABYTES = 1024
+"""The size of the file, which takes only what is written to it."""
+PREFIX = "store-conformance-image-"
+COMMANDS = ("mkfs.ext4", "mount", "umount", "sync", "cp")
+COMMIT_SECONDS = 300
+"""When the file system would write by itself; a strike takes far less."""
+BUSY_SECONDS = 5.0
+
+
+class NoImageError(Exception):
+    """No such disk can be had here; the text says why."""
+
+
+def problem() -> str | None:
+    """Why no power loss can be had on this machine, as far as that can be told without trying."""
+    if sys.platform != "linux":
+        return "a power loss needs Linux, whose loop devices it is made with"
+    if os.geteuid() != 0:
+        return "a power loss needs root, to mount a file system of its own"
+    missing = [name for name in COMMANDS if shutil.which(name) is None]
+    if missing:
+        return f"a power loss needs {', '.join(missing)} on PATH"
+    return None
+
+
+class Image:
+    """An ext4 file system in a file, mounted at ``mount`` until ``close``."""
+
+    def __init__(self, parent: str | None = None) -> None:
+        """Raises ``NoImageError`` where that cannot be done."""
+        trouble = problem()
+        if trouble is not None:
+            raise NoImageError(trouble)
+        where = Path(parent or tempfile.gettempdir())
+        clear_left(where)
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=where))
+        self._lock = _claimed(self.folder)
+        self.mount = self.folder / "mount"
+        self._file = self.folder / "disk.img"
+        try:
+            self.mount.mkdir()
+            with self._file.open("wb") as file:
+                file.truncate(MEGABYTES << 20)
+            _run("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1", str(self._file))
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self) -> None:
+        options = f"loop,noatime,commit={COMMIT_SECONDS}"
+        _run("mount", "-t", "ext4", "-o", options, str(self._file), str(self.mount))
+
+    def settle(self) -> None:
+        """Write everything to the image that is there now."""
+        _run("sync", "-f", str(self.mount))
+
+    def cut(self) -> None:
+        """
+        Lose the power: from now on only what was synced is at ``mount``.
+
+        Whatever wrote there must have been killed before.
+        """
+        after = self.folder / "after.img"
+        _run("cp", "--sparse=always", str(self._file), str(after))
+        _detach(self.mount)
+        after.replace(self._file)
+        self._attach()
+
+    def close(self) -> None:
+        """Unmount and remove everything; a second call does nothing."""
+        _remove(self.folder)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def clear_left(where: Path) -> list[Path]:
+    """
+    Unmount and remove the images in ``where`` whose process was killed; gives their folders.
+
+    An image that a living process holds has a lock, and stays.
+    """
+    cleared = []
+    for folder in where.glob(f"{PREFIX}*"):
+        lock = _claimed(folder)
+        if lock is not None:
+            _remove(folder)
+            os.close(lock)
+            cleared.append(folder)
+    return cleared
+
+
+def _claimed(folder: Path) -> int | None:
+    """The lock of an image's folder, which the system gives back when its holder dies; ``None``: held."""
+    try:
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def _remove(folder: Path) -> None:
+    mount = folder / "mount"
+    if os.path.ismount(mount):
+        _detach(mount)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _detach(mount: Path) -> None:
+    """Unmount; what still holds the file system open loses its name, and the loop device ends with it."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(NoImageError):
+            _run("umount", str(mount))
+            return
+        time.sleep(0.05)
+    _run("umount", "-l", str(mount))
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = " ".join((done.stderr or done.stdout).split())[-200:]
+        raise NoImageError(f"{command[0]} failed: {said or f'code {done.returncode}'}")

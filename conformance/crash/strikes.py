@@ -1,0 +1,291 @@
+"""
+One strike: writers at work, the fault at its moment, and what is left.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from store_conformance.contract.secrets import one_line
+from store_conformance.crash.account import Account, Look, Wrong
+from store_conformance.crash.client import Client, ClientFailedError
+from store_conformance.crash.faults import Fault, Strike
+from store_conformance.crash.ground import Ground
+from store_conformance.crash.history import History, Key, Kind, Outcome
+from store_conformance.crash.judge import judge
+from store_conformance.crash.ledger import read_ledger
+from store_conformance.crash.meeting import disorder, meetings
+from store_conformance.crash.plan import keys_of, shared_keys
+from store_conformance.crash.values import version_in
+from store_conformance.harness.backends import BackendError
+
+ENOUGH = 5
+"""Operations that must have been acknowledged before a strike counts."""
+MOST = {Strike.CUT_POWER: 120}
+"""Operations before the strike, at most, where it is not the usual number."""
+USUALLY = 30
+MOMENT_SECONDS = 20.0
+"""How long the moment is waited for."""
+SPREAD = 1.2
+"""The strike falls within this many usual durations after the operation was begun."""
+FROZEN = (0.5, 2.0)
+"""Seconds that an engine is stopped."""
+AFTERWARDS = 3
+"""Operations that must go through again after an engine has come back."""
+BACK_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one strike came to."""
+
+    fault: str
+    struck: bool
+    """Whether it counts: work was in flight, and enough had been acknowledged."""
+    reason: str = ""
+    """Why it does not count."""
+    acknowledged: int = 0
+    whole: int = 0
+    wrong: dict[str, int] = field(default_factory=dict)
+    """How often each `Wrong` was found; ``unreadable`` and ``disordered`` beside them."""
+    oldest_lost: float = 0.0
+    """Seconds from the acknowledgement of the oldest lost thing to the strike."""
+    examples: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def broken(self) -> bool:
+        """Whether something was wrong that a store promises to keep right."""
+        return any(n for name, n in self.wrong.items() if name != Wrong.TORN_BATCH.value)
+
+
+def strike(ground: Ground, fault: Fault, name: str, seed: int) -> Round:
+    """Let writers work, strike, and judge what is left; ``name`` is the round's and in every version."""
+    begin = time.monotonic()
+    fight = _Fight(ground, fault, name, random.Random(f"strike {seed} {name}"))
+    try:
+        fight.work()
+        fight.strike()
+    except ClientFailedError as error:
+        fight.broken = f"the store could not be worked with: {one_line(error)}"
+    except BackendError as error:
+        fight.broken = f"the engine did not come back: {one_line(error)}"
+    finally:
+        fight.end()
+    done = fight.account()
+    return Round(**{**vars(done), "seconds": time.monotonic() - begin})
+
+
+class _Fight:
+    """The state of one strike."""
+
+    def __init__(self, ground: Ground, fault: Fault, name: str, chance: random.Random) -> None:
+        self._ground = ground
+        self._fault = fault
+        self._name = name
+        self._chance = chance
+        self._clients: list[Client] = []
+        self._ledgers: list[Path] = []
+        self._at = 0
+        self._least = chance.randint(ENOUGH, MOST.get(fault.strike, USUALLY))
+        self._share = chance.random() * SPREAD
+        dies = fault.strike is Strike.KILL_CLIENT and sys.platform == "linux"
+        self._doom = (self._least, self._share) if dies else None
+        self._reason = ""
+        self.broken = ""
+        """Why there is nothing left to be read, if it is so."""
+
+    # -- before -----------------------------------------------------------------------------------
+
+    def work(self) -> None:
+        """Start the writers, all at one moment."""
+        ground = self._ground
+        if self._fault.opening and not ground.kill_an_opening(self._share):
+            self._reason = "it fell after the store was set up"
+        self._clients.append(ground.take_client())
+        for _ in range(ground.writers_for(self._fault) - 1):
+            self._clients.append(ground.another())
+        if ground.image is not None:
+            ground.image.settle()
+        at = time.monotonic_ns() + 20_000_000
+        for number, client in enumerate(self._clients):
+            writer = f"w{number}"
+            ledger = ground.ledgers / f"{writer}.ledger"
+            ledger.unlink(missing_ok=True)
+            self._ledgers.append(ledger)
+            held = {k: v for k, v in ground.state.items() if k in set(keys_of(writer))}
+            kinds = self._fault.kinds
+            shared = self._fault.shared
+            doom = self._doom if number == 0 else None
+            client.write(
+                ledger, self._name, writer, held=held, kinds=kinds, shared=shared, at=at, doom=doom
+            )
+
+    # -- the moment -------------------------------------------------------------------------------
+
+    def strike(self) -> None:
+        """Wait for the moment, and do it."""
+        first = self._clients[0]
+        deadline = time.monotonic() + MOMENT_SECONDS
+        while time.monotonic() < deadline:
+            word = first.follow(deadline - time.monotonic())
+            if word is None:
+                break
+            kind = first.began[-1][1] if first.began else None
+            its_time = first.acknowledged >= self._least and kind in self._fault.kinds
+            if word == "b" and its_time and self._doom is None:
+                assert kind is not None
+                time.sleep(self._share * first.usual_seconds(kind))
+                break
+        else:
+            self._reason = f"its moment did not come within {MOMENT_SECONDS:g} s"
+        if first.failed and not first.acknowledged:
+            self._reason = f"no operation went through: {first.last_failure}"
+        self._do()
+
+    def _do(self) -> None:
+        how, first = self._fault.strike, self._clients[0]
+        engine = self._ground.backend.engine()
+        self._at = time.monotonic_ns()
+        if how is Strike.KILL_CLIENT:
+            first.kill()
+            self._let_others_go_on()
+            return
+        if how is Strike.CUT_POWER:
+            if engine is not None:
+                engine.kill()
+            for client in self._clients:
+                client.kill()
+            assert self._ground.image is not None
+            self._ground.image.cut()
+            if engine is not None:
+                engine.start()
+            return
+        assert engine is not None
+        if how is Strike.FREEZE_ENGINE:
+            engine.freeze()
+            try:
+                time.sleep(self._chance.uniform(*FROZEN))
+            finally:
+                engine.thaw()
+        elif how is Strike.RESTART_ENGINE:
+            engine.stop()
+            engine.start()
+        else:
+            engine.kill()
+            if how is Strike.KILL_BOTH:
+                first.kill()
+            engine.start()
+        if how is not Strike.KILL_BOTH:
+            self._wait_until_it_works(first)
+
+    def _let_others_go_on(self) -> None:
+        """Those that were not struck write some more, beside what the dead one has left."""
+        for client in self._clients[1:]:
+            wanted = client.acknowledged + AFTERWARDS
+            self._follow(client, wanted)
+
+    def _wait_until_it_works(self, client: Client) -> None:
+        # What it had said before the strike still stands in the pipe.
+        self._follow(client, client.acknowledged + 10 * AFTERWARDS)
+
+    @staticmethod
+    def _follow(client: Client, wanted: int) -> None:
+        deadline = time.monotonic() + BACK_SECONDS
+        while client.acknowledged < wanted and time.monotonic() < deadline:
+            if client.follow(max(0.0, deadline - time.monotonic())) is None:
+                return
+
+    def end(self) -> None:
+        """Kill what still writes; afterwards nothing of this strike runs."""
+        for client in self._clients:
+            client.kill()
+
+    # -- afterwards -------------------------------------------------------------------------------
+
+    def account(self) -> Round:
+        """What new processes find, judged."""
+        histories = [read_ledger(path) for path in self._ledgers]
+        reason = self._reason or self._uncounted(histories)
+        acknowledged = sum(h.acknowledged for h in histories)
+        done = Round(self._fault.name, not reason, reason, acknowledged)
+        try:
+            if self.broken:
+                raise ClientFailedError(self.broken)
+            judged, disordered = self._judged(histories)
+        except (ClientFailedError, BackendError) as error:
+            self._ground.renew()
+            said = f"unreadable: after {self._fault.name}: {one_line(error)}"
+            return Round(**{**vars(done), "wrong": {"unreadable": 1}, "examples": (said,)})
+        return self._summed(done, judged, disordered)
+
+    def _judged(self, histories: list[History]) -> tuple[list[Account], list[str]]:
+        ground = self._ground
+        reader = ground.new_client()
+        accounts: list[Account] = []
+        for history in [] if self._fault.shared else histories:
+            keys = keys_of(history.writer)
+            before = {k: v for k, v in ground.state.items() if k in set(keys)}
+            accounts.append(judge(history, before, reader.look(keys)))
+        disordered: list[str] = []
+        if self._fault.shared:
+            look = reader.look(shared_keys())
+            seen = _versions(look)
+            # The order of the calls is judged key by key, what is left of each item like any other.
+            accounts.append(judge(History("shared", ()), seen, look))
+            disordered = disorder(histories, ground.state, seen, time.monotonic_ns())
+        for account in accounts:
+            ground.state.update(account.state)
+        return accounts, disordered
+
+    def _summed(self, done: Round, accounts: Sequence[Account], disordered: list[str]) -> Round:
+        wrong = {w.value: sum(a.count(w) for a in accounts) for w in Wrong}
+        wrong["disordered"] = len(disordered)
+        findings = [f for a in accounts for f in a.findings]
+        missing = [f.acknowledged_at for f in findings if f.acknowledged_at is not None]
+        oldest = max((self._at - at for at in missing), default=0) / 1e9
+        examples = (*(f"{f.wrong.value}: {f.sentence}" for f in findings), *disordered)
+        return Round(
+            done.fault,
+            done.struck,
+            done.reason,
+            done.acknowledged,
+            sum(a.whole for a in accounts),
+            {name: count for name, count in wrong.items() if count},
+            max(0.0, oldest),
+            examples[:5],
+        )
+
+    def _uncounted(self, histories: list[History]) -> str:
+        """Why the strike does not count; empty if it does."""
+        if not histories:
+            return "no writer could be started"
+        before = [
+            e
+            for e in histories[0].entries
+            if e.outcome is Outcome.ACKNOWLEDGED and e.ended is not None and e.ended <= self._at
+        ]
+        if len(before) < ENOUGH:
+            return f"only {len(before)} operations had been acknowledged"
+        if self._fault.shared:
+            return "" if meetings(histories) else "no two calls of different writers met"
+        if self._fault.strike is Strike.KILL_CLIENT:
+            last = histories[0].entries[-1]
+            hit = last.outcome is Outcome.OPEN and last.operation.kind in self._fault.kinds
+            hit = hit or self._fault.opening  # what counts was struck before that
+            return "" if hit else f"it fell outside of {_either(self._fault.kinds)}"
+        hit = any(h.in_flight(self._at) for h in histories)
+        return "" if hit else "it fell between two operations"
+
+
+def _either(kinds: Sequence[Kind]) -> str:
+    return " or ".join(kind.value for kind in kinds)
+
+
+def _versions(look: Look) -> dict[Key, str | None]:
+    return {place: version_in(value) for place, value in look.got.items()}

@@ -1,0 +1,427 @@
+"""
+Campaigns: broken stores are caught by the fault that shows their sin, correct ones are not, and the command.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from click.testing import CliRunner, Result
+
+from store_conformance.cli.parsing import main as parse
+from store_conformance.contract import UserError, Verdict
+from store_conformance.contract.survival import Survival, SurvivalFile, durability, read_survival
+from store_conformance.crash import image
+from store_conformance.crash.campaign import Campaign, Target
+from store_conformance.crash.faults import DEFAULT, FAULTS, named
+from store_conformance.crash.ground import Ground, no_power_loss
+from store_conformance.harness.backends import Backend, create, scratch, user_supplied
+from store_conformance.mutants.broken_survival import SINS, Sin
+from store_conformance.mutants.reference import ReferenceStore
+
+CORRECT = f"{ReferenceStore.__module__}:ReferenceStore.open_store"
+NO_IMAGES = image.problem()
+needs_images = pytest.mark.skipif(NO_IMAGES is not None, reason=str(NO_IMAGES))
+
+
+def struck(
+    target: Target, faults: tuple[str, ...], kills: int, folder: Path
+) -> tuple[Survival, ...]:
+    folder.mkdir(exist_ok=True)
+    campaign = Campaign(
+        (target,), named(faults), kills=kills, seed=5, version="test", folder=folder
+    )
+    return campaign.run().results
+
+
+def supplied(reference: str, options: Mapping[str, str] | None = None) -> Target:
+    return Target("yours", lambda: user_supplied(reference, options=options), options or {})
+
+
+# -- mutants --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sin", SINS, ids=lambda sin: sin.store.__name__)
+def test_a_store_that_spoils_what_it_acknowledged_is_caught(sin: Sin, tmp_path: Path) -> None:
+    options = {"every": "8"} if sin.store.__name__ == "LosesOneInMany" else None
+    (found,) = struck(supplied(sin.reference, options), (sin.fault,), 5, tmp_path)
+    assert found.kills > 0, found.reason
+    assert getattr(found, sin.count) > 0, found
+    if sin.count != "torn_batches":  # which the contract leaves open
+        assert found.verdict is Verdict.FAIL
+        assert found.examples
+
+
+def test_a_correct_store_is_not_accused(tmp_path: Path) -> None:
+    found = struck(supplied(CORRECT), ("client",), 12, tmp_path)
+    assert {f.fault for f in found} == {f.name for f in FAULTS if f.name.startswith("client-")}
+    assert [(f.broken, f.torn_batches) for f in found] == [(0, 0)] * len(found)
+    assert sum(f.acknowledged for f in found) > 100
+
+
+def test_sqlite_is_not_accused(tmp_path: Path) -> None:
+    found = struck(Target("sqlite", lambda: create("sqlite")), ("client",), 12, tmp_path)
+    assert [f.broken for f in found] == [0] * len(found)
+    assert sum(f.kills for f in found) > 6
+
+
+def test_engines_are_struck_in_every_way(tmp_path: Path) -> None:
+    target = Target("postgres", lambda: create("postgres", deployment="embedded"))
+    found = struck(target, ("engine",), 4, tmp_path)
+    assert [(f.broken, f.verdict) for f in found] == [(0, Verdict.PASS)] * 4, found
+    assert found[0].engine.startswith("PostgreSQL")
+
+
+# -- power ----------------------------------------------------------------------------------------
+
+
+EDGE = {"embedded": "edge"}
+
+
+@needs_images
+@pytest.mark.parametrize(
+    ("backend", "options", "safe"),
+    [
+        ("sqlite", {"synchronous": "extra"}, True),
+        ("sqlite", {"synchronous": "off"}, False),
+        ("qdrant", {**EDGE, "flush": "each-write"}, True),
+        ("qdrant", EDGE, False),
+    ],
+)
+def test_only_what_was_synced_outlives_a_power_loss(
+    backend: str, options: dict[str, str], safe: bool, tmp_path: Path
+) -> None:
+    """The same store with two settings: with the one each write is synced, with the other none."""
+    if not create(backend, options=options).availability().ok:
+        pytest.skip(f"{backend} with {options} is not installed")
+    target = Target(backend, lambda: create(backend, options=options), options)
+    (found,) = struck(target, ("power-loss",), 3, tmp_path)
+    assert found.kills == 3
+    assert (found.verdict is Verdict.PASS) is safe, found
+    assert (found.oldest_lost_seconds > 0) is not safe
+
+
+@needs_images
+def test_an_image_keeps_what_was_synced_and_leaves_nothing_behind() -> None:
+    disk = image.Image(scratch())
+    try:
+        (disk.mount / "settled").write_text("1")
+        disk.settle()
+        (disk.mount / "later").write_text("2")
+        with (disk.mount / "synced").open("w") as file:
+            file.write("3")
+            file.flush()
+            os.fsync(file.fileno())
+        (disk.mount / "after").write_text("4")
+        disk.cut()
+        left = {p.name for p in disk.mount.iterdir()} - {"lost+found"}
+        assert {"settled", "synced"} <= left
+        assert "after" not in left or not (disk.mount / "after").read_text()
+    finally:
+        disk.close()
+    assert not disk.folder.exists()
+    assert str(disk.folder) not in Path("/proc/mounts").read_text()
+
+
+@needs_images
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\n"
+        "from store_conformance.crash.image import Image\n"
+        f"disk = Image({str(tmp_path)!r})\n"
+        "print(disk.folder, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    begin: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True}
+    with (
+        subprocess.Popen([sys.executable, "-c", code], **begin) as killed,
+        subprocess.Popen([sys.executable, "-c", code], **begin) as alive,
+    ):
+        assert killed.stdout is not None and alive.stdout is not None
+        left, held = Path(killed.stdout.readline().strip()), Path(alive.stdout.readline().strip())
+        killed.kill()
+        killed.wait()
+        try:
+            assert os.path.ismount(left / "mount")
+            assert image.clear_left(tmp_path) == [left]
+            assert not left.exists()
+            assert os.path.ismount(held / "mount")
+        finally:
+            alive.kill()
+            alive.wait()
+            image.clear_left(tmp_path)
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+
+
+def test_what_cannot_be_struck_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = struck(Target("sqlite", lambda: create("sqlite")), ("engine-kill",), 1, tmp_path)
+    assert found.verdict is Verdict.UNVERIFIED
+    assert found.reason == "there is no engine apart from the client's process"
+    own = create("qdrant", url="http://127.0.0.1:1")
+    assert "the user's own" in str(no_power_loss(own))
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(sys, "platform", "darwin")
+        assert "needs Linux" in str(no_power_loss(create("sqlite")))
+    if sys.platform == "linux":
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(os, "geteuid", lambda: 1000)
+            assert "needs root" in str(no_power_loss(create("sqlite")))
+    monkeypatch.setattr("store_conformance.crash.ground.problem", lambda: "no loop devices")
+    (found,) = struck(Target("sqlite", lambda: create("sqlite")), ("power-loss",), 1, tmp_path)
+    assert (found.verdict, found.reason) == (Verdict.UNVERIFIED, "no loop devices")
+
+
+def test_the_users_own_engine_is_never_struck(postgres: Backend, tmp_path: Path) -> None:
+    """Clients at it are killed; it runs on as the same process, with no database more than before."""
+    url = str(postgres.spec().url)
+    engine: Any = postgres.engine()
+    pid, before = engine.pid, _databases(url)
+    target = Target("postgres", lambda: create("postgres", url=url))
+    found = {f.fault: f for f in struck(target, ("all",), 1, tmp_path)}
+    assert engine.pid == pid
+    assert _databases(url) == before
+    assert found["client-put"].verdict is Verdict.PASS, found["client-put"]
+    for name, one in found.items():
+        if not name.startswith("client-"):
+            assert (one.verdict, one.kills, one.missed) == (Verdict.UNVERIFIED, 0, 0)
+            assert "the user's own" in one.reason
+
+
+def _databases(url: str) -> set[str]:
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        return {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+
+
+def test_a_store_in_memory_is_struck_by_nothing(tmp_path: Path) -> None:
+    found = struck(Target("memory", lambda: create("memory")), (), 1, tmp_path)
+    assert len(found) == len(DEFAULT)
+    assert {f.verdict for f in found} == {Verdict.UNVERIFIED}
+    assert {f.reason for f in found} == {"the store keeps nothing beyond its process, and says so"}
+
+
+def test_a_ground_leaves_no_process_and_no_folder() -> None:
+    ground = Ground(lambda: create("postgres", deployment="embedded"), on_image=False)
+    ground.client()
+    folders = [ground.ledgers, ground.at.path]
+    ground.close()
+    # A server's folder goes in a process of its own.
+    deadline = time.monotonic() + 30
+    while any(folder.exists() for folder in folders) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(folder.exists() for folder in folders)
+
+
+# -- the command ----------------------------------------------------------------------------------
+
+
+def command(*words: str, out: Path) -> Result:
+    return CliRunner().invoke(parse, ["crash", *words, "--out", str(out)])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-b", "sqlite", "--kills", "0"), "0 kills say nothing"),
+        (("-b", "sqlite", "--fault", "power-los"), "did you mean 'power-loss'?"),
+        (("-b", "sqlit"), "did you mean 'sqlite'?"),
+        ((), "no backend was named"),
+        (("-b", "sqlite", "--resume"), "there is no campaign to resume"),
+        (("-b", "sqlite", "--option", "synchronous=ful"), "did you mean 'full'?"),
+        (("-b", "sqlite", "-b", "sqlite"), "is named twice"),
+    ],
+)
+def test_a_mistake_gets_one_message(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    done = command(*words, out=tmp_path)
+    assert done.exit_code == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_campaign_that_was_killed_goes_on_and_leaves_no_process(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "store_conformance.cli", "crash", "-b", "sqlite"]
+    words += ["--fault", "client-put", "--kills", "500", "--out", str(tmp_path)]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True) as campaign:
+        rounds = tmp_path / "crash-rounds.jsonl"
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if rounds.exists() and rounds.read_text().count("\n") > 4:
+                break
+            time.sleep(0.1)
+        family = psutil.Process(campaign.pid).children(recursive=True)
+        campaign.send_signal(signal.SIGKILL)
+        campaign.wait()
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert not alive
+    with rounds.open("a") as file:
+        file.write('{"target": "cut o')
+    before = rounds.read_text().count('"fault"')
+
+    # What goes on counts what was done: four more would be two strikes a second time.
+    done = command(
+        "-b", "sqlite", "--fault", "client-put", "--kills", "2", "--resume", out=tmp_path
+    )
+
+    assert done.exit_code == 0, done.stderr
+    found = read_survival(tmp_path / "crash.json")
+    assert found.finished
+    assert found.results[0].kills + found.results[0].missed >= before
+    assert found.results[0].engine.startswith("SQLite")
+    other = command("-b", "sqlite", "--fault", "client-delete", "--resume", out=tmp_path)
+    assert other.exit_code == 2
+    assert "a campaign of another fault: client-put, and not client-delete" in other.stderr
+    head, *lines = rounds.read_text().splitlines()
+    rounds.write_text("\n".join([head.replace('"version": "', '"version": "9'), *lines]) + "\n")
+    newer = command("-b", "sqlite", "--fault", "client-put", "--resume", out=tmp_path)
+    assert newer.exit_code == 2
+    assert "a campaign of another version" in newer.stderr
+
+
+@needs_images
+def test_an_interrupted_campaign_unmounts_and_tells_what_it_has(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "store_conformance.cli", "crash", "-b", "sqlite"]
+    words += ["--fault", "power-loss", "--kills", "500", "--out", str(tmp_path)]
+    rounds = tmp_path / "crash-rounds.jsonl"
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True) as campaign:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if rounds.exists() and '"fault"' in rounds.read_text():
+                break
+            time.sleep(0.05)
+        mounted = [line for line in _mounts() if _holder(line) == campaign.pid]
+        campaign.send_signal(signal.SIGINT)
+        assert campaign.wait(60) == 130
+    assert mounted
+    assert not set(mounted) & set(_mounts())
+    found = read_survival(tmp_path / "crash.json")
+    assert not found.finished
+    assert found.results[0].kills + found.results[0].missed >= 1
+
+
+def _mounts() -> list[str]:
+    """The folders of images that are mounted."""
+    lines = Path("/proc/mounts").read_text().splitlines()
+    return [line.split()[1] for line in lines if image.PREFIX in line]
+
+
+def _holder(mount: str) -> int | None:
+    """The process that holds the lock of an image's folder."""
+    lock = Path(mount).parent / "lock"
+    number = str(lock.stat().st_ino)
+    for line in Path("/proc/locks").read_text().splitlines():
+        words = line.split()
+        if words[1] == "FLOCK" and words[5].split(":")[2] == number:
+            return int(words[4])
+    return None
+
+
+def test_the_summary_tells_what_was_lost_and_why_nothing_can_be_told(tmp_path: Path) -> None:
+    lost = next(s for s in SINS if s.store.__name__ == "LosesTheLastWrite")
+    done = command(
+        "--store", lost.reference, "--fault", "client-put,engine-kill", "--kills", "4", out=tmp_path
+    )
+    assert done.exit_code == 1
+    assert "was acknowledged and is not there" in done.stdout
+    assert "engine-kill: there is no engine apart from the client's process" in done.stdout
+    nothing = command("-b", "sqlite", "--fault", "engine-kill", "--kills", "1", out=tmp_path)
+    assert nothing.exit_code == 3
+
+
+STORE = """
+from contextlib import contextmanager
+from store_conformance.mutants.reference import ReferenceStore
+
+class Leaky(ReferenceStore):
+    def execute(self, plan, embedded, turn):
+        if plan.writes and self.issued % 3 == 0:
+            raise RuntimeError(f"cannot reach {self.url} with {self.password}")
+        return super().execute(plan, embedded, turn)
+
+@contextmanager
+def open_store(at, index, ttl, password):
+    store = Leaky(at, index=index, ttl=ttl)
+    store.url, store.password = at.url, "password=" + password
+    store.setup()
+    yield store
+    store.close()
+
+def never(at, index, ttl):
+    raise RuntimeError("password=hunter2secret is wrong")
+"""
+
+
+def test_no_secret_is_in_any_file_or_text(tmp_path: Path) -> None:
+    """Neither what was given as an option or a URL, nor what the store says when it raises."""
+    file = tmp_path / "mine.py"
+    file.write_text(STORE)
+    words = ["--store", f"{file}:open_store", "--url", "https://me:hunter2secret@example.invalid"]
+    words += ["--option", "password=hunter2secret", "--fault", "client-put", "--kills", "3"]
+    done = command(*words, out=tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    again = command("--store", f"{file}:never", "--kills", "1", out=tmp_path / "never")
+    assert again.exit_code == 3
+    assert "the store could not be opened" in again.output
+    texts = [p.read_text() for p in tmp_path.rglob("*") if p.is_file() and p != file]
+    assert len(texts) >= 4
+    for text in (done.output, again.output, *texts):
+        assert "hunter2secret" not in text
+
+
+# -- records --------------------------------------------------------------------------------------
+
+FOUND = Survival(
+    backend="sqlite",
+    deployment="embedded",
+    fault="power-loss",
+    setting={"synchronous": "off"},
+    verdict=Verdict.FAIL,
+    kills=3,
+    acknowledged=100,
+    lost=7,
+    stale=1,
+    examples=("lost: it",),
+)
+
+
+def test_a_file_of_results_reads_back(tmp_path: Path) -> None:
+    file = SurvivalFile("0.1.0", 5, "2026-01-01T00:00:00+00:00", "Linux 6", True, (FOUND,))
+    path = tmp_path / "crash.json"
+    path.write_text(json.dumps(file.to_dict()))
+    assert read_survival(path) == file
+    path.write_text(json.dumps({**file.to_dict(), "schema": 99}))
+    with pytest.raises(UserError, match="schema 99"):
+        read_survival(path)
+    path.write_text("[]")
+    with pytest.raises(UserError, match=r"is no crash\.json"):
+        read_survival(path)
+
+
+def test_what_a_backend_survives_is_said_of_what_was_tried() -> None:
+    client = dataclasses.replace(FOUND, fault="client-put", verdict=Verdict.PASS, lost=0, stale=0)
+    untold = dataclasses.replace(client, fault="engine-kill", verdict=Verdict.UNVERIFIED)
+    assert durability([client, untold, FOUND]) == (
+        "a client's crash: survives; an engine's crash: not tried; "
+        "a power loss: lost or spoilt 8 of 100"
+    )
+    assert durability([untold]) == "not tried"
+
+
+def test_faults_are_known_by_name_and_by_group() -> None:
+    assert named(()) == DEFAULT
+    assert "power-loss" not in {f.name for f in DEFAULT}
+    assert named(("all",)) == FAULTS
+    assert len(named(("client", "client-put"))) == len(named(("client",)))
+    with pytest.raises(UserError, match="did you mean 'client-put'"):
+        named(("client-putt",))

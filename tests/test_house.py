@@ -1,6 +1,6 @@
 """
 The house: which room may import which (the contracts in pyproject.toml), and that a wrong import is seen;
-and that its functions are short enough to be read at a glance.
+that its functions are short enough to be read at a glance; and that nothing is left open by its tests.
 """
 
 from __future__ import annotations
@@ -135,3 +135,17 @@ def test_a_long_function_is_seen(kind: str) -> None:
 
     assert list(long_functions(within)) == []
     assert list(long_functions(f"{within}        pass\n")) == [("f", LINES + 1)]
+
+
+@pytest.mark.parametrize(("line", "code"), [("found.close()", 0), ("del found", 1)])
+def test_a_test_that_leaves_a_socket_open_fails(tmp_path: Path, line: str, code: int) -> None:
+    test = tmp_path / "test_open.py"
+    test.write_text(f"import socket\n\ndef test_it():\n    found = socket.socket()\n    {line}\n")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "-q", str(test)],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("ResourceWarning" in done.stdout) == bool(code)

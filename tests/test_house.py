@@ -1,6 +1,6 @@
 """
 The house: which room may import which (the contracts in pyproject.toml), and that a wrong import is seen;
-and that its functions are short enough to be read at a glance.
+that its functions are short enough to be read at a glance; and that nothing is left open by its tests.
 """
 
 from __future__ import annotations

@@ -5,14 +5,13 @@ On a server of ours a place is a schema of the run's own database.  On a user's 
 user may create databases; where something in between drops the search path of a schema, each place is a
 database; where no database may be created, each is a schema of the user's database.
 
-Each run has an id, which is part of all these names, and holds an advisory lock on it while it is
-connected; so a later run can tell what a killed one has left behind and remove just that.
+Each run has an id, which is part of all these names; `postgres_runs` says how a later run knows what a
+killed one has left behind.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 import uuid
 from collections.abc import Iterable
@@ -26,6 +25,7 @@ from store_conformance.backends.engines.postgres_place import (
     Place,
     pooled_by_transaction,
 )
+from store_conformance.backends.engines.postgres_runs import hold, leftovers
 from store_conformance.backends.engines.postgres_url import (
     PREFIX,
     Params,
@@ -39,9 +39,7 @@ from store_conformance.backends.placing import UNTOUCHED, UnprovenPlaceError
 if TYPE_CHECKING:
     import psycopg
 
-LOCK_CLASS = 0x53_43_46  # any constant that no other program is likely to use
 LOCK_SECONDS = 10
-_OURS = re.compile(rf"{PREFIX}_([0-9a-f]{{8}})(?:_\d+)?")
 
 Kind = Literal["schema", "database"]
 
@@ -105,9 +103,7 @@ class Database:
                 # Only our own housekeeping: what the store writes is as durable as its own settings
                 # say.  On a user's server nothing is set: a pooler would hand it to others.
                 self._connection.execute("SET synchronous_commit = off")
-            self._connection.execute(
-                "SELECT pg_advisory_lock_shared(%s, %s)", (LOCK_CLASS, _key(self.run))
-            )
+            hold(self._connection, self.run)
         return self._connection
 
     # -- the run's life --------------------------------------------------------------------------
@@ -349,34 +345,13 @@ class Database:
         """Drop what runs that no longer live have left on this server, as far as it is here."""
         import psycopg
 
-        mine = "(SELECT oid FROM pg_roles WHERE rolname = current_user)"
-        schemas = self.execute(
-            f"SELECT nspname FROM pg_namespace WHERE nspowner = {mine}"
-            " AND obj_description(oid, 'pg_namespace') = %s",
-            (REMARK,),
-        )
-        databases = self.execute(
-            f"SELECT datname FROM pg_database WHERE datdba = {mine}"
-            " AND shobj_description(oid, 'pg_database') = %s",
-            (REMARK,),
-        )
-        for name in self._abandoned(schemas):
+        left = leftovers(self.execute, but=self.run)
+        for name in left.schemas:
             with contextlib.suppress(psycopg.Error):
                 self.drop(name)
-        for name in self._abandoned(databases):
+        for name in left.databases:
             with contextlib.suppress(psycopg.Error):
                 self._drop_databases([name])
-
-    def _abandoned(self, rows: Iterable[tuple[Any, ...]]) -> list[str]:
-        """Those whose run holds no lock any more, in whichever database it held it."""
-        held = "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = %s"
-        living = {int(key) for (key,) in self.execute(held, (LOCK_CLASS,))}
-        found = ((name, _OURS.fullmatch(name)) for (name,) in rows)
-        return [
-            name
-            for name, match in found
-            if match and match[1] != self.run and int(match[1], 16) not in living
-        ]
 
     def size(self, schema: str) -> int:
         """Bytes of all tables of a place, with their indexes and TOAST."""
@@ -391,32 +366,6 @@ class Database:
         )
         return int(rows[0][0])
 
-    def settings(self, *names: str) -> dict[str, str]:
-        """The server's settings of these names, as ``SHOW`` gives them to the store."""
-        # Read on a connection as the store has it: ours relaxes synchronous_commit.
-        import psycopg
-
-        with connect(self.params) as plain:
-            # Its first use in a session is what makes the extension's own settings known.
-            with contextlib.suppress(psycopg.Error):
-                plain.execute(f"SELECT '[1]'::\"{self.vector_schema}\".vector".encode())
-            found = {}
-            for name in names:
-                row = plain.execute("SELECT current_setting(%s, true)", (name,)).fetchone()
-                if row is not None and row[0] is not None:
-                    found[name] = str(row[0])
-        return found
-
-    def spare(self, most: int) -> int:
-        """How many more connections the server, the user's limit and a pooler allow, up to ``most``."""
-        with contextlib.ExitStack() as opened:
-            for number in range(most):
-                try:
-                    opened.callback(connect(self.params).close)
-                except EngineUnavailableError:
-                    return number
-        return most
-
     def between(self) -> dict[str, str]:
         """What a place is here, and why it is no better one."""
         found = {"place": f"a {self.kind}"}
@@ -430,15 +379,6 @@ class Database:
     def surroundings(self) -> Surroundings:
         """What of the server and of what lies before it decides whose fault an error is."""
         return self._around
-
-    def versions(self) -> tuple[str, str]:
-        """Versions of the server and of pgvector."""
-        server = self.execute("SELECT current_setting('server_version')")[0][0]
-        with connect(self.params) as there:
-            vector = there.execute(
-                "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
-            ).fetchall()
-        return str(server).split(" ")[0], str(vector[0][0]) if vector else "none"
 
 
 _END_SESSIONS = (
@@ -455,9 +395,3 @@ def _vector_schema(where: Any) -> str | None:
     )
     rows = found if isinstance(found, list) else found.fetchall()
     return str(rows[0][0]) if rows else None
-
-
-def _key(run: str) -> int:
-    """A run's id as the signed 32-bit number that an advisory lock takes."""
-    number = int(run, 16)
-    return number - 2**32 if number >= 2**31 else number

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from store_conformance.backends.placing import UNTOUCHED, UnprovenPlaceError
+from store_conformance.contract import Location
 
 REMARK = "made by store-conformance; may be dropped"
 TABLES = ("store", "store_migrations", "store_vectors", "vector_migrations")
@@ -152,6 +153,13 @@ class Place:
                 f" {DROPPED}; no row was written.",
                 MENDED,
             )
+
+
+def place_of(at: Location) -> Place:
+    """The place that a location names in its options."""
+    if at.options["place"] == "database":
+        return Place("database", "public", at.options["database"])
+    return Place("schema", at.name, at.options["database"])
 
 
 _MARKS = ("schema_mark", "database_mark")

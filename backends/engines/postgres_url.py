@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from store_conformance.backends.base import BackendError, EngineUnavailableError
 from store_conformance.backends.engines.postgres_place import MENDED
@@ -109,3 +111,20 @@ def unavailable(params: Params, said: str) -> EngineUnavailableError:
     text = redact_text(said, (params.get("password"),))
     last = (text.strip().splitlines() or ["no reason given"])[-1]
     return EngineUnavailableError("postgres", f"cannot connect to {where}: {last}", "check the URL")
+
+
+def as_url(params: Params) -> str:
+    """The parameters as a URL, which holds the password."""
+    pairs = "&".join(f"{key}={quote(value, safe='')}" for key, value in params.items())
+    return f"postgresql://?{pairs}"
+
+
+def spare(params: Params, most: int) -> int:
+    """How many more connections the server, the user's limit and a pooler allow, up to ``most``."""
+    with ExitStack() as opened:
+        for number in range(most):
+            try:
+                opened.callback(connect(params).close)
+            except EngineUnavailableError:
+                return number
+    return most

@@ -289,3 +289,4 @@ def _become(request: dict[str, object], fds: list[int]) -> None:
 
 if __name__ == "__main__":
     serve(int(sys.argv[1]))
+    os._exit(0)  # it holds nothing, and who closed it waits for its end

@@ -15,12 +15,12 @@ from store_conformance.contract import Level, Mode, UserError, Verdict, rule
 from store_conformance.contract.records import Row, Run
 from store_conformance.harness.settings import Settings
 from store_conformance.oracle.features import FEATURES
-from store_conformance.pytest_plugin.running import judge_run
 from store_conformance.runs.expectations import (
     Expectation,
     read_expectations,
     stale,
 )
+from store_conformance.runs.gate import judge_run
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.session import RunSession, shipped_expectations
 from store_conformance.suite.register import all_cases

@@ -5,10 +5,21 @@ The record of what a case did to its store: the evidence of a run and the source
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from store_conformance.harness.text import message_of, represent
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a case did to an object that a call was given or gave: ``function(value)``."""
+
+    function: Callable[[Any], None]
+    value: Any
+    before: str
+    """The value as it was, as text."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +33,10 @@ class Call:
     kwargs: dict[str, Any]
     result: Any = None
     raised: BaseException | None = None
+    embedder: Any = None
+    """What an opening was given to embed with."""
+    change: Change | None = None
+    """No call but a step of the case in between."""
 
     def text(self) -> str:
         """``put(('a',), 'k', {...})`` as Python, cut to a readable length."""
@@ -31,6 +46,8 @@ class Call:
 
     def line(self) -> str:
         """The call and its outcome in one line."""
+        if self.change is not None:
+            return f"# then the case: {self.change.function.__name__}({self.change.before[:160]})"
         if self.raised is not None:
             return f"{self.text()} -> raised {type(self.raised).__name__}: {message_of(self.raised, 120)}"
         return f"{self.text()} -> {represent(self.result, 160)}"
@@ -58,6 +75,11 @@ class Journal:
             self.first.append(call)
         else:
             self.last.append(call)
+
+    def note(self, function: Callable[[Any], None], value: Any) -> None:
+        """A step of the case, before it is taken."""
+        change = Change(function, value, represent(value, 6000))
+        self.add(Call(0, "change", (), {}, change=change))
 
     @property
     def complete(self) -> bool:

@@ -252,7 +252,9 @@ def check_signature(
         return Signature(_cut(told if known else f"{told}: {raised}"), _cut(f"{rule}: {cause}"))
     if _NOT_FOUND in message:
         return Signature(_cut(told), "get: returned None where an item was expected")
-    last = next((c for c in map(called, reversed(history)) if c not in ("open", "close")), "store")
+    last = next(
+        (c for c in map(called, reversed(history)) if c not in ("open", "close", "#")), "store"
+    )
     change = _TYPE_CHANGE.search(told)
     if change is not None:
         cause = f"{last}: {change['got']} where {change['wanted']} was expected"

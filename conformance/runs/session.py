@@ -51,6 +51,7 @@ from store_conformance.runs.trial import FOR_EACH_WORKER, opens_what_cases_open
 
 IMPATIENT_SECONDS = 15.0
 CONFIRM_SECONDS = 60.0
+"""What running reproducers may take in all; a quarter of it is for causes that were confirmed before."""
 PREFLIGHT_SECONDS = 30.0
 FIRST_SECONDS = 30.0
 """What the first put of all may take: a store that hangs is for the cases to judge, each in its time."""
@@ -94,6 +95,8 @@ class RunSession:
     """How many cases of a backend ended by their time-out."""
     tried: set[str] = field(default_factory=set)
     """Cases whose reproducer was run: one confirmation a case is enough."""
+    shown: set[tuple[str, str]] = field(default_factory=set)
+    """Backends and causes of which one script was confirmed."""
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     workers: int = 0
     """How many processes run cases; lowered by ``start`` where connections are few."""
@@ -300,21 +303,35 @@ class RunSession:
         if made is None:
             return row
         row = dataclasses.replace(row, script=made.text)
-        case = row.case.split("[")[0]
-        if not self.settings.confirm or case in self.tried or self.expected(row) is not None:
+        if not self.settings.confirm or not self._worth_confirming(row):
             return row
-        if self.confirming > CONFIRM_SECONDS:
-            return row  # `repro` runs the rest when asked; a broken store has very many
-        self.tried.add(case)
         begin = time.perf_counter()
         at = backend.location()
         try:
             snippet = backend.snippet(at, outcome.lab.mode)
             environment = snippet.environment if snippet is not None else {}
-            return dataclasses.replace(row, confirmed=confirm(made.text, environment).confirmed)
+            shown = confirm(made.text, environment).confirmed
+            if shown and row.cause is not None:
+                self.shown.add((row.backend, row.cause))
+            return dataclasses.replace(row, confirmed=shown)
         finally:
             backend.discard(at)
             self.confirming += time.perf_counter() - begin
+
+    def _worth_confirming(self, row: Row) -> bool:
+        """
+        Whether to run the script now: one for each cause comes first, then one for each case.
+
+        `repro` runs the rest when asked; a broken store has very many.
+        """
+        case = row.case.split("[")[0]
+        if case in self.tried or self.expected(row) is not None:
+            return False
+        again = (row.backend, row.cause or "") in self.shown
+        if self.confirming > (CONFIRM_SECONDS / 4 if again else CONFIRM_SECONDS):
+            return False
+        self.tried.add(case)
+        return True
 
     def _marked(self, row: Row) -> Row:
         """The row with the reason why its failure was expected, or how what was expected looks."""

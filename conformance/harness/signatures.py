@@ -197,8 +197,11 @@ def _elements(expected: list[Any], got: list[Any], *, ordered: bool) -> str:
 
 
 def _complains(element: Any) -> bool:
-    """Whether a text is a sentence about a failure and no datum."""
-    return isinstance(element, str) and any(sign in element for sign in "'\"(:") and " " in element
+    """Whether a text is a sentence about a failure, or an exception, and no datum."""
+    if not isinstance(element, str):
+        return False
+    sentence = " " in element and any(sign in element for sign in "'\"(:")
+    return sentence or _EXCEPTION.fullmatch(element) is not None
 
 
 _EXCEPTION = re.compile(r"(?P<name>\w+)\((?P<quote>['\"])(?P<said>.*)(?P=quote),?\)", re.DOTALL)

@@ -48,6 +48,10 @@ _QUOTED = re.compile(
     r"(?P<before>\b(?:attribute|argument) )?(?<!\w)[bBrRuU]{0,2}"
     r"(?:'(?P<one>(?:[^'\\]|\\.)*)'|\"(?P<two>(?:[^\"\\]|\\.)*)\")(?!\w)"
 )
+_TASK = re.compile(r"<Task \w+ .*?coro=<(?P<what>[\w.]+(?:<locals>[\w.]+)*)\(.*")
+_CUT_OFF = re.compile(rf"(?<![\w{GAP}])[bBrRuU]{{0,2}}['\"](?![\w.]+').*")
+"""Quoted data whose end was cut off."""
+_THING = re.compile(r"<(?P<kind>[A-Za-z_][\w.]*) [^<>]*>")
 _SIZED = re.compile(r"\b(?:u?int|float)(?:8|16|32|64)\b")
 _NUMBERED = re.compile(r"[-+]?\w*\d(?:[\w,]*\w)?(?:\.\d+)?(?:[eE][-+]?\d+)?%?")
 _LITERAL = (
@@ -67,8 +71,9 @@ _TYPES = frozenset(
 def normal(text: str) -> str:
     """The text without what differs from run to run; of several lines the first that says something."""
     line = next((one for one in text.splitlines() if one.strip()), "")
+    line = _THING.sub(rf"<\g<kind> {GAP}>", _TASK.sub(r"task of \g<what>", line))
     line = _SIZED.sub(lambda m: m.group().translate(_LETTERS), line)
-    line = _QUOTED.sub(_quoted, line)
+    line = _CUT_OFF.sub(GAP, _QUOTED.sub(_quoted, line))
     for pattern in (_URL, _TIME, _UUID, _PATH):
         line = pattern.sub(GAP, line)
     line = _NUMBERED.sub(GAP, line)

@@ -106,6 +106,16 @@ def locate(value: Any, calls: Sequence[Call]) -> tuple[int, str] | None:
     reads = [n for n, call in enumerate(calls) if call.name in READS and call.raised is None]
     if any(equal(value, trivial) for trivial in _TRIVIAL):
         reads = reads[-1:]
+    if isinstance(value, (dict, list)):  # the very object comes before one that is equal
+        return _found(lambda found: found is value, value, reads, calls) or _found(
+            lambda found: equal(found, value), value, reads, calls
+        )
+    return _found(lambda found: found is value or equal(found, value), value, reads, calls)
+
+
+def _found(
+    right: Callable[[Any], bool], value: Any, reads: Sequence[int], calls: Sequence[Call]
+) -> tuple[int, str] | None:
     for number in reversed(reads):
         result = calls[number].result
         named = [(f"r{number}", result)]
@@ -113,7 +123,7 @@ def locate(value: Any, calls: Sequence[Call]) -> tuple[int, str] | None:
             named += [(f"r{number}[{n}]", e) for n, e in enumerate(result[:_MOST_ELEMENTS])]
         for name, answer in named:
             for text, found in _views(name, answer, value):
-                if found is value or equal(found, value):
+                if right(found):
                     return number, text
     return None
 

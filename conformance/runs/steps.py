@@ -65,6 +65,8 @@ def verdict_on(failure: Any, calls: Sequence[Call]) -> Verdict | None:
     if place is None:
         return None
     number, expression = place
+    # What the case did to an object comes before the look, whatever call the object is from.
+    number = max([number, *(n for n, c in enumerate(calls) if c.change is not None)])
     if failure.compared:
         told = _compared(failure.expected, failure.got, calls, number)
     else:
@@ -202,37 +204,44 @@ class Steps:
     def _source(self, call: Call, before: list[str]) -> str | None:
         """The call as source; what is changed later is made by lines ``before`` it."""
         parts = []
-        for name, value in [*(("", a) for a in call.args), *call.kwargs.items()]:
-            text = self._ops(value, before) if call.name == "batch" else self._value(value, before)
+        args, kwargs = call.given or (call.args, call.kwargs)
+        names = [*("" for _ in args), *kwargs]
+        held = (*call.args, *call.kwargs.values())
+        for name, value, kept in zip(names, held, (*args, *kwargs.values())):
+            if call.name == "batch":
+                text = self._ops(value, kept, before)
+            else:
+                text = self._value(value, kept, before)
             if text is None:
                 return None
             parts.append(f"{name}={text}" if name else text)
         return f"{call.name}({', '.join(parts)})"
 
-    def _value(self, value: Any, before: list[str]) -> str | None:
+    def _value(self, value: Any, kept: Any, before: list[str]) -> str | None:
+        """The name of an object that the case changes, else ``kept``, which is equal, as source."""
         if id(value) in self._named:
             return self._named[id(value)]
         change = next((c for c in self._changes if c.value is value), None)
         if change is None:
-            return literal(value)
+            return literal(kept)
         name = f"v{len(self._named)}"
         self._named[id(value)] = name
         before.append(f"{name} = {change.before}")
         return name
 
-    def _ops(self, ops: Any, before: list[str]) -> str | None:
+    def _ops(self, ops: Any, kept: Any, before: list[str]) -> str | None:
         """A list of operations as source: their classes have such a representation."""
         if not isinstance(ops, (list, tuple)):
             return None
         texts = []
-        for op in ops:
+        for op, copied in zip(ops, kept):
             if isinstance(op, tuple) and hasattr(op, "_fields"):
-                fields = [self._value(f, before) or _condition(f) for f in op]
+                fields = [self._value(f, k, before) or _condition(f) for f, k in zip(op, copied)]
                 if any(f is None for f in fields):
                     return None
                 texts.append(f"{type(op).__name__}({', '.join(map(str, fields))})")
             else:
-                text = literal(op)
+                text = literal(copied)
                 if text is None:
                     return None
                 texts.append(text)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -352,8 +353,19 @@ def test_a_published_script_is_short_and_free_of_us(path: Path) -> None:
     assert 8 <= len(code_lines(script)) <= 32
     draft = path.with_suffix(".md").read_text("utf-8")
     assert script in draft, "the draft shows another script"
+    assert "sys.excepthook = could_not_tell" in script
     assert "confirmed in a clean process" in draft
     assert f"({path.stem}.md)" in (PUBLISHED / "README.md").read_text("utf-8")
+
+
+def test_a_published_script_that_lacks_what_it_needs_could_not_tell() -> None:
+    bare = {k: v for k, v in os.environ.items() if k != "POSTGRES_CONNECTION_STRING"}
+    done = subprocess.run(
+        [sys.executable, str(PUBLISHED / "postgres-zero-vector.py")],
+        env=bare, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == EXIT_UNTOLD
+    assert "could not tell" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["base-text-as-namespace", "memory-failing-batch"])

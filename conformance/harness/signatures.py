@@ -209,13 +209,17 @@ def _complains(element: Any) -> bool:
     return sentence or _EXCEPTION.fullmatch(element) is not None
 
 
+_NEW_LINE = "\\n"
+"""As a representation has it."""
 _EXCEPTION = re.compile(r"(?P<name>\w+)\((?P<quote>['\"])(?P<said>.*)(?P=quote),?\)", re.DOTALL)
 
 
 def _complaint(text: str) -> str:
     """The sentence without its data; of the representation of an exception its type and what it says."""
     found = _EXCEPTION.fullmatch(text)
-    return f"{found['name']}: {normal(found['said'])}" if found else normal(text)
+    if found is None:
+        return normal(text)
+    return f"{found['name']}: {normal(found['said'].split(_NEW_LINE)[0])}"
 
 
 def _text(value: Any) -> str:

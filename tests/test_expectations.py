@@ -18,6 +18,7 @@ from store_conformance.harness.settings import Settings
 from store_conformance.oracle.features import FEATURES
 from store_conformance.runs.expectations import (
     Expectation,
+    is_case,
     read_expectations,
     stale,
 )
@@ -390,6 +391,10 @@ def test_the_shipped_files_are_good(backend: str) -> None:
             for c, r in cases.items()
         ]
         assert any(known.matches(r) for r in rows), f"matches no case: {known.text}"
+        assert not known.hides_changes, f"names no kind: {known.text}"
+        for case, _ in known.kinds:
+            named = [r for r in rows if known.matches(r) and is_case(r.case, case)]
+            assert named, f"kind names no case: {case}"
         assert set(known.exclude) <= set(FEATURES)
         assert known.upstream is None or known.upstream.startswith(
             "https://github.com/langchain-ai/"

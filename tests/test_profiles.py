@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +218,92 @@ def test_the_run_file_names_each_cause_once(tmp_path: Path) -> None:
     read = read_run(path)
     assert len(causes_of(read.rows)) >= 1
     assert [r.case for r in read.rows] == [r.case for r in run.rows]
+
+
+# -- as a plugin, and from the command line ------------------------------------------------------------
+
+
+def suite(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "pytest", "-q", "--pyargs", "store_conformance.suite.test_delete"]
+    given = ["--conformance-backend", "memory", "--conformance-run-file", str(folder / "run.jsonl")]
+    return subprocess.run(
+        [*line, *given, *words], capture_output=True, text=True, timeout=120, cwd=folder
+    )
+
+
+@pytest.mark.slow
+def test_the_plugin_skips_and_has_profiles(tmp_path: Path) -> None:
+    done = suite(tmp_path, "--conformance-skip", "X2,X3", "--conformance-profile", "quick")
+    assert done.returncode == 0, done.stdout
+    run = read_run(tmp_path / "run.jsonl")
+    assert run.header["selection"]["skip"] == ["X2", "X3"]
+    assert run.header["profile"] == "quick"
+    assert run.header["settings"]["histories"] == PROFILES["quick"].histories
+    verdicts = {r.rule: r.verdict for r in run.rows}
+    assert verdicts["X2"] is Verdict.UNVERIFIED
+    assert verdicts["X1"] is Verdict.PASS
+
+
+@pytest.mark.slow
+def test_the_plugin_refuses_an_unknown_rule_to_skip(tmp_path: Path) -> None:
+    wrong = suite(tmp_path, "--conformance-skip", "X22")
+    assert wrong.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "unknown rule 'X22'. Hint: did you mean 'X2'?" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+CHANGING = """
+from langgraph.store.memory import InMemoryStore
+
+class Store(InMemoryStore):
+    how = "none"
+
+    def batch(self, ops):
+        ops = list(ops)
+        results = super().batch(ops)
+        if self.how == "raise" and any(type(o).__name__ == "GetOp" and o.key == "k" for o in ops):
+            raise LookupError("the item is lost")
+        lost = type(ops[0]).__name__ == "GetOp" and self.how == "none"
+        return [None if lost else r for r in results]
+
+def open_store(at, how="none"):
+    store = Store()
+    store.how = how
+    return store
+"""
+
+
+@pytest.mark.slow
+def test_a_known_failure_that_changes_fails_the_gate_of_the_command(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(CHANGING)
+    given = ["--store", "mine.py:open_store", "--name", "mine", "--declare", "no-vectors,no-async"]
+
+    def command(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "store_conformance.cli", *words],
+            capture_output=True, text=True, timeout=120, cwd=tmp_path,
+        )  # fmt: skip
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return command("run", *given, "--rule", "K1,K2", "--no-confirm", *words)
+
+    first = run("--out", "first")
+    assert first.returncode == 1
+    assert "failures, likely" in first.stdout, first.stdout
+    assert "None where an item was expected" in first.stdout
+
+    assert command("expect", "first").returncode == 0
+    known = ["--expectations", "mine.toml", "--out", "again"]
+    path = tmp_path / "mine.toml"
+    path.write_text(path.read_text("utf-8").replace("TODO: say why", "because"), "utf-8")
+    same = run(*known)
+    assert same.returncode == 0, same.stdout
+    changed = run(*known, "--option", "how=raise")
+    assert changed.returncode == 1
+    assert "LookupError" in changed.stdout
+    told = [r.unlike for r in read_run(tmp_path / "again").rows if r.verdict is Verdict.FAIL]
+    assert told
+    assert all(told)
+    stale = run(*known, "--option", "how=mended")
+    assert stale.returncode == 1
+    assert "passes now, remove it" in stale.stdout

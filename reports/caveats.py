@@ -17,7 +17,17 @@ from store_conformance.reports.view import BackendView, absent
 
 def _selection(header: dict[str, Any]) -> Iterator[str]:
     selection = header.get("selection") or {}
-    chosen = [f"{kind} {', '.join(map(str, names))}" for kind, names in selection.items() if names]
+    skipped = selection.get("skip") or ()
+    if skipped:
+        yield (
+            f"Not run, as asked: {plural(len(skipped), 'rule')} ({', '.join(map(str, skipped))}), "
+            "unverified here, which is not passed."
+        )
+    chosen = [
+        f"{kind} {', '.join(map(str, names))}"
+        for kind, names in selection.items()
+        if names and kind != "skip"
+    ]
     if chosen:
         yield (
             f"Only a part was checked ({'; '.join(chosen)}): a rule that is not listed was not run, "

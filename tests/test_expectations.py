@@ -4,6 +4,7 @@ Expectations: what a file may say, and what the gate makes of it.
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -15,12 +16,14 @@ from store_conformance.contract import Level, Mode, UserError, Verdict, rule
 from store_conformance.contract.records import Row, Run
 from store_conformance.harness.settings import Settings
 from store_conformance.oracle.features import FEATURES
-from store_conformance.pytest_plugin.running import judge_run
 from store_conformance.runs.expectations import (
     Expectation,
+    is_case,
     read_expectations,
     stale,
 )
+from store_conformance.runs.expecting import propose
+from store_conformance.runs.gate import Gate, judge_run
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.session import RunSession, shipped_expectations
 from store_conformance.suite.register import all_cases
@@ -189,6 +192,189 @@ def test_an_expected_failure_is_steered_around(tmp_path: Path) -> None:
     assert session(narrow)._avoid("other") == frozenset()
 
 
+# -- what the failure looks like ----------------------------------------------------------------------
+
+
+def looks(kind: str, case: str = "timestamps::kept", **more: Any) -> Row:
+    return dataclasses.replace(row(Verdict.FAIL, case=case, **more), failure_kind=kind, cause=kind)
+
+
+KNOWN = "created_at after an overwrite: a later time"
+
+
+def test_a_failure_that_looks_as_expected_passes_the_gate(tmp_path: Path) -> None:
+    for kind in (f'"{KNOWN}"', f'["another one", "{KNOWN}"]', '"created_at after *"'):
+        assert gate([looks(KNOWN), row(Verdict.PASS)], one(tmp_path, kind=kind))[0] == 0
+
+
+def test_a_failure_that_looks_different_fails_the_gate_and_says_so(tmp_path: Path) -> None:
+    other = "get raised KeyError: …"
+    code, (reason,) = gate([looks(other), row(Verdict.PASS)], one(tmp_path, kind=f'"{KNOWN}"'))
+
+    assert code == 1
+    assert "looks different from what is expected" in reason
+    assert KNOWN in reason
+    assert other in reason
+
+
+def test_a_table_of_kinds_pins_each_case_and_which_cases_fail(tmp_path: Path) -> None:
+    text = entry(case='"timestamps::*"') + (
+        f'\n[expect.kind]\n"timestamps::kept[*]" = "{KNOWN}"\n"timestamps::grows" = ["a", "b"]\n'
+    )
+    (known,) = read_expectations(write(tmp_path, text))
+
+    assert (
+        gate([looks(KNOWN, "timestamps::kept[put]"), looks("b", "timestamps::grows")], known)[0]
+        == 0
+    )
+    for changed in (looks("b", "timestamps::kept[put]"), looks(KNOWN, "timestamps::new")):
+        code, (reason,) = gate([changed], known)
+        assert code == 1
+        assert "looks different from what is expected" in reason
+    assert "no failure of this case" in gate([looks(KNOWN, "timestamps::new")], known)[1][0]
+
+
+def test_brackets_and_question_marks_of_a_kind_stand_for_themselves(tmp_path: Path) -> None:
+    assert gate([looks("keys […]?")], one(tmp_path, kind='"keys […]?"'))[0] == 0
+    assert gate([looks("keys …x")], one(tmp_path, kind='"keys […]?"'))[0] == 1
+
+
+def judged(rows: list[Row], *expectations: Expectation) -> Gate:
+    run = session(*expectations)
+    header = {"backends": {"some": {"packages": PACKAGES["some"]}}}
+    return judge_run(Run(header, tuple(run._marked(r) for r in rows), (), {}), run)
+
+
+def test_one_without_a_kind_hides_changes_and_that_is_said(tmp_path: Path) -> None:
+    rows = [looks("anything at all")]
+    (warning,) = judged(rows, one(tmp_path)).warnings
+    assert "hides any other failure" in warning
+    assert judged(rows, one(tmp_path, sometimes="true")).warnings, "it does not say why"
+    varies = one(tmp_path, sometimes='"two threads must meet"')
+    assert judged(rows, varies) == Gate(0)
+    assert judged([looks(KNOWN)], one(tmp_path, kind=f'"{KNOWN}"')).warnings == ()
+    assert judged([row(Verdict.PASS)], varies).code == 0
+
+
+def test_one_whose_reason_is_still_to_be_written_fails_the_gate(tmp_path: Path) -> None:
+    unsaid = one(tmp_path, why='"TODO: say why"')
+    code, (reason,) = gate([looks(KNOWN)], unsaid)
+    assert code == 1
+    assert "has no reason yet" in reason
+
+
+def test_a_row_of_an_older_run_has_no_kind_and_matches_by_its_case(tmp_path: Path) -> None:
+    known = one(tmp_path, kind=f'"{KNOWN}"')
+    assert known.covers(row(Verdict.FAIL))
+    assert not known.covers(looks("other"))
+
+
+# -- expect ---------------------------------------------------------------------------------------------
+
+
+REVIEWED = f"""# What is known of some store.
+{HEAD}
+[[expect]]
+rule = "K4"
+case = "timestamps::*"
+why = "it forgets"  # see the table
+sometimes = "a clock of whole seconds"
+kind = "old"
+
+# This one is about deletes.
+[[expect]]
+rule = "X1"
+case = "delete::gone"
+why = "a tombstone"
+"""
+
+
+def run_of(*rows: Row, packages: dict[str, str] | None = None) -> Run:
+    return Run({"backends": {"some": {"packages": packages or PACKAGES["some"]}}}, rows, (), {})
+
+
+def test_expect_keeps_what_people_wrote_and_adds_what_was_seen() -> None:
+    run = run_of(
+        looks(KNOWN, "timestamps::kept[a]"),
+        looks(KNOWN, "timestamps::kept[b]"),
+        looks("empty", "delete::gone", rule_id="X1"),
+        looks("new", "search::pages", rule_id="S4"),
+        row(Verdict.PASS, case="search::pages", rule_id="S4", mode=Mode.ASYNC),
+    )
+
+    made = propose([run], "some", REVIEWED, "some.toml")
+
+    for kept in ("# What is known", "# see the table", "# This one is about", '"it forgets"'):
+        assert kept in made.text
+    assert made.added == ("S4 search::pages (sync)",)
+    assert any("X1 delete::gone: looks like: empty" in line for line in made.changed)
+    again = propose([run], "some", made.text, "some.toml")
+    assert (again.text, again.added, again.changed) == (made.text, (), ())
+
+
+def test_what_expect_wrote_is_what_the_run_saw(tmp_path: Path) -> None:
+    rows = [
+        looks("one", "timestamps::kept[a]"),
+        looks("two", "timestamps::kept[b]"),
+        looks("same", "search::pages[1]", rule_id="S4"),
+        looks("same", "search::pages[2]", rule_id="S4"),
+        looks("alone", "search::walk[x]", rule_id="S5"),
+        row(Verdict.PASS, case="search::walk[y]", rule_id="S5"),
+    ]
+    made = propose([run_of(*rows)], "some", None, "some.toml")
+    assert len(made.added) == 3
+    filled = made.text.replace("TODO: say why", "because")
+    known = read_expectations(write(tmp_path, filled))
+
+    assert gate(rows, *known) == (0, ())
+    for changed in (
+        looks("two", "timestamps::kept[a]"),
+        looks("same", "search::walk[y]", rule_id="S5"),
+    ):
+        assert gate([*rows, changed], *known)[0] == 1
+    assert gate(rows, *read_expectations(write(tmp_path, made.text)))[0] == 1, "no reason yet"
+
+
+def test_expect_says_what_is_stale_and_drops_kinds_that_are_gone() -> None:
+    text = HEAD + '[[expect]]\nrule = "K4"\nwhy = "w"\nkind = ["gone", "here"]\n'
+    stays = propose([run_of(looks("here"))], "some", text, "some.toml")
+    assert 'kind = "here"' in stays.text
+    assert stays.changed == ("K4 *: no longer looks like: gone",)
+    passes = propose([run_of(row(Verdict.PASS))], "some", text, "some.toml")
+    assert passes.text == text
+    assert "passes now" in passes.stale[0]
+
+
+def test_expect_leaves_entries_for_other_versions_alone() -> None:
+    text = HEAD + (
+        '[[expect]]\nrule = "K4"\nwhy = "w"\nkind = "old"\nversions = { langgraph-checkpoint = "<4" }\n'
+    )
+    made = propose([run_of(looks("here"))], "some", text, "some.toml")
+    assert made.text.startswith(text)
+    assert made.added == ("K4 timestamps::kept",)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("backend = ", "is not TOML"),
+        ('backend = "other"', "is about 'other' and not about 'some'"),
+        (HEAD + "expect = 3", "expect is no list of tables"),
+        (entry(kind="7"), "kind: is no text"),
+        (entry(sometimes='""'), "sometimes: '' is no reason"),
+    ],
+)
+def test_expect_refuses_a_wrong_file(text: str, says: str) -> None:
+    with pytest.raises(UserError) as raised:
+        propose([run_of(looks("here"))], "some", text, "some.toml")
+    assert says in str(raised.value)
+
+
+def test_expect_asks_for_a_run_that_tells_kinds() -> None:
+    with pytest.raises(UserError, match="did not tell kinds of failure"):
+        propose([run_of(row(Verdict.FAIL))], "some", None, "some.toml")
+
+
 # -- the shipped ones ----------------------------------------------------------------------------------
 
 
@@ -205,6 +391,10 @@ def test_the_shipped_files_are_good(backend: str) -> None:
             for c, r in cases.items()
         ]
         assert any(known.matches(r) for r in rows), f"matches no case: {known.text}"
+        assert not known.hides_changes, f"names no kind: {known.text}"
+        for case, _ in known.kinds:
+            named = [r for r in rows if known.matches(r) and is_case(r.case, case)]
+            assert named, f"kind names no case: {case}"
         assert set(known.exclude) <= set(FEATURES)
         assert known.upstream is None or known.upstream.startswith(
             "https://github.com/langchain-ai/"

@@ -17,8 +17,8 @@ from rich.console import Console
 from store_conformance.cli.conclusion import MOST_REASONS, gate_lines
 from store_conformance.contract import rules
 from store_conformance.contract.records import Run
-from store_conformance.pytest_plugin.running import Gate, judge_run
 from store_conformance.reports.terminal import print_known, print_news, print_tables
+from store_conformance.runs.gate import Gate, judge_run
 from tests.sample_run import UPSTREAM, make_run, row, sample_run
 
 

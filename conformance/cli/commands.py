@@ -19,12 +19,14 @@ from store_conformance.contract import groups as contract_groups
 from store_conformance.contract import rule as contract_rule
 from store_conformance.contract import rules as contract_rules
 from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
+from store_conformance.contract.records import Run
 from store_conformance.contract.secrets import redact_text
 from store_conformance.harness.settings import Settings
 from store_conformance.pytest_plugin import running
 from store_conformance.runs.folder import claimed_folder, prepare_folder
 from store_conformance.runs.options import RunOptions, pairs, session_from_options
 from store_conformance.runs.probing import missing_halves
+from store_conformance.runs.profiles import DEFAULT, profile
 from store_conformance.runs.run_file import merge_runs, read_run
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.session import RunSession
@@ -52,6 +54,8 @@ def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSe
         rules=tuple(options.get("rules", ())),
         groups=tuple(options.get("groups", ())),
         scenarios=tuple(options.get("scenarios", ())),
+        skip=tuple(options.get("skip", ())),
+        profile=options.get("profile", DEFAULT),
         expectations=tuple(options.get("expectations", ())),
         settings=settings,
     )
@@ -97,19 +101,20 @@ def run(
     data: tuple[str, ...],
     seed: int,
     items: int,
-    steps: int,
-    histories: int,
+    steps: int | None,
+    histories: int | None,
     **options: Any,
 ) -> int:
     """The ``run`` command; gives the exit code."""
+    chosen = profile(options["profile"])
     settings = Settings(
         seed=seed,
         timeout=timeout,
         embed=embed,
         data=data,
         items=items,
-        steps=steps,
-        histories=histories,
+        steps=chosen.steps if steps is None else steps,
+        histories=chosen.histories if histories is None else histories,
         confirm=confirm,
     )
     session = make_session(settings, measures=bench, **options)
@@ -163,8 +168,46 @@ def report(paths: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None
 
 def diff(before: Path, after: Path) -> int:
     """The ``diff`` command; gives 1 if something newly fails."""
-    newly_failing = reporting.print_changes(read_run(before), read_run(after))
+    first, second = read_run(before), read_run(after)
+    for line in coverage_lines(first, second):
+        click.echo(line)
+    newly_failing = reporting.print_changes(first, second)
     return EXIT_FAILED if newly_failing else EXIT_OK
+
+
+def coverage_lines(before: Run, after: Run) -> list[str]:
+    """What to know first of two runs of which one checked less than the other: none is the whole."""
+    told = []
+    for word, run in (("earlier", before), ("later", after)):
+        name = run.header.get("profile", DEFAULT)
+        if name != DEFAULT:
+            told.append(f"The {word} run is of the {name} profile: {profile(name).tells}.")
+        skipped = (run.header.get("selection") or {}).get("skip")
+        if skipped:
+            told.append(f"The {word} run skipped {', '.join(skipped)}, as it was asked to.")
+    return told
+
+
+def expect(paths: tuple[Path, ...], backend: str | None, out: Path | None) -> int:
+    """The ``expect`` command: writes or updates the file of expectations of one backend."""
+    from store_conformance.runs.expecting import propose
+
+    runs = [read_run(path) for path in paths]
+    named = sorted({name for run in runs for name in run.backends})
+    if backend is None and len(named) > 1:
+        raise UserError(f"the runs are of {', '.join(named)}", "choose one with -b")
+    name = backend or named[0]
+    if name not in named:
+        raise UserError(f"no run is of {name!r}", f"there are {', '.join(named)}")
+    target = out or Path(f"{name}.toml")
+    text = target.read_text("utf-8") if target.exists() else None
+    made = propose(runs, name, text, str(target))
+    target.write_text(made.text, "utf-8")
+    for word, lines in (("new", made.added), ("changed", made.changed), ("stale", made.stale)):
+        for line in lines:
+            click.echo(f"{word}: {line}")
+    click.echo(f"wrote {target}: review it, and say in 'why' what causes each new failure")
+    return EXIT_OK
 
 
 def export_memories(store: str, out: Path, *, option: tuple[str, ...], **where: Any) -> int:

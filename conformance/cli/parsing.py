@@ -164,6 +164,21 @@ def _targets(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Only this scenario: procedural, semantic or episodic.",
 )
 @click.option(
+    "--skip",
+    multiple=True,
+    callback=_listed,
+    metavar="RULE",
+    help="Do not run this rule, and say so: its rows are unverified; repeatable, or with commas.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["quick", "default", "thorough"]),
+    default="default",
+    show_default=True,
+    help="quick: every MUST rule, without kills and what is long; thorough: each case with three "
+    "seeds, and many random histories.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     default=120.0,
@@ -191,16 +206,12 @@ def _targets(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--steps",
     type=click.IntRange(min=1),
-    default=40,
-    show_default=True,
-    help="Steps of one random history.",
+    help="Steps of one random history. Default: the profile's, 40.",
 )
 @click.option(
     "--histories",
     type=click.IntRange(min=0),
-    default=15,
-    show_default=True,
-    help="Random histories a backend and mode.",
+    help="Random histories a backend and mode. Default: the profile's, 15.",
 )
 @click.option("--bench/--no-bench", default=False, help="Measure latency too.")
 @click.option(
@@ -353,6 +364,23 @@ def crash(**options: Any) -> None:
     from store_conformance.cli import crash as crash_command
 
     sys.exit(crash_command.crash(**options))
+
+
+@main.command()
+@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-b", "--backend", help="Of which backend, where the runs are of several.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write or to update. Default: BACKEND.toml.",
+)
+@_explain
+def expect(paths: tuple[Path, ...], backend: str | None, out: Path | None) -> None:
+    """Write the failures of RUN into a file of expectations, or update it, for review."""
+    from store_conformance.cli import commands
+
+    sys.exit(commands.expect(paths, backend, out))
 
 
 _STORE_OPTIONS = (

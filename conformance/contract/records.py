@@ -57,6 +57,12 @@ class Row:
     """A reproducer that imports nothing of ours, for a finding."""
     confirmed: bool | None = None
     """Whether the reproducer reproduced in a clean process; ``None``: not tried."""
+    failure_kind: str | None = None
+    """What a failure looks like, the same for every seed and machine; expectations pin it."""
+    cause: str | None = None
+    """What a failure shares with others that likely have the same cause."""
+    unlike: str | None = None
+    """What a known failure of this case looks like, where this one looks different."""
 
     def __post_init__(self) -> None:
         # Frozen, hence the detour; after this nobody has to compare with texts.

@@ -18,6 +18,7 @@ from store_conformance.harness.compat import BaseStore
 _OURS = "store_conformance"
 _HANDLES_ANSWERS = (
     f"{_OURS}.suite",
+    f"{_OURS}.harness.spoiling",
     f"{_OURS}.harness.subject",
     f"{_OURS}.harness.process.child_main",
 )

@@ -17,8 +17,23 @@ class CaseEnded(Exception):  # noqa: N818 - an ending, which need not be an erro
 class CheckFailedError(CaseEnded, AssertionError):
     """The store's answer breaks the rule."""
 
-    def __init__(self, message: str, *, expected: object = None, got: object = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        expected: object = None,
+        got: object = None,
+        compared: bool = False,
+        shows: tuple[object, object] | None = None,
+    ) -> None:
+        """
+        ``compared``: ``got`` had to equal ``expected``, which else only tells what was wanted.
+
+        ``shows``: of a check over several values, one that was put and what was read back.
+        """
         super().__init__(message)
+        self.compared = compared
+        self.shows = shows
         self.message = message
         self.expected = expected
         self.got = got

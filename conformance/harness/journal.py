@@ -4,12 +4,24 @@ The record of what a case did to its store: the evidence of a run and the source
 
 from __future__ import annotations
 
+import copy
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from store_conformance.harness.loops import Watch
 from store_conformance.harness.text import message_of, represent
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a case did to an object that a call was given or gave: ``function(value)``."""
+
+    function: Callable[[Any], None]
+    value: Any
+    before: str
+    """The value as it was, as text."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +35,12 @@ class Call:
     kwargs: dict[str, Any]
     result: Any = None
     raised: BaseException | None = None
+    embedder: Any = None
+    """What an opening was given to embed with."""
+    change: Change | None = None
+    """No call but a step of the case in between."""
+    given: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+    """Copies of ``args`` and ``kwargs``, made before the case changed an object that it holds."""
 
     def text(self) -> str:
         """``put(('a',), 'k', {...})`` as Python, cut to a readable length."""
@@ -32,9 +50,21 @@ class Call:
 
     def line(self) -> str:
         """The call and its outcome in one line."""
+        if self.change is not None:
+            return f"# then the case: {self.change.function.__name__}({self.change.before[:160]})"
         if self.raised is not None:
             return f"{self.text()} -> raised {type(self.raised).__name__}: {message_of(self.raised, 120)}"
         return f"{self.text()} -> {represent(self.result, 160)}"
+
+
+def _kept(call: Call) -> Call:
+    """The call with copies of its arguments, where they can be copied and were not before."""
+    if call.given is not None:
+        return call
+    try:
+        return replace(call, given=copy.deepcopy((call.args, call.kwargs)))
+    except Exception:  # noqa: BLE001 - what a case hands in may be anything
+        return call
 
 
 @dataclass
@@ -59,6 +89,14 @@ class Journal:
             self.first.append(call)
         else:
             self.last.append(call)
+
+    def note(self, function: Callable[[Any], None], value: Any) -> None:
+        """A step of the case, before it is taken."""
+        change = Change(function, value, represent(value, 6000))
+        # What a store shares with its caller changes in the arguments of earlier calls too.
+        self.first = [_kept(call) for call in self.first]
+        self.last = deque(map(_kept, self.last), maxlen=self.last.maxlen)
+        self.add(Call(0, "change", (), {}, change=change))
 
     @property
     def complete(self) -> bool:

@@ -197,19 +197,28 @@ class Lab:
                 f"{message} (comparing raised {error!r})", expected=expected, got=got
             ) from error
         if not good:
-            raise CheckFailedError(message, expected=expected, got=got)
+            raise CheckFailedError(message, expected=expected, got=got, compared=True)
 
     def same(self, got: object, expected: object, message: str) -> None:
         """Equal and of the same JSON types all the way down; floats to the last bit."""
         difference = type_difference(got, expected)
         if difference:
-            raise CheckFailedError(f"{message}: {difference}", expected=expected, got=got)
+            raise CheckFailedError(
+                f"{message}: {difference}", expected=expected, got=got, compared=True
+            )
 
     def true(
-        self, condition: object, message: str, *, got: object = None, expected: object = None
+        self,
+        condition: object,
+        message: str,
+        *,
+        got: object = None,
+        expected: object = None,
+        shows: tuple[object, object] | None = None,
     ) -> None:
+        """``shows``: of a check over several values, one that was put and what was read back."""
         if not condition:
-            raise CheckFailedError(message, expected=expected, got=got)
+            raise CheckFailedError(message, expected=expected, got=got, shows=shows)
 
     def fail(self, message: str, *, got: object = None, expected: object = None) -> None:
         raise CheckFailedError(message, expected=expected, got=got)
@@ -237,6 +246,15 @@ class Lab:
             raise CheckFailedError(
                 f"{message}: nothing was raised", expected=_names(errors), got="no exception"
             )
+
+    def change(self, value: Any, function: Callable[[Any], None]) -> None:
+        """
+        Do something to an object that the store was given or gave: a step that is recorded.
+
+        ``function`` is one of `store_conformance.harness.spoiling`, which a reproducer can take over.
+        """
+        self.journal.note(function, value)
+        function(value)
 
     def attempt(self, work: Callable[[], object]) -> BaseException | None:
         """Run store calls that may be refused; gives what the store raised, or ``None``."""

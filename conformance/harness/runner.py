@@ -30,6 +30,7 @@ from store_conformance.harness.loops import (
     run_bounded,
 )
 from store_conformance.harness.settings import Settings
+from store_conformance.harness.signatures import check_signature, signature_of
 from store_conformance.harness.surroundings import environment_fault
 from store_conformance.harness.text import message_of, represent, shorten
 
@@ -149,6 +150,9 @@ def not_run(
 
 def _others(row: Row, lab: Lab) -> tuple[Row, ...]:
     """A row for each failure of another rule; they cost nothing beyond the case's own row."""
+    seen = [
+        check_signature(f.rule_id, f.message, f.expected, f.got, f.history) for f in lab.findings
+    ]
     return tuple(
         dataclasses.replace(
             row,
@@ -163,8 +167,10 @@ def _others(row: Row, lab: Lab) -> tuple[Row, ...]:
             in_store=0.0,
             waited=0.0,
             calls=0,
+            failure_kind=signature.kind,
+            cause=signature.cause,
         )
-        for f in lab.findings
+        for f, signature in zip(lab.findings, seen)
     )
 
 
@@ -217,6 +223,9 @@ def _row(
     spec = lab.spec
     expected, got = _evidence(failure)
     plain = verdict in (Verdict.PASS, Verdict.UNSUPPORTED)
+    history = () if plain else tuple(lab.journal.lines())
+    failed = verdict is Verdict.FAIL
+    seen = signature_of(spec.rule_id, message, failure, history) if failed else None
     return Row(
         backend=lab.backend.name,
         rule=spec.rule_id,
@@ -231,12 +240,14 @@ def _row(
         calls=lab.journal.count,
         expected=expected,
         got=got,
-        history=() if plain else tuple(lab.journal.lines()),
+        history=history,
         scenario=spec.scenario,
         restart=spec.restart,
         memory=spec.memory_type(lab.param),
         seed=lab.settings.seed,
         emulated=str(lab.backend.deployment) == "emulated",
+        failure_kind=seen.kind if seen else None,
+        cause=seen.cause if seen else None,
     )
 
 

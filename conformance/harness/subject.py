@@ -174,19 +174,20 @@ class Subject:
     def _timed(
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], work: Callable[[], Any]
     ) -> Any:
+        embedder = self.index.get("embed") if name == "open" and self.index is not None else None
         begin = time.perf_counter()
         self._journal.busy_since = time.monotonic()
         try:
             result = work()
         except Exception as error:
-            call = Call(self.number, name, args, kwargs, raised=error)
+            call = Call(self.number, name, args, kwargs, raised=error, embedder=embedder)
             self._journal.add(call)
             raise StoreRaisedError(call.text(), error) from error
         finally:
             self._journal.busy_since = None
             self._journal.seconds += time.perf_counter() - begin
         kept = None if name == "open" else result  # the record must not keep a store alive
-        self._journal.add(Call(self.number, name, args, kwargs, result=kept))
+        self._journal.add(Call(self.number, name, args, kwargs, result=kept, embedder=embedder))
         return result
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:

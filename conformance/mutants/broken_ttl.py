@@ -7,7 +7,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from langgraph.store.base import NOT_PROVIDED, GetOp, Item, Op, PutOp, SearchItem, SearchOp
+from langgraph.store.base import (
+    NOT_PROVIDED,
+    GetOp,
+    InvalidNamespaceError,
+    Item,
+    Op,
+    PutOp,
+    SearchItem,
+    SearchOp,
+)
 
 from store_conformance.mutants.groups import LIVES
 from store_conformance.mutants.reference import (
@@ -55,6 +64,40 @@ class AsyncTtlIsIgnored(WithoutTtl):
 
     async def aput(self, *args: Any, ttl: Any = None, **kwargs: Any) -> None:
         await super().aput(*args, **kwargs)
+
+
+class TtlWorksAndIsDenied(ReferenceStore):
+    """``supports_ttl`` is False, and put keeps the time to live that it takes all the same."""
+
+    breaks = "T1"
+    supports_ttl = False
+
+    def put(self, namespace: Any, key: Any, value: Any, index: Any = None, **kwargs: Any) -> None:
+        self.batch([self._op(namespace, key, value, index, **kwargs)])
+
+    async def aput(
+        self, namespace: Any, key: Any, value: Any, index: Any = None, **kwargs: Any
+    ) -> None:
+        await self.abatch([self._op(namespace, key, value, index, **kwargs)])
+
+    def _op(
+        self, namespace: Any, key: Any, value: Any, index: Any, *, ttl: Any = NOT_PROVIDED
+    ) -> PutOp:
+        if ttl is NOT_PROVIDED:
+            ttl = (self.ttl_config or {}).get("default_ttl")
+        if namespace == () or namespace[:1] == ("langgraph",):
+            raise InvalidNamespaceError("The namespace cannot be.")
+        return PutOp(namespace, str(key), value, index, ttl)
+
+
+class TtlIsPromisedAndIgnored(ReferenceStore):
+    """``supports_ttl`` is True, and nothing ever expires."""
+
+    breaks = "T1"
+    also = ("T2", "T3", "T4", "T5", "T7", "T8", "E4")
+
+    def expiry(self, ttl: float | None, now: int) -> int | None:
+        return None
 
 
 class TtlRaisesValueError(WithoutTtl):

@@ -37,6 +37,7 @@ from store_conformance.pytest_plugin.items import (
 )
 from store_conformance.pytest_plugin.plugin import WORKER_INPUT
 from store_conformance.runs.options import RunOptions, session_from_options, session_from_spec
+from store_conformance.runs.profiles import DEFAULT, profile
 from store_conformance.runs.session import RunSession
 from store_conformance.runs.streams import lingering_threads
 
@@ -118,13 +119,21 @@ def _options(config: pytest.Config) -> RunOptions:
         rules=tuple(given.conformance_rule),
         groups=tuple(given.conformance_rule_group),
         scenarios=tuple(given.conformance_scenario),
+        skip=tuple(r.strip() for text in given.conformance_skip for r in text.split(",")),
+        profile=given.conformance_profile or DEFAULT,
         expectations=tuple(Path(p) for p in given.conformance_expectations),
-        settings=_settings(given.conformance_settings, given.conformance_timeout),
+        settings=_settings(
+            given.conformance_settings,
+            given.conformance_timeout,
+            given.conformance_profile or DEFAULT,
+        ),
     )
 
 
-def _settings(text: str | None, timeout: float | None) -> Settings:
-    settings = Settings.from_dict(json.loads(text)) if text else Settings()
+def _settings(text: str | None, timeout: float | None, profile_name: str) -> Settings:
+    chosen = profile(profile_name)
+    many = {"histories": chosen.histories, "steps": chosen.steps}
+    settings = Settings.from_dict({**many, **(json.loads(text) if text else {})})
     return settings if timeout is None else dataclasses.replace(settings, timeout=timeout)
 
 

@@ -26,6 +26,7 @@ _REPEATABLE = {
     "rule": "only this rule; repeatable",
     "rule-group": "only this rule group; repeatable",
     "scenario": "only procedural, semantic or episodic; repeatable",
+    "skip": "not this rule, which the run then says; repeatable, or with commas",
     "expectations": "a TOML file of expected failures; repeatable",
 }
 _SINGLE = {
@@ -33,6 +34,7 @@ _SINGLE = {
     "declare": "what the store does not offer: no-vectors,no-ttl,...",
     "deployment": "embedded, process, container or url",
     "url": "the address of an engine of your own",
+    "profile": "quick (MUST rules, no kills), default, or thorough",
     "run-file": "where to write the run file (JSON Lines)",
     "settings": "the run's settings as JSON",
 }

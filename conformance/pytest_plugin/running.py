@@ -1,5 +1,5 @@
 """
-A whole run as the command line does it: engines up, cases, measurements, run file, gate.
+A whole run as the command line does it: engines up, cases, measurements, run file.
 """
 
 from __future__ import annotations
@@ -10,80 +10,21 @@ import signal
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from store_conformance.contract import Verdict
-from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
 from store_conformance.contract.records import Run
 from store_conformance.harness.errors import HarnessError
 from store_conformance.pytest_plugin.cases import Handover
 from store_conformance.pytest_plugin.progress import ProgressPlugin
-from store_conformance.runs.expectations import stale
-from store_conformance.runs.health import STOPPED
 from store_conformance.runs.run_file import read_run
 from store_conformance.runs.session import RunSession
 from store_conformance.runs.streams import duplicate_stdout
 from store_conformance.runs.workers import choose_workers
-
-
-@dataclass(frozen=True)
-class Gate:
-    """Whether a run may pass, and every reason why not."""
-
-    code: int
-    reasons: tuple[str, ...]
-
-
-def judge_run(run: Run, session: RunSession | None = None) -> Gate:
-    """
-    The gate: unexpected failures, errors, stale expectations, and a run that verified nothing.
-
-    Reads from the run alone; with the session also its expectations.
-    """
-    reasons = [
-        f"{r.backend} {r.rule} {r.case} ({r.mode}): {r.message}"
-        for r in run.rows
-        if r.verdict is Verdict.FAIL and r.expectation is None
-    ]
-    reasons += [
-        f"harness error in {r.backend} {r.rule} {r.case} ({r.mode}): {r.message}"
-        for r in run.rows
-        if r.verdict is Verdict.ERROR
-    ]
-    if session is not None and not run.footer.get("interrupted"):
-        packages = {n: f.get("packages", {}) for n, f in run.header["backends"].items()}
-        wanted = session.selected_expectations()
-        reasons += [f"expectation {p}" for p in stale(wanted, run.rows, packages)]
-    # Told whatever else there is: most of the run is missing.
-    stopped = [
-        f"{r.backend}: {r.case} ({r.mode}): {r.message}"
-        for r in run.rows
-        if r.message.startswith(STOPPED)
-    ]
-    if reasons:
-        return Gate(EXIT_FAILED, (*stopped, *reasons))
-    if stopped:
-        return Gate(EXIT_UNVERIFIED, tuple(stopped))
-    if not any(r.verdict == Verdict.PASS or r.expectation for r in run.rows):
-        return Gate(EXIT_UNVERIFIED, (_why_unverified(run),))
-    return Gate(EXIT_OK, ())
-
-
-def _why_unverified(run: Run) -> str:
-    """Why no verdict came out: how many cases ended how, and what most of them said."""
-    if not run.rows:
-        return "nothing could be verified: no case was run"
-    verdicts = Counter(str(r.verdict) for r in run.rows)
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.most_common())
-    ((message, _),) = Counter(r.message for r in run.rows).most_common(1)
-    return f"nothing could be verified: {counts}; mostly: {message}"
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """
 Failures known in advance: a TOML file a backend, each entry with a reason and the versions it holds for.
 
-An expected failure does not fail the gate; one that starts to pass, one that matches no case, and one
-without a reason do.  A file looks like this::
+An expected failure does not fail the gate; one that looks different, one that starts to pass, one that
+matches no case, and one without a reason do.  A file looks like this::
 
     backend = "sqlite"
 
@@ -10,13 +10,19 @@ without a reason do.  A file looks like this::
     rule = "V2"
     case = "vector_fields::*"       # a case id or pattern; default: all cases of the rule
     mode = "sync"                   # or "async"; default: both
+    kind = "the ranking: another order"     # what it looks like; see below
     why = "reads text_fields, not fields (base.py:1493)"
     upstream = "https://github.com/..."                        # if it is known there
     versions = {"langgraph-checkpoint-sqlite" = ">=3.1,<=3.1.2"}
-    sometimes = true                # it depends on timing: passing does not make it stale
+    sometimes = "two threads must meet"     # it varies by nature, and why: passing makes it not stale
     exclude = ["fields"]              # what random histories leave out because of it
 
 An entry for a whole rule (no ``case``) excludes the features of that rule by itself.
+
+``kind`` is what the failure looks like, as ``store-conformance expect`` writes it: a text, a list of texts,
+or, where the cases of a pattern fail differently, a table ``[expect.kind]`` from each case that fails (or a
+pattern) to one or several; ``*`` stands for what varies.  A failure that looks different, or of a case that
+the table does not name, is unexpected.  An entry without it takes every failure of its cases for the known one.
 """
 
 from __future__ import annotations
@@ -41,7 +47,13 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_KEYS = {"rule", "case", "mode", "why", "upstream", "versions", "sometimes", "exclude"}
+_KEYS = {"rule", "case", "mode", "kind", "why", "upstream", "versions", "sometimes", "exclude"}
+TO_DO = "TODO"
+"""How the reason of an entry begins that was written by the program and is not yet filled in."""
+
+
+UNSAID = "unsaid"
+"""``sometimes = true``: it varies, and the entry does not say why."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +70,19 @@ class Expectation:
     """``None``: both."""
     versions: Mapping[str, str]
     """Distribution name to the versions (PEP 440 specifiers) that it holds for; empty: all."""
-    sometimes: bool = False
-    """Whether the failure depends on timing, so that passing does not make it stale."""
+    sometimes: str = ""
+    """Why the failure varies by nature (it depends on timing, say), so that passing does not make it
+    stale; ``UNSAID`` where that is not told; empty: it does not vary."""
     exclude: tuple[str, ...] = ()
     """Features of random histories (`store_conformance.oracle.features.FEATURES`) to leave out because of it."""
+    kinds: tuple[tuple[str, str], ...] = ()
+    """Which case fails (an id or a pattern) and what that looks like, with ``*`` for what varies; empty:
+    anything is taken for it."""
+
+    @property
+    def hides_changes(self) -> bool:
+        """Whether any other failure of the same case would pass for this one, and nobody says why."""
+        return not self.kinds and self.sometimes in ("", UNSAID)
 
     def excluded(self) -> frozenset[str]:
         """What random histories leave out: ``exclude``, or all of the rule if all its cases are expected."""
@@ -75,12 +96,22 @@ class Expectation:
         )
 
     def matches(self, row: Row) -> bool:
+        """Whether the row is of a case that this is about, whatever came of it."""
         return (
             row.backend == self.backend
             and row.rule == self.rule
-            and fnmatch.fnmatchcase(row.case, _literal_brackets(self.case))
+            and is_case(row.case, self.case)
             and self.mode in (None, row.mode)
         )
+
+    def covers(self, row: Row) -> bool:
+        """Whether the failed row looks like what is known; what a row does not tell counts as known."""
+        seen = row.failure_kind
+        return not self.kinds or seen is None or any(is_kind(seen, k) for k in self.kinds_of(row))
+
+    def kinds_of(self, row: Row) -> tuple[str, ...]:
+        """What is known to be seen in the row's case."""
+        return tuple(kind for case, kind in self.kinds if is_case(row.case, case))
 
     @property
     def text(self) -> str:
@@ -88,12 +119,19 @@ class Expectation:
         return f"{self.backend} {self.rule} {self.case}{mode}: {self.why}"
 
 
-def _literal_brackets(pattern: str) -> str:
-    """Case ids end in ``[param]``: brackets stand for themselves, only ``*`` and ``?`` are wild."""
-    return pattern.replace("[", "[[]")
+def is_case(case: str, pattern: str) -> bool:
+    """Whether a pattern names the case: ids end in ``[param]``, so only ``*`` and ``?`` are wild."""
+    return fnmatch.fnmatchcase(case, pattern.replace("[", "[[]"))
 
 
-def _entry(data: Any, backend: str, where: str) -> Expectation:
+def is_kind(seen: str, kind: str) -> bool:
+    """Whether a failure that looks like ``seen`` is of the kind that an entry names; only ``*`` is wild."""
+    pattern = kind.replace("[", "[[]").replace("?", "[?]")
+    return seen == kind or fnmatch.fnmatchcase(seen, pattern)
+
+
+def read_entry(data: Any, backend: str, where: str) -> Expectation:
+    """One ``[[expect]]`` table; raises ``UserError``, which begins with ``where``."""
     if not isinstance(data, dict):
         raise UserError(f"{where}: is not a table", "begin each entry with [[expect]]")
     unknown = sorted(set(data) - _KEYS)
@@ -124,9 +162,34 @@ def _entry(data: Any, backend: str, where: str) -> Expectation:
         upstream=data.get("upstream"),
         mode=None if mode is None else Mode(mode),
         versions=dict(versions),
-        sometimes=bool(data.get("sometimes", False)),
+        sometimes=_sometimes(data.get("sometimes", False), where),
+        kinds=_kinds(data.get("kind", ()), where),
         exclude=_exclude(data.get("exclude", ()), where),
     )
+
+
+def _sometimes(given: Any, where: str) -> str:
+    if isinstance(given, bool):
+        return UNSAID if given else ""
+    if not isinstance(given, str) or not given.strip():
+        raise UserError(
+            f"{where}: sometimes: {given!r} is no reason",
+            'say why it varies: sometimes = "two threads must meet"',
+        )
+    return given.strip()
+
+
+def _kinds(given: Any, where: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for case, told in (given if isinstance(given, dict) else {"*": given}).items():
+        kinds = [told] if isinstance(told, str) else told
+        if not isinstance(kinds, (list, tuple)) or not all(isinstance(k, str) and k for k in kinds):
+            raise UserError(
+                f"{where}: kind: is no text, no list of texts and no table from cases to these",
+                "`store-conformance expect RUN` writes what was seen",
+            )
+        found += [(str(case), kind) for kind in kinds]
+    return tuple(found)
 
 
 def _exclude(names: Any, where: str) -> tuple[str, ...]:
@@ -154,7 +217,7 @@ def read_expectations(path: Path) -> tuple[Expectation, ...]:
     if not isinstance(backend, str):
         raise UserError(f"{path}: names no backend", 'write backend = "name" at its top')
     return tuple(
-        _entry(entry, backend, f"{path.name}, [[expect]] number {n}")
+        read_entry(entry, backend, f"{path.name}, [[expect]] number {n}")
         for n, entry in enumerate(data.get("expect", ()), 1)
     )
 
@@ -165,7 +228,7 @@ def stale(
     packages: Mapping[str, Mapping[str, str]],
 ) -> list[str]:
     """
-    What is wrong with the expectations that hold for these versions: passed, or matched nothing.
+    What is wrong with the expectations that hold for these versions: passed, matched nothing, or no reason.
 
     A case that could not be verified says nothing about its expectation.
     """
@@ -180,4 +243,23 @@ def stale(
             problems.append(f"matches no case that ran: {e.text}")
         elif not e.sometimes and all(r.verdict is Verdict.PASS for r in matched):
             problems.append(f"passes now, remove it: {e.text}")
+        if e.why.startswith(TO_DO):
+            place = f"{e.backend} {e.rule} {e.case}"
+            problems.append(f"has no reason yet, replace the {TO_DO} in 'why': {place}")
     return problems
+
+
+def hiding(
+    expectations: Iterable[Expectation],
+    rows: Iterable[Row],
+    packages: Mapping[str, Mapping[str, str]],
+) -> list[Expectation]:
+    """The expectations of failures that were seen and that would hide any other failure of their case."""
+    failed = [r for r in rows if r.verdict is Verdict.FAIL]
+    return [
+        e
+        for e in expectations
+        if e.hides_changes
+        and e.holds_for(packages.get(e.backend, {}))
+        and any(e.matches(r) for r in failed)
+    ]

@@ -16,6 +16,7 @@ from store_conformance.harness.alarm import alarm
 from store_conformance.harness.backends import Backend, Spec, create, from_spec, user_supplied
 from store_conformance.harness.settings import Settings
 from store_conformance.runs.expectations import Expectation, read_expectations
+from store_conformance.runs.profiles import DEFAULT
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.session import RunSession, shipped_expectations
 
@@ -40,6 +41,9 @@ class RunOptions:
     rules: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     scenarios: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    """Rules that are not run, and that the run says so of."""
+    profile: str = DEFAULT
     expectations: tuple[Path, ...] = ()
     settings: Settings = field(default_factory=Settings)
 
@@ -52,7 +56,14 @@ def session_from_options(options: RunOptions) -> RunSession:
     expectations = [e for name in backends for e in shipped_expectations(name)]
     for path in options.expectations:
         expectations += read_expectations(path)
-    selection = Selection.named(options.rules, options.groups, options.scenarios)
+    selection = Selection.named(
+        options.rules, options.groups, options.scenarios, options.skip, options.profile
+    )
+    if selection.profile != DEFAULT and not selection.cases():
+        raise UserError(
+            f"the {selection.profile} profile has no case of what was asked for",
+            "leave --profile out, or ask for other rules",
+        )
     return RunSession(backends, selection, options.settings, tuple(expectations))
 
 
@@ -113,6 +124,7 @@ def session_from_spec(spec: dict[str, Any]) -> RunSession:
             **{
                 **data,
                 "exclude": tuple(data["exclude"]),
+                "kinds": tuple((case, kind) for case, kind in data["kinds"]),
                 "mode": Mode(data["mode"]) if data["mode"] else None,
             }
         )

@@ -20,6 +20,7 @@ from store_conformance.contract import UserError, Verdict
 from store_conformance.contract.errors import EXIT_DATA
 from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.contract.secrets import redact
+from store_conformance.runs.causes import causes_of
 
 SCHEMA_VERSION = 1
 
@@ -48,6 +49,7 @@ class RunWriter:
         self.counts: Counter[Verdict] = Counter()
         self._in_store: defaultdict[str, float] = defaultdict(float)
         self._waited: defaultdict[str, float] = defaultdict(float)
+        self._failed: list[Row] = []
         self._file: TextIO = path.open("w", encoding="utf-8")
         self._begin(header)
 
@@ -70,11 +72,13 @@ class RunWriter:
             self.counts[entry.verdict] += 1
             self._in_store[entry.backend] += entry.in_store
             self._waited[entry.backend] += entry.waited
+            if entry.verdict is Verdict.FAIL:
+                self._failed.append(entry)
         self._write(entry.to_dict())
 
     def close(self, *, seconds: float, by_backend: dict[str, float], interrupted: bool) -> None:
         """
-        Write the footer: counts, and seconds.
+        Write the footer: counts, seconds, and the likely causes of the failures.
 
         ``seconds`` is the wall clock of the run; the seconds a backend are its cases' added up, which is
         more where cases ran side by side.
@@ -98,6 +102,7 @@ class RunWriter:
                     },
                 },
                 "interrupted": interrupted,
+                "causes": [cause.to_dict() for cause in causes_of(self._failed)],
             }
         )
         self._file.close()
@@ -232,7 +237,7 @@ def merge_runs(runs: Iterable[Run]) -> Run:
             raise UserError(
                 "the runs checked different cases"
                 f" ({first.header.get('selection')} and {run.header.get('selection')})",
-                "run them with the same --rule, --group and --scenario",
+                "run them with the same --rule, --group, --scenario, --skip and --profile",
             )
         for name, facts in run.header["backends"].items():
             if name in backends:
@@ -258,12 +263,13 @@ def merge_runs(runs: Iterable[Run]) -> Run:
             "by_backend": by_backend,
         },
         "interrupted": any(r.footer.get("interrupted") for r in every),
+        "causes": [cause for r in every for cause in r.footer.get("causes", ())],
     }
     header = {
         **first.header,
         "backends": backends,
         "merged": [
-            {k: r.header.get(k) for k in ("started", "machine", "settings", "corpus")}
+            {k: r.header.get(k) for k in ("started", "machine", "settings", "corpus", "profile")}
             for r in every
         ],
     }

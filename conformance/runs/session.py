@@ -37,11 +37,13 @@ from store_conformance.harness.loops import HungError
 from store_conformance.harness.private_engines import stop_private
 from store_conformance.harness.runner import Outcome, not_run, run_case
 from store_conformance.harness.settings import Settings
+from store_conformance.harness.signatures import normal
 from store_conformance.harness.waiting import AT_ONCE, Job, WaitingCases
 from store_conformance.runs.expectations import Expectation, read_expectations
 from store_conformance.runs.facts import corpus_facts, describe, machine, suite_version
 from store_conformance.runs.health import NOT_RUN, Health
 from store_conformance.runs.preflight import keeps_apart
+from store_conformance.runs.profiles import profile
 from store_conformance.runs.run_file import RunWriter
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.starting import start_side_by_side
@@ -49,9 +51,14 @@ from store_conformance.runs.trial import FOR_EACH_WORKER, opens_what_cases_open
 
 IMPATIENT_SECONDS = 15.0
 CONFIRM_SECONDS = 60.0
+"""What running reproducers may take in all; a quarter of it is for causes that were confirmed before."""
 PREFLIGHT_SECONDS = 30.0
 FIRST_SECONDS = 30.0
 """What the first put of all may take: a store that hangs is for the cases to judge, each in its time."""
+
+
+_SPENT = ("seconds", "in_store", "waited", "calls")
+"""What the rounds of a case spend together."""
 
 
 def shipped_expectations(backend: str) -> tuple[Expectation, ...]:
@@ -88,6 +95,8 @@ class RunSession:
     """How many cases of a backend ended by their time-out."""
     tried: set[str] = field(default_factory=set)
     """Cases whose reproducer was run: one confirmation a case is enough."""
+    shown: set[tuple[str, str]] = field(default_factory=set)
+    """Backends and causes of which one script was confirmed."""
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     workers: int = 0
     """How many processes run cases; lowered by ``start`` where connections are few."""
@@ -194,7 +203,7 @@ class RunSession:
             "capabilities": {
                 name: sorted(str(c) for c in b.capabilities) for name, b in self.backends.items()
             },
-            "selection": self.selection.to_dict(),
+            "selection": self.selection.to_spec(),
             "settings": self.settings.to_dict(),
             "expectations": [dataclasses.asdict(e) for e in self.expectations],
             "facts": self.facts,
@@ -209,7 +218,7 @@ class RunSession:
         outcome = self.waiting.take(job) if spec.waits else self._outcome(job)
         self.hung[backend] += isinstance(outcome.failure, HungError)
         row = self._marked(self._scripted(outcome))
-        others = tuple(self._marked(r) for r in outcome.others)
+        others = tuple(self._marked(r) for r in outcome.others if not self.selection.skips(r.rule))
         if others and row.verdict is Verdict.FAIL and all(r.expectation for r in others):
             # The case failed by these divergences alone, and each is known.
             row = dataclasses.replace(row, expectation=others[0].expectation)
@@ -236,26 +245,41 @@ class RunSession:
 
     def _outcome(self, job: Job) -> Outcome:
         """Run a case, unless its engine is gone, and see whether a failure tells of the store."""
-        backend, health = self.backends[job.backend], self._health_of(job.backend)
+        backend = self.backends[job.backend]
+        if self.selection.skips(job.spec.rule_id):
+            why = f"skipped: --skip {job.spec.rule_id}"
+            return not_run(backend, job.spec, job.mode, job.param, self.settings, why)
+        health = self._health_of(job.backend)
         if health.gone is not None:
             why = f"{NOT_RUN} in {health.gone}"
             return not_run(backend, job.spec, job.mode, job.param, self.settings, why)
 
         def run() -> Outcome:
-            return run_case(
-                backend,
-                job.spec,
-                job.mode,
-                job.param,
-                self.settings,
-                avoid=self._avoid(job.backend),
-                patience=self._patience(job.backend),
-            )
+            return self._rounds(backend, job)
 
         outcome = run()
         if outcome.row.verdict == Verdict.FAIL and self.expected(outcome.row) is not None:
             return outcome
         return health.judged(outcome, run)
+
+    def _rounds(self, backend: Backend, job: Job) -> Outcome:
+        """Run a case as often as the profile asks, with another seed each time, until it does not pass."""
+        before: list[Row] = []
+        for number in range(profile(self.selection.profile).rounds_of(job.spec)):
+            outcome = run_case(
+                backend,
+                job.spec,
+                job.mode,
+                job.param,
+                dataclasses.replace(self.settings, seed=self.settings.seed + number),
+                avoid=self._avoid(job.backend),
+                patience=self._patience(job.backend),
+            )
+            before.append(outcome.row)
+            if outcome.row.verdict is not Verdict.PASS or outcome.others:
+                break
+        sums = {name: sum(getattr(r, name) for r in before) for name in _SPENT}
+        return dataclasses.replace(outcome, row=dataclasses.replace(outcome.row, **sums))
 
     def _health_of(self, name: str) -> Health:
         first = self.facts.get(name, {}).get("seconds_to_first_put")
@@ -279,28 +303,51 @@ class RunSession:
         if made is None:
             return row
         row = dataclasses.replace(row, script=made.text)
-        case = row.case.split("[")[0]
-        if not self.settings.confirm or case in self.tried or self.expected(row) is not None:
+        if not self.settings.confirm or not self._worth_confirming(row):
             return row
-        if self.confirming > CONFIRM_SECONDS:
-            return row  # `repro` runs the rest when asked; a broken store has very many
-        self.tried.add(case)
         begin = time.perf_counter()
         at = backend.location()
         try:
             snippet = backend.snippet(at, outcome.lab.mode)
             environment = snippet.environment if snippet is not None else {}
-            return dataclasses.replace(row, confirmed=confirm(made.text, environment).confirmed)
+            shown = confirm(made.text, environment).confirmed
+            if shown and row.cause is not None:
+                self.shown.add((row.backend, row.cause))
+            return dataclasses.replace(row, confirmed=shown)
         finally:
             backend.discard(at)
             self.confirming += time.perf_counter() - begin
 
+    def _worth_confirming(self, row: Row) -> bool:
+        """
+        Whether to run the script now: one for each cause comes first, then one for each case.
+
+        `repro` runs the rest when asked; a broken store has very many.
+        """
+        case = row.case.split("[")[0]
+        if case in self.tried or self.expected(row) is not None:
+            return False
+        again = (row.backend, row.cause or "") in self.shown
+        if self.confirming > (CONFIRM_SECONDS / 4 if again else CONFIRM_SECONDS):
+            return False
+        self.tried.add(case)
+        return True
+
     def _marked(self, row: Row) -> Row:
-        """The row with the reason why its failure was expected, where it was."""
-        known = self.expected(row) if row.verdict is Verdict.FAIL else None
-        if known is None:
+        """The row with the reason why its failure was expected, or how what was expected looks."""
+        if row.verdict is not Verdict.FAIL:
             return row
-        return dataclasses.replace(row, expectation=known.why, upstream=known.upstream)
+        if row.failure_kind is None:  # no case ended with it: a process or an engine did
+            kind = normal(row.message)
+            row = dataclasses.replace(row, failure_kind=kind, cause=kind)
+        known = self.expected(row)
+        if known is not None:
+            return dataclasses.replace(row, expectation=known.why, upstream=known.upstream)
+        about = [e for e in self._holding(row.backend) if e.matches(row)]
+        if not about:
+            return row
+        kinds = [kind for e in about for kind in e.kinds_of(row)]
+        return dataclasses.replace(row, unlike=" | ".join(kinds) or "no failure of this case")
 
     def _patience(self, backend: str) -> float | None:
         """A shorter time-out once a store has hung three times: the run must come to an end."""
@@ -315,7 +362,10 @@ class RunSession:
         return self._avoided[backend]
 
     def expected(self, row: Row) -> Expectation | None:
-        return next((e for e in self._holding(row.backend) if e.matches(row)), None)
+        """The first expectation of this case that the failure looks like."""
+        return next(
+            (e for e in self._holding(row.backend) if e.matches(row) and e.covers(row)), None
+        )
 
     def _holding(self, backend: str) -> tuple[Expectation, ...]:
         """The expectations that hold for the versions of this backend; they do not change in a run."""
@@ -332,10 +382,11 @@ class RunSession:
         """
         What is known of the stores that a backend is made of, and may show through it.
 
-        Never stale: whether a case reaches such a store depends on the namespaces that it uses.
+        Never stale: whether a case reaches such a store depends on the namespaces that it uses.  Of no
+        kind: what shows through another store looks as that one makes it.
         """
         return tuple(
-            dataclasses.replace(e, backend=name, why=f"{part}: {e.why}")
+            dataclasses.replace(e, backend=name, why=f"{part}: {e.why}", kinds=())
             for name, backend in self.backends.items()
             for part in backend.parts
             for e in shipped_expectations(part)
@@ -349,6 +400,7 @@ class RunSession:
             "suite_version": suite_version(),
             "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "command": " ".join(["store-conformance", *sys.argv[1:]]),
+            "profile": self.selection.profile,
             "selection": self.selection.to_dict(),
             "settings": self.settings.to_dict(),
             "seed": self.settings.seed,
@@ -390,13 +442,12 @@ class RunSession:
             message = f"hung, killed: {held} for longer than the time-out"
         else:
             message = "the process that ran the case was ended from within (a crash of native code, or an exit)"
-        self.record(
-            Row(
-                job.backend, spec.rule_id, spec.rule.level, spec.case_id(job.param), job.mode,
-                Verdict.FAIL, message, history=tuple(stacks), scenario=spec.scenario,
-                seed=self.settings.seed,
-            )
+        row = Row(
+            job.backend, spec.rule_id, spec.rule.level, spec.case_id(job.param), job.mode,
+            Verdict.FAIL, message, history=tuple(stacks), scenario=spec.scenario,
+            seed=self.settings.seed,
         )  # fmt: skip
+        self.record(self._marked(row))
 
     def record_crash(self, nodeid: str, text: str) -> None:
         """A case whose process died or whose item broke: our fault until shown otherwise."""

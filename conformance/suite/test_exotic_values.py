@@ -97,11 +97,15 @@ def test_what_json_has_not_is_kept_or_refused(lab: Lab, values: dict[str, Any]) 
     """
     store = lab.open()
     troubles = {}
+    shows: tuple[Any, Any] | None = None
     for name, value in values.items():
         old = {"old": name}
         store.put(NS, name, old)
         refused = lab.attempt(lambda: store.put(NS, name, value))
-        by_put = _altered(store.value(NS, name), value, old, refused)
+        got = store.value(NS, name)
+        by_put = _altered(got, value, old, refused)
+        if by_put and refused is None:
+            shows = shows or (value, got)
         refused = lab.attempt(lambda: store.batch([PutOp(("new",), name, value)]))
         item = store.get(("new",), name)
         by_batch = _altered(item and item.value, value, None, refused)
@@ -111,7 +115,7 @@ def test_what_json_has_not_is_kept_or_refused(lab: Lab, values: dict[str, Any]) 
     store.put(NS, "after", {"n": 1})
     lab.same(store.value(NS, "after"), {"n": 1}, "a put after these values were handed in")
     lab.true(not troubles, "; ".join(f"{name}: {text}" for name, text in troubles.items()),
-             expected="returned as it was, or refused", got=list(troubles))  # fmt: skip
+             expected="returned as it was, or refused", got=list(troubles), shows=shows)  # fmt: skip
 
 
 TUPLES: dict[str, Any] = {"t": (1, "a", (2.5, None)), "in": [(1,), ()], "d": {"t": ()}}

@@ -180,11 +180,15 @@ def test_what_python_has_is_equal_or_refused(lab: Lab, values: dict[str, Any]) -
     """
     store = lab.open()
     troubles = {}
+    shows: tuple[Any, Any] | None = None
     for name, inner in values.items():
         value, old = {"x": inner, "n": 1}, {"old": name}
         store.put(NS, name, old)
         refused = lab.attempt(lambda: store.put(NS, name, value))
-        by_put = _altered(store.value(NS, name), old if refused else value, refused)
+        got = store.value(NS, name)
+        by_put = _altered(got, old if refused else value, refused)
+        if by_put and refused is None:
+            shows = shows or (value, got)
         refused = lab.attempt(lambda: store.batch([PutOp(("new",), name, value)]))
         item = store.get(("new",), name)
         by_batch = _altered(item and item.value, None if refused else value, refused)
@@ -198,6 +202,7 @@ def test_what_python_has_is_equal_or_refused(lab: Lab, values: dict[str, Any]) -
         "; ".join(f"{name}: {text}" for name, text in troubles.items()),
         expected="returned equal, or refused",
         got=list(troubles),
+        shows=shows,
     )
 
 

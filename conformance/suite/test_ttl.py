@@ -10,7 +10,17 @@ from store_conformance.contract import Capability
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
-from store_conformance.suite.support.expiry import GRACE, SOON, TTL, D, expiring, sweep, there
+from store_conformance.suite.support.expiry import (
+    GRACE,
+    SOON,
+    TTL,
+    D,
+    expiring,
+    has_ttl,
+    says_ttl,
+    sweep,
+    there,
+)
 from store_conformance.suite.support.ranking import in_order
 
 
@@ -38,6 +48,22 @@ def test_a_store_without_ttl_refuses_a_ttl(lab: Lab) -> None:
     lab.equal(store.value(D, "old"), {"n": 1}, "the old value")
     store.put(D, "none", {"n": 3}, ttl=None)
     lab.equal(store.value(D, "none"), {"n": 3}, "a put with ttl=None")
+
+
+@case("T1", waits=True)
+def test_supports_ttl_says_whether_a_ttl_has_an_effect(lab: Lab) -> None:
+    """
+    ``supports_ttl`` is true where an item with a ttl expires, and false where it does not.
+
+    If this fails in async mode only, look at the order of the base classes: the first that has the
+    attribute decides.
+    """
+    says = says_ttl(lab.open())
+    if says and not lab.offers(Capability.TTL):
+        lab.unsupported("declared: no ttl")
+    lab.equal(
+        says, has_ttl(lab), "supports_ttl, where an item with a ttl has (True) or has not an end"
+    )
 
 
 @case("T1")

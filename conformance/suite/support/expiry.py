@@ -8,6 +8,7 @@ gone is looked for a second later, what should be there a second earlier.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from store_conformance.contract import Capability
@@ -25,17 +26,43 @@ GRACE = 1.25
 
 def expiring(lab: Lab, index: Any = None, **config: Any) -> Subject:
     """
-    A store with this ``TTLConfig``; ends the case where the store says that it has no TTL.
+    A store with this ``TTLConfig``; ends the case where the store has no TTL.
 
-    Such a store may refuse the configuration, too.
+    Such a store may refuse the configuration, too.  One that only says so is asked for all of it: whether
+    ``supports_ttl`` is true is T1's.
     """
     opened: list[Subject] = []
     refused = lab.attempt(lambda: opened.append(lab.open(ttl=config, index=index)))
-    if not (opened or [lab.open(index=index)])[0].raw.supports_ttl:
+    store = (opened or [lab.open(index=index)])[0]
+    if not says_ttl(store) and not has_ttl(lab):
         lab.unsupported("supports_ttl is False")
     if refused is not None:
         lab.fail("a store that supports TTL takes a TTLConfig", expected=config, got=refused)
     return opened[0]
+
+
+def says_ttl(store: Subject) -> bool:
+    """What the store's ``supports_ttl`` says."""
+    return bool(getattr(store.raw, "supports_ttl", False))
+
+
+def has_ttl(lab: Lab) -> bool:
+    """Whether a ttl has an effect, whatever ``supports_ttl`` says, in a store of its own."""
+    opened: list[Subject] = []
+    if lab.attempt(lambda: opened.append(lab.open(ttl={"refresh_on_read": False}))) is not None:
+        return False
+    (store,) = opened
+    short = {"soon": SOON, "by now": -1.0}
+    for key, ttl in short.items():
+        if lab.attempt(lambda k=key, t=ttl: store.put(D, k, {"n": 1}, ttl=t)) is not None:  # type: ignore[misc]
+            return False
+    begin = time.monotonic()
+    for seconds in (0.0, GRACE, 2 * GRACE):  # most take a ttl below zero for one that has run out
+        lab.sleep(begin + seconds - time.monotonic())
+        lab.attempt(lambda: sweep(store))
+        if any(store.get(D, key, refresh_ttl=False) is None for key in short):
+            return True
+    return False
 
 
 def sweep(store: Subject) -> Any:

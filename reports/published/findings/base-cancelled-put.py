@@ -3,12 +3,21 @@ A put that is cancelled while its text is embedded is executed all the same.
 
 Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-postgres 3.2.0.
 Needs the environment variable POSTGRES_CONNECTION_STRING: a fresh database with pgvector.
-Exits 1 on the bug and 0 when it is fixed.
+Exits 1 on the bug, 0 when it is fixed, and 3 if it could not tell.
 """
 
-import sys
+import os, sys, traceback
+
+
+def could_not_tell(*error):
+    traceback.print_exception(*error)
+    print("could not tell", flush=True)
+    os._exit(3)
+
+
+sys.excepthook = could_not_tell
+
 import asyncio
-import os
 from langgraph.store.postgres import AsyncPostgresStore
 
 

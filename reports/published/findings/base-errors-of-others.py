@@ -2,10 +2,20 @@
 One caller's bad operation fails every operation that was issued in the same tick.
 
 Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-sqlite 3.1.2.
-Exits 1 on the bug and 0 when it is fixed.
+Exits 1 on the bug, 0 when it is fixed, and 3 if it could not tell.
 """
 
-import sys
+import os, sys, traceback
+
+
+def could_not_tell(*error):
+    traceback.print_exception(*error)
+    print("could not tell", flush=True)
+    os._exit(3)
+
+
+sys.excepthook = could_not_tell
+
 import asyncio
 from langgraph.store.sqlite.aio import AsyncSqliteStore
 

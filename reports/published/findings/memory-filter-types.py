@@ -2,10 +2,20 @@
 InMemoryStore filters: True matches 1, ranges round integers, an unknown operator passes behind a false one.
 
 Seen with langgraph-checkpoint 4.3.2.
-Exits 1 on the bug and 0 when it is fixed.
+Exits 1 on the bug, 0 when it is fixed, and 3 if it could not tell.
 """
 
-import sys
+import os, sys, traceback
+
+
+def could_not_tell(*error):
+    traceback.print_exception(*error)
+    print("could not tell", flush=True)
+    os._exit(3)
+
+
+sys.excepthook = could_not_tell
+
 from langgraph.store.memory import InMemoryStore
 
 store = InMemoryStore()

@@ -2,10 +2,20 @@
 InMemoryStore.search raises 'dictionary changed size during iteration' beside puts of other threads.
 
 Seen with langgraph-checkpoint 4.3.2.
-Exits 1 on the bug and 0 when it is fixed.
+Exits 1 on the bug, 0 when it is fixed, and 3 if it could not tell.
 """
 
-import sys
+import os, sys, traceback
+
+
+def could_not_tell(*error):
+    traceback.print_exception(*error)
+    print("could not tell", flush=True)
+    os._exit(3)
+
+
+sys.excepthook = could_not_tell
+
 import threading, time
 from langgraph.store.memory import InMemoryStore
 

@@ -3,11 +3,20 @@ PostgresStore embeds queries as documents.
 
 Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-postgres 3.2.0.
 Needs the environment variable POSTGRES_CONNECTION_STRING: a fresh database with pgvector.
-Exits 1 on the bug and 0 when it is fixed.
+Exits 1 on the bug, 0 when it is fixed, and 3 if it could not tell.
 """
 
-import sys
-import os
+import os, sys, traceback
+
+
+def could_not_tell(*error):
+    traceback.print_exception(*error)
+    print("could not tell", flush=True)
+    os._exit(3)
+
+
+sys.excepthook = could_not_tell
+
 from langchain_core.embeddings import Embeddings
 from langgraph.store.postgres import PostgresStore
 

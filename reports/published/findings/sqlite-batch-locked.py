@@ -2,11 +2,20 @@
 SqliteStore: a batch that reads and writes fails with 'database is locked' beside another connection.
 
 Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-sqlite 3.1.2.
-Exits 1 on the bug and 0 when it is fixed.
+Exits 1 on the bug, 0 when it is fixed, and 3 if it could not tell.
 """
 
-import os
-import sys
+import os, sys, traceback
+
+
+def could_not_tell(*error):
+    traceback.print_exception(*error)
+    print("could not tell", flush=True)
+    os._exit(3)
+
+
+sys.excepthook = could_not_tell
+
 import tempfile
 import threading
 import time

@@ -2,11 +2,21 @@
 The first example of SqliteStore's docstring fails: a plain connection cannot put.
 
 Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-sqlite 3.1.2.
-Exits 1 on the bug and 0 when it is fixed.
+Exits 1 on the bug, 0 when it is fixed, and 3 if it could not tell.
 """
 
+import os, sys, traceback
+
+
+def could_not_tell(*error):
+    traceback.print_exception(*error)
+    print("could not tell", flush=True)
+    os._exit(3)
+
+
+sys.excepthook = could_not_tell
+
 import sqlite3
-import sys
 from langgraph.store.sqlite import SqliteStore
 
 conn = sqlite3.connect(":memory:")

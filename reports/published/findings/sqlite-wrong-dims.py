@@ -2,10 +2,20 @@
 SqliteStore stores vectors of any size, whatever dims says.
 
 Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-sqlite 3.1.2.
-Exits 1 on the bug and 0 when it is fixed.
+Exits 1 on the bug, 0 when it is fixed, and 3 if it could not tell.
 """
 
-import sys
+import os, sys, traceback
+
+
+def could_not_tell(*error):
+    traceback.print_exception(*error)
+    print("could not tell", flush=True)
+    os._exit(3)
+
+
+sys.excepthook = could_not_tell
+
 
 try:
     from pysqlite3.dbapi2 import connect  # a Python whose sqlite3 cannot load extensions

@@ -1,0 +1,76 @@
+"""
+How much a run checks: a look for each push, the whole for each change, what is long for the night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from store_conformance.contract import Level, UserError
+from store_conformance.contract.hints import suggestion
+from store_conformance.harness.case import CaseSpec
+
+QUICK, DEFAULT, THOROUGH = "quick", "default", "thorough"
+HISTORIES_RULE = "E9"
+"""The rule of random histories: as long as they are many, and told by a few."""
+LONG_SECONDS = 100.0
+"""A case that asks for more time than this is long by nature."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Which cases a run takes, and how often it tries what depends on chance."""
+
+    name: str
+    tells: str
+    """What it checks, for the last lines of a run."""
+    histories: int
+    steps: int
+    rounds: int = 1
+    """How often each case is run, with a seed of its own each time, until it does not pass."""
+
+    def takes(self, spec: CaseSpec) -> bool:
+        """Whether a run of this profile has the case."""
+        if self.name != QUICK:
+            return True
+        if spec.rule.level is not Level.MUST or spec.serial:
+            return False
+        return spec.rule_id == HISTORIES_RULE or (spec.seconds or 0.0) <= LONG_SECONDS
+
+    def rounds_of(self, spec: CaseSpec) -> int:
+        """How often the case is run; histories are many by themselves."""
+        return 1 if spec.rule_id == HISTORIES_RULE else self.rounds
+
+
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {
+        p.name: p
+        for p in (
+            Profile(
+                QUICK,
+                "every MUST rule, without kills, other processes and what is long;"
+                " this says nothing of the rest",
+                histories=2,
+                steps=20,
+            ),
+            Profile(DEFAULT, "every rule", histories=15, steps=40),
+            Profile(
+                THOROUGH,
+                "every rule, each case with three seeds, and four times as many random histories",
+                histories=60,
+                steps=80,
+                rounds=3,
+            ),
+        )
+    }
+)
+
+
+def profile(name: str) -> Profile:
+    """The profile of that name; raises ``UserError`` with the nearest right one."""
+    try:
+        return PROFILES[name]
+    except KeyError:
+        raise UserError(f"unknown profile {name!r}", suggestion(name, list(PROFILES))) from None

@@ -15,8 +15,10 @@ from store_conformance.backends.base import (
     Spec,
     own_folder,
 )
+from store_conformance.backends.environment import read_env_file
 from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
+from store_conformance.backends.opening.schemes import aopen_address, open_address, schemes
 from store_conformance.backends.registry import create, from_spec, names
 from store_conformance.backends.supplied import SuppliedBackend
 from store_conformance.backends.vector.errors import VectorStoreError
@@ -32,11 +34,15 @@ __all__ = [
     "Spec",
     "SuppliedBackend",
     "VectorStoreError",
+    "aopen_address",
     "causes",
     "create",
     "from_spec",
     "is_lost_connection",
     "names",
+    "open_address",
     "own_folder",
+    "read_env_file",
+    "schemes",
     "user_supplied",
 ]

@@ -25,7 +25,8 @@ from store_conformance.backends.opening.schemes import schemes
 from store_conformance.contract import UserError
 from store_conformance.factory import FactoryError, create_async_store, create_store
 from store_conformance.factory.environment import VARIABLES, wanted
-from tests.backend_use import no_postgres, no_sqlite
+from store_conformance.factory.page import page
+from tests.backend_use import HERE, no_postgres, no_sqlite
 
 NAMESPACE = ("users", "anna")
 SECRET = "hunter2-%41@:/?"  # noqa: S105 - what must not be shown
@@ -448,3 +449,11 @@ def execute(url: str, *statements: str) -> None:
     with psycopg.connect(url, autocommit=True) as conn:
         for statement in statements:
             conn.execute(statement)
+
+
+def test_the_page_has_every_setting_as_it_is() -> None:
+    """``python -m store_conformance.factory.page`` gives the part between the two marks."""
+    text = (HERE.parent / "docs" / "PRODUCTION.md").read_text(encoding="utf-8")
+    told = text.partition("factory.page -->\n")[2].partition("<!-- end")[0]
+
+    assert told.strip() == page().strip()

@@ -33,6 +33,7 @@ SETTINGS = (
         "memories that were acknowledged and are gone after a power cut",
         ("full", "normal", "extra"),
     ),
+    Setting("setup", True, "off for a file that must be there already: a misspelt path makes none"),
     *TTL,
 )
 
@@ -50,6 +51,7 @@ def open_sync(address: Address, index: Any, ttl: Any) -> Iterator[Any]:
             for pragma in _pragmas(values):
                 conn.execute(pragma).fetchall()
             store = managed(SqliteStore)(conn, **what_is_given(index, ttl_of(values, ttl)))
+            _has_a_store(path, values, conn.execute(_TABLE).fetchone())
             store.setup()
         store.start_ttl_sweeper()
         try:
@@ -73,6 +75,8 @@ async def open_async(address: Address, index: Any, ttl: Any) -> AsyncIterator[An
                 await connected.execute_fetchall(pragma)
             given = what_is_given(index, ttl_of(values, ttl))
             store = managed(AsyncSqliteStore)(connected, **given)
+            found = list(await connected.execute_fetchall(_TABLE))
+            _has_a_store(path, values, found[0] if found else None)
             await store.setup()
         await store.start_ttl_sweeper()
         try:
@@ -92,6 +96,8 @@ def _checked(address: Address, index: Any) -> tuple[Path, dict[str, Any]]:
             f"write {EXAMPLE}, or memory: if losing everything is meant",
         )
     path = path_of("sqlite", address, example=EXAMPLE)
+    if not values["setup"] and not path.is_file():
+        raise BackendError("sqlite", f"there is no file {path.absolute()}.", "check the path")
     if path.is_dir():
         raise BackendError("sqlite", f"{path} is a folder.", "name a file in it")
     try:
@@ -107,10 +113,19 @@ def _checked(address: Address, index: Any) -> tuple[Path, dict[str, Any]]:
     return path, values
 
 
+def _has_a_store(path: Path, values: Mapping[str, Any], found: Any) -> None:
+    if not values["setup"] and found is None:
+        raise BackendError("sqlite", f"{path} holds no store.", "name the file of a SqliteStore")
+
+
+_TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'store'"
+
+
 def _pragmas(values: Mapping[str, Any]) -> list[str]:
+    found = [f"PRAGMA journal_mode={values['journal']}"] if values["setup"] else []
     return [
         f"PRAGMA busy_timeout={int(values['busy_seconds'] * 1000)}",
-        f"PRAGMA journal_mode={values['journal']}",
+        *found,
         f"PRAGMA synchronous={values['synchronous']}",
         # Vectors of deleted items go with them only where foreign keys are looked after.
         "PRAGMA foreign_keys=ON",

@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from store_conformance.backends.base import BackendError, EngineUnavailableError
@@ -25,7 +26,8 @@ TLS = Setting(
     ("auto", "on", "off"),
 )
 TIMEOUT = Setting("timeout", 30, "a request that never ends, in seconds", least=1, most=3600)
-SERVED = (COLLECTION, TLS, TIMEOUT, *TTL)
+SETUP = Setting("setup", True, "off for a collection that must be there already")
+SERVED = (COLLECTION, TLS, TIMEOUT, SETUP, *TTL)
 WEAVIATE = (*SERVED, Setting("grpc", None, "a gRPC side at another host or port than 50051"))
 PINECONE = (
     Setting("namespace", None, "two applications in one index"),
@@ -33,6 +35,7 @@ PINECONE = (
     Setting("cloud", "aws", "an index made in a cloud far away"),
     Setting("region", "us-east-1", "an index made in a region far away"),
     TIMEOUT,
+    SETUP,
     *TTL,
 )
 
@@ -60,6 +63,12 @@ class VectorScheme:
         except ValueError as error:
             raise BackendError(self.engine, str(error), f"write {self.example}") from None
         try:
+            if not values["setup"] and not self.is_there(store, values):
+                raise BackendError(
+                    self.engine,
+                    f"there is no collection {store.collection}.",
+                    "check collection= in the URL",
+                )
             store.setup()
             if store.ttl_config is not None:
                 store.start_ttl_sweeper()
@@ -76,6 +85,14 @@ class VectorScheme:
             yield store
         finally:
             await asyncio.to_thread(opened.__exit__, None, None, None)
+
+    def is_there(self, store: Any, values: Mapping[str, Any]) -> bool:
+        """Whether the collection was made already; makes none."""
+        driver = store._driver
+        if isinstance(getattr(driver, "_folder", None), Path):
+            return any(driver._folder.glob("*"))
+        name = values.get("namespace") or store.collection
+        return bool(driver.holds(name))
 
     def _installed(self) -> None:
         from importlib.util import find_spec
@@ -179,7 +196,7 @@ SCHEMES: Mapping[str, VectorScheme] = {
     "qdrant+edge": VectorScheme(
         "qdrant edge",
         "qdrant+edge:///folder",
-        (COLLECTION, *TTL),
+        (COLLECTION, SETUP, *TTL),
         "qdrant_edge",
         "qdrant-edge",
         _edge,

@@ -4,28 +4,32 @@ The settings of every URL as a table of docs/PRODUCTION.md.
 
 from __future__ import annotations
 
-from store_conformance.harness.backends import schemes
+from typing import Any
+
+from store_conformance.harness.backends import TTL, schemes
 
 
 def page() -> str:
-    """One table for each scheme, from the settings themselves."""
-    lines: list[str] = []
-    seen: dict[str, list[str]] = {}
+    """One table for each kind of URL, from the settings themselves; those of expiry once."""
+    tables: dict[str, list[str]] = {}
     for scheme in schemes().values():
-        rows = [
-            f"| `{s.name}` | {_default(s.default)}{_choices(s.choices)} | {s.protects} |"
-            for s in scheme.settings
-        ]
-        seen.setdefault("\n".join(rows), []).append(f"`{scheme.name}:`")
-    for table, names in seen.items():
-        if table:
+        own = "\n".join(_row(s) for s in scheme.settings if s not in TTL)
+        tables.setdefault(own, []).append(f"`{scheme.name}:`")
+    lines: list[str] = []
+    for rows, names in (*tables.items(), ("\n".join(map(_row, TTL)), ["Where items can expire"])):
+        if rows:
             lines += [
                 f"\n{', '.join(names)}\n",
                 "| parameter | default | protects from |",
                 "|---|---|---|",
             ]
-            lines.append(table)
+            lines.append(rows)
     return "\n".join(lines).strip() + "\n"
+
+
+def _row(setting: Any) -> str:
+    default = f"{_default(setting.default)}{_choices(setting.choices)}"
+    return f"| `{setting.name}` | {default} | {setting.protects} |"
 
 
 def _default(value: object) -> str:
@@ -38,3 +42,7 @@ def _default(value: object) -> str:
 
 def _choices(choices: tuple[str, ...]) -> str:
     return f" ({', '.join(choices)})" if choices else ""
+
+
+if __name__ == "__main__":
+    print(page(), end="")

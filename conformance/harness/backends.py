@@ -18,13 +18,17 @@ from store_conformance.backends.base import (
 from store_conformance.backends.environment import read_env_file
 from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
+from store_conformance.backends.opening.address import parse_address
+from store_conformance.backends.opening.details import details_of
 from store_conformance.backends.opening.schemes import aopen_address, open_address, schemes
+from store_conformance.backends.opening.settings import TTL
 from store_conformance.backends.registry import create, from_spec, names
 from store_conformance.backends.supplied import SuppliedBackend
 from store_conformance.backends.vector.errors import VectorStoreError
 
 __all__ = [
     "DOORS",
+    "TTL",
     "Backend",
     "BackendError",
     "Deployment",
@@ -37,11 +41,13 @@ __all__ = [
     "aopen_address",
     "causes",
     "create",
+    "details_of",
     "from_spec",
     "is_lost_connection",
     "names",
     "open_address",
     "own_folder",
+    "parse_address",
     "read_env_file",
     "schemes",
     "user_supplied",

@@ -7,15 +7,19 @@ anew, times to live and ``index=`` choices are the target's, and vectors are mad
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import inspect
 import json
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from store_conformance.contract import UserError, Verdict
+from store_conformance.harness.backends import is_lost_connection
 from store_conformance.harness.compat import GetOp, Item, PutOp
 from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.lab import type_difference
@@ -26,7 +30,8 @@ PAGE = 500
 MOST_PAGES = 100_000
 BATCH = 100
 FORMAT = "langgraph-store-export"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
 Address = tuple[tuple[str, ...], str]
 
 
@@ -101,12 +106,17 @@ def export_items(store: Readable) -> Iterator[Exported]:
     namespace is read anew in one page that holds all of it.
     """
     seen: set[Address] = set()
-    for root in _roots(_namespaces(store)):
+    for root in namespace_roots(store):
         for item in _under(store, root):
-            exported = _exported(item)
-            if exported.address not in seen:
-                seen.add(exported.address)
-                yield exported
+            one = exported(item)
+            if one.address not in seen:
+                seen.add(one.address)
+                yield one
+
+
+def namespace_roots(store: Readable) -> Iterator[tuple[str, ...]]:
+    """The namespaces that lie below no other one: their searches find every item."""
+    return _roots(_namespaces(store))
 
 
 def _namespaces(store: Readable) -> list[tuple[str, ...]]:
@@ -132,10 +142,10 @@ def _under(store: Readable, prefix: tuple[str, ...]) -> list[Any]:
     found: list[Any] = []
     seen: set[Address] = set()
     for number in range(MOST_PAGES):
-        page = _search(store, prefix, limit=PAGE, offset=number * PAGE)
+        page = search_page(store, prefix, limit=PAGE, offset=number * PAGE)
         addresses = {(tuple(i.namespace), i.key) for i in page}
         if addresses & seen or len(addresses) < len(page):
-            return _at_once(store, prefix, len(found) + len(page))
+            return search_whole(store, prefix, len(found) + len(page))
         seen |= addresses
         found += page
         if len(page) < PAGE:
@@ -143,10 +153,11 @@ def _under(store: Readable, prefix: tuple[str, ...]) -> list[Any]:
     return found
 
 
-def _at_once(store: Readable, prefix: tuple[str, ...], size: int) -> list[Any]:
+def search_whole(store: Readable, prefix: tuple[str, ...], size: int) -> list[Any]:
+    """All that lies below a prefix in one answer, at least ``size`` items."""
     for _ in range(12):
         size *= 2
-        page = _search(store, prefix, limit=size, offset=0)
+        page = search_page(store, prefix, limit=size, offset=0)
         if len(page) < size:
             return page
     raise MigrationError(
@@ -154,7 +165,8 @@ def _at_once(store: Readable, prefix: tuple[str, ...], size: int) -> list[Any]:
     )
 
 
-def _search(store: Readable, prefix: tuple[str, ...], *, limit: int, offset: int) -> list[Any]:
+def search_page(store: Readable, prefix: tuple[str, ...], *, limit: int, offset: int) -> list[Any]:
+    """One page of what lies below a prefix, without prolonging anybody's life."""
     more: dict[str, Any] = {}
     raw = getattr(store, "raw", store)
     if getattr(raw, "supports_ttl", False) and "refresh_ttl" in _parameters(type(raw).search):
@@ -175,7 +187,8 @@ def _parameters(function: Any) -> Mapping[str, Any]:
         return {}
 
 
-def _exported(item: Any) -> Exported:
+def exported(item: Any) -> Exported:
+    """What travels of an item that a store gave."""
     return Exported(
         tuple(item.namespace), item.key, item.value, _iso(item.created_at), _iso(item.updated_at)
     )
@@ -200,10 +213,10 @@ def import_items(
     ``replace``.  Raises `ImportRefusedError`, which names the items.
     """
     every = list(items)
-    refusals = [r for r in (_invalid(item) for item in every) if r is not None]
+    refusals = [r for r in (invalid(item) for item in every) if r is not None]
     refusals += _twice(every)
     if not refusals and not replace:
-        refusals = _taken(store, every)
+        refusals = taken(store, every)
     if not refusals and check:
         refusals = _tried(store, every)
     if refusals:
@@ -218,7 +231,7 @@ def _parts(items: list[Exported]) -> Iterator[list[Exported]]:
         yield items[start : start + BATCH]
 
 
-def _invalid(item: Exported) -> Refusal | None:
+def invalid(item: Exported) -> Refusal | None:
     """What no store takes by the contract, whatever its engine."""
     reason = _bad_namespace(item.namespace)
     if reason is None and not isinstance(item.key, str):
@@ -270,7 +283,8 @@ def _twice(items: list[Exported]) -> list[Refusal]:
     return found
 
 
-def _taken(store: Writable, items: list[Exported]) -> list[Refusal]:
+def taken(store: Writable, items: list[Exported]) -> list[Refusal]:
+    """Those that the store holds already, with another value."""
     found = []
     for part in _parts(items):
         there = _held(store, [item.address for item in part])
@@ -286,9 +300,9 @@ def _tried(store: Writable, items: list[Exported]) -> list[Refusal]:
     found: list[Refusal] = []
     for part in _parts(items):
         try:
-            found += _tried_part(store, aside, part)
+            found += tried_part(store, aside, part)
         finally:
-            _take_away(store, aside, part)
+            take_away(store, aside, part)
     return found
 
 
@@ -302,7 +316,8 @@ def _beside(item: Exported, aside: str) -> tuple[str, ...]:
     return (*above, f"{last} {aside}")
 
 
-def _tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refusal]:
+def tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refusal]:
+    """What the store refuses or would alter of these, put under the labels of ``aside``; they stay there."""
     try:
         store.batch(
             [PutOp(_beside(item, aside), item.key, item.value, index=False) for item in part]
@@ -310,12 +325,15 @@ def _tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refus
         back = _held(store, [(_beside(item, aside), item.key) for item in part])
     except answers.WrongAnswerError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever the store raises is its refusal
+    except Exception as error:
+        cause = error.cause if isinstance(error, StoreRaisedError) else error
+        if is_lost_connection(cause):
+            raise  # whatever else the store raises is its refusal
         if len(part) == 1:
             return [Refusal(*part[0].address, _said(error))]
         half = len(part) // 2
-        _take_away(store, aside, part)
-        return _tried_part(store, aside, part[:half]) + _tried_part(store, aside, part[half:])
+        take_away(store, aside, part)
+        return tried_part(store, aside, part[:half]) + tried_part(store, aside, part[half:])
     found = []
     for item, other in zip(part, back, strict=True):
         difference = (
@@ -333,7 +351,7 @@ def _said(error: Exception) -> str:
     return " ".join(f"{type(cause).__name__}: {cause}".split())
 
 
-def _take_away(store: Writable, aside: str, part: list[Exported]) -> None:
+def take_away(store: Writable, aside: str, part: list[Exported]) -> None:
     """Delete what was put aside; keys that the store cannot even name were never put."""
     deletes = [PutOp(_beside(item, aside), item.key, None) for item in part]
     try:
@@ -353,21 +371,42 @@ def write_export(path: Path, items: Iterable[Exported]) -> int:
     """
     Write a JSON Lines file (docs/MIGRATION.md); gives how many items it holds.
 
-    The file appears when it is complete.  Raises `MigrationError` for a value that is not JSON.
+    A name that ends with ``.gz`` is compressed.  The file appears when it is complete.  Raises
+    `MigrationError` for a value that is not JSON.
     """
     count = 0
+    digest = hashlib.sha256()
     partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("w", encoding="ascii", newline="\n") as file:
+        with _opened(partial, "wt", packed=path.suffix == ".gz") as file:
             file.write(json.dumps({"format": FORMAT, "version": VERSION}) + "\n")
             for item in items:
-                file.write(_line(item) + "\n")
+                line = _line(item)
+                digest.update(line.encode())
+                file.write(line + "\n")
                 count += 1
-            file.write(json.dumps({"end": True, "items": count}) + "\n")
+            file.write(
+                json.dumps({"end": True, "items": count, "sha256": digest.hexdigest()}) + "\n"
+            )
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return count
+
+
+def _opened(path: Path, mode: str, *, packed: bool) -> Any:
+    opener: Any = gzip.open if packed else open
+    return opener(path, mode, encoding="utf-8", newline="\n")
+
+
+def content_hash(namespace: Iterable[str], key: str, value: Any) -> str:
+    """
+    One hash for equal items of any store.
+
+    The order of a dict's keys does not count; ``1``, ``1.0`` and ``true`` differ.
+    """
+    text = json.dumps([list(namespace), key, value], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _line(item: Exported) -> str:
@@ -383,27 +422,68 @@ def _line(item: Exported) -> str:
         "value": item.value,
         "created_at": item.created_at,
         "updated_at": item.updated_at,
+        "sha256": content_hash(item.namespace, item.key, item.value),
     }
     return json.dumps(data)
 
 
 def read_export(path: Path) -> list[Exported]:
-    """The items of such a file; raises `MigrationError` for one that is foreign, cut off or damaged."""
+    """The items of such a file; raises `MigrationError` that names the line that is wrong."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        with _opened(path, "rt", packed=_is_packed(path)) as file:
+            lines = file.read().split("\n")
+    except EOFError:
+        raise MigrationError(f"{path} is cut off: it ends within a packed block", _AGAIN) from None
+    except (OSError, UnicodeDecodeError, zlib.error) as error:
         raise MigrationError(f"{path} cannot be read ({error})", "check the path") from None
-    records = [_record(path, n, line) for n, line in enumerate(lines, 1) if line.strip()]
-    if not records or records[0].get("format") != FORMAT:
+    records = [(n, line, _record(path, n, line)) for n, line in enumerate(lines, 1) if line.strip()]
+    if not records or records[0][2].get("format") != FORMAT:
         raise MigrationError(f"{path} is no export", "make one with store-conformance export")
-    if records[0].get("version") != VERSION:
+    version = records[0][2].get("version")
+    if version not in READABLE:
         raise MigrationError(
-            f"{path} has version {records[0].get('version')!r}, this reads {VERSION}",
-            "export again with this version",
+            f"{path}:1: the version is {version!r}, this reads {', '.join(map(str, READABLE))}",
+            "export again with this version, or import with the one that wrote it",
         )
-    if not records[-1].get("end") or records[-1].get("items") != len(records) - 2:
-        raise MigrationError(f"{path} is cut off", "export again")
-    return [_item(path, n, record) for n, record in enumerate(records[1:-1], 2)]
+    last, _, footer = records[-1]
+    if not footer.get("end") or footer.get("items") != len(records) - 2:
+        raise MigrationError(
+            f"{path}:{last}: the file is cut off, or lines of it are missing or more", _AGAIN
+        )
+    items = _unaltered(path, records[1:-1], checked=version > 1)
+    if version > 1:
+        digest = hashlib.sha256("".join(line for _, line, _ in records[1:-1]).encode())
+        if digest.hexdigest() != footer.get("sha256"):
+            raise MigrationError(f"{path}:{last}: lines were altered or changed places", _AGAIN)
+    return items
+
+
+_AGAIN = "export again, or take an unaltered copy"
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _unaltered(
+    path: Path, records: list[tuple[int, str, dict[str, Any]]], *, checked: bool
+) -> list[Exported]:
+    """The items of the lines; each is what its own hash says, and none is there twice."""
+    items: list[Exported] = []
+    first: dict[Address, int] = {}
+    for number, _, record in records:
+        item = _item(path, number, record)
+        if checked and record.get("sha256") != content_hash(item.namespace, item.key, item.value):
+            raise MigrationError(
+                f"{path}:{number}: the item is not the one that was exported", _AGAIN
+            )
+        if first.setdefault(item.address, number) != number:
+            raise MigrationError(
+                f"{path}:{number}: the same item as in line {first[item.address]}", _AGAIN
+            )
+        items.append(item)
+    return items
 
 
 def _record(path: Path, number: int, line: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ def open_sync(address: Address, index: Any, ttl: Any) -> Iterator[Any]:
     path, values = _checked(address, index)
     from langgraph.store.sqlite import SqliteStore
 
+    _make_private(path)
     with _explained(path):
         # Without isolation_level=None a put is open until somebody commits, which the store does not.
         connected = driver()[0].connect(str(path), check_same_thread=False, isolation_level=None)
@@ -67,6 +68,7 @@ async def open_async(address: Address, index: Any, ttl: Any) -> AsyncIterator[An
     from langgraph.store.sqlite.aio import AsyncSqliteStore
 
     connector = partial(driver()[0].connect, str(path), isolation_level=None)
+    _make_private(path)
     with _explained(path):
         connected = await aiosqlite.Connection(connector, iter_chunk_size=64)
     try:
@@ -111,6 +113,12 @@ def _checked(address: Address, index: Any) -> tuple[Path, dict[str, Any]]:
             "sqlite", "this Python's sqlite3 cannot load extensions such as sqlite-vec.", GET_DRIVER
         )
     return path, values
+
+
+def _make_private(path: Path) -> None:
+    """A new file is its owner's alone; one that is there keeps its rights."""
+    with suppress(OSError):
+        path.touch(mode=0o600)
 
 
 def _has_a_store(path: Path, values: Mapping[str, Any], found: Any) -> None:

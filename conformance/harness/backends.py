@@ -18,6 +18,8 @@ from store_conformance.backends.base import (
 from store_conformance.backends.environment import read_env_file
 from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
+from store_conformance.backends.inspection.engines import inspect
+from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.opening.address import parse_address
 from store_conformance.backends.opening.details import details_of
 from store_conformance.backends.opening.schemes import aopen_address, open_address, schemes
@@ -34,6 +36,7 @@ __all__ = [
     "Deployment",
     "Door",
     "EngineUnavailableError",
+    "Gathered",
     "Snippet",
     "Spec",
     "SuppliedBackend",
@@ -43,6 +46,7 @@ __all__ = [
     "create",
     "details_of",
     "from_spec",
+    "inspect",
     "is_lost_connection",
     "names",
     "open_address",

@@ -20,11 +20,21 @@ def setting(name: str, folder: Path | None = None) -> str | None:
     path = (folder or Path.cwd()) / FILE
     if told or not path.is_file():
         return told or None
+    return read_env_file(path).get(name) or None
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """
+    What such a file sets, read by python-dotenv where that is installed.
+
+    A ``$`` in a password stands for itself.
+    """
     try:
         from dotenv import dotenv_values
     except ImportError:
-        return read_env(path).get(name) or None
-    return dotenv_values(path, interpolate=False).get(name) or None
+        return read_env(path)
+    found = dotenv_values(path, interpolate=False)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def read_env(path: Path) -> dict[str, str]:

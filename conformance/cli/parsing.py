@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from store_conformance.cli import check, migrate
 from store_conformance.contract import UserError
 from store_conformance.contract.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 
@@ -502,6 +503,10 @@ def rules(rule_id: str | None, as_json: bool) -> None:
     from store_conformance.cli import commands
 
     commands.rules(rule_id, as_json)
+
+
+check.register(main, _explain)
+migrate.register(main, _explain)
 
 
 if __name__ == "__main__":

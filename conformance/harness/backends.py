@@ -18,31 +18,47 @@ from store_conformance.backends.base import (
     scratch,
 )
 from store_conformance.backends.engines.processes import kill_tree
+from store_conformance.backends.environment import read_env_file
 from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
+from store_conformance.backends.inspection.engines import inspect
+from store_conformance.backends.inspection.gathering import Gathered
+from store_conformance.backends.opening.address import parse_address
+from store_conformance.backends.opening.details import details_of
+from store_conformance.backends.opening.schemes import aopen_address, open_address, schemes
+from store_conformance.backends.opening.settings import TTL
 from store_conformance.backends.registry import create, from_spec, names
 from store_conformance.backends.supplied import SuppliedBackend
 from store_conformance.backends.vector.errors import VectorStoreError
 
 __all__ = [
     "DOORS",
+    "TTL",
     "Backend",
     "BackendError",
     "Deployment",
     "Door",
     "EngineUnavailableError",
+    "Gathered",
     "Opened",
     "Snippet",
     "Spec",
     "SuppliedBackend",
     "VectorStoreError",
+    "aopen_address",
     "causes",
     "create",
+    "details_of",
     "from_spec",
+    "inspect",
     "is_lost_connection",
     "kill_tree",
     "names",
+    "open_address",
     "own_folder",
+    "parse_address",
+    "read_env_file",
+    "schemes",
     "scratch",
     "user_supplied",
 ]

@@ -1,40 +1,66 @@
 """
-The file between two stores: JSON Lines with a header, a line for each item, and a last line that says
-how many there are (docs/MIGRATION.md).
+The file between two stores: JSON Lines with a header, a line for each item with its hash, and a last line
+that says how many there are and the hash of all (docs/MIGRATION.md).
 """
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from store_conformance.migration.transfer import Exported, MigrationError, no_json
+from store_conformance.migration.transfer import Address, Exported, MigrationError, no_json
 
 FORMAT = "langgraph-store-export"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
+_AGAIN = "export again, or take an unaltered copy"
 
 
 def write_export(path: Path, items: Iterable[Exported]) -> int:
     """
     Write a JSON Lines file (docs/MIGRATION.md); gives how many items it holds.
 
-    The file appears when it is complete.  Raises `MigrationError` for a value that is not JSON.
+    A name that ends with ``.gz`` is compressed.  The file appears when it is complete.  Raises
+    `MigrationError` for a value that is not JSON.
     """
     count = 0
+    digest = hashlib.sha256()
     partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("w", encoding="ascii", newline="\n") as file:
+        with _opened(partial, "wt", packed=path.suffix == ".gz") as file:
             file.write(json.dumps({"format": FORMAT, "version": VERSION}) + "\n")
             for item in items:
-                file.write(_line(item) + "\n")
+                line = _line(item)
+                digest.update(line.encode())
+                file.write(line + "\n")
                 count += 1
-            file.write(json.dumps({"end": True, "items": count}) + "\n")
+            file.write(
+                json.dumps({"end": True, "items": count, "sha256": digest.hexdigest()}) + "\n"
+            )
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return count
+
+
+def _opened(path: Path, mode: str, *, packed: bool) -> Any:
+    opener: Any = gzip.open if packed else open
+    return opener(path, mode, encoding="utf-8", newline="\n")
+
+
+def content_hash(namespace: Iterable[str], key: str, value: Any) -> str:
+    """
+    One hash for equal items of any store.
+
+    The order of a dict's keys does not count; ``1``, ``1.0`` and ``true`` differ.
+    """
+    text = json.dumps([list(namespace), key, value], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _line(item: Exported) -> str:
@@ -50,27 +76,65 @@ def _line(item: Exported) -> str:
         "value": item.value,
         "created_at": item.created_at,
         "updated_at": item.updated_at,
+        "sha256": content_hash(item.namespace, item.key, item.value),
     }
     return json.dumps(data)
 
 
 def read_export(path: Path) -> list[Exported]:
-    """The items of such a file; raises `MigrationError` for one that is foreign, cut off or damaged."""
+    """The items of such a file; raises `MigrationError` that names the line that is wrong."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        with _opened(path, "rt", packed=_is_packed(path)) as file:
+            lines = file.read().split("\n")
+    except EOFError:
+        raise MigrationError(f"{path} is cut off: it ends within a packed block", _AGAIN) from None
+    except (OSError, UnicodeDecodeError, zlib.error) as error:
         raise MigrationError(f"{path} cannot be read ({error})", "check the path") from None
-    records = [_record(path, n, line) for n, line in enumerate(lines, 1) if line.strip()]
-    if not records or records[0].get("format") != FORMAT:
+    records = [(n, line, _record(path, n, line)) for n, line in enumerate(lines, 1) if line.strip()]
+    if not records or records[0][2].get("format") != FORMAT:
         raise MigrationError(f"{path} is no export", "make one with store-conformance export")
-    if records[0].get("version") != VERSION:
+    version = records[0][2].get("version")
+    if version not in READABLE:
         raise MigrationError(
-            f"{path} has version {records[0].get('version')!r}, this reads {VERSION}",
-            "export again with this version",
+            f"{path}:1: the version is {version!r}, this reads {', '.join(map(str, READABLE))}",
+            "export again with this version, or import with the one that wrote it",
         )
-    if not records[-1].get("end") or records[-1].get("items") != len(records) - 2:
-        raise MigrationError(f"{path} is cut off", "export again")
-    return [_item(path, n, record) for n, record in enumerate(records[1:-1], 2)]
+    last, _, footer = records[-1]
+    if not footer.get("end") or footer.get("items") != len(records) - 2:
+        raise MigrationError(
+            f"{path}:{last}: the file is cut off, or lines of it are missing or more", _AGAIN
+        )
+    items = _unaltered(path, records[1:-1], checked=version > 1)
+    if version > 1:
+        digest = hashlib.sha256("".join(line for _, line, _ in records[1:-1]).encode())
+        if digest.hexdigest() != footer.get("sha256"):
+            raise MigrationError(f"{path}:{last}: lines were altered or changed places", _AGAIN)
+    return items
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _unaltered(
+    path: Path, records: list[tuple[int, str, dict[str, Any]]], *, checked: bool
+) -> list[Exported]:
+    """The items of the lines; each is what its own hash says, and none is there twice."""
+    items: list[Exported] = []
+    first: dict[Address, int] = {}
+    for number, _, record in records:
+        item = _item(path, number, record)
+        if checked and record.get("sha256") != content_hash(item.namespace, item.key, item.value):
+            raise MigrationError(
+                f"{path}:{number}: the item is not the one that was exported", _AGAIN
+            )
+        if first.setdefault(item.address, number) != number:
+            raise MigrationError(
+                f"{path}:{number}: the same item as in line {first[item.address]}", _AGAIN
+            )
+        items.append(item)
+    return items
 
 
 def _record(path: Path, number: int, line: str) -> dict[str, Any]:

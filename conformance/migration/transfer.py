@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from store_conformance.contract import UserError, Verdict
+from store_conformance.harness.backends import is_lost_connection
 from store_conformance.harness.compat import GetOp, Item, PutOp
 from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.lab import type_difference
@@ -97,12 +98,17 @@ def export_items(store: Readable) -> Iterator[Exported]:
     namespace is read anew in one page that holds all of it.
     """
     seen: set[Address] = set()
-    for root in _roots(_namespaces(store)):
+    for root in namespace_roots(store):
         for item in _under(store, root):
-            exported = _exported(item)
-            if exported.address not in seen:
-                seen.add(exported.address)
-                yield exported
+            one = exported(item)
+            if one.address not in seen:
+                seen.add(one.address)
+                yield one
+
+
+def namespace_roots(store: Readable) -> Iterator[tuple[str, ...]]:
+    """The namespaces that lie below no other one: their searches find every item."""
+    return _roots(_namespaces(store))
 
 
 def _namespaces(store: Readable) -> list[tuple[str, ...]]:
@@ -128,10 +134,10 @@ def _under(store: Readable, prefix: tuple[str, ...]) -> list[Any]:
     found: list[Any] = []
     seen: set[Address] = set()
     for number in range(MOST_PAGES):
-        page = _search(store, prefix, limit=PAGE, offset=number * PAGE)
+        page = search_page(store, prefix, limit=PAGE, offset=number * PAGE)
         addresses = {(tuple(i.namespace), i.key) for i in page}
         if addresses & seen or len(addresses) < len(page):
-            return _at_once(store, prefix, len(found) + len(page))
+            return search_whole(store, prefix, len(found) + len(page))
         seen |= addresses
         found += page
         if len(page) < PAGE:
@@ -139,10 +145,11 @@ def _under(store: Readable, prefix: tuple[str, ...]) -> list[Any]:
     return found
 
 
-def _at_once(store: Readable, prefix: tuple[str, ...], size: int) -> list[Any]:
+def search_whole(store: Readable, prefix: tuple[str, ...], size: int) -> list[Any]:
+    """All that lies below a prefix in one answer, at least ``size`` items."""
     for _ in range(12):
         size *= 2
-        page = _search(store, prefix, limit=size, offset=0)
+        page = search_page(store, prefix, limit=size, offset=0)
         if len(page) < size:
             return page
     raise MigrationError(
@@ -150,7 +157,8 @@ def _at_once(store: Readable, prefix: tuple[str, ...], size: int) -> list[Any]:
     )
 
 
-def _search(store: Readable, prefix: tuple[str, ...], *, limit: int, offset: int) -> list[Any]:
+def search_page(store: Readable, prefix: tuple[str, ...], *, limit: int, offset: int) -> list[Any]:
+    """One page of what lies below a prefix, without prolonging anybody's life."""
     more: dict[str, Any] = {}
     raw = getattr(store, "raw", store)
     if getattr(raw, "supports_ttl", False) and "refresh_ttl" in _parameters(type(raw).search):
@@ -171,7 +179,8 @@ def _parameters(function: Any) -> Mapping[str, Any]:
         return {}
 
 
-def _exported(item: Any) -> Exported:
+def exported(item: Any) -> Exported:
+    """What travels of an item that a store gave."""
     return Exported(
         tuple(item.namespace), item.key, item.value, _iso(item.created_at), _iso(item.updated_at)
     )
@@ -196,10 +205,10 @@ def import_items(
     ``replace``.  Raises `ImportRefusedError`, which names the items.
     """
     every = list(items)
-    refusals = [r for r in (_invalid(item) for item in every) if r is not None]
+    refusals = [r for r in (invalid(item) for item in every) if r is not None]
     refusals += _twice(every)
     if not refusals and not replace:
-        refusals = _taken(store, every)
+        refusals = taken(store, every)
     if not refusals and check:
         refusals = _tried(store, every)
     if refusals:
@@ -214,7 +223,7 @@ def _parts(items: list[Exported]) -> Iterator[list[Exported]]:
         yield items[start : start + BATCH]
 
 
-def _invalid(item: Exported) -> Refusal | None:
+def invalid(item: Exported) -> Refusal | None:
     """What no store takes by the contract, whatever its engine."""
     reason = _bad_namespace(item.namespace)
     if reason is None and not isinstance(item.key, str):
@@ -266,7 +275,8 @@ def _twice(items: list[Exported]) -> list[Refusal]:
     return found
 
 
-def _taken(store: Writable, items: list[Exported]) -> list[Refusal]:
+def taken(store: Writable, items: list[Exported]) -> list[Refusal]:
+    """Those that the store holds already, with another value."""
     found = []
     for part in _parts(items):
         there = _held(store, [item.address for item in part])
@@ -282,9 +292,9 @@ def _tried(store: Writable, items: list[Exported]) -> list[Refusal]:
     found: list[Refusal] = []
     for part in _parts(items):
         try:
-            found += _tried_part(store, aside, part)
+            found += tried_part(store, aside, part)
         finally:
-            _take_away(store, aside, part)
+            take_away(store, aside, part)
     return found
 
 
@@ -298,7 +308,8 @@ def _beside(item: Exported, aside: str) -> tuple[str, ...]:
     return (*above, f"{last} {aside}")
 
 
-def _tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refusal]:
+def tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refusal]:
+    """What the store refuses or would alter of these, put under the labels of ``aside``; they stay there."""
     try:
         store.batch(
             [PutOp(_beside(item, aside), item.key, item.value, index=False) for item in part]
@@ -306,12 +317,15 @@ def _tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refus
         back = _held(store, [(_beside(item, aside), item.key) for item in part])
     except answers.WrongAnswerError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever the store raises is its refusal
+    except Exception as error:
+        cause = error.cause if isinstance(error, StoreRaisedError) else error
+        if is_lost_connection(cause):
+            raise  # whatever else the store raises is its refusal
         if len(part) == 1:
             return [Refusal(*part[0].address, _said(error))]
         half = len(part) // 2
-        _take_away(store, aside, part)
-        return _tried_part(store, aside, part[:half]) + _tried_part(store, aside, part[half:])
+        take_away(store, aside, part)
+        return tried_part(store, aside, part[:half]) + tried_part(store, aside, part[half:])
     found = []
     for item, other in zip(part, back, strict=True):
         difference = (
@@ -329,7 +343,7 @@ def _said(error: Exception) -> str:
     return " ".join(f"{type(cause).__name__}: {cause}".split())
 
 
-def _take_away(store: Writable, aside: str, part: list[Exported]) -> None:
+def take_away(store: Writable, aside: str, part: list[Exported]) -> None:
     """Delete what was put aside; keys that the store cannot even name were never put."""
     deletes = [PutOp(_beside(item, aside), item.key, None) for item in part]
     try:

@@ -1,0 +1,3 @@
+"""
+Facts about a user's own database, by reads that load it no more than a health check.
+"""

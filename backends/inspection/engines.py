@@ -1,0 +1,31 @@
+"""
+From a URL to the facts of its database.
+"""
+
+from __future__ import annotations
+
+from store_conformance.backends.base import BackendError
+from store_conformance.backends.inspection.gathering import Gathered
+from store_conformance.backends.opening.address import parse_address
+
+
+def inspect(url: str, *, read_only: bool = False) -> Gathered:
+    """Raises ``BackendError`` where nobody can be asked, or the engine is none that is known here."""
+    address = parse_address(url)
+    if address.scheme in ("postgresql", "postgres"):
+        from store_conformance.backends.inspection import postgres
+
+        return postgres.inspect(address, read_only=read_only)
+    if address.scheme == "sqlite":
+        from store_conformance.backends.inspection import sqlite
+
+        return sqlite.inspect(address)
+    if address.scheme in ("qdrant", "chroma", "weaviate") and not address.rest.startswith("///"):
+        from store_conformance.backends.inspection import http
+
+        return http.inspect(address)
+    raise BackendError(
+        "check",
+        f"there is no checklist for {address.scheme}: yet.",
+        "give a URL of postgresql:, sqlite:, or a server of qdrant:, chroma: or weaviate:",
+    )

@@ -1,0 +1,184 @@
+"""
+What is to be seen of a SQLite file with a store in it; it is opened for reading alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from store_conformance.backends.base import BackendError
+from store_conformance.backends.inspection.gathering import Gathered
+from store_conformance.backends.opening.address import Address, path_of
+from store_conformance.backends.opening.settings import read
+from store_conformance.backends.opening.sqlite import EXAMPLE, SETTINGS
+from store_conformance.backends.sqlite import driver
+
+MOST = 10_000
+_CHECKED_BYTES = 500_000_000
+"""A larger file is not read from end to end by a health check."""
+_NETWORK = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs")
+
+
+def inspect(address: Address, *, read_only: bool = False) -> Gathered:
+    values = read("sqlite", SETTINGS, address.parameters)
+    path = path_of("sqlite", address, example=EXAMPLE)
+    if not path.is_file():
+        raise BackendError("sqlite", f"there is no file {path.absolute()}.", "check the path")
+    seen = Gathered("sqlite", f"sqlite:///{path}")
+    _file(seen, path)
+    seen.facts["url"] = {name: values[name] for name in ("busy_seconds", "synchronous", "journal")}
+    module, _, loads = driver()
+    seen.facts["loads_extensions"] = loads
+    seen.facts["sqlite_version"] = module.sqlite_version
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+    try:
+        opened = module.connect(uri, uri=True, timeout=2)
+    except module.Error as error:
+        raise BackendError(
+            "sqlite", f"{path} cannot be opened: {error}.", "may this user read it?"
+        ) from None
+    with closing(opened) as conn:
+        _database(seen, conn, path)
+        if seen.facts.get("has_store"):
+            _contents(seen, conn)
+    return seen
+
+
+def _file(seen: Gathered, path: Path) -> None:
+    mode = path.stat().st_mode
+    seen.facts["file_mode"] = stat.S_IMODE(mode)
+    seen.facts["folder_mode"] = stat.S_IMODE(path.absolute().parent.stat().st_mode)
+    seen.facts["folder_writable"] = os.access(path.absolute().parent, os.W_OK)
+    seen.facts["bytes"] = path.stat().st_size
+    seen.facts["free_bytes"] = shutil.disk_usage(path.absolute().parent).free
+    seen.facts["wal_bytes"] = _size(path, "-wal")
+    seen.facts["hot_journal"] = _size(path, "-journal") > 0
+    seen.see("network_file_system", lambda: _file_system(path.absolute()) in _NETWORK)
+
+
+def _size(path: Path, ending: str) -> int:
+    beside = path.with_name(path.name + ending)
+    return beside.stat().st_size if beside.exists() else 0
+
+
+def _file_system(path: Path) -> str:
+    """The kind of file system, from Linux's list of mounts."""
+    if sys.platform != "linux":
+        raise LookupError("only Linux lists its mounts in a file")
+    best, kind = "", ""
+    for line in Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines():
+        _, where, name, *_ = line.split(" ")
+        if (str(path) + "/").startswith(where.rstrip("/") + "/") and len(where) > len(best):
+            best, kind = where, name
+    return kind
+
+
+def _one(conn: Any, query: str) -> Any:
+    row = conn.execute(query).fetchone()
+    return None if row is None else row[0]
+
+
+def _is(conn: Any, query: str) -> bool:
+    return bool(_one(conn, query))
+
+
+def _done_of(conn: Any, query: str, known: int) -> tuple[int, int]:
+    return int(_one(conn, query)), known
+
+
+def _database(seen: Gathered, conn: Any, path: Path) -> None:
+    seen.see("journal_mode", lambda: str(_one(conn, "PRAGMA journal_mode")))
+    seen.see("locked", lambda: _is_locked(conn))
+    seen.see("integrity", lambda: _integrity(conn, path))
+    seen.see(
+        "pages", lambda: (_one(conn, "PRAGMA page_count"), _one(conn, "PRAGMA freelist_count"))
+    )
+    for fact, table in (("has_store", "store"), ("has_vectors", "store_vectors")):
+        query = f"SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '{table}'"
+        seen.see(fact, partial(_is, conn, query))
+
+
+def _is_locked(conn: Any) -> bool:
+    """Whether somebody holds the file so long that even a read waits; an exclusive copy does, for one."""
+    try:
+        conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except Exception as error:
+        if "locked" in str(error):
+            return True
+        raise
+    return False
+
+
+def _integrity(conn: Any, path: Path) -> str:
+    if path.stat().st_size > _CHECKED_BYTES:
+        raise LookupError("the file is too large for a quick look")
+    return str(_one(conn, "PRAGMA quick_check(1)"))
+
+
+def _contents(seen: Gathered, conn: Any) -> None:
+    from langgraph.store.sqlite.base import MIGRATIONS, VECTOR_MIGRATIONS
+
+    known: Mapping[str, int] = {
+        "store_migrations": len(MIGRATIONS),
+        "vector_migrations": len(VECTOR_MIGRATIONS),
+    }
+    for fact, table in (
+        ("migrations", "store_migrations"),
+        ("vector_migrations", "vector_migrations"),
+    ):
+        if fact == "migrations" or seen.facts.get("has_vectors"):
+            query = f"SELECT coalesce(max(v), -1) + 1 FROM {table}"
+            seen.see(fact, partial(_done_of, conn, query, known[table]))
+    seen.see("items", lambda: int(_one(conn, "SELECT count(*) FROM store")))
+    seen.see(
+        "expired_unswept",
+        lambda: int(
+            _one(conn, "SELECT count(*) FROM store WHERE expires_at < datetime('now', '-1 hour')")
+        ),
+    )
+    seen.see(
+        "namespaces",
+        lambda: [
+            row[0].split(".")
+            for row in conn.execute(f"SELECT DISTINCT prefix FROM store LIMIT {MOST}").fetchall()
+        ],
+    )
+    if not seen.facts.get("has_vectors"):
+        return
+    seen.see(
+        "orphan_vectors",
+        lambda: int(
+            _one(
+                conn,
+                "SELECT count(*) FROM store_vectors v WHERE NOT EXISTS"
+                " (SELECT 1 FROM store s WHERE s.prefix = v.prefix AND s.key = v.key)",
+            )
+        ),
+    )
+    seen.see(
+        "without_vectors",
+        lambda: tuple(
+            conn.execute(
+                "SELECT sum(NOT EXISTS (SELECT 1 FROM store_vectors v WHERE v.prefix = s.prefix AND v.key = s.key)),"
+                f" count(*) FROM (SELECT prefix, key FROM store LIMIT {MOST}) s"
+            ).fetchone()
+        ),
+    )
+    seen.see(
+        "dims",
+        lambda: sorted(
+            row[0] // 4
+            for row in conn.execute(
+                f"SELECT DISTINCT length(embedding) FROM (SELECT embedding FROM store_vectors LIMIT {MOST})"
+            ).fetchall()
+        ),
+    )

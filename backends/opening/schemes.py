@@ -1,0 +1,73 @@
+"""
+From a URL to the module that opens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from store_conformance.backends.base import BackendError
+from store_conformance.backends.opening.address import Address, parse_address
+from store_conformance.backends.opening.settings import Setting
+from store_conformance.contract.hints import suggestion
+
+_OWN = {
+    "memory": "memory",
+    "sqlite": "sqlite",
+    "postgresql": "postgres",
+    "postgres": "postgres",
+    "hybrid": "hybrid",
+}
+_VECTORS = ("qdrant", "qdrant+edge", "chroma", "weaviate", "pinecone")
+NAMES = (*_OWN, *_VECTORS)
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """What can be said of a scheme without opening anything."""
+
+    name: str
+    example: str
+    settings: tuple[Setting, ...]
+
+
+def _opener(name: str) -> Any:
+    package = __name__.rpartition(".")[0]
+    if name in _OWN:
+        return import_module(f"{package}.{_OWN[name]}")
+    if name in _VECTORS:
+        return import_module(f"{package}.vectors").SCHEMES[name]
+    raise BackendError("store", f"there is no store {name}:.", suggestion(name, NAMES))
+
+
+def schemes() -> Mapping[str, Scheme]:
+    """Every scheme with its settings, for the documentation."""
+    found = {}
+    for name in NAMES:
+        opener = _opener(name)
+        if name in _VECTORS:
+            found[name] = Scheme(name, opener.example, opener.settings)
+        else:
+            found[name] = Scheme(name, opener.EXAMPLE, opener.SETTINGS)
+    return found
+
+
+def _prepared(url: str) -> tuple[Any, Address]:
+    address = parse_address(url)
+    return _opener(address.scheme), address
+
+
+def open_address(url: str, index: Any, ttl: Any) -> AbstractContextManager[Any]:
+    """The sync store of a URL; raises ``BackendError`` that names what is wrong and shows no password."""
+    opener, address = _prepared(url)
+    return opener.open_sync(address, index, ttl)  # type: ignore[no-any-return]
+
+
+def aopen_address(url: str, index: Any, ttl: Any) -> AbstractAsyncContextManager[Any]:
+    """The same for a store of async methods."""
+    opener, address = _prepared(url)
+    return opener.open_async(address, index, ttl)  # type: ignore[no-any-return]

@@ -1,0 +1,163 @@
+"""
+``sqlite:///PATH``: ``SqliteStore`` and ``AsyncSqliteStore`` over one file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from store_conformance.backends.arguments import what_is_given
+from store_conformance.backends.base import BackendError, EngineUnavailableError
+from store_conformance.backends.opening.address import Address, path_of
+from store_conformance.backends.opening.managed import managed
+from store_conformance.backends.opening.settings import TTL, Setting, read, ttl_of
+from store_conformance.backends.sqlite import GET_DRIVER, GET_STORE, driver
+
+EXAMPLE = "sqlite:///email_agent.db"
+SETTINGS = (
+    Setting("busy_seconds", 30.0, "`database is locked` while another process writes", most=3600),
+    Setting(
+        "journal",
+        "wal",
+        "readers that block the writer and are blocked by it; write delete on a network share",
+        ("wal", "delete", "truncate", "persist"),
+    ),
+    Setting(
+        "synchronous",
+        "full",
+        "memories that were acknowledged and are gone after a power cut",
+        ("full", "normal", "extra"),
+    ),
+    Setting("setup", True, "off for a file that must be there already: a misspelt path makes none"),
+    *TTL,
+)
+
+
+@contextmanager
+def open_sync(address: Address, index: Any, ttl: Any) -> Iterator[Any]:
+    path, values = _checked(address, index)
+    from langgraph.store.sqlite import SqliteStore
+
+    _make_private(path)
+    with _explained(path):
+        # Without isolation_level=None a put is open until somebody commits, which the store does not.
+        connected = driver()[0].connect(str(path), check_same_thread=False, isolation_level=None)
+    with closing(connected) as conn:
+        with _explained(path):
+            for pragma in _pragmas(values):
+                conn.execute(pragma).fetchall()
+            store = managed(SqliteStore)(conn, **what_is_given(index, ttl_of(values, ttl)))
+            _has_a_store(path, values, conn.execute(_TABLE).fetchone())
+            store.setup()
+        store.start_ttl_sweeper()
+        try:
+            yield store
+        finally:
+            store.stop_ttl_sweeper(timeout=5)
+
+
+@asynccontextmanager
+async def open_async(address: Address, index: Any, ttl: Any) -> AsyncIterator[Any]:
+    path, values = _checked(address, index)
+    import aiosqlite
+    from langgraph.store.sqlite.aio import AsyncSqliteStore
+
+    connector = partial(driver()[0].connect, str(path), isolation_level=None)
+    _make_private(path)
+    with _explained(path):
+        connected = await aiosqlite.Connection(connector, iter_chunk_size=64)
+    try:
+        with _explained(path):
+            for pragma in _pragmas(values):
+                await connected.execute_fetchall(pragma)
+            given = what_is_given(index, ttl_of(values, ttl))
+            store = managed(AsyncSqliteStore)(connected, **given)
+            found = list(await connected.execute_fetchall(_TABLE))
+            _has_a_store(path, values, found[0] if found else None)
+            await store.setup()
+        await store.start_ttl_sweeper()
+        try:
+            yield store
+        finally:
+            await store.stop_ttl_sweeper(timeout=5)
+    finally:
+        await connected.close()
+
+
+def _checked(address: Address, index: Any) -> tuple[Path, dict[str, Any]]:
+    values = read("sqlite", SETTINGS, address.parameters)
+    if address.rest in ("//", "///", "///:memory:", ":memory:"):
+        raise BackendError(
+            "sqlite",
+            "the URL names no file, and a database in memory keeps nothing.",
+            f"write {EXAMPLE}, or memory: if losing everything is meant",
+        )
+    path = path_of("sqlite", address, example=EXAMPLE)
+    if not values["setup"] and not path.is_file():
+        raise BackendError("sqlite", f"there is no file {path.absolute()}.", "check the path")
+    if path.is_dir():
+        raise BackendError("sqlite", f"{path} is a folder.", "name a file in it")
+    try:
+        import langgraph.store.sqlite  # noqa: F401
+    except ImportError:
+        raise EngineUnavailableError(
+            "sqlite", "langgraph-checkpoint-sqlite is not installed.", GET_STORE
+        ) from None
+    if index is not None and not driver()[2]:
+        raise EngineUnavailableError(
+            "sqlite", "this Python's sqlite3 cannot load extensions such as sqlite-vec.", GET_DRIVER
+        )
+    return path, values
+
+
+def _make_private(path: Path) -> None:
+    """A new file is its owner's alone; one that is there keeps its rights."""
+    with suppress(OSError):
+        path.touch(mode=0o600)
+
+
+def _has_a_store(path: Path, values: Mapping[str, Any], found: Any) -> None:
+    if not values["setup"] and found is None:
+        raise BackendError("sqlite", f"{path} holds no store.", "name the file of a SqliteStore")
+
+
+_TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'store'"
+
+
+def _pragmas(values: Mapping[str, Any]) -> list[str]:
+    found = [f"PRAGMA journal_mode={values['journal']}"] if values["setup"] else []
+    return [
+        f"PRAGMA busy_timeout={int(values['busy_seconds'] * 1000)}",
+        *found,
+        f"PRAGMA synchronous={values['synchronous']}",
+        # Vectors of deleted items go with them only where foreign keys are looked after.
+        "PRAGMA foreign_keys=ON",
+    ]
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What is wrong with the file, in words that say what to do."""
+    kinds = (sqlite3.Error, driver()[0].Error)
+    try:
+        yield
+    except kinds as error:
+        text = str(error)
+        told = _TOLD.get(next((sign for sign in _TOLD if sign in text), ""))
+        if told is None:
+            raise
+        raise BackendError("sqlite", f"{path}: {text}.", told) from error
+
+
+_TOLD = {
+    "unable to open": "are the file and its folder yours to read and write?",
+    "readonly database": "give the process the right to write the file and its folder",
+    "attempt to write a readonly": "give the process the right to write the file and its folder",
+    "not a database": "this is no SQLite file; name another one, or restore a backup",
+    "malformed": "the file is damaged; restore a backup",
+}

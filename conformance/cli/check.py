@@ -1,0 +1,60 @@
+"""
+``store-conformance check``: the production checklist of a user's own database.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
+    """Add the command; ``explain`` turns a user's mistake into one line."""
+
+    @main.command("check")
+    @click.argument("url", required=False)
+    @click.option(
+        "--read-only", is_flag=True, help="Reads alone: no schema of its own is made and removed."
+    )
+    @click.option("--all", "every", is_flag=True, help="Show what is well, too.")
+    @click.option(
+        "--format",
+        "shape",
+        type=click.Choice(["text", "md", "json"]),
+        default="text",
+        show_default=True,
+        help="For a terminal, as Markdown or as JSON.",
+    )
+    @click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        help="A file to write, in the place of the terminal.",
+    )
+    @explain
+    def command(
+        url: str | None, read_only: bool, every: bool, shape: str, out: Path | None
+    ) -> None:
+        """
+        Judge your own database by the production checklist; URL or the environment says which.
+
+        Exits 1 if a check fails, 3 if nothing could be seen.
+        """
+        from store_conformance.checklist import presenting
+        from store_conformance.checklist.looking import check
+
+        found = check(url, read_only=read_only)
+        text = {
+            "text": lambda: presenting.as_text(found, every=every),
+            "md": lambda: presenting.as_markdown(found),
+            "json": lambda: presenting.as_json(found),
+        }[shape]()
+        if out is None:
+            click.echo(text.rstrip("\n"))
+        else:
+            out.write_text(text, encoding="utf-8")
+            click.echo(f"wrote {out}")
+        sys.exit(found.exit_code)

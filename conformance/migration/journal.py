@@ -1,0 +1,221 @@
+"""
+What a migration has read and written so far, in a file that outlives it: nothing is held in memory.
+
+It is private to its owner, belongs to one process at a time, and is emptied of all values at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from store_conformance.contract.errors import EXIT_USAGE
+from store_conformance.migration.export_file import content_hash
+from store_conformance.migration.transfer import Address, Exported, MigrationError
+
+FILE = "migration.db"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT);
+CREATE TABLE IF NOT EXISTS items (
+    id INTEGER PRIMARY KEY, space TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, hash TEXT NOT NULL,
+    details TEXT NOT NULL, tried INTEGER DEFAULT 0, done INTEGER DEFAULT 0, UNIQUE (space, key));
+CREATE TABLE IF NOT EXISTS seen (space TEXT, key TEXT, hash TEXT, UNIQUE (space, key));
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item as the journal keeps it."""
+
+    id: int
+    item: Exported
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Space:
+    """One namespace: how many items, and one hash over all of them in whatever order."""
+
+    namespace: tuple[str, ...]
+    items: int
+    hash: str
+
+
+class Journal:
+    """
+    The file of one migration; raises ``MigrationError`` while another process has it.
+
+    The lock is SQLite's own, which a process that is killed cannot leave behind.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / FILE
+        path.touch(mode=0o600)
+        self._conn = sqlite3.connect(path, timeout=0.2, isolation_level=None)
+        try:
+            self._conn.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._conn.execute("BEGIN EXCLUSIVE")
+            self._conn.execute("COMMIT")
+            self._conn.executescript(_SCHEMA)
+        except sqlite3.OperationalError as error:
+            self._conn.close()
+            if "locked" not in str(error):
+                raise
+            raise MigrationError(
+                f"another migration is at work in {folder}", "wait for it, or end it", EXIT_USAGE
+            ) from None
+
+    def close(self) -> None:
+        self._conn.close()
+
+    # -- facts ---------------------------------------------------------------------------------------
+
+    def fact(self, name: str) -> str | None:
+        row = self._conn.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def note(self, name: str, value: str) -> None:
+        self._conn.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    # -- items ---------------------------------------------------------------------------------------
+
+    def add(self, items: Iterable[tuple[Exported, Mapping[str, Any]]]) -> int:
+        """Keep the items that are not there yet; gives how many those were."""
+        rows = [
+            (
+                json.dumps(list(item.namespace)),
+                _text(item.key),
+                json.dumps(item.value),
+                content_hash(item.namespace, item.key, item.value),
+                json.dumps(dict(details)),
+            )
+            for item, details in items
+        ]
+        return self._many(
+            "INSERT OR IGNORE INTO items (space, key, value, hash, details) VALUES (?, ?, ?, ?, ?)",
+            rows,
+        )
+
+    def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> int:
+        self._conn.execute("BEGIN")
+        before = self._conn.total_changes
+        try:
+            self._conn.executemany(statement, rows)
+        except BaseException:
+            self._conn.execute("ROLLBACK")
+            raise
+        self._conn.execute("COMMIT")
+        return self._conn.total_changes - before
+
+    def count(self) -> int:
+        """How many items the source has."""
+        return int(self._conn.execute("SELECT count(*) FROM items").fetchone()[0])
+
+    def waiting(self, column: str) -> int:
+        """How many are not yet tried or done."""
+        query = {
+            "tried": "SELECT count(*) FROM items WHERE tried = 0",
+            "done": "SELECT count(*) FROM items WHERE done = 0",
+        }[column]
+        return int(self._conn.execute(query).fetchone()[0])
+
+    def left(self, column: str, most: int, *, after: int = 0) -> list[Entry]:
+        """The next items that are not yet tried or done, in the order in which they were read."""
+        query = {
+            "tried": "SELECT * FROM items WHERE tried = 0 AND id > ? ORDER BY id LIMIT ?",
+            "done": "SELECT * FROM items WHERE done = 0 AND id > ? ORDER BY id LIMIT ?",
+        }[column]
+        return [_entry(row) for row in self._conn.execute(query, (after, most)).fetchall()]
+
+    def mark(self, column: str, entries: Iterable[Entry]) -> None:
+        statement = {
+            "tried": "UPDATE items SET tried = 1 WHERE id = ?",
+            "done": "UPDATE items SET done = 1 WHERE id = ?",
+        }[column]
+        self._many(statement, [(entry.id,) for entry in entries])
+
+    def drop_items(self) -> None:
+        self._conn.execute("DELETE FROM items")
+
+    # -- what a store holds ----------------------------------------------------------------------------
+
+    def forget_seen(self) -> None:
+        self._conn.execute("DELETE FROM seen")
+
+    def saw(self, items: Iterable[Exported]) -> int:
+        """Note what was found in a store; gives how many of them had not been found before."""
+        rows = [
+            (json.dumps(list(i.namespace)), _text(i.key), content_hash(i.namespace, i.key, i.value))
+            for i in items
+        ]
+        return self._many("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", rows)
+
+    def differences(self, most: int = 5) -> dict[str, tuple[int, list[Address]]]:
+        """What was kept and is not seen, seen with another value, or seen and never kept."""
+        joins = {
+            "missing": "FROM items i LEFT JOIN seen s USING (space, key) WHERE s.hash IS NULL",
+            "other": "FROM items i JOIN seen s USING (space, key) WHERE s.hash <> i.hash",
+            "more": "FROM seen i LEFT JOIN items s USING (space, key) WHERE s.hash IS NULL",
+        }
+        found = {}
+        for name, join in joins.items():
+            count = int(self._conn.execute(f"SELECT count(*) {join}").fetchone()[0])
+            rows = self._conn.execute(f"SELECT i.space, i.key {join} LIMIT {most}").fetchall()
+            found[name] = (count, [(tuple(json.loads(space)), _key(key)) for space, key in rows])
+        return found
+
+    def spaces(self) -> Iterator[Space]:
+        """Each namespace with the number of its items and their hash."""
+        rows = self._conn.execute("SELECT space, hash FROM items ORDER BY space")
+        current, number, total = None, 0, 0
+        for space, digest in rows:
+            if space != current:
+                if current is not None:
+                    yield _space(current, number, total)
+                current, number, total = space, 0, 0
+            number, total = number + 1, total ^ int(digest, 16)
+        if current is not None:
+            yield _space(current, number, total)
+
+    def expired(self, now: str) -> set[Address]:
+        """Items whose time was over before ``now`` (ISO 8601, UTC): no store need have them any more."""
+        rows = self._conn.execute(
+            "SELECT space, key FROM items WHERE json_extract(details, '$.expires_at') <= ?", (now,)
+        )
+        return {(tuple(json.loads(space)), _key(key)) for space, key in rows}
+
+    def timed(self) -> bool:
+        """Whether any item has a time to live."""
+        query = (
+            "SELECT 1 FROM items WHERE json_extract(details, '$.ttl_minutes') IS NOT NULL LIMIT 1"
+        )
+        return self._conn.execute(query).fetchone() is not None
+
+    def finish(self) -> None:
+        """Take the memories out of the file: what stays is that the migration is done."""
+        self._conn.executescript("DELETE FROM items; DELETE FROM seen; VACUUM;")
+
+
+def _space(text: str, number: int, total: int) -> Space:
+    return Space(tuple(json.loads(text)), number, f"{total:064x}")
+
+
+def _text(key: str) -> str:
+    # A lone surrogate is text that SQLite cannot keep.
+    return json.dumps(key)
+
+
+def _key(text: str) -> str:
+    return str(json.loads(text))
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    number, space, key, value, _, details, *_ = row
+    item = Exported(tuple(json.loads(space)), _key(key), json.loads(value))
+    return Entry(number, item, json.loads(details))

@@ -1,0 +1,119 @@
+"""
+``store-conformance migrate FROM TO``: two URLs, opened so that the source is read alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from store_conformance.contract.errors import EXIT_USAGE
+from store_conformance.factory import create_store
+from store_conformance.factory.environment import load_files
+from store_conformance.harness.backends import open_address, parse_address
+from store_conformance.migration.journal import Journal
+from store_conformance.migration.moving import Migration, Progress, Report
+from store_conformance.migration.transfer import MigrationError
+
+_WITHOUT_SETUP = frozenset({"memory", "hybrid"})
+_LEAST_FREE = 50_000_000
+"""Bytes that the journal's disk must have, so that a migration does not end at once."""
+
+
+def migrate(
+    source: str | Any,
+    target: str | Any,
+    *,
+    journal: Path | None = None,
+    add: bool = False,
+    tell: Callable[[Progress], None] = lambda _: None,
+) -> Report:
+    """
+    Move every memory of one store into another, empty one.
+
+    Each side is a URL as ``create_store`` takes it, or a store of yours that is open.  The target's
+    vectors are made by ``EMBEDDINGS``.  Started again with the same ``journal`` (a folder) it goes on
+    where it was ended.  Raises ``MigrationError``.
+    """
+    load_files()
+    folder = journal or Path(f"store-migration-{_fingerprint(source, target)}")
+    _same_text(source, target)
+    with ExitStack() as stack:
+        from_store = stack.enter_context(_source(source)) if isinstance(source, str) else source
+        kept = stack.enter_context(closing(Journal(folder)))
+        _enough_space(folder)
+        to_store = stack.enter_context(create_store(target)) if isinstance(target, str) else target
+        if from_store is to_store:
+            raise _same()
+        return Migration(from_store, to_store, kept, add=add, tell=tell).run()
+
+
+@contextmanager
+def _source(url: str) -> Iterator[Any]:
+    """The source with no index and without ``setup``: what is not there is not made."""
+    address = parse_address(url)
+    if address.scheme == "memory":
+        raise MigrationError(
+            "a store in memory belongs to the process that made it",
+            "call store_conformance.migration.urls.migrate(store, URL) there",
+            EXIT_USAGE,
+        )
+    if address.scheme not in _WITHOUT_SETUP and "setup" not in address.parameters and "://" in url:
+        url += ("&" if "?" in url else "?") + "setup=off"
+    with open_address(url, None, None) as store:
+        yield store
+
+
+def _fingerprint(source: object, target: object) -> str:
+    """A name for the pair, by which a second start finds the journal; passwords may change."""
+    texts = [
+        _without_password(one) if isinstance(one, str) else "store" for one in (source, target)
+    ]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:10]
+
+
+def _without_password(url: str) -> str:
+    address = parse_address(url)
+    return (
+        f"{address.scheme}:{address.rest.rpartition('@')[2]}?{sorted(address.parameters.items())}"
+    )
+
+
+def _same_text(source: object, target: object) -> None:
+    if not (isinstance(source, str) and isinstance(target, str)):
+        return
+    one, other = parse_address(source), parse_address(target)
+    where = [(a.rest.rpartition("@")[2].rstrip("/"), _place(a)) for a in (one, other)]
+    if where[0] == where[1] and one.scheme.startswith(other.scheme[:8]):
+        raise _same()
+    if one.scheme == other.scheme == "sqlite":
+        paths = [Path(a.rest[3:]) for a in (one, other)]
+        if all(p.exists() for p in paths) and paths[0].samefile(paths[1]):
+            raise _same()
+
+
+def _place(address: Any) -> tuple[str, ...]:
+    names = ("schema", "collection", "namespace", "dbname", "host", "port", "options")
+    return tuple(address.parameters.get(name, "") for name in names)
+
+
+def _same() -> MigrationError:
+    return MigrationError(
+        "both sides are the same store",
+        "give another schema, collection or file as the target",
+        EXIT_USAGE,
+    )
+
+
+def _enough_space(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_FREE:
+        raise MigrationError(
+            f"the disk of {folder} has {free // 1_000_000} MB left, and the journal holds every item once",
+            "make room, or give a folder on another disk with --journal",
+            EXIT_USAGE,
+        )

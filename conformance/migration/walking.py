@@ -1,0 +1,58 @@
+"""
+Every item of a store, page by page, with no more of them in memory than a page.
+
+A store whose pages overlap, because its order is not settled, loses items between them.  That is seen by
+counting: where a page brings what was there before, the whole prefix is read again in one answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from store_conformance.migration.transfer import (
+    MOST_PAGES,
+    PAGE,
+    Address,
+    Exported,
+    MigrationError,
+    Readable,
+    exported,
+    namespace_roots,
+    search_page,
+    search_whole,
+)
+
+Keep = Callable[[list[Exported]], int]
+"""Takes a page and says how many of its items are new; it is what remembers them."""
+
+
+def walk(store: Readable, keep: Keep) -> Iterator[int]:
+    """Hand every item of the store to ``keep``; gives how many new ones each page brought."""
+    for root in namespace_roots(store):
+        yield from _below(store, root, keep)
+
+
+def walk_from_the_top(store: Readable, keep: Keep) -> Iterator[int]:
+    """The same by one search over all namespaces, for what a listing of them may not name."""
+    yield from _below(store, (), keep)
+
+
+def _below(store: Readable, prefix: tuple[str, ...], keep: Keep) -> Iterator[int]:
+    before: set[Address] = set()
+    total = 0
+    for number in range(MOST_PAGES):
+        page = search_page(store, prefix, limit=PAGE, offset=number * PAGE)
+        total += len(page)
+        new = keep([exported(item) for item in page])
+        yield new
+        addresses = {(tuple(item.namespace), item.key) for item in page}
+        overlaps = len(addresses) < len(page) or bool(addresses & before) or new < len(page)
+        if overlaps:
+            yield keep([exported(item) for item in search_whole(store, prefix, total)])
+            return
+        before = addresses
+        if len(page) < PAGE:
+            return
+    raise MigrationError(
+        f"the search under {prefix!r} never ends", "is the store being written to?"
+    )

@@ -112,6 +112,7 @@ def run_case(
             unit=o.get("unit", ""),
             samples=tuple(o.get("samples", ())),
             facts={k: v for k, v in o.items() if k not in ("name", "value", "unit", "samples")},
+            rule=spec.rule.id,
         )
         for o in lab.observations
     )

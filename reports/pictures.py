@@ -328,7 +328,9 @@ def draw(report: Report, *, png: bool = False) -> tuple[Picture, ...]:
     import matplotlib  # a second and 80 MB: here only
 
     drawn = []
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # what the user or the process set is not the report's
+        matplotlib.rcParams.update(_STYLE)
         for table, paint in wanted:
             painted = paint(report)
             if painted is not None:

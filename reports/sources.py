@@ -25,7 +25,7 @@ _PLACES = re.compile(
     r"\b(?P<file>BB|BE|B|M|S|P)(?P<lines>\d+(?:-\d+)?(?:, \d+(?:-\d+)?)*)"
     r"|(?<!\w)PR ?#(?P<pull>\d+)|(?<![\w#])#(?P<issue>\d+)|(?P<cve>CVE-\d{4}-\d+)"
     r"|\b(?P<word>D|T|guide)(?!\w)|\b(?P<whole>BB|BE|B|M|S|P)(?=:| /|,|$)"
-    r'|(?P<said>"[^"]*"|\([^)]*\)|`[^`]*`)'
+    r'|(?P<said>"[^"]*"|`[^`]*`)'
 )
 _HOST = "https://github.com/langchain-ai/langgraph"
 NONE = "No sentence says so: it follows from the data model, or from what the official stores do."

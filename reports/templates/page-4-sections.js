@@ -34,7 +34,7 @@ function findingsSection() {
     f.known ? make("span", null, "known: " + f.why + (f.upstream ? " " : ""), f.upstream ? linkTo(f.link, f.upstream) : null) : make("strong", { class: "fail" }, "new"), f.script]);
   const made = [rows.length ? plainTable("", "", ["Rule", "Level", "Backend", "What was seen", "Known", "Reproducer"], rows, [], true) : make("p", null, "No rule failed.")];
   for (const [key, title] of [["errors", "Faults of the harness"], ["stale", "Stale expectations: the check passes now"]]) {
-    if (data.troubles[key].length) { made.push(make("h3", null, title), plainTable("", "", ["Backend", "Rule", "Case", "Message", "Expected was"], data.troubles[key], [], false)); }
+    if (data.troubles[key].length) { made.push(plainTable(title, "", ["Backend", "Rule", "Case", "Message", "Expected was"], data.troubles[key], [], false)); }
   }
   return made;
 }

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from store_conformance.contract import Level, Rule, UnknownRuleError, Verdict, merge, rule, rules
+from store_conformance.contract import Level, Rule, Verdict, merge, rules
 from store_conformance.contract.records import Row
 
 
@@ -123,12 +124,15 @@ class Finding:
         return next((e.row.upstream for e in self.evidence if e.row.upstream), None)
 
 
+@lru_cache(maxsize=1)
+def _by_id() -> dict[str, Rule]:
+    return {rule.id: rule for rule in rules()}
+
+
 def known_rule(row: Row) -> Rule:
     """The rule of a row; one that this version's contract lacks is made up from the row."""
-    try:
-        return rule(row.rule)
-    except UnknownRuleError:
-        return Rule(row.rule, row.level, "(not in the contract of this version)", "")
+    known = _by_id().get(row.rule)
+    return known or Rule(row.rule, row.level, "(not in the contract of this version)", "")
 
 
 def rules_of(rows: Iterable[Row]) -> tuple[Rule, ...]:

@@ -127,7 +127,7 @@ def _derivations(report: Report) -> list[str]:
 def _bites(candidate: Candidate) -> str:
     if not candidate.bites:
         return "no check saw a promise broken"
-    first = "; ".join(f"{b.rule.id} {promise(b.rule)}" for b in candidate.bites)
+    first = "; ".join(f"{escape(b.rule.id)} {promise(b.rule)}" for b in candidate.bites)
     return f"of {plural(candidate.broken, 'broken promise')} first: {first}"
 
 
@@ -162,7 +162,7 @@ def _matrix(report: Report) -> list[str]:
     head = ["rules passed", *_names(report)]
     rows = [
         [
-            f"**{grid.group.id}** {escape(grid.group.title)}",
+            f"**{escape(grid.group.id)}** {escape(grid.group.title)}",
             *(group_tally(view, grid) for view in report.backends),
         ]
         for grid in report.groups
@@ -180,7 +180,12 @@ def _rules(report: Report) -> list[str]:
         return f"({ICONS[cell.verdict]})" if cell.expected else ICONS[cell.verdict]
 
     rows = [
-        [rule.id, str(rule.level), promise(rule), *(sign(view, rule) for view in report.backends)]
+        [
+            escape(rule.id),
+            str(rule.level),
+            promise(rule),
+            *(sign(view, rule) for view in report.backends),
+        ]
         for rule in report.rules
     ]
     return table(["rule", "level", "promise", *_names(report)], rows)
@@ -211,7 +216,7 @@ def _findings(report: Report) -> list[str]:
         links = dict.fromkeys(f.upstream for f in of_rule if f.upstream)
         rows.append(
             [
-                rule.id,
+                escape(rule.id),
                 str(rule.level),
                 promise(rule),
                 "<br>".join(where),
@@ -228,7 +233,7 @@ def _seen(finding: Finding) -> str:
     row = finding.first
     known = f" Known: {escape(row.expectation)}." if row.expectation is not None else ""
     script = f" Reproducer: {confirmation(row)}." if row.script else ""
-    where = f"{finding.rule.id} {escape(finding.backend)} {code(row.case)}"
+    where = f"{escape(finding.rule.id)} {escape(finding.backend)} {code(row.case)}"
     return f"- {where}: {escape(row.message, 300)}.{known}{script}"
 
 
@@ -289,7 +294,7 @@ def _portability(report: Report) -> list[str]:
                 escape("; ".join(c.text for c in row.answers.get(name, ())), 80) or "not measured"
                 for name in report.names
             ]
-            rows.append([row.rule.id, escape(row.question) or promise(row.rule), *cells])
+            rows.append([escape(row.rule.id), escape(row.question) or promise(row.rule), *cells])
     if not rows:
         return []
     title = f"{plural(len(rows), 'answer')} of {len(report.portability)} that differ by right"

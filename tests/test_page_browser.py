@@ -7,17 +7,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from store_conformance.contract.records import Row, Run
 from store_conformance.reports import build_report, page, write_reports
 from store_conformance.runs.run_file import merge_runs, read_run
 from tests.browser import Visit, chromium
-from tests.sample_run import BACKENDS, HOSTILE, make_run, row, sample_run
+from tests.planted_run import PLANTED, planted_run
+from tests.sample_run import BACKENDS, make_run, row, sample_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -363,48 +362,6 @@ def test_what_is_printed_has_findings_and_no_controls(visit: Open) -> None:
 
 
 # -- foreign texts -------------------------------------------------------------------------------
-
-PLANTED = (
-    "<img src=x onerror=alert(1)>",
-    "</script><script>alert(1)</script>",
-    "<svg onload=alert(1)>",
-    "javascript:alert(1)",
-    "\x1b]8;;http://evil.example\x07\x1b[31m",
-    "{{ 7*7 }} ${alert(1)} <!--",
-    "' onmouseover='alert(1)",
-    HOSTILE,
-)
-
-
-def planted_run() -> Run:
-    """A run in which every text that a store, a user or a file can choose is hostile."""
-    rows: list[Row] = []
-    for number, text in enumerate(PLANTED):
-        rows.append(
-            row(
-                PLANTED[0],
-                f"K{number + 1}",
-                "fail",
-                case=f"case::{text}",
-                message=text,
-                expected=text,
-                got=text,
-                history=(text, text),
-                upstream=text,
-                expectation=text,
-                script=text,
-                confirmed=True,
-            )
-        )
-    rows.append(row(PLANTED[0], PLANTED[1], "fail", message=PLANTED[1]))
-    facts = {**BACKENDS["memory"], "engine": PLANTED[0], "store": PLANTED[1], "licence": PLANTED[2]}
-    absent = {"absent": PLANTED[0]}
-    run = make_run(
-        rows, list(sample_run().measurements[:0]), {PLANTED[0]: facts, PLANTED[2]: absent}
-    )
-    header = {**run.header, "started": PLANTED[1], "suite": PLANTED[0], "suite_version": PLANTED[2]}
-    header["machine"] = {"system": PLANTED[0], "arch": PLANTED[1], "python": PLANTED[2]}
-    return replace(run, header=header)
 
 
 def test_planted_texts_do_nothing_and_are_shown(browser: Browser, tmp_path: Path) -> None:

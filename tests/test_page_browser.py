@@ -167,6 +167,10 @@ def test_rows_are_dense_with_the_promise_beside_its_id(visit: Open, published: P
 
     assert len(heights) > 100
     assert min(heights) >= 24 and max(heights) <= 30
+    cut = opened.page.locator("#matrix-table td.cell").evaluate_all(
+        "cells => cells.filter((c) => c.scrollWidth > c.clientWidth).map((c) => c.textContent)"
+    )
+    assert cut == []
     first = opened.page.locator("#matrix-table tr[data-rule=K2] th").inner_text()
     assert "K2" in first and "returns None" in first
 

@@ -56,7 +56,7 @@ function groupRow(group, ids) {
   const open = !folded.has(group.id);
   return make("tr", { class: "group" },
     make("th", { scope: "row" }, make("button", { type: "button", "aria-expanded": String(open), "data-group": group.id }, group.id + "  " + group.title)),
-    make("td", null, String(ids.length)),
+    make("td", { class: "level" }, String(ids.length)),
     shownBackends().map((backend) => make("td", { class: backend.emulated ? "emulated" : null }, tally(ids, backend))));
 }
 

@@ -42,7 +42,7 @@ function findingsSection() {
 function portabilitySection() {
   const rows = data.portability.map((row, position) => make("tr", null,
     make("th", { scope: "row" }, make("a", { href: "#answers-" + position }, row.rule), row.question || data.rules[row.rule].title),
-    make("td", null, row.differs ? "differs" : "same"),
+    make("td", { class: "level" }, row.differs ? "differs" : "same"),
     data.backends.map((backend) => make("td", { class: backend.emulated ? "emulated" : null }, (row.answers[backend.id] || []).map(([text]) => text).join("; ") || "not measured"))));
   const table = make("table", { class: "grid" },
     make("thead", null, make("tr", null, make("th", { scope: "col", class: "promise" }, "What is left to the store"), make("th", { scope: "col", class: "level" }, "Differs"), data.backends.map((backend) => make("th", { scope: "col", class: "backend" }, nameOf(backend))))),

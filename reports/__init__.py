@@ -7,9 +7,10 @@ writes it in every format, ``compare`` tells what changed between two runs.
 
 from store_conformance.reports.diff import RunDiff, compare
 from store_conformance.reports.model import Report, build_report
-from store_conformance.reports.write import FORMATS, write_reports
+from store_conformance.reports.write import DEFAULT, FORMATS, write_reports
 
 __all__ = [
+    "DEFAULT",
     "FORMATS",
     "Report",
     "RunDiff",

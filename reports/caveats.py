@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from store_conformance.contract import Verdict
-from store_conformance.contract.records import Run
-from store_conformance.reports.latency import latencies
 from store_conformance.reports.statistics import P99_FROM
 from store_conformance.reports.text import number, plural
-from store_conformance.reports.view import BackendView, absent
+from store_conformance.reports.view import BackendView, RunView
 
 
 def _selection(header: dict[str, Any]) -> Iterator[str]:
@@ -71,8 +69,8 @@ def _verdicts(views: tuple[BackendView, ...]) -> Iterator[str]:
         )
 
 
-def _latencies(run: Run) -> Iterator[str]:
-    timed = latencies(run, frozenset())
+def _latencies(views: tuple[BackendView, ...]) -> Iterator[str]:
+    timed = [t for view in views for t in view.latencies]
     if not timed:
         yield "No latency was measured in this run."
         return
@@ -90,14 +88,13 @@ def _latencies(run: Run) -> Iterator[str]:
         )
 
 
-def caveats(run: Run, views: tuple[BackendView, ...]) -> tuple[str, ...]:
+def caveats(run: RunView) -> tuple[str, ...]:
     """The sentences, those that weigh most first."""
     told: list[str] = []
-    if run.footer.get("interrupted"):
+    views = run.backends
+    if run.interrupted:
         told.append("The run was interrupted: what had not been reached is missing, not passed.")
-    told += [
-        f"{name} could not run and is not compared: {why}" for name, why in absent(run).items()
-    ]
+    told += [f"{name} could not run and is not compared: {why}" for name, why in run.absent.items()]
     emulated = [view.name for view in views if view.emulated]
     if emulated:
         told.append(
@@ -107,7 +104,7 @@ def caveats(run: Run, views: tuple[BackendView, ...]) -> tuple[str, ...]:
     told.extend(_selection(run.header))
     told.extend(_machines(run.header))
     told.extend(_verdicts(views))
-    told.extend(_latencies(run))
+    told.extend(_latencies(views))
     told.append(
         "A pass means that no check saw the promise broken on this machine with these versions and "
         "this seed; it proves nothing about inputs that no check tried."

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from store_conformance.contract import Level, Rule, UnknownRuleError, Verdict, merge, rule, rules
-from store_conformance.contract.records import Row, Run
+from store_conformance.contract import Level, Rule, Verdict, merge, rules
+from store_conformance.contract.records import Row
 
 
 def is_expected(row: Row) -> bool:
@@ -123,12 +124,15 @@ class Finding:
         return next((e.row.upstream for e in self.evidence if e.row.upstream), None)
 
 
+@lru_cache(maxsize=1)
+def _by_id() -> dict[str, Rule]:
+    return {rule.id: rule for rule in rules()}
+
+
 def known_rule(row: Row) -> Rule:
     """The rule of a row; one that this version's contract lacks is made up from the row."""
-    try:
-        return rule(row.rule)
-    except UnknownRuleError:
-        return Rule(row.rule, row.level, "(not in the contract of this version)", "")
+    known = _by_id().get(row.rule)
+    return known or Rule(row.rule, row.level, "(not in the contract of this version)", "")
 
 
 def rules_of(rows: Iterable[Row]) -> tuple[Rule, ...]:
@@ -138,22 +142,21 @@ def rules_of(rows: Iterable[Row]) -> tuple[Rule, ...]:
     return tuple(sorted(seen.values(), key=lambda r: (order.get(r.id, len(order)), r.id)))
 
 
-def gather(run: Run) -> dict[tuple[str, str], Cell]:
-    """One cell for each backend and rule of which the run has a row."""
-    emulated = {name for name, facts in run.header["backends"].items() if is_emulated(facts)}
-    by_key: dict[tuple[str, str], list[Row]] = {}
-    for row in run.rows:
-        by_key.setdefault((row.backend, row.rule), []).append(row)
+def gather(backend: str, rows: Iterable[Row], emulated: bool) -> dict[str, Cell]:
+    """One cell for each rule of which the backend has a row."""
+    by_rule: dict[str, list[Row]] = {}
+    for row in rows:
+        by_rule.setdefault(row.rule, []).append(row)
     return {
-        (backend, rule_id): Cell(
+        rule_id: Cell(
             backend,
             rule_id,
-            known_rule(rows[0]).level,
-            merge(row.verdict for row in rows),
-            tuple(rows),
-            backend in emulated or any(row.emulated for row in rows),
+            known_rule(alike[0]).level,
+            merge(row.verdict for row in alike),
+            tuple(alike),
+            emulated or any(row.emulated for row in alike),
         )
-        for (backend, rule_id), rows in by_key.items()
+        for rule_id, alike in by_rule.items()
     }
 
 

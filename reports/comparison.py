@@ -37,7 +37,8 @@ def vector_search(view: BackendView) -> Derived:
     """Whether semantic search works, and which of its rules are broken."""
     if view.declares("vectors") is False:
         because = "The backend declares that it does not offer vectors."
-        return Derived("No (declared)", Grade.BAD, because, figures=("header: capabilities",))
+        declared = Derived("No (declared)", Grade.BAD, because, figures=("header: capabilities",))
+        return declared.brief("No", "as declared")
     passed = view.of_groups("V", Verdict.PASS)
     failed = view.of_groups("V", Verdict.FAIL)
     notes, figures = _vector_notes(view)
@@ -46,15 +47,18 @@ def vector_search(view: BackendView) -> Derived:
     tally = f"{len(passed)} of {plural(len(passed) + len(failed), 'rule')} of group V passed"
     if not failed:
         because = f"{tally}; none failed."
-        return Derived("Yes", Grade.GOOD, because, notes, passed, figures)
+        good = Derived("Yes", Grade.GOOD, because, notes, passed, figures)
+        return good.brief("Yes", f"{len(passed)} of {len(passed)} kept")
     because = f"{tally}; failed: {', '.join(failed)}."
     used = (*failed, *passed)
+    broken = f"{len(failed)} of {len(used)} broken"
     if not passed:
-        return Derived(f"No: {', '.join(failed)} failed", Grade.BAD, because, notes, used, figures)
+        value = f"No: {', '.join(failed)} failed"
+        return Derived(value, Grade.BAD, because, notes, used, figures).brief("No", broken)
     grave = view.of_groups("V", Verdict.FAIL, Level.MUST)
     value = f"Yes, but {plural(len(failed), 'rule')} broken: {', '.join(failed)}"
     notes = (*notes, f"MUST among them: {', '.join(grave) or 'none'}")
-    return Derived(value, Grade.PARTLY, because, notes, used, figures)
+    return Derived(value, Grade.PARTLY, because, notes, used, figures).brief("Partly", broken)
 
 
 def _vector_notes(view: BackendView) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -120,10 +124,14 @@ def set_up(view: BackendView) -> Derived:
         ", hosted by a provider." if hosted else "."
     )
     if services == 0 and count <= 2 and not hosted:
-        return Derived("Simple", Grade.GOOD, because, notes, (), figures)
-    if hosted or (services <= 1 and count <= 5):
-        return Derived("Medium", Grade.PLAIN, because, notes, (), figures)
-    return Derived("Involved", Grade.PARTLY, because, notes, (), figures)
+        value, grade = "Simple", Grade.GOOD
+    elif hosted or (services <= 1 and count <= 5):
+        value, grade = "Medium", Grade.PLAIN
+    else:
+        value, grade = "Involved", Grade.PARTLY
+    needs = "hosted" if hosted else plural(services, "server") if services else "no server"
+    detail = f"{plural(count, 'step')}, {needs}"
+    return Derived(value, grade, because, notes, (), figures).brief(value, detail)
 
 
 def cost(view: BackendView) -> Derived:
@@ -149,21 +157,58 @@ def cost(view: BackendView) -> Derived:
             "The backend states neither licence nor host.", disk, figures=tuple(figures)
         )
     if view.emulated:
-        return not_measured(
-            "An emulator says nothing about what the service costs.", *notes, figures=tuple(figures)
-        )
+        why = "An emulator says nothing about what the service costs."
+        return not_measured(why, *notes, figures=tuple(figures)).brief("Unknown", "emulated")
     if view.fact("hosted"):
         value, because = "Hosted service", "The backend says that its provider runs and bills it."
+        word = "Hosted"
     elif view.deployment == "factory" and not known:
         return not_measured("A user-supplied store states no cost.", disk, figures=tuple(figures))
     elif view.fact("services"):
-        value = "Self-hosted"
+        value = word = "Self-hosted"
         because = f"It needs {plural(int(view.fact('services')), 'service')} that you run."
     else:
         value, because = "In the application's process", "It needs no service."
-    return Derived(value, Grade.PLAIN, because, notes, (), tuple(figures))
+        word = "In-process"
+    size = f"{number(max(sizes))} B each" if sizes else "size unknown"
+    return Derived(value, Grade.PLAIN, because, notes, (), tuple(figures)).brief(word, size)
 
 
+KEPT_HOW = (
+    "Rules of the levels MUST and SHOULD of which every check passed, of those that the backend offers and "
+    "that were run. Known (expected) failures count as broken. IMPL rules are recorded and not counted."
+)
+
+
+def kept(view: BackendView) -> Derived:
+    """How many promises the backend keeps."""
+    promises = [c for c in view.cells.values() if c.level is not Level.IMPL]
+    by_verdict = {v: tuple(c.rule for c in promises if c.verdict is v) for v in Verdict}
+    broken = by_verdict[Verdict.FAIL]
+    unsure = (*by_verdict[Verdict.UNVERIFIED], *by_verdict[Verdict.ERROR])
+    offered = len(promises) - len(by_verdict[Verdict.UNSUPPORTED])
+    passed = by_verdict[Verdict.PASS]
+    if not offered:
+        return not_measured("No rule was checked.")
+    value = f"{len(passed)} of {offered}"
+    told = {
+        "broken": len(broken),
+        "not verified": len(unsure),
+        "not offered": len(promises) - offered,
+    }
+    parts = [f"{count} {what}" for what, count in told.items() if count]
+    because = f"{', '.join(parts) or 'None broken'}."
+    grade = Grade.PARTLY if broken or unsure else Grade.GOOD
+    names = [f"broken: {', '.join(broken)}"] if broken else []
+    names += [f"not verified: {', '.join(unsure)}"] if unsure else []
+    used = (*broken, *unsure, *passed)
+    return Derived(value, grade, because, tuple(names), used).brief(
+        value, parts[0] if parts else ""
+    )
+
+
+HEADLINE = Feature("kept", "Promises kept", KEPT_HOW, kept, behaviour=False)
+"""What stands above the table: also of an emulator, whose column is marked as such."""
 FEATURES = (
     Feature("persistence", "Persistence", durability.HOW, durability.persistence),
     Feature("vectors", "Vector search", VECTORS_HOW, vector_search),

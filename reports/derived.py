@@ -5,7 +5,7 @@ A derived value and what it was derived from: the parts that every row of the co
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from store_conformance.reports.text import NOT_MEASURED
@@ -48,17 +48,24 @@ class Derived:
     """Ids of the rules whose cells were used."""
     figures: tuple[str, ...] = ()
     """Names of the measurements and header facts that were used."""
+    word: str = ""
+    """The value in a word or two, for a table of many backends; empty: the value itself."""
+    detail: str = ""
+    """What stands below the word: the one figure or reason that tells it from others with that word."""
 
-    def and_notes(self, *notes: str) -> Derived:
-        """The same value with more notes."""
-        return Derived(
-            self.value, self.grade, self.because, (*self.notes, *notes), self.rules, self.figures
-        )
+    @property
+    def short(self) -> str:
+        return self.word or self.value
+
+    def brief(self, word: str, detail: str = "") -> Derived:
+        """The same value with its short form."""
+        return replace(self, word=word, detail=detail)
 
 
 def not_measured(because: str, *notes: str, figures: tuple[str, ...] = ()) -> Derived:
     """A value that the run cannot give, with the reason."""
-    return Derived(NOT_MEASURED, Grade.UNKNOWN, because, notes, (), figures)
+    unknown = Derived(NOT_MEASURED, Grade.UNKNOWN, because, notes, (), figures)
+    return unknown.brief("Unknown", NOT_MEASURED)
 
 
 EMULATED = "emulated: says nothing about the service"
@@ -78,7 +85,8 @@ class Feature:
     def value(self, view: BackendView) -> Derived:
         """The backend's value; nothing that an emulator did counts as evidence."""
         if self.behaviour and view.emulated:
-            return not_measured(f"{EMULATED}; run against the service to fill this cell.")
+            why = f"{EMULATED}; run against the service to fill this cell."
+            return not_measured(why).brief("Unknown", "emulated")
         return self.derive(view)
 
 

@@ -78,7 +78,7 @@ def _undeclared(view: BackendView) -> Derived:
         tuple(dict.fromkeys(observed)),
         tuple(dict.fromkeys(r.rule for e in view.survival for r in e.rows)),
         ("header: capabilities",),
-    )
+    ).brief("No", "as declared")
 
 
 def _lossy(
@@ -92,11 +92,15 @@ def _lossy(
     lost = ", ".join(KIND_TITLES[kind] for kind in failed)
     if not passed or set(failed) & {Restart.OBJECT, Restart.PROCESS}:
         because = f"Restart rows failed: {lost}."
-        return Derived(f"No: lost by {lost}", Grade.BAD, because, notes, rules, figures)
+        value = f"No: lost by {lost}"
+        return Derived(value, Grade.BAD, because, notes, rules, figures).brief(
+            "No", f"lost by {lost}"
+        )
     kept = KIND_TITLES[passed[-1]]
     because = f"Restart rows passed up to {kept} and failed for {lost}."
     value = f"Partly: through {kept}, lost by {lost}"
-    return Derived(value, Grade.PARTLY, because, notes, rules, figures)
+    partly = Derived(value, Grade.PARTLY, because, notes, rules, figures)
+    return partly.brief("Partly", f"lost by {lost}")
 
 
 def persistence(view: BackendView) -> Derived:
@@ -130,4 +134,4 @@ def persistence(view: BackendView) -> Derived:
         notes,
         rules,
         figures,
-    )
+    ).brief("Yes", KIND_TITLES[passed[-1]])

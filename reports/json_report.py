@@ -13,10 +13,12 @@ from typing import Any
 
 from store_conformance.contract.records import Measurement, Row
 from store_conformance.reports.cells import Cell, Finding
-from store_conformance.reports.derived import ComparisonRow
+from store_conformance.reports.derived import Derived, Feature
 from store_conformance.reports.latency import Latency
 from store_conformance.reports.model import Report
 from store_conformance.reports.portability import PortabilityRow
+from store_conformance.reports.recommendation import Candidate, Recommendation
+from store_conformance.reports.summary import comparison_rows
 from store_conformance.reports.survival import Survival
 from store_conformance.reports.view import BackendView
 
@@ -47,13 +49,15 @@ def _backend(view: BackendView) -> dict[str, Any]:
     }
 
 
-def _comparison(row: ComparisonRow) -> dict[str, Any]:
+def _comparison(feature: Feature, values: dict[str, Derived]) -> dict[str, Any]:
     return {
-        "feature": row.feature.id,
-        "title": row.feature.title,
-        "derivation": row.feature.how,
+        "feature": feature.id,
+        "title": feature.title,
+        "derivation": feature.how,
         "values": {
             name: {
+                "word": derived.short,
+                "detail": derived.detail,
                 "value": derived.value,
                 "grade": str(derived.grade),
                 "because": derived.because,
@@ -61,8 +65,32 @@ def _comparison(row: ComparisonRow) -> dict[str, Any]:
                 "rules": list(derived.rules),
                 "figures": list(derived.figures),
             }
-            for name, derived in row.values.items()
+            for name, derived in values.items()
         },
+    }
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "backend": candidate.backend,
+        "why": candidate.why,
+        "broken": candidate.broken,
+        "bites": [
+            {"rule": b.rule.id, "promise": b.text, "known": b.known} for b in candidate.bites
+        ],
+        "lacks": list(candidate.lacks),
+        "own_store": candidate.own,
+    }
+
+
+def _recommendation(answer: Recommendation) -> dict[str, Any]:
+    return {
+        "for": answer.kind.id,
+        "title": answer.kind.title,
+        "derivation": answer.kind.how,
+        "candidates": [_candidate(c) for c in answer.candidates],
+        "refused": answer.refused,
+        "reservation": answer.reservation,
     }
 
 
@@ -159,7 +187,8 @@ def to_dict(report: Report) -> dict[str, Any]:
         "totals": {"checks": report.counts, "unexpected": report.unexpected},
         "backends": [_backend(view) for view in report.backends],
         "absent": report.absent,
-        "comparison": [_comparison(row) for row in report.comparison],
+        "comparison": [_comparison(*row) for row in comparison_rows(report)],
+        "recommendations": [_recommendation(answer) for answer in report.recommendations],
         "cells": [_cell(c) for view in report.backends for c in view.cells.values()],
         "findings": [_finding(f) for f in report.findings],
         "harness_errors": [_row(r) for r in report.harness_errors],

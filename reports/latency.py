@@ -4,10 +4,11 @@ Latency tables from raw samples; the time to embed a text is a table of its own.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from store_conformance.contract.observations import LatencyFacts
-from store_conformance.contract.records import Measurement, Run
+from store_conformance.contract.records import Measurement
 from store_conformance.reports.statistics import Summary, summarise
 
 PREFIX = "latency."
@@ -59,18 +60,25 @@ def _latency(figure: Measurement, emulated: bool) -> Latency:
     )
 
 
-def latencies(run: Run, emulated: frozenset[str]) -> tuple[Latency, ...]:
-    """Every timed operation, by operation, then items, mode and the order of the backends."""
-    order = {name: n for n, name in enumerate(run.backends)}
+def timings(figures: Iterable[Measurement], emulated: bool) -> tuple[Latency, ...]:
+    """Every timed operation among the figures of one backend."""
+    return tuple(
+        _latency(m, emulated) for m in figures if m.name.startswith(PREFIX) and m.name != EMBEDDING
+    )
+
+
+def embedding_times(figures: Iterable[Measurement]) -> tuple[Latency, ...]:
+    """Seconds to embed one text, as a backend's run measured it: in no other figure."""
+    return tuple(_latency(m, False) for m in figures if m.name == EMBEDDING)
+
+
+def in_order(timed: Iterable[Latency], names: tuple[str, ...]) -> tuple[Latency, ...]:
+    """By operation, then items, mode and the order of the backends."""
+    order = {name: n for n, name in enumerate(names)}
     known = {name: n for n, name in enumerate(OPERATIONS)}
-    entries = [
-        _latency(m, m.backend in emulated)
-        for m in run.measurements
-        if m.name.startswith(PREFIX) and m.name != EMBEDDING
-    ]
     return tuple(
         sorted(
-            entries,
+            timed,
             key=lambda e: (
                 known.get(e.operation, len(known)),
                 e.operation,
@@ -80,8 +88,3 @@ def latencies(run: Run, emulated: frozenset[str]) -> tuple[Latency, ...]:
             ),
         )
     )
-
-
-def embedding_times(run: Run) -> tuple[Latency, ...]:
-    """Seconds to embed one text, as each backend's run measured it: in no other figure."""
-    return tuple(_latency(m, False) for m in run.measurements if m.name == EMBEDDING)

@@ -1,5 +1,5 @@
 """
-The report as Markdown: tables and footnotes that GitHub renders, readable as plain text too.
+The report as one Markdown page that a code host shows well: short cells first, the long parts folded.
 """
 
 from __future__ import annotations
@@ -8,30 +8,43 @@ import re
 from collections.abc import Iterable, Sequence
 
 from store_conformance.contract import Rule
-from store_conformance.reports.cells import Finding, confirmation, shows_values
+from store_conformance.reports.cells import Finding, confirmation
 from store_conformance.reports.derived import SIGNS, Derived, Grade
-from store_conformance.reports.latency import Latency
+from store_conformance.reports.durability import level_verdicts
 from store_conformance.reports.model import Report
-from store_conformance.reports.survival import KIND_TITLES
-from store_conformance.reports.text import (
-    ICONS,
-    milliseconds,
-    number,
-    one_line,
-    safe_link,
-    show,
-    slugs,
-    visible,
+from store_conformance.reports.pictures import Picture
+from store_conformance.reports.recommendation import Candidate, Recommendation
+from store_conformance.reports.summary import (
+    GRADE_WORDS,
+    comparison_rows,
+    flags,
+    group_tally,
+    what_ran,
 )
+from store_conformance.reports.survival import KIND_TITLES
+from store_conformance.reports.tables import (
+    Table,
+    backend_facts,
+    disk,
+    latency,
+    paces,
+    recall,
+    run_facts,
+    seconds,
+)
+from store_conformance.reports.text import ICONS, one_line, plural, safe_link, visible
 from store_conformance.reports.view import BackendView
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~$])")
+_LINKS = re.compile(r"(?<=\w):(?=//)|(?<=www)\.|@", re.IGNORECASE)
+"""What a code host makes a link of without any brackets: an address, or somebody's name."""
 _TICKS = re.compile(r"`+")
 
 
 def escape(text: str, limit: int = 600) -> str:
-    """The text on one line with everything escaped that Markdown or HTML would take as markup."""
-    return _SPECIAL.sub(r"\\\1", one_line(text, limit).replace("&", "&amp;"))
+    """The text on one line with everything escaped that Markdown or HTML would take as markup or a link."""
+    flat = _SPECIAL.sub(r"\\\1", one_line(text, limit).replace("&", "&amp;"))
+    return _LINKS.sub(lambda found: "".join(f"&#{ord(c)};" for c in found.group()), flat)
 
 
 def code(text: str, limit: int = 300, *, in_table: bool = False) -> str:
@@ -43,16 +56,9 @@ def code(text: str, limit: int = 300, *, in_table: bool = False) -> str:
     return f"{fence}{pad}{flat}{pad}{fence}"
 
 
-def block(text: str, language: str = "") -> list[str]:
-    """The text as a fenced block that its own backticks cannot end."""
-    safe = visible(text).rstrip("\n")
-    fence = "`" * max(3, max((len(t) for t in _TICKS.findall(safe)), default=0) + 1)
-    return [f"{fence}{language}", safe, fence]
-
-
 def promise(rule: Rule) -> str:
-    """A rule's promise, whose own backticks are markup and may stay."""
-    parts = re.split(r"(`[^`]*`)", visible(rule.promise))
+    """A rule in plain words: its title, or its promise, whose own backticks are markup and may stay."""
+    parts = re.split(r"(`[^`]*`)", visible(rule.title or rule.promise))
     return "".join(
         p.replace("|", "\\|") if p.startswith("`") else _SPECIAL.sub(r"\\\1", p) for p in parts if p
     )
@@ -68,113 +74,171 @@ def _name(view: BackendView) -> str:
     return f"{escape(view.name)} (emulated)" if view.emulated else escape(view.name)
 
 
-def _value(derived: Derived, note: str) -> str:
-    sign = SIGNS[derived.grade]
-    head = f"{sign} {escape(derived.value)}".strip()
-    if derived.grade is not Grade.UNKNOWN:
-        head = f"**{head}**"
-    extra = "".join(f"<br>{escape(n)}" for n in derived.notes)
-    return f"{head}[^{note}]{extra}"
+def _names(report: Report) -> list[str]:
+    return [_name(view) for view in report.backends]
+
+
+def folded(title: str, lines: Iterable[str]) -> list[str]:
+    """A part that a code host shows closed; ``title`` is escaped already."""
+    return [f"<details><summary>{title}</summary>", "", *lines, "", "</details>", ""]
+
+
+def told(made: Table) -> list[str]:
+    """A table of the report, its note above it."""
+    if not made.rows:
+        return []
+    rows = [[escape(value) or "–" for value in row] for row in made.rows]
+    note = [escape(made.note, 2000), ""] if made.note else []
+    return [*note, *table([escape(name) for name in made.head], rows)]
+
+
+# -- the first screen ----------------------------------------------------------------------------
+
+
+def _value(derived: Derived) -> str:
+    word = f"{SIGNS[derived.grade]} {escape(derived.short)}".strip()
+    word = word if derived.grade is Grade.UNKNOWN else f"**{word}**"
+    return f"{word}<br>{escape(derived.detail)}" if derived.detail else word
 
 
 def _comparison(report: Report) -> list[str]:
-    anchors = slugs(report.names)
-    head = ["", *(_name(v) for v in report.backends)]
-    rows, notes = [], []
-    for row in report.comparison:
-        cells = [f"**{row.feature.title}**"]
+    rows = [
+        [f"**{feature.title}**", *(_value(values[view.name]) for view in report.backends)]
+        for feature, values in comparison_rows(report)
+    ]
+    signs = ", ".join(f"{SIGNS[g]} {words}" for g, words in GRADE_WORDS.items() if SIGNS[g])
+    lines = ["## Comparison", "", *table(["", *_names(report)], rows), "", f"{signs}.", ""]
+    return [*lines, *folded("From what each value follows", _derivations(report))]
+
+
+def _derivations(report: Report) -> list[str]:
+    lines = []
+    for feature, values in comparison_rows(report):
+        lines += [f"**{feature.title}**: {escape(feature.how, 2000)}", ""]
         for view in report.backends:
-            derived = row.values[view.name]
-            note = f"{row.feature.id}-{anchors[view.name]}"
-            cells.append(_value(derived, note))
-            used = [*derived.rules, *derived.figures]
-            source = f" From: {escape(', '.join(used), 2000)}." if used else ""
-            notes.append(f"[^{note}]: {escape(view.name)}: {escape(derived.because, 2000)}{source}")
-        rows.append(cells)
-    lines = ["## Comparison", "", *table(head, rows), ""]
-    lines += ["How each row is derived:", ""]
-    lines += [f"- **{r.feature.title}**: {escape(r.feature.how, 2000)}" for r in report.comparison]
-    return [*lines, "", *notes, ""]
-
-
-def _verdicts(report: Report) -> list[str]:
-    head = ["backend", "store", "engine", "deployment", "rules passed", "failed", "unsupported"]
-    head += ["unverified", "error", "checks", "seconds", "in store"]
-    rows = []
-    for view in report.backends:
-        rules, seconds = view.rule_counts, view.seconds
-        known = f" ({view.expected_failures} expected)" if view.expected_failures else ""
-        rows.append(
-            [
-                _name(view),
-                escape(str(view.fact("store") or "")),
-                escape(str(view.fact("engine") or "")),
-                escape(view.deployment),
-                f"{rules['pass']} of {sum(rules.values())}",
-                f"{rules['fail']}{known}",
-                str(rules["unsupported"]),
-                str(rules["unverified"]),
-                str(rules["error"]),
-                f"{sum(view.row_counts.values()):,}",
-                number(seconds.get("total")) if seconds else "–",
-                number(seconds.get("in_store")) if seconds else "–",
-            ]
-        )
-    return ["## Verdicts", "", *table(head, rows), ""]
-
-
-def _grid(report: Report) -> list[str]:
-    lines = ["## Every rule", ""]
-    head = ["rule", "level", *(_name(v) for v in report.backends), "promise"]
-    for grid in report.groups:
-        rows = []
-        for rule in grid.rules:
-            cells = []
-            for view in report.backends:
-                cell = view.cells.get(rule.id)
-                cells.append(f"{ICONS[cell.verdict]} {cell.word}" if cell else "not run")
-            rows.append([rule.id, str(rule.level), *cells, promise(rule)])
-        lines += [f"### {grid.group.id}: {escape(grid.group.title)}", "", *table(head, rows), ""]
+            derived = values[view.name]
+            notes = "".join(f" {escape(note)}." for note in derived.notes)
+            why = escape(derived.because, 2000)
+            lines.append(f"- {_name(view)}: **{escape(derived.value)}**. {why}{notes}")
+        lines.append("")
     return lines
 
 
-def _finding(finding: Finding) -> list[str]:
-    rule, mark = finding.rule, " (emulated)" if finding.emulated else ""
-    lines = [f"### {escape(finding.backend)}{mark}: {rule.id} ({rule.level})", ""]
-    lines += [
-        f"Promise: {promise(rule)}" + (f" ({escape(rule.source)})" if rule.source else ""),
-        "",
+def _bites(candidate: Candidate) -> str:
+    if not candidate.bites:
+        return "no check saw a promise broken"
+    first = "; ".join(f"{escape(b.rule.id)} {promise(b.rule)}" for b in candidate.bites)
+    return f"of {plural(candidate.broken, 'broken promise')} first: {first}"
+
+
+def _recommendation(answer: Recommendation) -> list[str]:
+    kind, chosen = answer.kind, answer.chosen
+    lines = [f"### {kind.title}: {escape(chosen.backend) if chosen else 'none'}", ""]
+    if chosen is None:
+        lines += ["No backend of this run meets the conditions.", ""]
+    else:
+        lines.append(f"- Why: {escape(chosen.why)}.")
+        lines.append(f"- What will bite: {_bites(chosen)}.")
+        if chosen.lacks:
+            lines.append(f"- Declares not to offer: {', '.join(chosen.lacks)}.")
+        if chosen.own:
+            lines.append("- Its store is this project's own, written with these checks at hand.")
+        if answer.reservation:
+            lines.append(f"- {SIGNS[Grade.UNKNOWN]} {escape(answer.reservation)}")
+        lines.append("")
+    others = [f"- How this follows: {kind.how}"]
+    others += [
+        f"- {escape(c.backend)}, next: {escape(c.why)}; {plural(c.broken, 'broken promise')}"
+        for c in answer.candidates[1:]
     ]
-    for evidence in finding.evidence:
-        row = evidence.row
-        lines.append(f"- {code(row.case)} ({', '.join(evidence.modes)}): {escape(row.message)}")
-        if shows_values(row):
-            lines += [f"  - expected: {code(str(row.expected))}", f"  - got: {code(str(row.got))}"]
-        if row.expectation is not None:
-            lines.append(f"  - expected failure: {escape(row.expectation)}")
-        if row.upstream:
-            link = safe_link(row.upstream)
-            shown = (
-                f"<{one_line(link, 500)}>"
-                if link and not re.search(r"[<>\s]", link)
-                else escape(row.upstream)
-            )
-            lines.append(f"  - upstream: {shown}")
-    first = finding.first
-    if first.history:
-        lines += ["", "Last calls:", "", *block("\n".join(first.history))]
-    if first.script:
-        lines += ["", f"Reproducer ({confirmation(first)}):", ""]
-        lines += block(first.script, "python")
-    return [*lines, ""]
+    others += [f"- {escape(name)}, not: {escape(why)}" for name, why in answer.refused.items()]
+    return [*lines, *folded("Others, and how this follows", others)]
+
+
+# -- rules and findings --------------------------------------------------------------------------
+
+
+def _matrix(report: Report) -> list[str]:
+    head = ["rules passed", *_names(report)]
+    rows = [
+        [
+            f"**{escape(grid.group.id)}** {escape(grid.group.title)}",
+            *(group_tally(view, grid) for view in report.backends),
+        ]
+        for grid in report.groups
+    ]
+    signs = ", ".join(f"{sign} {verdict}" for verdict, sign in ICONS.items())
+    lines = ["## Every rule", "", f"{signs}; a failure in brackets was expected.", ""]
+    return [*lines, *table(head, rows), "", *folded("Rule by rule", _rules(report))]
+
+
+def _rules(report: Report) -> list[str]:
+    def sign(view: BackendView, rule: Rule) -> str:
+        cell = view.cells.get(rule.id)
+        if cell is None:
+            return "not run"
+        return f"({ICONS[cell.verdict]})" if cell.expected else ICONS[cell.verdict]
+
+    rows = [
+        [
+            escape(rule.id),
+            str(rule.level),
+            promise(rule),
+            *(sign(view, rule) for view in report.backends),
+        ]
+        for rule in report.rules
+    ]
+    return table(["rule", "level", "promise", *_names(report)], rows)
+
+
+def _link(address: str) -> str:
+    link = safe_link(address)
+    if link and not re.search(r"[<>\s|]", link):
+        return f"<{one_line(link, 500)}>"
+    return escape(address)
 
 
 def _findings(report: Report) -> list[str]:
     lines = ["## Findings", ""]
     if not report.findings:
         lines += ["No rule failed.", ""]
+    by_rule: dict[str, list[Finding]] = {}
     for finding in report.findings:
-        lines += _finding(finding)
+        by_rule.setdefault(finding.rule.id, []).append(finding)
+    rows = []
+    for of_rule in by_rule.values():
+        rule = of_rule[0].rule
+        where = [
+            f"{escape(f.backend)}{' (emulated)' if f.emulated else ''} "
+            + ("known" if f.expected else "**new**")
+            for f in of_rule
+        ]
+        links = dict.fromkeys(f.upstream for f in of_rule if f.upstream)
+        rows.append(
+            [
+                escape(rule.id),
+                str(rule.level),
+                promise(rule),
+                "<br>".join(where),
+                "<br>".join(map(_link, links)),
+            ]
+        )
+    if rows:
+        lines += [*table(["rule", "level", "does not hold", "where", "upstream"], rows), ""]
+        lines += folded("What was seen", [_seen(finding) for finding in report.findings])
+    return [*lines, *_troubles(report)]
+
+
+def _seen(finding: Finding) -> str:
+    row = finding.first
+    known = f" Known: {escape(row.expectation)}." if row.expectation is not None else ""
+    script = f" Reproducer: {confirmation(row)}." if row.script else ""
+    where = f"{escape(finding.rule.id)} {escape(finding.backend)} {code(row.case)}"
+    return f"- {where}: {escape(row.message, 300)}.{known}{script}"
+
+
+def _troubles(report: Report) -> list[str]:
+    lines = []
     for title, rows in (
         ("Faults of the harness", report.harness_errors),
         ("Stale expectations (the check passes now)", report.stale),
@@ -189,161 +253,96 @@ def _findings(report: Report) -> list[str]:
     return lines
 
 
-def _survival(report: Report) -> list[str]:
-    if not report.survival:
+# -- figures -------------------------------------------------------------------------------------
+
+
+def _restarts(report: Report) -> list[str]:
+    levels = {view.name: level_verdicts(view) for view in report.backends}
+    if not any(levels.values()):
         return []
-    head = [
-        "backend",
-        "restart",
-        "memory type",
-        "verdict",
-        "writes covered",
-        "survived",
-        "observed",
-    ]
-    rows = [
-        [
-            escape(s.backend),
-            KIND_TITLES[s.kind],
-            s.memory_name,
-            f"{ICONS[s.verdict]} {s.verdict}",
-            "–" if s.writes is None else f"{s.writes:,}",
-            "–" if s.survived is None else f"{s.survived:,}",
-            escape(s.observed) or "–",
-        ]
-        for s in report.survival
-    ]
+    rows = []
+    for view in report.backends:
+        of = levels[view.name]
+        rows.append(
+            [
+                _name(view),
+                *(f"{ICONS[of[k]]} {of[k]}" if k in of else "not measured" for k in KIND_TITLES),
+            ]
+        )
+    head = ["backend", *KIND_TITLES.values()]
     return ["## Restart survival", "", *table(head, rows), ""]
 
 
-def _latency_row(timed: Latency) -> list[str]:
-    figures = timed.figures
-    return [
-        escape(timed.operation),
-        escape(timed.backend) + (" (emulated)" if timed.emulated else ""),
-        escape(timed.mode),
-        "–" if timed.items is None else f"{timed.items:,}",
-        str(figures.n),
-        milliseconds(timed.median),
-        milliseconds(figures.p95),
-        milliseconds(figures.p99),
-        milliseconds(figures.maximum),
-        "–" if figures.per_second is None else number(figures.per_second),
-    ]
-
-
-def _latencies(report: Report) -> list[str]:
-    if not report.latencies:
-        return []
-    head = ["operation", "backend", "mode", "items", "n", "p50", "p95", "p99", "max", "ops/s"]
-    lines = [
-        "## Latency (ms)",
-        "",
-        "Only the store's call is inside the clock. p99 from 100 samples up.",
-        "",
-    ]
-    lines += table(head, [_latency_row(t) for t in report.latencies])
-    if report.embedding:
-        lines += ["", "Time to embed one text (ms), in none of the figures above:", ""]
-        head = ["backend", "n", "p50", "p95", "max"]
-        rows = [
-            [
-                escape(t.backend),
-                str(t.figures.n),
-                milliseconds(t.median),
-                milliseconds(t.figures.p95),
-                milliseconds(t.figures.maximum),
-            ]
-            for t in report.embedding
-        ]
-        lines += table(head, rows)
-    return [*lines, ""]
+def _figures(report: Report, pictures: tuple[Picture, ...]) -> list[str]:
+    drawn = {picture.id: picture for picture in pictures}
+    lines = []
+    for made in (latency(report), paces(report), recall(report), disk(report)):
+        if not made.rows:
+            continue
+        lines += [f"## {made.title}", ""]
+        if made.id in drawn:
+            lines += [f"![{drawn[made.id].alt}]({FOLDER}/{made.id}.svg)", ""]
+        lines += [*told(made), ""]
+    return lines
 
 
 def _portability(report: Report) -> list[str]:
-    if not report.portability:
-        return []
     rows = []
     for row in report.portability:
-        cells = []
-        for name in report.names:
-            choices = row.answers.get(name, ())
-            told = [
-                escape(c.text) + (f" ({', '.join(c.modes)})" if len(choices) > 1 else "")
-                for c in choices
+        if row.differs:
+            cells = [
+                escape("; ".join(c.text for c in row.answers.get(name, ())), 80) or "not measured"
+                for name in report.names
             ]
-            cells.append("<br>".join(told) or "not measured")
-        question = f": {escape(row.question)}" if row.question else ""
-        rows.append([f"{row.rule.id}{question}", *cells, "yes" if row.differs else "no"])
-    head = ["what", *(_name(v) for v in report.backends), "differs"]
-    return ["## Portability: what the contract leaves to the backend", "", *table(head, rows), ""]
-
-
-def _figures(report: Report) -> list[str]:
-    every = (*report.recall, *report.figures, *report.troubles)
-    if not every:
+            rows.append([escape(row.rule.id), escape(row.question) or promise(row.rule), *cells])
+    if not rows:
         return []
-    rows = [
-        [
-            escape(m.backend),
-            escape(m.name),
-            escape(m.mode),
-            escape(f"{show(m.value)} {m.unit}".strip()),
-            escape(", ".join(f"{k} {show(v)}" for k, v in m.facts.items())),
-        ]
-        for m in every
+    title = f"{plural(len(rows), 'answer')} of {len(report.portability)} that differ by right"
+    head = ["rule", "what", *_names(report)]
+    return ["## Portability", "", *folded(title, table(head, rows))]
+
+
+def _run(report: Report) -> list[str]:
+    parts = [
+        line for made in (seconds, backend_facts, run_facts) for line in (*told(made(report)), "")
     ]
-    return [
-        "## Recall and other measurements",
-        "",
-        *table(["backend", "name", "mode", "value", "facts"], rows),
-        "",
-    ]
+    return ["## The run", "", *folded("Seconds, backends, settings", parts)]
 
 
-def _facts(report: Report) -> list[str]:
-    header = report.header
-    keys = (
-        "suite",
-        "suite_version",
-        "started",
-        "command",
-        "selection",
-        "settings",
-        "machine",
-        "corpus",
-    )
-    rows = [[key, code(show(header[key]), 800, in_table=True)] for key in keys if key in header]
-    for view in report.backends:
-        for key in ("packages", "engine", "settings", "limits", "capabilities", "setup_steps"):
-            if view.fact(key):
-                rows.append(
-                    [f"{escape(view.name)}: {key}", code(show(view.fact(key)), 800, in_table=True)]
-                )
-    return ["## The run", "", *table(["what", "value"], rows), ""]
+MORE = (
+    "Every check, every answer and each reproducer: `report.html` and `report.json`, which "
+    "`store-conformance report RUN...` makes of the run files; a script for one finding: "
+    "`store-conformance repro RUN RULE`."
+)
+FOLDER = "pictures"
+"""Where the picture files are, beside the report."""
 
 
-def render(report: Report) -> str:
-    """The Markdown document."""
-    counts = ", ".join(f"{n:,} {word}" for word, n in report.counts.items())
-    started = escape(str(report.header.get("started", "")))
+def render(report: Report, pictures: tuple[Picture, ...] = ()) -> str:
+    """The Markdown document; it shows the pictures that are given, as files of ``pictures/``."""
     lines = [
         "# LangGraph store conformance",
         "",
-        f"{', '.join(_name(v) for v in report.backends)}. Started {started}. Checks: {counts}.",
+        f"{'; '.join(map(escape, what_ran(report)))}.",
+        "",
+        *(f"- **{escape(flag)}**" for flag in flags(report)),
+        *(f"- {escape(name)} could not run: {escape(why)}" for name, why in report.absent.items()),
         "",
         *_comparison(report),
-        *_verdicts(report),
+        "## Which for whom",
+        "",
+        *(line for answer in report.recommendations for line in _recommendation(answer)),
+        *_matrix(report),
+        *_findings(report),
+        *_restarts(report),
+        *_figures(report, pictures),
+        *_portability(report),
+        *_run(report),
         "## What this report cannot say",
         "",
         *(f"- {escape(sentence, 2000)}" for sentence in report.caveats),
         "",
-        *_survival(report),
-        *_latencies(report),
-        *_portability(report),
-        *_grid(report),
-        *_findings(report),
-        *_figures(report),
-        *_facts(report),
+        MORE,
+        "",
     ]
     return "\n".join(lines)

@@ -16,14 +16,14 @@ from store_conformance.reports.cells import (
     findings,
     is_news,
     is_stale,
-    rules_of,
 )
-from store_conformance.reports.comparison import compare
-from store_conformance.reports.derived import ComparisonRow
-from store_conformance.reports.latency import Latency, embedding_times, latencies
+from store_conformance.reports.comparison import HEADLINE, compare
+from store_conformance.reports.derived import ComparisonRow, Derived
+from store_conformance.reports.latency import Latency, embedding_times, in_order
 from store_conformance.reports.portability import PortabilityRow, portability
+from store_conformance.reports.recommendation import Recommendation, recommend
 from store_conformance.reports.survival import Survival
-from store_conformance.reports.view import BackendView, absent, views
+from store_conformance.reports.view import BackendView, read
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,10 @@ class Report:
     header: dict[str, Any]
     footer: dict[str, Any]
     backends: tuple[BackendView, ...]
+    kept: dict[str, Derived]
+    """How many promises each backend keeps."""
     comparison: tuple[ComparisonRow, ...]
+    recommendations: tuple[Recommendation, ...]
     groups: tuple[GroupGrid, ...]
     findings: tuple[Finding, ...]
     harness_errors: tuple[Row, ...]
@@ -78,6 +81,10 @@ class Report:
         return counts
 
     @property
+    def interrupted(self) -> bool:
+        return bool(self.footer.get("interrupted"))
+
+    @property
     def unexpected(self) -> int:
         """Rows that fail the gate."""
         return sum(1 for row in self.rows if is_news(row))
@@ -112,33 +119,33 @@ _TOLD = ("latency.", "recall.", "trouble.")
 
 def build_report(run: Run) -> Report:
     """The report of a run (of one file, or merged from several)."""
-    every = views(run)
-    table, told = portability(run)
+    view = read(run)
+    every = view.backends
+    table, told = portability(view)
     rest = tuple(
         m
-        for position, m in enumerate(run.measurements)
+        for position, m in enumerate(view.measurements)
         if position not in told and not m.name.startswith(_TOLD)
     )
-    cells = [cell for view in every for cell in view.cells.values()]
-    names = {view.name for view in every}
-    emulated = frozenset(view.name for view in every if view.emulated)
     return Report(
-        header=run.header,
-        footer=run.footer,
+        header=view.header,
+        footer=view.footer,
         backends=every,
+        kept={backend.name: HEADLINE.value(backend) for backend in every},
         comparison=compare(every),
-        groups=_groups(rules_of(row for row in run.rows if row.backend in names)),
-        findings=findings(cells),
-        harness_errors=tuple(r for r in run.rows if r.verdict is Verdict.ERROR),
-        stale=tuple(r for r in run.rows if is_stale(r)),
-        survival=tuple(s for view in every for s in view.survival),
-        latencies=latencies(run, emulated),
-        embedding=embedding_times(run),
+        recommendations=recommend(every),
+        groups=_groups(view.rules),
+        findings=findings(cell for backend in every for cell in backend.cells.values()),
+        harness_errors=tuple(r for r in view.rows if r.verdict is Verdict.ERROR),
+        stale=tuple(r for r in view.rows if is_stale(r)),
+        survival=tuple(s for backend in every for s in backend.survival),
+        latencies=in_order((t for backend in every for t in backend.latencies), view.names),
+        embedding=embedding_times(view.measurements),
         portability=table,
-        recall=tuple(m for m in run.measurements if m.name.startswith("recall.")),
-        troubles=tuple(m for m in run.measurements if m.name.startswith("trouble.")),
+        recall=tuple(m for m in view.measurements if m.name.startswith("recall.")),
+        troubles=tuple(m for m in view.measurements if m.name.startswith("trouble.")),
         figures=rest,
-        absent=absent(run),
-        caveats=caveats(run, every),
-        rows=run.rows,
+        absent=view.absent,
+        caveats=caveats(view),
+        rows=view.rows,
     )

@@ -1,14 +1,18 @@
 """
-What runs of release 0.1.0 left to be understood from the names of their cases.
+What runs of release 0.1.0 left to be understood from names.
 
-Their rows carry no ``restart`` and no ``memory``.  The cases that they had are listed here once, so that
-their reports stay true; nothing is to be added: a row of a later version says it itself.
+Their rows carry no ``restart`` and no ``memory``, their measurements no ``rule``.  The cases that they had
+are listed here once, so that their reports stay true; nothing is to be added: a record of a later version
+says it itself.
 """
 
 from __future__ import annotations
 
-from store_conformance.contract import MemoryType, Restart
-from store_conformance.contract.records import Row
+from collections.abc import Mapping
+from dataclasses import replace
+
+from store_conformance.contract import MemoryType, Restart, UnknownRuleError, rule
+from store_conformance.contract.records import Measurement, Row
 
 _RESTARTS = {
     "restart::a_new_store_object_finds_everything": Restart.OBJECT,
@@ -36,3 +40,15 @@ def memory_of(row: Row) -> MemoryType | None:
         return row.memory
     parameter = row.case.partition("[")[2].removesuffix("]")
     return MemoryType(parameter) if parameter in set(MemoryType) else None
+
+
+def with_rule(figure: Measurement, by_case: Mapping[str, str]) -> Measurement:
+    """The measurement with its rule: as it says, or the one in ``portability.F7``, or that of its case."""
+    if figure.rule:
+        return figure
+    if figure.name.startswith("portability."):
+        try:
+            return replace(figure, rule=rule(figure.name.split(".")[1]).id)
+        except UnknownRuleError:
+            pass
+    return replace(figure, rule=by_case.get(figure.case, ""))

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from store_conformance.contract import Level, Rule, UnknownRuleError, rule
-from store_conformance.contract.records import Measurement, Run
-from store_conformance.reports.cells import known_rule, rules_of
+from store_conformance.contract import Level, Rule, rules
+from store_conformance.contract.records import Measurement
+from store_conformance.reports.old_runs import with_rule
 from store_conformance.reports.text import show
+from store_conformance.reports.view import RunView
 
 PREFIX = "portability."
 _FIGURES = ("latency.", "recall.", "disk.", "processes.", "restart.", "trouble.", "histories")
@@ -44,56 +45,44 @@ class PortabilityRow:
         return len(told) > 1
 
 
-def _rule_in(name: str) -> Rule | None:
-    try:
-        return rule(name)
-    except UnknownRuleError:
-        return None
-
-
 def _is_choice(figure: Measurement) -> bool:
     """Whether a case recorded what a store chose to do, and not a figure: a word, a count, yes or no."""
     return not figure.unit and not figure.samples and isinstance(figure.value, (str, bool, int))
 
 
-def _place(figure: Measurement, by_case: dict[str, Rule]) -> tuple[Rule, str] | None:
+def _place(figure: Measurement, rules: dict[str, Rule]) -> tuple[Rule, str] | None:
     """The rule and question that a measurement answers, or ``None`` if it is of another kind."""
-    if figure.name.startswith(PREFIX):
-        head, _, rest = figure.name.removeprefix(PREFIX).partition(".")
-        named = _rule_in(head) or by_case.get(figure.case)
-        question = rest if _rule_in(head) else figure.name.removeprefix(PREFIX)
-        return (named, question) if named else None
-    of_case = by_case.get(figure.case)
+    of_case = rules.get(figure.rule)
     if of_case is None or not (of_case.level is Level.IMPL or _is_choice(figure)):
         return None
-    question = figure.name.removeprefix(of_case.id).strip(".")
+    question = figure.name.removeprefix(PREFIX).removeprefix(of_case.id).strip(".")
     parameter = re.search(r"\[(.+)\]$", figure.case)
     return of_case, f"{question} ({parameter.group(1)})" if parameter else question
 
 
-def portability(run: Run) -> tuple[tuple[PortabilityRow, ...], frozenset[int]]:
+def portability(run: RunView) -> tuple[tuple[PortabilityRow, ...], frozenset[int]]:
     """
     The table, and the positions in ``run.measurements`` that it tells (so that none is told twice).
     """
-    by_case = {row.case: known_rule(row) for row in run.rows}
+    by_id = {rule.id: rule for rule in (*rules(), *run.rules)}
+    by_case = {row.case: row.rule for row in run.rows}
     told: dict[tuple[str, str], dict[str, dict[str, list[str]]]] = {}
-    rules: dict[str, Rule] = {}
+    asked: dict[str, Rule] = {}
     used = set()
     for position, figure in enumerate(run.measurements):
         if figure.name.startswith(_FIGURES):
             continue
-        place = _place(figure, by_case)
+        place = _place(with_rule(figure, by_case), by_id)
         if place is None:
             continue
         used.add(position)
-        rules[place[0].id] = place[0]
+        asked[place[0].id] = place[0]
         answers = told.setdefault((place[0].id, place[1]), {}).setdefault(figure.backend, {})
         answers.setdefault(show(figure.value), []).append(figure.mode)
-    order = [r.id for r in rules_of(run.rows)]
-    rank = {rule_id: n for n, rule_id in enumerate([*order, *(r for r in rules if r not in order)])}
+    rank = {rule_id: n for n, rule_id in enumerate(by_id)}
     table = tuple(
         PortabilityRow(
-            rules[rule_id],
+            asked[rule_id],
             question,
             {
                 backend: tuple(

@@ -10,6 +10,7 @@ from store_conformance.contract import Level, Verdict
 from store_conformance.reports.derived import Derived, Grade, not_measured
 from store_conformance.reports.durability import lost_by, persistence
 from store_conformance.reports.sharing import lost_writes, scalability
+from store_conformance.reports.text import milliseconds
 from store_conformance.reports.view import BackendView
 
 SAFETY = ("K", "X", "N", "O", "E")
@@ -27,7 +28,7 @@ BEST_HOW = (
     "“Development and tests” if nothing persists by declaration; “nothing that must survive a restart” "
     "(or “a crash”) if one lost data; else “single-process applications” if processes may not share the "
     "store or E6 did not pass; else “production, run by a provider” for a hosted service and “production, "
-    "several processes” for any other. A reservation about production is repeated. Nothing here speaks of "
+    "several processes” for any other, or “several processes of one machine” where there is no server. A reservation about production is repeated, and the broken promises are named. Nothing here speaks of "
     "large scale: the suite does not measure it. Not measured if persistence or sharing was not."
 )
 
@@ -40,6 +41,8 @@ class Assessment:
     reservations: tuple[str, ...]
     missing: tuple[str, ...]
     rules: tuple[str, ...]
+    broken: tuple[str, ...]
+    """Broken MUST rules of the groups in ``SAFETY``."""
 
 
 def _against(view: BackendView, kept: Derived) -> list[str]:
@@ -85,8 +88,17 @@ def assess(view: BackendView) -> Assessment:
     broken = view.of_groups(SAFETY, Verdict.FAIL, Level.MUST)
     rules = tuple(dict.fromkeys((*broken, *kept.rules, *shared.rules)))
     return Assessment(
-        tuple(against), tuple(_reservations(view, kept, shared)), tuple(missing), rules
+        tuple(against), tuple(_reservations(view, kept, shared)), tuple(missing), rules, broken
     )
+
+
+def _most(found: Assessment) -> str:
+    """What weighs most against the backend, in a few words."""
+    if found.against:
+        return found.against[0].partition(":")[0].removesuffix(" (declared)")
+    if found.broken:
+        return f"{len(found.broken)} MUST broken"
+    return found.reservations[0].partition(":")[0]
 
 
 def production_ready(view: BackendView) -> Derived:
@@ -97,20 +109,33 @@ def production_ready(view: BackendView) -> Derived:
         because = "Against it: " + "; ".join(found.against) + "."
         value = f"No: {found.against[0]}"
         notes = (*found.against[1:], *found.reservations)
-        return Derived(value, Grade.BAD, because, notes, found.rules, figures)
+        bad = Derived(value, Grade.BAD, because, notes, found.rules, figures)
+        return bad.brief("No", _most(found))
     if found.missing:
         because = "Not enough was run: " + "; ".join(found.missing) + "."
         return not_measured(because, *found.reservations, figures=figures)
     if found.reservations:
         because = "Nothing rules it out; reservations: " + "; ".join(found.reservations) + "."
-        return Derived(
+        partly = Derived(
             "With reservations", Grade.PARTLY, because, found.reservations, found.rules, figures
         )
+        return partly.brief("With care", _most(found))
     because = (
         "Acknowledged writes came through kill -9, several processes shared the store, and no MUST of "
         "the groups K, X, N, O and E failed."
     )
-    return Derived("Yes", Grade.GOOD, because, (), found.rules, figures)
+    yes = Derived("Yes", Grade.GOOD, because, (), found.rules, figures)
+    return yes.brief("Yes", f"{len(view.of_groups(SAFETY, Verdict.PASS, Level.MUST))} MUST kept")
+
+
+def _search(view: BackendView) -> str:
+    """What tells backends without a broken promise apart: the slower p95 of a semantic search."""
+    told = [
+        t.figures.p95
+        for t in view.latencies
+        if t.operation == "search_semantic" and t.figures.p95 is not None
+    ]
+    return f"search {milliseconds(max(told))} ms" if told else "nothing broken"
 
 
 def best_for(view: BackendView) -> Derived:
@@ -120,23 +145,37 @@ def best_for(view: BackendView) -> Derived:
     figures = ("header: capabilities", "header: hosted")
     if view.declares("persistence") is False:
         because = "Nothing persists, as the backend declares."
-        return Derived("Development and tests", Grade.PLAIN, because, (), rules, figures)
+        use = Derived("Development and tests", Grade.PLAIN, because, (), rules, figures)
+        return use.brief("Development", "nothing persists")
     if lost_by(view):
         because = f"Persistence: {kept.value}."
         value = f"Nothing that must survive a {'restart' if kept.grade is Grade.BAD else 'crash'}"
-        return Derived(value, Grade.BAD, because, (), rules, figures)
+        bad = Derived(value, Grade.BAD, because, (), rules, figures)
+        return bad.brief("Throw-away", kept.detail)
     if kept.grade is Grade.UNKNOWN:
         return not_measured("Persistence was not measured.", figures=figures)
     if shared.grade is Grade.UNKNOWN:
         return not_measured("Sharing by several processes was not measured.", figures=figures)
-    notes = (f"production ready: {ready.value}",) if ready.grade is not Grade.GOOD else ()
+    broken = tuple(r for r, cell in view.cells.items() if cell.verdict is Verdict.FAIL)
+    notes: tuple[str, ...] = (
+        (f"production ready: {ready.value}",) if ready.grade is not Grade.GOOD else ()
+    )
+    notes += (f"broken promises: {', '.join(broken) or 'none'}",)
+    detail = f"{len(broken)} broken" if broken else _search(view)
     if shared.grade is not Grade.GOOD:
         because = f"It persists ({kept.value}); several processes: {shared.value}."
         value = "Single-process applications"
-        return Derived(value, Grade.PLAIN, because, notes, rules, figures)
+        use = Derived(value, Grade.PLAIN, because, notes, rules, figures)
+        return use.brief("Small apps", detail)
     because = f"It persists ({kept.value}) and several processes shared it (E6)."
+    if view.fact("services") == 0 and not view.fact("hosted"):
+        because += " It has no server that programs on other machines can reach."
+        use = Derived(
+            "Several processes of one machine", Grade.PLAIN, because, notes, rules, figures
+        )
+        return use.brief("Small apps", detail)
     if view.fact("hosted"):
         value = "Production, run by a provider"
     else:
         value = "Production, several processes"
-    return Derived(value, Grade.PLAIN, because, notes, rules, figures)
+    return Derived(value, Grade.PLAIN, because, notes, rules, figures).brief("Production", detail)

@@ -50,6 +50,22 @@ def _note(facts: WriterFacts) -> str:
     return ", ".join(parts)
 
 
+def writers(view: BackendView) -> dict[int, float]:
+    """Writes a second by the number of writing processes, the slowest of several measurements."""
+    paces: dict[int, float] = {}
+    for facts in _seen(view):
+        if facts.writers is not None and facts.per_second is not None:
+            known = paces.get(facts.writers, facts.per_second)
+            paces[facts.writers] = min(known, facts.per_second)
+    return dict(sorted(paces.items()))
+
+
+def pace(view: BackendView) -> str:
+    """``2,620 writes/s of 3``: the pace of the most processes that were measured."""
+    paces = writers(view)
+    return f"{number(paces[max(paces)])} writes/s by {max(paces)}" if paces else ""
+
+
 def _notes(view: BackendView) -> tuple[str, ...]:
     notes = []
     for figure in view.figures(FIGURE):
@@ -71,7 +87,7 @@ def scalability(view: BackendView) -> Derived:
             _notes(view),
             tuple(r for r in ("E6", "O12") if r in view.cells),
             ("header: capabilities",),
-        )
+        ).brief("One process", "as declared")
     cell = view.cells.get("E6")
     verdict = cell.verdict if cell else Verdict.UNVERIFIED
     lost, errors = lost_writes(view), _total(_raised(facts) for facts in _seen(view))
@@ -82,22 +98,28 @@ def scalability(view: BackendView) -> Derived:
         because = (
             f"{plural(lost, 'acknowledged write')} of several processes could not be read back."
         )
-        return Derived("No: loses writes", Grade.BAD, because, notes, rules, figures)
+        lossy = Derived("No: loses writes", Grade.BAD, because, notes, rules, figures)
+        return lossy.brief("No", f"{plural(lost, 'write')} lost")
     if verdict is Verdict.FAIL and errors and lost == 0:
         because = f"E6 failed: {plural(errors, 'call')} raised, no acknowledged write was lost."
         value = "Several processes, with errors"
-        return Derived(value, Grade.PARTLY, because, notes, rules, figures)
+        partly = Derived(value, Grade.PARTLY, because, notes, rules, figures)
+        return partly.brief("Errors", f"{plural(errors, 'call')} raised")
     if verdict is Verdict.FAIL and cell is not None:
-        return Derived(
-            "No: E6 failed", Grade.BAD, f"E6 failed: {cell.reason}", notes, rules, figures
-        )
+        because = f"E6 failed: {cell.reason}"
+        failed = Derived("No: E6 failed", Grade.BAD, because, notes, rules, figures)
+        return failed.brief("No", "E6 failed")
     if verdict is Verdict.PASS and errors:
         because = f"E6 passed, but {plural(errors, 'call')} of the timed writers raised."
         value = "Several processes, with errors"
-        return Derived(value, Grade.PARTLY, because, notes, rules, figures)
+        partly = Derived(value, Grade.PARTLY, because, notes, rules, figures)
+        return partly.brief("Errors", f"{plural(errors, 'call')} raised")
     if verdict is Verdict.PASS:
         because = "E6 passed: several processes shared one store without a lost write or an error."
-        return Derived("Several processes", Grade.GOOD, because, notes, rules, figures)
+        good = Derived("Several processes", Grade.GOOD, because, notes, rules, figures)
+        paces = writers(view)
+        told = f"{number(paces[max(paces)])} writes/s" if paces else ""
+        return good.brief("Shared", told)
     why = (
         f"E6 is {verdict}: {cell.reason}" if cell else "The run has no row of E6 for this backend."
     )

@@ -8,6 +8,7 @@ whose memory it wrote; what the case saw is in its ``restart.<kind>`` measuremen
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from store_conformance.contract import MemoryType, Restart, Verdict, merge
@@ -75,26 +76,26 @@ def _entry(
 
 
 def survival(
-    rows: tuple[Row, ...],
-    measurements: tuple[Measurement, ...],
     backend: str,
+    rows: Iterable[Row],
+    measurements: Iterable[Measurement],
     *,
     persists: bool | None = None,
 ) -> tuple[Survival, ...]:
     """
-    The restart matrix of one backend: one entry a kind and memory type that was looked at.
+    The restart matrix of one backend, from its rows: one entry a kind and memory type that was looked at.
 
     Where ``persists`` is ``False`` (declared), a row can pass by losing everything as declared: every
     entry is then ``unsupported`` and only what was observed is told.
     """
     figures: dict[tuple[str, str], list[Measurement]] = {}
     for figure in measurements:
-        if figure.backend == backend and figure.name.startswith(PREFIX):
+        if figure.name.startswith(PREFIX):
             figures.setdefault((figure.case, figure.mode), []).append(figure)
     found: dict[tuple[Restart, MemoryType | None], list[Row]] = {}
     for row in rows:
         kind = restart_of(row)
-        if row.backend == backend and kind is not None:
+        if kind is not None:
             found.setdefault((kind, memory_of(row)), []).append(row)
     entries = [
         _entry(backend, place, alike, [f for r in alike for f in figures.get((r.case, r.mode), [])])

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from store_conformance.contract import Verdict
 from store_conformance.contract.records import Run
 from store_conformance.reports.cells import Finding, confirmation, shows_values
-from store_conformance.reports.derived import SIGNS
-from store_conformance.reports.model import GroupGrid, Report, build_report
+from store_conformance.reports.derived import SIGNS, Grade
+from store_conformance.reports.model import Report, build_report
+from store_conformance.reports.summary import comparison_rows, flags, group_tally, what_ran
 from store_conformance.reports.text import ICONS, number, one_line, plural
 from store_conformance.reports.view import BackendView
 
@@ -27,12 +28,12 @@ _STYLES = {
     Verdict.UNVERIFIED: "yellow",
     Verdict.ERROR: "bold magenta",
 }
-
+_GRADES = {Grade.GOOD: "green", Grade.PARTLY: "yellow", Grade.BAD: "red", Grade.UNKNOWN: "dim"}
 
 Command = Callable[[str, str], str]
 """From a backend and a rule to the command that runs just these."""
-WIDE = 4
-"""Backends side by side in one table; more go into further tables."""
+FIRST, EACH = 19, 14
+"""Characters of the first column and of each backend's; what does not fit goes into a further table."""
 
 
 def _title(view: BackendView) -> str:
@@ -40,9 +41,9 @@ def _title(view: BackendView) -> str:
     return f"{name}\n(emulated)" if view.emulated else name
 
 
-def _parts(report: Report) -> list[tuple[BackendView, ...]]:
-    every = report.backends
-    return [every[start : start + WIDE] for start in range(0, len(every), WIDE)]
+def _parts(report: Report, width: int) -> list[tuple[BackendView, ...]]:
+    every, wide = report.backends, max(1, (width - FIRST) // EACH)
+    return [every[start : start + wide] for start in range(0, len(every), wide)]
 
 
 _SHORT = {Verdict.UNSUPPORTED: "unsup", Verdict.UNVERIFIED: "unver"}
@@ -79,20 +80,6 @@ def _counts(report: Report) -> Table:
     return table
 
 
-def group_tally(view: BackendView, grid: GroupGrid) -> str:
-    """``12/14 ✗2``: passed rules of the group, then those that failed or could not be told."""
-    cells = [view.cells[r.id] for r in grid.rules if r.id in view.cells]
-    if not cells:
-        return "not run"
-    passed = sum(1 for c in cells if c.verdict is Verdict.PASS)
-    told = [f"{passed}/{len(cells)}"]
-    for verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.UNVERIFIED, Verdict.UNSUPPORTED):
-        count = sum(1 for c in cells if c.verdict is verdict)
-        if count:
-            told.append(f"{ICONS[verdict]}{count}")
-    return " ".join(told)
-
-
 def _groups(report: Report, part: tuple[BackendView, ...]) -> Table:
     from rich.text import Text
 
@@ -115,13 +102,26 @@ def _comparison(report: Report, part: tuple[BackendView, ...]) -> Table:
     table = _table("Comparison")
     table.add_column("", no_wrap=True)
     for view in part:
-        table.add_column(Text(_title(view)))
-    for row in report.comparison:
-        values = [row.values[view.name] for view in part]
+        table.add_column(Text(_title(view)), no_wrap=True)
+    for feature, values in comparison_rows(report):
+        cells = [values[view.name] for view in part]
+        words = [f"{SIGNS[v.grade] or ' '} {v.short}" for v in cells]
         table.add_row(
-            row.feature.title, *(Text(f"{SIGNS[v.grade]} {v.value}".strip()) for v in values)
+            feature.title,
+            *(Text(w, style=_GRADES.get(v.grade, "")) for w, v in zip(words, cells, strict=True)),
         )
     return table
+
+
+def _recommendations(report: Report) -> list[str]:
+    """A line for each kind of user."""
+    lines = []
+    for answer in report.recommendations:
+        chosen = answer.chosen
+        told = f"{chosen.backend}: {chosen.why}" if chosen else "none meets the conditions"
+        broken = f"; {plural(chosen.broken, 'broken promise')}" if chosen and chosen.broken else ""
+        lines.append(one_line(f"{answer.kind.title}: {told}{broken}", 400))
+    return lines
 
 
 def failure_lines(finding: Finding, run_path: str, again: Command | None = None) -> list[str]:
@@ -170,22 +170,27 @@ def _print_findings(
 
 
 def print_tables(run: Run, console: Console | None = None) -> None:
-    """Print rules by group, the comparison and the counts, and what was not run."""
+    """Print the first screen: what was run, the comparison, for whom; then rules by group and the counts."""
     from rich.console import Console
     from rich.text import Text
 
     out, report = console or Console(), build_report(run)
-    for part in _parts(report):
-        out.print(_groups(report, part))
-    for part in _parts(report):
+    out.print(Text("; ".join(what_ran(report))), soft_wrap=True)
+    for flag in flags(report):
+        out.print(Text(f"! {one_line(flag, 400)}", style="yellow"), soft_wrap=True)
+    for part in _parts(report, out.width):
         out.print(_comparison(report, part))
+    if len(report.backends) > 1:
+        out.print(Text("Which for whom", style="bold"))
+        for line in _recommendations(report):
+            out.print(Text(line), soft_wrap=True)
+    for part in _parts(report, out.width):
+        out.print(_groups(report, part))
     out.print(_counts(report))
     for name, why in report.absent.items():
         out.print(
             Text(one_line(f"? {name} was not run: {why}", 400), style="yellow"), soft_wrap=True
         )
-    if run.footer.get("interrupted"):
-        out.print(Text("The run was interrupted: what is missing was not run.", style="yellow"))
 
 
 def print_known(

@@ -1,5 +1,5 @@
 """
-One backend as the comparison sees it: what it declared, what its rows say, what was measured.
+A run as the reports see it: of each backend what it declared, what its rows say, what was measured.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from store_conformance.contract import Level, Verdict
-from store_conformance.contract.records import Measurement, Run
+from store_conformance.contract import Level, Rule, Verdict
+from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.reports.cells import Cell, gather, is_emulated, rules_of
-from store_conformance.reports.latency import Latency, latencies
+from store_conformance.reports.latency import Latency, timings
 from store_conformance.reports.survival import Survival, survival
 
 
@@ -86,13 +86,31 @@ class BackendView:
         return sum(1 for c in self.cells.values() if c.verdict is Verdict.FAIL and c.expected)
 
 
-def _persists(facts: dict[str, Any]) -> bool | None:
-    listed = facts.get("capabilities")
-    return "persistence" in listed if isinstance(listed, (list, tuple)) else None
+@dataclass(frozen=True)
+class RunView:
+    """A run, read once: all that is derived comes from here, and nothing looks into the rows again."""
 
-
-def absent(run: Run) -> dict[str, str]:
+    header: dict[str, Any]
+    footer: dict[str, Any]
+    backends: tuple[BackendView, ...]
+    """Those that ran, in the order of the header."""
+    absent: dict[str, str]
     """Backends that were asked for and could not run, of which nothing was verified, with the reason."""
+    rules: tuple[Rule, ...]
+    """The rules that the backends' rows speak of, in the order of the contract."""
+    rows: tuple[Row, ...]
+    measurements: tuple[Measurement, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(view.name for view in self.backends)
+
+    @property
+    def interrupted(self) -> bool:
+        return bool(self.footer.get("interrupted"))
+
+
+def _absent(run: Run) -> dict[str, str]:
     ran = {row.backend for row in run.rows if row.verdict is not Verdict.UNVERIFIED}
     return {
         name: str(facts["absent"])
@@ -101,26 +119,54 @@ def absent(run: Run) -> dict[str, str]:
     }
 
 
-def views(run: Run) -> tuple[BackendView, ...]:
-    """The backends that ran, in the order of the header."""
-    missing = absent(run)
-    cells = gather(run)
-    order = [rule.id for rule in rules_of(run.rows)]
-    emulated = frozenset(n for n, facts in run.header["backends"].items() if is_emulated(facts))
-    timed = latencies(run, emulated)
+def _backend(
+    name: str,
+    facts: dict[str, Any],
+    rows: list[Row],
+    figures: list[Measurement],
+    seconds: dict[str, float],
+) -> BackendView:
+    emulated = is_emulated(facts)
+    cells = gather(name, rows, emulated)
+    listed = facts.get("capabilities")
+    persists = "persistence" in listed if isinstance(listed, (list, tuple)) else None
+    return BackendView(
+        name,
+        facts,
+        {rule.id: cells[rule.id] for rule in rules_of(rows)},
+        tuple(figures),
+        survival(name, rows, figures, persists=persists),
+        timings(figures, emulated),
+        seconds,
+    )
+
+
+def read(run: Run) -> RunView:
+    """The run as typed views: each row and measurement is put in its place once."""
+    rows: dict[str, list[Row]] = {name: [] for name in run.backends}
+    figures: dict[str, list[Measurement]] = {name: [] for name in run.backends}
+    for row in run.rows:
+        rows.setdefault(row.backend, []).append(row)
+    for figure in run.measurements:
+        figures.setdefault(figure.backend, []).append(figure)
+    absent = _absent(run)
     by_backend = run.footer.get("seconds", {}).get("by_backend", {})
-    return tuple(
-        BackendView(
-            name,
-            dict(run.header["backends"][name]),
-            {rule_id: cells[name, rule_id] for rule_id in order if (name, rule_id) in cells},
-            tuple(m for m in run.measurements if m.backend == name),
-            survival(
-                run.rows, run.measurements, name, persists=_persists(run.header["backends"][name])
-            ),
-            tuple(t for t in timed if t.backend == name),
-            dict(by_backend.get(name, {})),
-        )
-        for name in run.backends
-        if name not in missing
+    ran = [name for name in run.backends if name not in absent]
+    return RunView(
+        run.header,
+        run.footer,
+        tuple(
+            _backend(
+                name,
+                dict(run.header["backends"][name]),
+                rows[name],
+                figures[name],
+                dict(by_backend.get(name, {})),
+            )
+            for name in ran
+        ),
+        absent,
+        rules_of(row for name in ran for row in rows[name]),
+        run.rows,
+        run.measurements,
     )

@@ -5,7 +5,8 @@ Writes a run's report in every format that was asked for.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from store_conformance.contract import UserError
@@ -13,53 +14,77 @@ from store_conformance.contract.hints import suggestion
 from store_conformance.contract.records import Run
 from store_conformance.reports import json_report, junit, markdown, page
 from store_conformance.reports.model import Report, build_report
+from store_conformance.reports.pictures import HINT, Picture, can_draw, draw
 
-_RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
-    "md": ("report.md", markdown.render),
-    "html": ("report.html", page.render),
-    "json": ("report.json", json_report.render),
-    "junit": ("junit.xml", junit.render),
-}
-FORMATS = tuple(_RENDERERS)
+FORMATS = ("md", "html", "json", "junit", "pictures")
+DEFAULT = ("md", "html", "json", "junit")
+"""What is written if nothing is named; pictures as files are written when they are asked for."""
 
 
 def _checked(formats: Iterable[str]) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(formats))
     for name in chosen:
-        if name not in _RENDERERS:
+        if name not in FORMATS:
             raise UserError(f"unknown report format {name!r}", suggestion(name, FORMATS))
     if not chosen:
         raise UserError("no report format was named", f"known are {', '.join(FORMATS)}")
     return chosen
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: str | bytes) -> None:
     """Write the whole file or leave the old one: a reader never sees half a report."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    packed = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
     try:
-        part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        part.write_bytes(packed)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
-def write_reports(run: Run, out: Path, formats: Iterable[str] = FORMATS) -> list[Path]:
+def _pictures(report: Report, chosen: tuple[str, ...]) -> tuple[Picture, ...]:
+    """The pictures that the formats need; files cannot do without matplotlib, the page can."""
+    if "pictures" in chosen and not can_draw():
+        raise UserError("pictures cannot be drawn: matplotlib is not installed", HINT)
+    return draw(report, png="pictures" in chosen) if {"pictures", "html"} & {*chosen} else ()
+
+
+def _files(
+    report: Report, chosen: tuple[str, ...], drawn: tuple[Picture, ...]
+) -> Iterator[tuple[str, Callable[[], str | bytes]]]:
+    """Each file's name and what makes its content, in the order of the formats."""
+    as_files = drawn if "pictures" in chosen else ()
+    makers: dict[str, tuple[str, Callable[[], str]]] = {
+        "md": ("report.md", lambda: markdown.render(report, as_files)),
+        "html": ("report.html", lambda: page.render(report, drawn)),
+        "json": ("report.json", lambda: json_report.render(report)),
+        "junit": ("junit.xml", lambda: junit.render(report)),
+    }
+    for name in chosen:
+        if name in makers:
+            yield makers[name]
+    for picture in as_files:
+        yield f"{markdown.FOLDER}/{picture.id}.svg", partial(getattr, picture, "svg")
+        yield f"{markdown.FOLDER}/{picture.id}.png", partial(getattr, picture, "png")
+
+
+def write_reports(run: Run, out: Path, formats: Iterable[str] = DEFAULT) -> list[Path]:
     """
-    Write ``report.md``, ``report.html``, ``report.json`` and ``junit.xml`` into the folder ``out``.
+    Write ``report.md``, ``report.html``, ``report.json``, ``junit.xml`` and ``pictures/`` into ``out``.
 
     The folder is made if it is not there.  Raises ``UserError`` where it cannot be written.
     """
     chosen = _checked(formats)
     report = build_report(run)
+    drawn = _pictures(report, chosen)
     written, failed = [], []
-    for name in chosen:
-        file, render = _RENDERERS[name]
+    for name, content in _files(report, chosen, drawn):
         try:
-            out.mkdir(parents=True, exist_ok=True)
-            _write(out / file, render(report))
-            written.append(out / file)
+            _write(out / name, content())
+            written.append(out / name)
         except OSError as error:  # one file that cannot be written must not cost the others
-            failed.append(f"{out / file} ({error.strerror or error})")
+            failed.append(f"{out / name} ({error.strerror or error})")
     if failed:
         kept = f"; written: {', '.join(str(p) for p in written)}" if written else ""
         raise UserError(

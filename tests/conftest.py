@@ -22,7 +22,10 @@ QUICK = frozenset(
         "test_guest.py",
         "test_house.py",
         "test_listing.py",
+        "test_page.py",
+        "test_planted.py",
         "test_recall.py",
+        "test_recommendation.py",
         "test_reports.py",
         "test_workflows.py",
     }

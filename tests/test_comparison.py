@@ -4,16 +4,21 @@ The comparison table: what each value follows from, and that it says no more tha
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from rich.console import Console
 
-from store_conformance.contract import MemoryType, Restart, rules
+from store_conformance.contract import MemoryType, Mode, Restart, rules
 from store_conformance.contract.records import Measurement, Row, Run
-from store_conformance.reports import build_report
+from store_conformance.reports import build_report, comparison, write_reports
 from store_conformance.reports.derived import Derived, Grade
+from store_conformance.reports.terminal import print_tables
+from store_conformance.reports.view import BackendView
 from tests.sample_run import (
     BACKENDS,
     make_run,
@@ -358,3 +363,42 @@ def test_every_value_says_from_what(run: Run) -> None:
             assert derived.because.endswith("."), (feature.feature.id, name)
             if derived.grade is not Grade.UNKNOWN:
                 assert derived.rules or derived.figures, (feature.feature.id, name)
+
+
+def test_a_new_row_is_one_function_and_one_entry(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What CONTRIBUTING shows: every format shows a row that nothing else knows of."""
+
+    def age(view: BackendView) -> Derived:
+        return Derived("Older than the hills", Grade.GOOD, "Somebody said so.", (), ("K1",)).brief(
+            "Old"
+        )
+
+    row_of_age = comparison.Feature("age", "Age of the store", "“Old” if somebody says so.", age)
+    monkeypatch.setattr(comparison, "FEATURES", (*comparison.FEATURES, row_of_age))
+    run = make_run([row("postgres", "K1")], backends={"postgres": BACKENDS["postgres"]})
+
+    for path in write_reports(run, tmp_path, ["md", "html", "json"]):
+        assert "Age of the store" in path.read_text("utf-8"), path.name
+    console = Console(width=120, record=True, file=io.StringIO())
+    print_tables(run, console)
+    assert "✓ Old" in console.export_text()
+
+
+def test_measurements_say_which_rule_they_answer_and_old_ones_are_understood() -> None:
+    case = "cases::f7_holds"
+    told = Measurement("postgres", "anything", "matches", Mode.SYNC, case=case, rule="F7")
+    silent = replace(told, rule="")
+    by_name = Measurement("postgres", "portability.S9.limit=-1", "error", Mode.SYNC)
+    odd = replace(told, rule="Q99")
+
+    (new,) = build_report(make_run([row("postgres", "K1")], [told])).portability
+    (old,) = build_report(make_run([row("postgres", "F7", case=case)], [silent])).portability
+    (named,) = build_report(make_run([row("postgres", "K1")], [by_name])).portability
+
+    assert (new.rule.id, new.question) == (old.rule.id, old.question) == ("F7", "anything")
+    assert (named.rule.id, named.question) == ("S9", "limit=-1")
+    assert build_report(make_run([row("postgres", "K1")], [odd])).portability == ()
+    assert Measurement.from_dict(told.to_dict()) == told
+    assert "rule" not in silent.to_dict()

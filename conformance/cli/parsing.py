@@ -264,8 +264,8 @@ def bench(**options: Any) -> None:
     "--format",
     "formats",
     multiple=True,
-    type=click.Choice(["md", "html", "json", "junit"]),
-    help="Only this format; repeatable.",
+    type=click.Choice(["md", "html", "json", "junit", "pictures"]),
+    help="Only this format; repeatable. pictures: SVG and PNG files, which need matplotlib.",
 )
 @_explain
 def report(runs: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:

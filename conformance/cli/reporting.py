@@ -31,11 +31,11 @@ def print_run(run: Run, *, run_path: str, again: Callable[[str, str], str], verb
 
 
 def write_reports(run: Run, folder: Path, formats: tuple[str, ...] = ()) -> list[Path]:
-    """Write the reports of a run, all formats if none is named; gives the files."""
-    from store_conformance.reports.write import FORMATS
+    """Write the reports of a run, the usual formats if none is named; gives the files."""
+    from store_conformance.reports.write import DEFAULT
     from store_conformance.reports.write import write_reports as write
 
-    return write(run, folder, formats or FORMATS)
+    return write(run, folder, formats or DEFAULT)
 
 
 def print_changes(before: Run, after: Run) -> bool:

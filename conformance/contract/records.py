@@ -100,6 +100,8 @@ class Measurement:
     facts: dict[str, Any] = field(default_factory=dict)
     samples: tuple[float, ...] = ()
     """Raw samples in ``unit``, where the value is a statistic of them."""
+    rule: str = ""
+    """The rule whose case recorded it; empty for a figure of no rule, and in files that did not tell."""
 
     def __post_init__(self) -> None:
         if self.mode:
@@ -107,6 +109,8 @@ class Measurement:
 
     def to_dict(self) -> dict[str, object]:
         data = {**asdict(self), "mode": str(self.mode), "samples": list(self.samples)}
+        if not self.rule:
+            data.pop("rule")
         return {"kind": "measurement", **data}
 
     @classmethod

@@ -37,6 +37,8 @@ class Rule:
     source: str
     since: str | None = None
     """The first release of langgraph-checkpoint that makes the promise; ``None``: all of them."""
+    title: str = ""
+    """The promise in a few plain words, for tables; empty where nobody wrote any."""
 
     @property
     def group(self) -> str:
@@ -49,13 +51,25 @@ class Group:
     title: str
 
 
+def _table(name: str) -> dict[str, Any]:
+    text = resources.files("store_conformance.contract").joinpath(name).read_text("utf-8")
+    return tomllib.loads(text)
+
+
 @lru_cache(maxsize=1)
 def _contract() -> tuple[tuple[Group, ...], dict[str, Rule]]:
-    text = resources.files("store_conformance.contract").joinpath("rules.toml").read_text("utf-8")
-    data: dict[str, list[dict[str, Any]]] = tomllib.loads(text)
+    data: dict[str, list[dict[str, Any]]] = _table("rules.toml")
+    titles: dict[str, str] = _table("titles.toml")
     groups = tuple(Group(g["id"], g["title"]) for g in data["group"])
     rules = {
-        r["id"]: Rule(r["id"], Level(r["level"]), r["promise"], r["source"], r.get("since"))
+        r["id"]: Rule(
+            r["id"],
+            Level(r["level"]),
+            r["promise"],
+            r["source"],
+            r.get("since"),
+            titles.get(r["id"], ""),
+        )
         for r in data["rule"]
     }
     return groups, rules

@@ -21,7 +21,6 @@ from store_conformance.contract.records import Row, Run
 from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.settings import Settings
 from store_conformance.pytest_plugin.running import execute
-from store_conformance.reports.caveats import caveats
 from store_conformance.reports.model import build_report
 from store_conformance.runs.causes import causes_of
 from store_conformance.runs.gate import Gate, judge_run
@@ -104,7 +103,7 @@ def test_a_skipped_rule_is_in_the_run_and_in_its_report_and_is_not_passed(tmp_pa
 
 
 def told_by(run: Run) -> list[str]:
-    return list(caveats(run, build_report(run).backends))
+    return list(build_report(run).caveats)
 
 
 def test_a_quick_run_says_so_everywhere_and_is_not_merged_with_a_whole_one(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def _measurements(lab: Lab) -> tuple[Measurement, ...]:
             unit=o.get("unit", ""),
             samples=tuple(o.get("samples", ())),
             facts={k: v for k, v in o.items() if k not in ("name", "value", "unit", "samples")},
-            rule=spec.rule.id,
+            rule=lab.spec.rule.id,
         )
         for o in lab.observations
     )

@@ -214,6 +214,10 @@ class _Fight:
         """What new processes find, judged."""
         histories = [read_ledger(path) for path in self._ledgers]
         reason = self._reason or self._uncounted(histories)
+        if self.broken and self._fault.opening:
+            reason = (
+                ""  # the opening was struck, and it is for that that no writer could be started
+            )
         acknowledged = sum(h.acknowledged for h in histories)
         done = Round(self._fault.name, not reason, reason, acknowledged)
         try:

@@ -17,6 +17,7 @@ QUICK = frozenset(
         "test_agent_parts.py",
         "test_comparison.py",
         "test_corpus.py",
+        "test_crash_judgement.py",
         "test_expectations.py",
         "test_factory.py",
         "test_guest.py",

@@ -30,6 +30,7 @@ from store_conformance.harness.backends import Backend, create, scratch, user_su
 from store_conformance.mutants.broken_survival import SINS, Sin
 from store_conformance.mutants.reference import ReferenceStore
 
+pytestmark = pytest.mark.slow
 CORRECT = f"{ReferenceStore.__module__}:ReferenceStore.open_store"
 NO_IMAGES = image.problem()
 needs_images = pytest.mark.skipif(NO_IMAGES is not None, reason=str(NO_IMAGES))
@@ -71,7 +72,9 @@ def test_a_correct_store_is_not_accused(tmp_path: Path) -> None:
 
 
 def test_sqlite_is_not_accused(tmp_path: Path) -> None:
-    found = struck(Target("sqlite", lambda: create("sqlite")), ("client",), 12, tmp_path)
+    # In a set-up it is (docs/SURVIVAL.md), and rightly so.
+    faults = tuple(f.name for f in named(("client",)) if not f.opening)
+    found = struck(Target("sqlite", lambda: create("sqlite")), faults, 12, tmp_path)
     assert [f.broken for f in found] == [0] * len(found)
     assert sum(f.kills for f in found) > 6
 
@@ -416,6 +419,10 @@ def test_what_a_backend_survives_is_said_of_what_was_tried() -> None:
         "a power loss: lost or spoilt 8 of 100"
     )
     assert durability([untold]) == "not tried"
+    shut = dataclasses.replace(client, verdict=Verdict.FAIL, kills=9, missed=1, unreadable=2)
+    assert durability([client, shut]).startswith(
+        "a client's crash: could not be opened again after 2 of 13 strikes; "
+    )
 
 
 def test_faults_are_known_by_name_and_by_group() -> None:

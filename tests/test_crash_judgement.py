@@ -104,6 +104,19 @@ def test_each_wrong_end_of_a_key_is_named(
     assert wrongs(entries, seen({A: left}), before) == [wrong]
 
 
+def test_what_an_engine_carried_out_late_is_not_accused() -> None:
+    """A dead client's put, or its delete, took effect after the last look: nobody knew of it then."""
+    for version in ("late", None):
+        look = seen({A: version})
+        assert wrongs((), look, {A: "0"}) != []
+        account = judge(History("w0", ()), {A: "0"}, look, (wrote(A, version),))
+        assert account.findings == ()
+    other = judge(History("w0", ()), {A: "0"}, seen({A: None}), (wrote(A, "late"),))
+    assert [f.wrong for f in other.findings] == [Wrong.LOST]
+    assert disorder([], {A: "0"}, {A: "late"}, 100) != []
+    assert disorder([], {A: "0"}, {A: "late"}, 100, [wrote(A, "late")]) == []
+
+
 def test_when_the_lost_thing_was_acknowledged_is_told() -> None:
     account = judge(History("w0", (did(1, DONE, wrote(A, "1")),)), {}, seen({A: None}))
     assert [f.acknowledged_at for f in account.findings] == [15]

@@ -151,7 +151,17 @@ def durability(results: Iterable[Survival]) -> str:
         elif all(r.verdict is Verdict.PASS for r in faults):
             words.append(f"{name}: survives")
         else:
-            lost = sum(r.broken for r in faults)
-            writes = sum(r.acknowledged for r in faults)
-            words.append(f"{name}: lost or spoilt {lost} of {writes}")
+            words.append(f"{name}: {_damage(faults)}")
     return "; ".join(words)
+
+
+def _damage(results: list[Survival]) -> str:
+    shut = sum(r.unreadable for r in results)
+    spoilt = sum(r.broken for r in results) - shut
+    words = []
+    if spoilt:
+        words.append(f"lost or spoilt {spoilt} of {sum(r.acknowledged for r in results)}")
+    if shut:
+        strikes = sum(r.kills + r.missed for r in results)
+        words.append(f"could not be opened again after {shut} of {strikes} strikes")
+    return ", ".join(words)

@@ -14,7 +14,7 @@ from store_conformance.contract import Capability, Location
 from store_conformance.contract.secrets import one_line
 from store_conformance.crash.client import Client, ClientFailedError
 from store_conformance.crash.faults import Fault, Strike
-from store_conformance.crash.history import Key, Kind
+from store_conformance.crash.history import Key, Kind, Write
 from store_conformance.crash.image import Image, problem
 from store_conformance.harness.backends import Backend, Deployment, own_folder, scratch
 
@@ -37,6 +37,8 @@ class Ground:
 
     def _open(self) -> None:
         self.state: dict[Key, str | None] = {}
+        self.late: tuple[Write, ...] = ()
+        """Writes of the last strike that were never answered, and that its engine may still carry out."""
         self._setup_seconds: float | None = None
         self._client: Client | None = None
         self._stack = ExitStack()
@@ -122,6 +124,7 @@ class Ground:
         self.backend.discard(self.at)
         self.at = self.backend.location()
         self.state = {}
+        self.late = ()
 
     def renew(self) -> None:
         """Everything anew, after a fault that the store or its engine has not come back from."""
@@ -151,6 +154,11 @@ class Ground:
             except ClientFailedError as error:
                 return f"the store could not be opened: {one_line(error)}"
         return None
+
+    def outlived(self, fault: Fault) -> bool:
+        """Whether an engine lives on that may still carry out what dead clients have asked of it."""
+        ended = fault.strike in (Strike.KILL_BOTH, Strike.CUT_POWER)
+        return not ended and (self.backend.engine() is not None or self.backend.url is not None)
 
     def writers_for(self, fault: Fault) -> int:
         """How many processes write at once."""

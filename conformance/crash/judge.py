@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,14 +32,20 @@ class _Step:
     at: int | None = None
 
 
-def judge(history: History, before: Mapping[Key, str | None], look: Look) -> Account:
+def judge(
+    history: History,
+    before: Mapping[Key, str | None],
+    look: Look,
+    late: Sequence[Write] = (),
+) -> Account:
     """
     What became of a writer's work.
 
     ``before`` is what its keys held when it began; a key that is not in it held nothing.  Operations that raised or
-    never returned may have taken effect at any time since they were sent, and must be whole.
+    never returned may have taken effect at any time since they were sent, and must be whole.  ``late`` are such writes
+    of earlier rounds, which an engine may still have carried out after ``before`` was read.
     """
-    steps = _steps(history, before)
+    steps = _steps(history, before, late)
     places = sorted({*look.got, *(place for place, _ in look.listed), *steps})
     findings: list[Finding] = []
     for place in places:
@@ -56,9 +62,14 @@ def judge(history: History, before: Mapping[Key, str | None], look: Look) -> Acc
     return Account(history.acknowledged, whole, (*findings, *torn), state)
 
 
-def _steps(history: History, before: Mapping[Key, str | None]) -> dict[Key, tuple[_Step, ...]]:
+def _steps(
+    history: History, before: Mapping[Key, str | None], late: Sequence[Write]
+) -> dict[Key, tuple[_Step, ...]]:
     """The versions that each key has been given, oldest first; it begins with what it held."""
     found: dict[Key, list[_Step]] = {key: [_Step(v, True)] for key, v in before.items()}
+    for write in late:
+        if write.place in found:
+            found[write.place].append(_Step(write.version, acknowledged=False))
     for entry in history.entries:
         acknowledged = entry.outcome is Outcome.ACKNOWLEDGED
         for write in entry.operation.writes:

@@ -16,7 +16,7 @@ from store_conformance.crash.account import Account, Look, Wrong
 from store_conformance.crash.client import Client, ClientFailedError
 from store_conformance.crash.faults import Fault, Strike
 from store_conformance.crash.ground import Ground
-from store_conformance.crash.history import History, Key, Kind, Outcome
+from store_conformance.crash.history import History, Key, Kind, Outcome, Write
 from store_conformance.crash.judge import judge
 from store_conformance.crash.ledger import read_ledger
 from store_conformance.crash.meeting import disorder, meetings
@@ -37,6 +37,8 @@ FROZEN = (0.5, 2.0)
 """Seconds that an engine is stopped."""
 AFTERWARDS = 3
 """Operations that must go through again after an engine has come back."""
+LATE_SECONDS = 2.0
+"""How long an engine has for what dead clients have asked of it, before what was read is held against it."""
 BACK_SECONDS = 15.0
 
 
@@ -212,6 +214,10 @@ class _Fight:
         """What new processes find, judged."""
         histories = [read_ledger(path) for path in self._ledgers]
         reason = self._reason or self._uncounted(histories)
+        if self.broken and self._fault.opening:
+            reason = (
+                ""  # the opening was struck, and it is for that that no writer could be started
+            )
         acknowledged = sum(h.acknowledged for h in histories)
         done = Round(self._fault.name, not reason, reason, acknowledged)
         try:
@@ -226,22 +232,32 @@ class _Fight:
 
     def _judged(self, histories: list[History]) -> tuple[list[Account], list[str]]:
         ground = self._ground
+        accounts, disordered = self._read(histories)
+        unanswered = _unanswered(histories) if ground.outlived(self._fault) else ()
+        if unanswered and (disordered or any(a.findings for a in accounts)):
+            # The engine may have been in the middle of one of those while it was read.
+            time.sleep(LATE_SECONDS)
+            accounts, disordered = self._read(histories)
+        for account in accounts:
+            ground.state.update(account.state)
+        ground.late = unanswered
+        return accounts, disordered
+
+    def _read(self, histories: list[History]) -> tuple[list[Account], list[str]]:
+        ground = self._ground
         reader = ground.new_client()
-        accounts: list[Account] = []
-        for history in [] if self._fault.shared else histories:
-            keys = keys_of(history.writer)
-            before = {k: v for k, v in ground.state.items() if k in set(keys)}
-            accounts.append(judge(history, before, reader.look(keys)))
-        disordered: list[str] = []
         if self._fault.shared:
             look = reader.look(shared_keys())
             seen = _versions(look)
+            disordered = disorder(histories, ground.state, seen, time.monotonic_ns(), ground.late)
             # The order of the calls is judged key by key, what is left of each item like any other.
-            accounts.append(judge(History("shared", ()), seen, look))
-            disordered = disorder(histories, ground.state, seen, time.monotonic_ns())
-        for account in accounts:
-            ground.state.update(account.state)
-        return accounts, disordered
+            return [judge(History("shared", ()), seen, look)], disordered
+        accounts = []
+        for history in histories:
+            keys = keys_of(history.writer)
+            before = {k: v for k, v in ground.state.items() if k in set(keys)}
+            accounts.append(judge(history, before, reader.look(keys), ground.late))
+        return accounts, []
 
     def _summed(self, done: Round, accounts: Sequence[Account], disordered: list[str]) -> Round:
         wrong = {w.value: sum(a.count(w) for a in accounts) for w in Wrong}
@@ -281,6 +297,12 @@ class _Fight:
             return "" if hit else f"it fell outside of {_either(self._fault.kinds)}"
         hit = any(h.in_flight(self._at) for h in histories)
         return "" if hit else "it fell between two operations"
+
+
+def _unanswered(histories: Sequence[History]) -> tuple[Write, ...]:
+    """What was asked for and never acknowledged."""
+    entries = [e for h in histories for e in h.entries if e.outcome is not Outcome.ACKNOWLEDGED]
+    return tuple(write for entry in entries for write in entry.operation.writes)
 
 
 def _either(kinds: Sequence[Kind]) -> str:

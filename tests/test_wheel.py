@@ -114,6 +114,7 @@ def test_it_is_typed_and_brings_the_data(wheel: Path) -> None:
     found = files_in(wheel)
     data = {
         "py.typed",
+        "checklist/checks.toml",
         "contract/rules.toml",
         "expected/sqlite.toml",
         "reports/report.schema.json",

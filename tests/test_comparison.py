@@ -16,7 +16,7 @@ from rich.console import Console
 from store_conformance.contract import MemoryType, Mode, Restart, rules
 from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.reports import build_report, comparison, write_reports
-from store_conformance.reports.derived import Derived, Grade
+from store_conformance.reports.derived import Derived, Feature, Grade
 from store_conformance.reports.terminal import print_tables
 from store_conformance.reports.view import BackendView
 from tests.sample_run import (
@@ -375,7 +375,7 @@ def test_a_new_row_is_one_function_and_one_entry(
             "Old"
         )
 
-    row_of_age = comparison.Feature("age", "Age of the store", "“Old” if somebody says so.", age)
+    row_of_age = Feature("age", "Age of the store", "“Old” if somebody says so.", age)
     monkeypatch.setattr(comparison, "FEATURES", (*comparison.FEATURES, row_of_age))
     run = make_run([row("postgres", "K1")], backends={"postgres": BACKENDS["postgres"]})
 

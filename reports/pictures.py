@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -328,7 +329,8 @@ def draw(report: Report, *, png: bool = False) -> tuple[Picture, ...]:
     import matplotlib  # a second and 80 MB: here only
 
     drawn = []
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a name in letters that the font lacks is no user's business
         matplotlib.rcdefaults()  # what the user or the process set is not the report's
         matplotlib.rcParams.update(_STYLE)
         for table, paint in wanted:

@@ -32,7 +32,7 @@ _GRADES = {Grade.GOOD: "green", Grade.PARTLY: "yellow", Grade.BAD: "red", Grade.
 
 Command = Callable[[str, str], str]
 """From a backend and a rule to the command that runs just these."""
-FIRST, EACH = 19, 14
+FIRST, EACH = 21, 16
 """Characters of the first column and of each backend's; what does not fit goes into a further table."""
 
 
@@ -42,7 +42,10 @@ def _title(view: BackendView) -> str:
 
 
 def _parts(report: Report, width: int) -> list[tuple[BackendView, ...]]:
-    every, wide = report.backends, max(1, (width - FIRST) // EACH)
+    every, most = report.backends, max(1, (width - FIRST) // EACH)
+    wide = (
+        -(-len(every) // -(-len(every) // most)) if every else most
+    )  # tables of about the same width
     return [every[start : start + wide] for start in range(0, len(every), wide)]
 
 
@@ -120,7 +123,8 @@ def _recommendations(report: Report) -> list[str]:
         chosen = answer.chosen
         told = f"{chosen.backend}: {chosen.why}" if chosen else "none meets the conditions"
         broken = f"; {plural(chosen.broken, 'broken promise')}" if chosen and chosen.broken else ""
-        lines.append(one_line(f"{answer.kind.title}: {told}{broken}", 400))
+        unsure = f". {answer.reservation}" if chosen and answer.reservation else ""
+        lines.append(one_line(f"{answer.kind.title}: {told}{broken}{unsure}", 600))
     return lines
 
 

@@ -99,7 +99,7 @@ def test_the_bytes_do_not_depend_on_what_else_the_process_set(drawn: tuple[Pictu
 
 @needs_matplotlib
 def test_names_in_pictures_are_texts_and_no_formulas() -> None:
-    hostile = "<script>alert(1)</script> $\\frac{1}{0}$"
+    hostile = "<script>alert(1)</script> $\\frac{1}{0}$ 日本"
 
     (picture, *_) = draw(build_report(figures_run({3: 1.0}, hostile)))
 

@@ -95,11 +95,12 @@ def test_a_backend_that_lost_a_write_is_for_nothing_that_must_survive() -> None:
 def test_large_scale_takes_the_pace_and_says_that_nobody_measured_it() -> None:
     told = answers(
         slow=(backend("slow", pace=10), SERVER),
-        fast=(backend("fast", "S5", pace=1000), SERVER),
+        fast=(backend("fast", "S10", pace=1000), SERVER),
+        unpaged=(backend("unpaged", "S5", pace=5000), SERVER),
         blurred=(backend("blurred", pace=9000, recall=0.6), SERVER),
     )["large"]
 
-    assert [c.backend for c in told.candidates] == ["fast", "slow"]
+    assert [c.backend for c in told.candidates] == ["fast", "slow", "unpaged"]
     assert told.refused["blurred"] == "recall of its index is 0.600"
     assert told.reservation.startswith("Large scale was not measured")
 

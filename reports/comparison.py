@@ -104,16 +104,8 @@ def set_up(view: BackendView) -> Derived:
     installed = f"{number(size)} MB installed" if size is not None else f"size {NOT_MEASURED}"
     work = f"{_told(services, 'service')}, {_told(count, 'step')}"
     notes = (work, f"{installed}, {first_put}")
-    figures = tuple(
-        f"header: {name}"
-        for name in (
-            "services",
-            "setup_steps",
-            "install_megabytes",
-            "seconds_to_first_put",
-            "hosted",
-        )
-    )
+    facts = ("services", "setup_steps", "install_megabytes", "seconds_to_first_put", "hosted")
+    figures = tuple(f"header: {name}" for name in facts)
     unstated = view.deployment == "factory" and not steps
     if unstated or not isinstance(services, int) or count is None:
         why = "The backend states no services and steps of its set-up."

@@ -174,8 +174,6 @@ def best_for(view: BackendView) -> Derived:
             "Several processes of one machine", Grade.PLAIN, because, notes, rules, figures
         )
         return use.brief("Small apps", detail)
-    if view.fact("hosted"):
-        value = "Production, run by a provider"
-    else:
-        value = "Production, several processes"
+    how = "run by a provider" if view.fact("hosted") else "several processes"
+    value = f"Production, {how}"
     return Derived(value, Grade.PLAIN, because, notes, rules, figures).brief("Production", detail)

@@ -19,6 +19,11 @@ from tests.link_packages import ROOT, link_packages
 LINES = 40
 """What a function may take, from its ``def`` on, its docstring and the lines of its parameters included."""
 LONG = {
+    "backends/inspection/postgres.py": {
+        "_contents": "one question to the server after another",
+        "_vectors": "one question to the server after another",
+    },
+    "backends/inspection/sqlite.py": {"_contents": "one question to the file after another"},
     "conformance/cli/parsing.py": {"_targets": "one pass over the words that name what is tested"},
     "conformance/runs/repro.py": {
         "_body": "the text of a program, from its first line to its last"

@@ -7,9 +7,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from store_conformance.checklist.model import Checklist
+
+
+def _present(found: Checklist, shape: str, *, every: bool) -> str:
+    from store_conformance.checklist import presenting
+
+    if shape == "md":
+        return presenting.as_markdown(found)
+    return presenting.as_json(found) if shape == "json" else presenting.as_text(found, every=every)
 
 
 def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
@@ -43,15 +54,10 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
 
         Exits 1 if a check fails, 3 if nothing could be seen.
         """
-        from store_conformance.checklist import presenting
         from store_conformance.checklist.looking import check
 
         found = check(url, read_only=read_only)
-        text = {
-            "text": lambda: presenting.as_text(found, every=every),
-            "md": lambda: presenting.as_markdown(found),
-            "json": lambda: presenting.as_json(found),
-        }[shape]()
+        text = _present(found, shape, every=every)
         if out is None:
             click.echo(text.rstrip("\n"))
         else:

@@ -68,14 +68,20 @@ def crash(
             resume=resume,
             told=told,
         )
-        try:
-            found = campaign.run()
-        except BaseException:
-            _write(folder / NAME, campaign.file(finished=False))
-            raise
-        _write(folder / NAME, found)
+        found = _kept(campaign, folder / NAME)
     _summary(found, out / NAME)
     return exit_code(found)
+
+
+def _kept(campaign: Campaign, path: Path) -> SurvivalFile:
+    """What the campaign found, written also when it is interrupted."""
+    try:
+        found = campaign.run()
+    except BaseException:
+        _write(path, campaign.file(finished=False))
+        raise
+    _write(path, found)
+    return found
 
 
 def exit_code(found: SurvivalFile) -> int:

@@ -48,8 +48,7 @@ class Client:
         seconds: float = ANSWER_SECONDS,
         life: float | None = None,
     ) -> None:
-        offered = backend.capabilities
-        self._cosine = Capability.COSINE in offered
+        self._cosine = Capability.COSINE in backend.capabilities
         self._seconds = seconds
         self.began: list[tuple[int, Kind]] = []
         """The operations that it said it begins."""
@@ -66,16 +65,7 @@ class Client:
         self._selector.register(self._process.stdout.fileno(), selectors.EVENT_READ)
         threading.Thread(target=self._keep_errors, daemon=True).start()
         try:
-            told = self._ask(
-                {
-                    "backend": backend.spec().to_dict(),
-                    "at": at.to_dict(),
-                    "mode": str(Mode.SYNC if Capability.SYNC in offered else Mode.ASYNC),
-                    "vectors": Capability.VECTORS in offered,
-                    "ttl": Capability.TTL in offered,
-                    "life": life,
-                }
-            )
+            told = self._ask({**_opening(backend, at), "life": life})
             self.opening = float(told["seconds"])
             """Seconds that opening the store took."""
             _preloaded[:] = sorted({*_preloaded, *told["modules"]})
@@ -234,6 +224,18 @@ class Client:
                 del self._errors[:-40]
         except ValueError:
             pass  # the pipe was closed
+
+
+def _opening(backend: Backend, at: Location) -> dict[str, Any]:
+    """What the process is told of the store that it opens."""
+    offered = backend.capabilities
+    return {
+        "backend": backend.spec().to_dict(),
+        "at": at.to_dict(),
+        "mode": str(Mode.SYNC if Capability.SYNC in offered else Mode.ASYNC),
+        "vectors": Capability.VECTORS in offered,
+        "ttl": Capability.TTL in offered,
+    }
 
 
 def _place(row: list[Any]) -> Key:

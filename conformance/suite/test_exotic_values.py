@@ -15,6 +15,8 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab, type_difference
 from store_conformance.harness.text import shorten
+from store_conformance.suite.support.accepted import keys_taken
+from store_conformance.suite.support.names import plain
 
 NS = ("values",)
 
@@ -98,12 +100,12 @@ def test_what_json_has_not_is_kept_or_refused(lab: Lab, values: dict[str, Any]) 
     store = lab.open()
     troubles = {}
     for name, value in values.items():
-        old = {"old": name}
-        store.put(NS, name, old)
-        refused = lab.attempt(lambda: store.put(NS, name, value))
-        by_put = _altered(store.value(NS, name), value, old, refused)
-        refused = lab.attempt(lambda: store.batch([PutOp(("new",), name, value)]))
-        item = store.get(("new",), name)
+        key, old = plain(name), {"old": name}
+        store.put(NS, key, old)
+        refused = lab.attempt(lambda: store.put(NS, key, value))
+        by_put = _altered(store.value(NS, key), value, old, refused)
+        refused = lab.attempt(lambda: store.batch([PutOp(("new",), key, value)]))
+        item = store.get(("new",), key)
         by_batch = _altered(item and item.value, value, None, refused)
         if by_put or by_batch:
             troubles[name] = by_put or by_batch
@@ -152,6 +154,7 @@ def test_a_key_that_is_no_plain_text_is_kept_or_refused(lab: Lab, key: str) -> N
         key.encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
     ]
     near = [k for k in dict.fromkeys([*near, key.encode("utf-8", "replace").decode()]) if k != key]
+    near = keys_taken(lab, near)
     for other in near:
         store.put(NS, other, {"is": other})
     refused = lab.attempt(lambda: store.put(NS, key, {"is": key}))

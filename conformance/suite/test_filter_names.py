@@ -83,7 +83,7 @@ def test_any_name_can_be_filtered(lab: Lab, names: tuple[str, ...]) -> None:
     }
     items: Items = {**decoys, "d4": {"other": 71, "Z": "t"}}
     for n, name in enumerate(names):
-        items |= {f"n{n} 71": {name: 71}, f"n{n} 72": {name: 72, "z": 1}, f"n{n} t": {name: "t"}}
+        items |= {f"n{n}_71": {name: 71}, f"n{n}_72": {name: 72, "z": 1}, f"n{n}_t": {name: "t"}}
     store = population(lab, items)
     for name in names:
         for wanted in (71, 72, "t", {"$eq": 71}, {"$eq": "t"}):

@@ -32,19 +32,19 @@ ABSENT: Items = {
     "empty": {},
     "elsewhere": {"g": "a"},
     "below": {"g": {"f": "a"}},
-    "in a list": {"g": [{"f": "a"}]},
-    "other case": {"F": "a"},
-    "longer name": {"ff": "a", "f.b": 1},
+    "in_a_list": {"g": [{"f": "a"}]},
+    "other_case": {"F": "a"},
+    "longer_name": {"ff": "a", "f.b": 1},
 }
 """Items without the field 'f'."""
 PRESENT: Items = {
     "text": {"f": "a"},
-    "other text": {"f": "b"},
+    "other_text": {"f": "b"},
     "number": {"f": 2},
     "object": {"f": {"b": 2}},
-    "two fields": {"f": {"b": 2, "c": 3}},
+    "two_fields": {"f": {"b": 2, "c": 3}},
     "list": {"f": [1, 2]},
-    "empty object": {"f": {}},
+    "empty_object": {"f": {}},
 }
 CONDITIONS: dict[str, Any] = {
     "text": "a",

@@ -52,7 +52,7 @@ def test_depth_cuts_off_and_takes_each_once(lab: Lab) -> None:
     """
     store = lab.open()
     spaces = [ns for depth in (1, 2, 3, 4) for ns in product(("a", "b", "ab"), repeat=depth)]
-    spaces += [("a b", "x,y", "z/"), ("a b", "x,y", "z|")]
+    spaces += spaces_taken(lab, [("a b", "x,y", "z/"), ("a b", "x,y", "z|")])
     populate(store, spaces)
     for depth in (1, 2, 3, 4, 5, 50):
         expected = sorted({ns[:depth] for ns in spaces})
@@ -232,6 +232,7 @@ def test_the_collation_of_the_order(lab: Lab) -> None:
         ("9",),
         ("_",),
     ]
+    spaces = spaces_taken(lab, spaces)
     populate(store, spaces)
     got = store.list_namespaces()
     by_tuple, by_text = sorted(spaces), sorted(spaces, key=".".join)

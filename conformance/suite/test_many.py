@@ -16,6 +16,7 @@ from store_conformance.harness.compat import (
     SearchOp,
 )
 from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.shapes import fill
 from store_conformance.suite.test_batch import BAD
 
@@ -136,7 +137,7 @@ def test_a_large_batch_that_fails_changes_nothing(lab: Lab) -> None:
     store = lab.open()
     failed = []
     for name in ("value that is not JSON", "key with NUL", "bad namespace"):
-        at: tuple[str, ...] = ("d", name)
+        at: tuple[str, ...] = ("d", plain(name))
         store.batch([PutOp(at, "k0", {"n": "old"})])
         ops: list[Any] = [PutOp(at, f"k{n}", {"n": n}) for n in range(MANY)]
         ops.append(BAD[name](at))

@@ -47,7 +47,7 @@ MANY_ITEMS = 1100
 def _items() -> list[Exported]:
     pairs = [(n, k) for n in NAMESPACES for k in KEYS]
     items = [Exported(n, k, VALUES[at % len(VALUES)]) for at, (n, k) in enumerate(pairs)]
-    return [*items, Exported(("lance",), "a long one", {"text": "Once upon a time. " * 4000})]
+    return [*items, Exported(("lance",), "a_long_one", {"text": "Once upon a time. " * 4000})]
 
 
 def _held(lab: Lab, store: Subject) -> list[Exported]:
@@ -124,7 +124,7 @@ def test_an_export_is_complete_beyond_one_page(lab: Lab) -> None:
     """
     store = lab.open()
     few = [Exported(("user", f"u{n:03}"), "note", {"n": n}) for n in range(MANY_NAMESPACES)]
-    many = [Exported(("log",), f"entry {n}", {"n": n}) for n in range(MANY_ITEMS)]
+    many = [Exported(("log",), f"entry{n}", {"n": n}) for n in range(MANY_ITEMS)]
     _fill(store, [*few, *many])
 
     _check(lab, list(export_items(store)), [*few, *many], "the export")
@@ -164,7 +164,7 @@ UNUSUAL: dict[str, dict[str, Any]] = {
     "NaN": {"n": float("nan")},
     "infinity": {"n": float("inf")},
     "huge": {"n": 2**70},
-    "big float": {"n": 1e16},
+    "big_float": {"n": 1e16},
 }
 
 

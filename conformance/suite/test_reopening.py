@@ -27,20 +27,20 @@ LIFE = 3.0
 
 JSON_VALUES: dict[str, Any] = {
     "text": 'Äpfel 🍎 "quoted" 100% a_b \\ \'',
-    "empty text": "",
+    "empty_text": "",
     "digits": "007",
     "int": 7,
     "zero": 0,
-    "large int": 2**63 - 1,
+    "large_int": 2**63 - 1,
     "float": 1.5,
-    "small float": 1e-300,
+    "small_float": 1e-300,
     "true": True,
     "false": False,
     "null": None,
     "list": [1, "1", 1.5, True, None, [], {}],
     "object": {"b": {"a": [{"c": None}]}, "": 0, "a.b": 1},
-    "empty list": [],
-    "empty object": {},
+    "empty_list": [],
+    "empty_object": {},
 }
 HOMES: tuple[tuple[str, ...], ...] = (D, ("d", "below"), ("d", "below", "deep"), ("e",), ("D",))
 
@@ -196,10 +196,10 @@ def test_times_to_live_are_as_they_were_after_two_reopenings(lab: Lab) -> None:
     if not getattr(store.raw, "supports_ttl", False):
         lab.unsupported("supports_ttl is False")
     short = LIFE / 60
-    for key in ("short", "taken away", "longer"):
+    for key in ("short", "taken_away", "longer"):
         store.put(D, key, {"n": 1}, ttl=short)
     begin = time.monotonic()
-    store.put(D, "taken away", {"n": 2})
+    store.put(D, "taken_away", {"n": 2})
     store.put(D, "longer", {"n": 2}, ttl=60)
     store.put(D, "shorter", {"n": 1}, ttl=60)
     store.put(D, "shorter", {"n": 2}, ttl=short)
@@ -218,5 +218,5 @@ def test_times_to_live_are_as_they_were_after_two_reopenings(lab: Lab) -> None:
 
     lab.until(swept, 6, "what had a short time to live is swept after two reopenings", every=0.25)
     left = again.keys(D, refresh_ttl=False)
-    lab.equal(left, ["longer", "taken away"], "the items that live on after two reopenings")
+    lab.equal(left, ["longer", "taken_away"], "the items that live on after two reopenings")
     lab.equal(again.value(D, "longer"), {"n": 2}, "the overwritten item that lives on")

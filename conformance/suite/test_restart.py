@@ -257,7 +257,7 @@ def _write_then(lab: Lab, writer: Child, kind: MemoryType, crash: Any) -> list[E
             f" too few to mean anything (at least {ENOUGH})"
         )
     return [
-        (by_key[key.split("~")[0]][0], key, by_key[key.split("~")[0]][1])
+        (by_key[key.split("-turn")[0]][0], key, by_key[key.split("-turn")[0]][1])
         for key in writer.acknowledged
     ]
 

@@ -27,14 +27,14 @@ def test_a_prefix_matches_whole_labels_only(lab: Lab) -> None:
     If this fails, look at how the store turns a prefix into a condition (LIKE, startswith).
     """
     store = lab.open()
-    store.put(("a",), "in a", {"n": 1})
-    store.put(("ab",), "in ab", {"n": 2})
-    store.put(("ab", "c"), "in ab c", {"n": 3})
-    store.put(("b", "a"), "in b a", {"n": 4})
+    store.put(("a",), "in_a", {"n": 1})
+    store.put(("ab",), "in_ab", {"n": 2})
+    store.put(("ab", "c"), "in_ab_c", {"n": 3})
+    store.put(("b", "a"), "in_b_a", {"n": 4})
 
-    lab.equal(store.keys(("a",)), ["in a"], "items under the prefix ('a',)")
-    lab.equal(store.keys(("ab",)), ["in ab", "in ab c"], "items under the prefix ('ab',)")
-    lab.equal(store.keys(("b",)), ["in b a"], "items under the prefix ('b',)")
+    lab.equal(store.keys(("a",)), ["in_a"], "items under the prefix ('a',)")
+    lab.equal(store.keys(("ab",)), ["in_ab", "in_ab_c"], "items under the prefix ('ab',)")
+    lab.equal(store.keys(("b",)), ["in_b_a"], "items under the prefix ('b',)")
     lab.equal(store.keys(("abc",)), [], "items under a prefix that no namespace has")
 
 
@@ -50,10 +50,10 @@ def test_a_prefix_matches_the_namespace_and_all_below_it(lab: Lab) -> None:
     for _ in range(4):
         spaces += [(*ns, label) for ns in spaces for label in ("x", "y", "xy")]
     spaces = [ns for ns in dict.fromkeys(spaces) if ns and len(ns) < 5]
-    fill(store, [(ns, "/".join(ns), {"depth": len(ns)}) for ns in spaces])
+    fill(store, [(ns, "-".join(ns), {"depth": len(ns)}) for ns in spaces])
 
     for prefix in [*spaces[:60], ("x", "y", "x", "y"), ("y", "xy", "x"), ("x", "z"), ("x",) * 6]:
-        expected = sorted("/".join(ns) for ns in spaces if ns[: len(prefix)] == prefix)
+        expected = sorted("-".join(ns) for ns in spaces if ns[: len(prefix)] == prefix)
         lab.equal(store.keys(prefix), expected, f"items under the prefix {prefix}")
 
 

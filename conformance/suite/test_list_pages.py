@@ -11,6 +11,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import ListNamespacesOp
 from store_conformance.harness.lab import Lab
 from store_conformance.suite.support.accepted import spaces_taken
+from store_conformance.suite.support.limits import listings_taken
 from store_conformance.suite.support.shapes import Namespace, every_lookalike, fill
 from store_conformance.suite.test_list_namespaces import expected_of, populate
 
@@ -286,7 +287,8 @@ def test_the_default_limit_is_a_hundred(lab: Lab) -> None:
         100,
         "namespaces listed with max_depth, without a limit",
     )
-    for limit in (0, 1, 10, 99, 100, 101, 250, 1000, 1001, 1119, 1120, 1121, 5000):
+    limits = (0, 1, 10, 99, 100, 101, 250, 1000, 1001, 1119, 1120, 1121, 5000)
+    for limit in listings_taken(lab, store, limits):
         got = store.list_namespaces(limit=limit)
         lab.equal(len(got), min(limit, 1120), f"namespaces listed of 1120 with limit {limit}")
         lab.equal(len(set(got)), len(got), f"different namespaces with limit {limit}")

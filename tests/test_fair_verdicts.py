@@ -11,6 +11,8 @@ import pytest
 from store_conformance.backends.factory import user_supplied
 from store_conformance.contract import Capability, Mode, declared
 from store_conformance.harness.case import CaseSpec
+from store_conformance.harness.compat import GetOp
+from store_conformance.harness.errors import CheckFailedError, UnsupportedError
 from store_conformance.harness.lab import Lab, type_difference
 from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
@@ -19,8 +21,16 @@ from store_conformance.mutants.catalogue import Mutant, Variant
 from store_conformance.oracle import explanation
 from store_conformance.oracle.model import Model, ModelItem
 from store_conformance.suite.register import all_cases
-from store_conformance.suite.support.accepted import keys_taken, refusals, spaces_taken
+from store_conformance.suite.support.accepted import (
+    keys_taken,
+    names_taken,
+    refusals,
+    spaces_taken,
+    without_refused,
+)
 from store_conformance.suite.support.conventions import fitted, needs_arguments
+from store_conformance.suite.support.limits import in_one_batch, limits_taken, listings_taken
+from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.scale import COSINES, Scale, judge_scale, scale_of
 
 
@@ -250,6 +260,57 @@ def test_what_is_refused_by_name_leaves_the_population() -> None:
     finally:
         lab.close()
         lab.backend.stop()
+
+
+def test_names_of_fields_that_are_refused_leave_the_value() -> None:
+    value = {"a": [{"b.c": 1, "d": 2}], "$e": 3, "id": 4}
+    for name, left in (("plain", value), ("names_of_fields", {"a": [{"d": 2}]})):
+        lab = _lab(name)
+        lab.backend.start()
+        try:
+            assert without_refused(lab, value) == left
+            assert names_taken(lab, ["n", "x y", "_id"])[:2] == ["n", "x y"]
+            assert bool(lab.observations) is (name != "plain")
+        finally:
+            lab.close()
+            lab.backend.stop()
+
+
+def test_limits_that_are_refused_by_name_are_left_out() -> None:
+    for name, limits in (("plain", [10, 1000, 1001]), ("limits_are_named", [10, 1000])):
+        lab = _lab(name)
+        lab.backend.start()
+        try:
+            store = lab.open()
+            assert limits_taken(lab, store, (10, 1000, 1001)) == limits
+            assert listings_taken(lab, store, (10, 1000, 1001)) == limits
+            assert bool(lab.observations) is (name != "plain")
+            many = [GetOp(("d",), f"k{n}") for n in range(501)]
+            if name == "plain":
+                assert in_one_batch(lab, store, many) == [None] * 501
+            else:
+                with pytest.raises(UnsupportedError, match="501 operations"):
+                    in_one_batch(lab, store, many)
+        finally:
+            lab.close()
+            lab.backend.stop()
+
+
+def test_an_error_that_names_no_limit_leaves_nothing_out() -> None:
+    lab = _lab("plain")
+    lab.backend.start()
+    try:
+        with pytest.raises(CheckFailedError, match="names the limit"):
+            in_one_batch(lab, lab.open(), [object()] * 501)
+    finally:
+        lab.close()
+        lab.backend.stop()
+
+
+def test_a_description_becomes_a_plain_name() -> None:
+    assert plain("put over put") == "put_over_put"
+    assert plain("$eq of a list") == "eq_of_a_list"
+    assert plain("{}") == "_"
 
 
 def test_arguments_are_given_as_a_method_takes_them() -> None:

@@ -288,7 +288,7 @@ def taken(store: Writable, items: list[Exported]) -> list[Refusal]:
 
 def _tried(store: Writable, items: list[Exported]) -> list[Refusal]:
     """Put everything aside, look at it, and take it away again."""
-    aside = f"import-check-{uuid.uuid4().hex}"
+    aside = f"import-check-{uuid.uuid4().hex[:16]}"
     found: list[Refusal] = []
     for part in _parts(items):
         try:
@@ -305,7 +305,7 @@ def _beside(item: Exported, aside: str) -> tuple[str, ...]:
     A store over several others may route by either, and what is tried must meet the same one.
     """
     *above, last = item.namespace
-    return (*above, f"{last} {aside}")
+    return (*above, f"{last}-{aside}")
 
 
 def tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refusal]:

@@ -5,6 +5,7 @@ Legal variants of what is stored: classes of the store's own, limits and refusal
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -117,3 +118,16 @@ class PatternsAreRefused(Variant, ReferenceStore):
             for text in (*op.namespace, str(op.key)):
                 if any(mark in text for mark in "*\\'\""):
                     raise InvalidNamespaceError(f"{text!r} holds a mark that is reserved.")
+
+
+class PlainNamesOnly(Variant, ReferenceStore):
+    """Labels and keys are letters and digits of ASCII, dashes, dots and underscores; others are refused."""
+
+    also = ("N8", "K11", "N4")
+
+    def validate_namespaces(self, op: Op) -> None:
+        super().validate_namespaces(op)
+        if isinstance(op, PutOp) and op.value is not None:
+            for text in (*op.namespace, str(op.key)):
+                if not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", text):
+                    raise InvalidNamespaceError(f"{text!r}: use letters, digits, '-', '.' and '_'.")

@@ -225,7 +225,7 @@ def _need_sync(lab: Lab, store: Subject) -> None:
 
 CALLS: dict[str, Callable[[Any], Any]] = {
     "get": lambda raw: raw.get(D, "k"),
-    "put": lambda raw: raw.put(D, "in the loop", {"n": 2}),
+    "put": lambda raw: raw.put(D, "in_the_loop", {"n": 2}),
     "search": lambda raw: raw.search(D, limit=5),
     "delete": lambda raw: raw.delete(D, "doomed"),
     "list_namespaces": lambda raw: raw.list_namespaces(),
@@ -261,7 +261,7 @@ def test_a_sync_call_inside_the_loop_works_or_says_why_not(lab: Lab) -> None:
             refused.append(name)
 
     lab.true(len(refused) in (0, len(CALLS)), "all sync methods agree", got=refused)
-    lab.equal(store.get(D, "in the loop") is None, bool(refused), "a refused put stores nothing")
+    lab.equal(store.get(D, "in_the_loop") is None, bool(refused), "a refused put stores nothing")
     lab.equal(store.get(D, "doomed") is None, not refused, "a refused delete deletes nothing")
     lab.observe("sync_call_in_loop", "InvalidStateError" if refused else "works")
 

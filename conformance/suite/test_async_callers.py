@@ -15,6 +15,7 @@ from store_conformance.harness.compat import GetOp, PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.embedders import TroubledEmbeddings, WaitingEmbeddings
+from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.ranking import does_not_match, matches, unscored
 
 ASYNC = (Capability.ASYNC,)
@@ -389,7 +390,7 @@ def test_the_last_issued_write_of_a_key_wins(lab: Lab, pause: float) -> None:
     """
     store = lab.indexed("text", embed=WaitingEmbeddings(seconds=0.1))
     for name, writes in ORDERS.items():
-        at = ("d", name)
+        at = ("d", plain(name))
         store.put(at, "k", {"text": "cherry"})
 
         async def work(raw: Any, at: tuple[str, ...] = at, writes: Any = writes) -> list[Any]:

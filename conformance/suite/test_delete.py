@@ -180,7 +180,7 @@ def test_a_put_of_none_deletes(lab: Lab, delete: Callable[..., Any]) -> None:
     store.put(NS, "k", {"n": 1})
     store.put(NS, "stays", {"n": 2})
     delete(store, NS, "k")
-    delete(store, NS, "never was")
+    delete(store, NS, "never_was")
 
     lab.equal(store.get(NS, "k"), None, "get after the put of None")
     lab.equal(

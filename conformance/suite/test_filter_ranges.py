@@ -332,7 +332,7 @@ def test_large_integers_are_in_order(lab: Lab) -> None:
     # Of one length and sign, so that a store which compares numbers as text is not accused here.
     for length in (16, 19):
         numbers = [n for n in LARGE if n > 0 and len(str(n)) == length]
-        items = {f"{length} {n}": {"f": n} for n in numbers}
+        items = {f"n{length}_{n}": {"f": n} for n in numbers}
         store = population(lab, items)
         for operator in RANGES:
             for value in numbers:

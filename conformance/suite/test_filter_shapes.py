@@ -9,6 +9,7 @@ from typing import Any
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import SearchOp
 from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.accepted import names_taken
 from store_conformance.suite.support.filter_oracle import (
     LISTS,
     MISSING,
@@ -119,6 +120,8 @@ def test_a_field_may_start_with_a_dollar(lab: Lab) -> None:
     }
     for n, item in enumerate(items.values()):
         item["$total"] = n
+    if len(names_taken(lab, ("$price", "$eq", "$gt", "$total"))) < 4:
+        lab.unsupported("names of fields that start with $ are refused by name, which F13 judges")
     store = population(lab, items)
     check_keys(lab, store, items, {"$price": 1}, {"a"})
     check_keys(lab, store, items, {"$price": {"$eq": 2}}, {"b"})

@@ -54,7 +54,7 @@ def test_every_namespace_with_items_is_listed_once(lab: Lab) -> None:
         ("a", "b"),
         ("a", "b", "c"),
         ("b",),
-        ("docs", "user 1", "v2"),
+        ("docs", "user_1", "v2"),
     ]
     fill(store, [(ns, f"k{i}", {"n": i}) for ns in spaces for i in range(7)])
 

@@ -11,6 +11,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import ListNamespacesOp
 from store_conformance.harness.lab import Lab
 from store_conformance.suite.support.accepted import spaces_taken
+from store_conformance.suite.support.limits import listings_taken
 from store_conformance.suite.support.shapes import Namespace, every_lookalike, fill
 from store_conformance.suite.test_list_namespaces import expected_of, populate
 
@@ -52,7 +53,7 @@ def test_depth_cuts_off_and_takes_each_once(lab: Lab) -> None:
     """
     store = lab.open()
     spaces = [ns for depth in (1, 2, 3, 4) for ns in product(("a", "b", "ab"), repeat=depth)]
-    spaces += [("a b", "x,y", "z/"), ("a b", "x,y", "z|")]
+    spaces += spaces_taken(lab, [("a b", "x,y", "z/"), ("a b", "x,y", "z|")])
     populate(store, spaces)
     for depth in (1, 2, 3, 4, 5, 50):
         expected = sorted({ns[:depth] for ns in spaces})
@@ -232,6 +233,7 @@ def test_the_collation_of_the_order(lab: Lab) -> None:
         ("9",),
         ("_",),
     ]
+    spaces = spaces_taken(lab, spaces)
     populate(store, spaces)
     got = store.list_namespaces()
     by_tuple, by_text = sorted(spaces), sorted(spaces, key=".".join)
@@ -285,7 +287,8 @@ def test_the_default_limit_is_a_hundred(lab: Lab) -> None:
         100,
         "namespaces listed with max_depth, without a limit",
     )
-    for limit in (0, 1, 10, 99, 100, 101, 250, 1000, 1001, 1119, 1120, 1121, 5000):
+    limits = (0, 1, 10, 99, 100, 101, 250, 1000, 1001, 1119, 1120, 1121, 5000)
+    for limit in listings_taken(lab, store, limits):
         got = store.list_namespaces(limit=limit)
         lab.equal(len(got), min(limit, 1120), f"namespaces listed of 1120 with limit {limit}")
         lab.equal(len(set(got)), len(got), f"different namespaces with limit {limit}")

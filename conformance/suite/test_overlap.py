@@ -15,6 +15,7 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.embedders import WaitingEmbeddings
 from store_conformance.suite.support.expiry import GRACE, SOON, expiring, sweep, there
+from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.overlap import (
     APART,
     Job,
@@ -58,7 +59,7 @@ def test_whole_batches_of_the_same_keys_end_with_the_last_issued(lab: Lab, apart
     """
     store = lab.indexed("text", embed=WaitingEmbeddings(seconds=0.1))
     for name, texts in SPEEDS.items():
-        at = ("d", name)
+        at = ("d", plain(name))
         jobs = batches(*(_puts(at, text, turn) for turn, text in enumerate(texts)))
         answers = overlapping(store, jobs, apart=apart)
 
@@ -80,7 +81,7 @@ def test_overlapping_writes_leave_one_value_and_its_own_vectors(lab: Lab) -> Non
     store = lab.indexed("text", embed=WaitingEmbeddings(seconds=0.08))
     words = {"slow apple": "apple", "banana": "banana", "slow cherry": "cherry"}
     for name, texts in {"two": ("slow apple", "banana"), "three": tuple(words)}.items():
-        at = ("d", name)
+        at = ("d", plain(name))
         jobs = batches(*(_puts(at, text, turn) for turn, text in enumerate(texts)))
         answers = overlapping(store, jobs, apart=APART)
 

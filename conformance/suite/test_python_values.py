@@ -24,6 +24,8 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.text import shorten
+from store_conformance.suite.support.accepted import keys_taken
+from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.shapes import LOOKALIKES, fill, values_of
 
 NS = ("values",)
@@ -182,15 +184,15 @@ def test_what_python_has_is_equal_or_refused(lab: Lab, values: dict[str, Any]) -
     troubles = {}
     shows: tuple[Any, Any] | None = None
     for name, inner in values.items():
-        value, old = {"x": inner, "n": 1}, {"old": name}
-        store.put(NS, name, old)
-        refused = lab.attempt(lambda: store.put(NS, name, value))
-        got = store.value(NS, name)
+        key, value, old = plain(name), {"x": inner, "n": 1}, {"old": name}
+        store.put(NS, key, old)
+        refused = lab.attempt(lambda: store.put(NS, key, value))
+        got = store.value(NS, key)
         by_put = _altered(got, old if refused else value, refused)
         if by_put and refused is None:
             shows = shows or (value, got)
-        refused = lab.attempt(lambda: store.batch([PutOp(("new",), name, value)]))
-        item = store.get(("new",), name)
+        refused = lab.attempt(lambda: store.batch([PutOp(("new",), key, value)]))
+        item = store.get(("new",), key)
         by_batch = _altered(item and item.value, None if refused else value, refused)
         if by_put or by_batch:
             troubles[name] = by_put or by_batch
@@ -254,7 +256,7 @@ def test_an_odd_key_of_a_plain_value_is_kept_or_refused(lab: Lab, texts: tuple[s
     """
     odd, near = texts
     store = lab.open()
-    for key in (near, near + "b", near + "?", near + "\ufffd"):
+    for key in keys_taken(lab, (near, near + "b", near + "?", near + "\ufffd")):
         store.put(NS, key, {"n": key})
     before = {i.key: i.value for i in store.search(NS, limit=100)}
 

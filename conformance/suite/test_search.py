@@ -10,6 +10,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.limits import limits_taken
 from store_conformance.suite.support.shapes import Namespace, fill
 
 NS = ("users", "u1")
@@ -94,7 +95,8 @@ def test_pages_beyond_a_hundred_are_full(lab: Lab) -> None:
     """
     store = lab.open()
     fill(store, [(NS, f"k{i:04}", {"n": i}) for i in range(1250)])
-    for limit in (99, 100, 101, 128, 250, 500, 999, 1000, 1001, 1249, 1250, 1251, 5000):
+    limits = (99, 100, 101, 128, 250, 500, 999, 1000, 1001, 1249, 1250, 1251, 5000)
+    for limit in limits_taken(lab, store, limits):
         found = store.search(NS, limit=limit)
         lab.equal(len(found), min(limit, 1250), f"items found of 1250 with limit {limit}")
         lab.equal(
@@ -111,7 +113,7 @@ def test_pages_far_into_many_items_are_slices(lab: Lab) -> None:
     """
     store = lab.open()
     fill(store, [(NS, f"k{i:04}", {"n": i}) for i in range(1250)])
-    whole = _addresses(store.search(NS, limit=2000))
+    whole = _addresses(store.walk(NS, page=(limits_taken(lab, store, [2000]) or [1000])[0]))
     for limit, offset in (
         (10, 995),
         (10, 1000),

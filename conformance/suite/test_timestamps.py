@@ -155,16 +155,16 @@ def test_a_delete_ends_the_item(lab: Lab) -> None:
     If this fails, look at a delete that only marks the row, or at a cache of creation times.
     """
     store = lab.open()
-    fill(store, [(NS, key, {"n": 1}) for key in ("by method", "by batch", "by put")])
+    fill(store, [(NS, key, {"n": 1}) for key in ("by_method", "by_batch", "by_put")])
     first = {i.key: _moment(lab, i.created_at, "created_at") for i in store.search(NS)}
     lab.equal(len(first), 3, "the number of items")
     again: dict[str, datetime] = {}
     # A full second where the store's clock has not moved: it may count tenths, or seconds.
     for wait in (0.03, 1.05):
         lab.sleep(wait)
-        store.delete(NS, "by method")
-        store.batch([PutOp(NS, "by batch", None)])
-        store.put(NS, "by put", None)
+        store.delete(NS, "by_method")
+        store.batch([PutOp(NS, "by_batch", None)])
+        store.put(NS, "by_put", None)
         for key in first:
             store.put(NS, key, {"n": 2})
         again = {key: _moment(lab, store.fetch(NS, key).created_at, "created_at") for key in first}

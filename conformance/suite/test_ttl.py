@@ -155,8 +155,8 @@ def test_the_default_ttl_applies_unless_one_is_given(lab: Lab) -> None:
     store.put(D, "default", {"n": 1})
     store.put(D, "none", {"n": 2}, ttl=None)
     store.put(D, "long", {"n": 3}, ttl=10)
-    store.batch([PutOp(D, "op none", {"n": 4}), PutOp(D, "op long", {"n": 5}, None, 10.0)])
-    store.batch([PutOp(D, "op soon", {"n": 6}, None, SOON)])
+    store.batch([PutOp(D, "op_none", {"n": 4}), PutOp(D, "op_long", {"n": 5}, None, 10.0)])
+    store.batch([PutOp(D, "op_soon", {"n": 6}, None, SOON)])
     store.put(D, "again", {"n": 7}, ttl=None)
     store.put(D, "again", {"n": 8})
     store.put(D, "freed", {"n": 9})
@@ -166,8 +166,8 @@ def test_the_default_ttl_applies_unless_one_is_given(lab: Lab) -> None:
     lab.sleep(GRACE)
     sweep(store)
 
-    stays = ["none", "long", "op none", "op long", "freed"]
-    goes = ["default", "op soon", "again", "shorter"]
+    stays = ["none", "long", "op_none", "op_long", "freed"]
+    goes = ["default", "op_soon", "again", "shorter"]
     lab.equal(there(store, D, stays), stays, "items with ttl=None or a longer one")
     lab.equal(there(store, D, goes), [], "items put with the default, or last put with it")
 

@@ -109,11 +109,11 @@ def _refreshed(lab: Lab, life: float) -> None:
         closing(expiring(lab, index=index, default_ttl=600.0, refresh_on_read=False)) as off,
     ):
         line = _Timeline(lab, life)
-        calls = ["get", "get no", "op yes", "op no", "untouched"]
+        calls = ["get", "get_no", "op_yes", "op_no", "untouched"]
         for store in (by_default, off):
-            line.put(store, D, *calls, "get yes", "early", "twice")
+            line.put(store, D, *calls, "get_yes", "early", "twice")
             for name in (
-                "search", "search no", "search yes", "limit", "filter", "op search", "query"
+                "search", "search_no", "search_yes", "limit", "filter", "op_search", "query"
             ):  # fmt: skip
                 line.put(store, ("s", name), "a", "b")
         for store in (by_default, off):
@@ -140,25 +140,25 @@ def _read(line: _Timeline, store: Subject, *, refreshes: bool) -> None:
 
 def _get(store: Subject, note: _Note, refreshes: bool) -> None:
     store.get(D, "get")
-    store.get(D, "get no", refresh_ttl=False)
-    store.get(D, "get yes", refresh_ttl=True)
+    store.get(D, "get_no", refresh_ttl=False)
+    store.get(D, "get_yes", refresh_ttl=True)
     store.get(D, "twice", refresh_ttl=True)
-    store.batch([GetOp(D, "op yes", refresh_ttl=True), GetOp(D, "op no", refresh_ttl=False)])
+    store.batch([GetOp(D, "op_yes", refresh_ttl=True), GetOp(D, "op_no", refresh_ttl=False)])
     store.list_namespaces(prefix=D)
     note(False, D, "early", "an item whose only refresh, for its own ttl, was long ago")
     note(True, D, "twice", "an item that is refreshed for the second time")
     note(refreshes, D, "get", "get")
-    note(False, D, "get no", "get(refresh_ttl=False)")
-    note(True, D, "get yes", "get(refresh_ttl=True)")
-    note(True, D, "op yes", "GetOp(refresh_ttl=True) beside one with False")
-    note(False, D, "op no", "GetOp(refresh_ttl=False) beside one with True")
+    note(False, D, "get_no", "get(refresh_ttl=False)")
+    note(True, D, "get_yes", "get(refresh_ttl=True)")
+    note(True, D, "op_yes", "GetOp(refresh_ttl=True) beside one with False")
+    note(False, D, "op_no", "GetOp(refresh_ttl=False) beside one with True")
     note(False, D, "untouched", "an item that nobody reads, in a namespace that is read from,")
 
 
 def _search(line: _Timeline, store: Subject, note: _Note, refreshes: bool) -> None:
     store.search(("s", "search"), limit=10)
-    store.search(("s", "search no"), limit=10, refresh_ttl=False)
-    store.search(("s", "search yes"), limit=10, refresh_ttl=True)
+    store.search(("s", "search_no"), limit=10, refresh_ttl=False)
+    store.search(("s", "search_yes"), limit=10, refresh_ttl=True)
     store.search(("s", "filter"), filter={"key": "a"}, limit=10, refresh_ttl=True)
     found = store.search(("s", "limit"), limit=1, refresh_ttl=True)
     line.in_time()
@@ -166,14 +166,14 @@ def _search(line: _Timeline, store: Subject, note: _Note, refreshes: bool) -> No
     first = found[0].key
     store.batch(
         [
-            SearchOp(("s", "op search"), filter={"key": "a"}, limit=10, refresh_ttl=True),
-            SearchOp(("s", "op search"), filter={"key": "b"}, limit=10, refresh_ttl=False),
+            SearchOp(("s", "op_search"), filter={"key": "a"}, limit=10, refresh_ttl=True),
+            SearchOp(("s", "op_search"), filter={"key": "b"}, limit=10, refresh_ttl=False),
         ]
     )
     for key in "ab":
         note(refreshes, ("s", "search"), key, "search")
-        note(False, ("s", "search no"), key, "search(refresh_ttl=False)")
-        note(True, ("s", "search yes"), key, "search(refresh_ttl=True)")
+        note(False, ("s", "search_no"), key, "search(refresh_ttl=False)")
+        note(True, ("s", "search_yes"), key, "search(refresh_ttl=True)")
         note(key == "a", ("s", "filter"), key, f"item {key!r} where the filter of a search is 'a'")
         note(
             key == first,
@@ -183,7 +183,7 @@ def _search(line: _Timeline, store: Subject, note: _Note, refreshes: bool) -> No
         )
         note(
             key == "a",
-            ("s", "op search"),
+            ("s", "op_search"),
             key,
             f"item {key!r}; of two SearchOps only that of 'a' refreshes",
         )

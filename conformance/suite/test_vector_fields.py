@@ -264,8 +264,8 @@ def test_values_that_are_no_text_are_embedded_as_text(lab: Lab) -> None:
         "false": False,
         "list": ["apple", "fig"],
         "dict": {"a": "banana", "b": [1, None]},
-        "empty list": [],
-        "empty text": "",
+        "empty_list": [],
+        "empty_text": "",
     }
     for key, value in values.items():
         store.put(D, key, {"field": value})

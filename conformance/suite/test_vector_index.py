@@ -11,6 +11,7 @@ from store_conformance.embedding.exact import WORDS, ExactEmbeddings
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.accepted import spaces_taken
 from store_conformance.suite.support.ranking import descend, hits, in_order, matches, scores_like
 
 VECTORS = (Capability.VECTORS,)
@@ -42,7 +43,7 @@ def test_paging_over_a_query_reaches_every_item_once(lab: Lab) -> None:
     """
     store = lab.indexed("text")
     for count, page in ((13, 1), (40, 3), (95, 10), (130, 50)):
-        at = ("d", f"pages of {page}")
+        at = ("d", f"pages_of_{page}")
         store.batch([PutOp(at, f"k{n:03}", {"text": _mixed(lab, n)}) for n in range(count)])
 
         found = store.walk(at, page=page, query="apple banana*2 cherry*3")
@@ -327,13 +328,16 @@ def test_a_query_keeps_to_whole_labels_of_its_prefix(lab: Lab) -> None:
         ("a", "b%"),
         ("a", "_"),
     ]
-    for n, namespace in enumerate([*inside, *outside]):
+    spaces = spaces_taken(lab, [*inside, *outside])
+    for n, namespace in enumerate(spaces):
         store.put(namespace, f"k{n}", {"text": f"apple*{20 - n} fig"})
 
     found = [i.namespace for i in store.search(("a", "b"), query="apple", limit=50)]
     lab.equal(sorted(found), sorted(inside), "the namespaces found below ('a', 'b')")
     found = [i.namespace for i in store.search(("a", "_"), query="apple", limit=50)]
-    lab.equal(found, [("a", "_")], "the namespaces found below ('a', '_')")
+    lab.equal(
+        found, [("a", "_")] if ("a", "_") in spaces else [], "the namespaces found below ('a', '_')"
+    )
 
 
 @case("V18", needs=VECTORS)

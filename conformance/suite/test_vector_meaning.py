@@ -24,15 +24,15 @@ D = ("d",)
 
 NEAR = {
     "synonym": "physician",
-    "other synonym": "the medic of the village",
+    "other_synonym": "the medic of the village",
     "weighted": "physician*9 happy",
 }
 """Near to the query 'doctor', without a word in common."""
 FAR = {
     "phrase": "spin doctor",
-    "phrase with more": "a spin doctor and a car pool",
+    "phrase_with_more": "a spin doctor and a car pool",
     "nothing": "sausage",
-    "unknown words": "words that no list knows",
+    "unknown_words": "words that no list knows",
 }
 """Far from the query 'doctor', some with a word in common."""
 
@@ -138,12 +138,12 @@ def test_what_is_not_indexed_is_not_scored_for_its_words(lab: Lab) -> None:
     """
     store = _store(lab, "text")
     store.put(D, "hidden", {"text": "doctor"}, index=False)
-    store.put(D, "other path", {"text": "doctor", "title": "hound"}, index=["title"])
+    store.put(D, "other_path", {"text": "doctor", "title": "hound"}, index=["title"])
     store.put(D, "near", {"text": "physician"})
 
     found = hits(lab, store, D, "doctor")
     lab.equal(found.get("hidden"), None, "the score of an item that is not indexed")
-    scores_like(lab, found.get("other path"), 0.0, "an item whose words are not indexed")
+    scores_like(lab, found.get("other_path"), 0.0, "an item whose words are not indexed")
     scores_like(lab, found.get("near"), 1.0, "an item without a common word")
 
 

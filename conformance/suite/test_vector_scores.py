@@ -14,6 +14,7 @@ from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.embedders import TableEmbeddings
+from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.ranking import CLOSE, descend, hits, scores_exactly
 from store_conformance.suite.support.scale import need_cosine
 
@@ -47,7 +48,7 @@ def test_the_score_is_the_cosine(lab: Lab) -> None:
     embed = ExactEmbeddings()
     store = lab.indexed("text", embed=embed)
     for name, (text, query) in PAIRS.items():
-        at = ("d", name)
+        at = ("d", plain(name))
         store.put(at, "k", {"text": text})
         store.put(at, "other", {"text": "mango"})
 

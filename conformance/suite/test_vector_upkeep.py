@@ -11,6 +11,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.ranking import does_not_match, matches, unscored
 
 VECTORS = (Capability.VECTORS,)
@@ -72,7 +73,7 @@ def test_an_overwrite_removes_the_old_vectors(lab: Lab) -> None:
     """
     store = lab.indexed(*FIELDS)
     for name, (value, index, present, absent) in CHANGES.items():
-        at = ("d", name)
+        at = ("d", plain(name))
         store.put(at, "k", OLD, index=ALL)
         store.put(at, "neighbour", OLD, index=ALL)
 
@@ -92,7 +93,7 @@ def test_an_overwrite_in_a_batch_removes_the_old_vectors(lab: Lab) -> None:
     store = lab.indexed(*FIELDS)
     for name in ("text changed", "field dropped", "shorter array", "index=False"):
         value, index, present, absent = CHANGES[name]
-        at = ("d", name)
+        at = ("d", plain(name))
         store.batch([PutOp(at, "k", OLD, ALL), PutOp(at, "neighbour", {"title": "nutmeg"}, ALL)])
 
         store.batch([PutOp(at, "new", {"title": "mango"}, ALL), PutOp(at, "k", value, index)])

@@ -11,6 +11,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.ranking import descend, hits, in_order, is_score, scores_like
 
 VECTORS = (Capability.VECTORS,)
@@ -188,9 +189,9 @@ def test_scores_are_on_the_items_and_only_on_ranked_ones(lab: Lab) -> None:
     values = {i.key: i.value for i in ranked}
     lab.equal(values, GRADED, "the values come with the ranked items")
     lab.equal({i.namespace for i in ranked}, {D}, "the namespace comes with the ranked items")
-    for plain in (None, ""):
-        found = store.search(D, query=plain, limit=50)
-        lab.equal(len(found), 15, f"query={plain!r} finds all items")
+    for nothing in (None, ""):
+        found = store.search(D, query=nothing, limit=50)
+        lab.equal(len(found), 15, f"query={nothing!r} finds all items")
         lab.true(
             all(i.score is None for i in found), f"query={plain!r} gives no scores", got=found[:2]
         )
@@ -228,7 +229,7 @@ def test_an_item_scores_as_its_best_vector(lab: Lab) -> None:
     """
     store = lab.indexed("tags[*]")
     for shape, tags in SHAPES.items():
-        at = ("d", shape)
+        at = ("d", plain(shape))
         store.put(at, "tagged", {"tags": tags}, index=["tags[*]"])
         store.put(at, "other", {"tags": ["apple banana", "cherry"]}, index=["tags[*]"])
 

@@ -74,7 +74,7 @@ def _write(store: Subject, items: list[Any], loop: bool) -> None:
     turn = 0
     while True:
         for namespace, key, value in items:
-            name = key if turn == 0 else f"{key}~{turn}"
+            name = key if turn == 0 else f"{key}-turn{turn}"
             store.put(tuple(namespace), name, value)
             _say({"ack": name})
         turn += 1

@@ -1,27 +1,30 @@
 """
-Odd namespaces and keys that a store takes: what it refuses is left out of a shared population.
+Odd namespaces, keys and names of fields that a store takes: what it refuses is left out of a shared population.
 
-Whether it may refuse them is judged once, by N8 and K11; elsewhere one refused label would hide all others.
+Whether it may refuse them is judged once, by N8, K11 and F13; elsewhere one refused label would hide all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.filter_oracle import REFUSALS
+from store_conformance.suite.support.shapes import ENGINE_WORDS
 
 Namespace = tuple[str, ...]
 Address = tuple[Namespace, str]
+Asked = TypeVar("Asked", bound=Hashable)
 
 _KEY = "k"
 _SPACE = ("keys",)
-_known: WeakKeyDictionary[Any, dict[tuple[str, Address], str]] = WeakKeyDictionary()
-"""By backend: what a put of an address in a mode was refused with, empty where it was taken."""
+_known: WeakKeyDictionary[Any, dict[tuple[str, str, Hashable], str]] = WeakKeyDictionary()
+"""By backend: what a put of an address or a name was refused with in a mode, empty where it was taken."""
 _lock = Lock()
 
 
@@ -40,24 +43,53 @@ def keys_taken(lab: Lab, keys: Iterable[str]) -> list[str]:
     return [key for _, key in _taken(lab, [(_SPACE, key) for key in keys], _plain_key)]
 
 
+def names_taken(lab: Lab, names: Iterable[str]) -> list[str]:
+    """The names of fields without those that the store refuses in a value, at its top or below."""
+    every = list(dict.fromkeys(names))
+    odd = [n for n in every if not (n.isascii() and n.isalnum()) or n in ENGINE_WORDS]
+    puts = {n: PutOp(_SPACE, f"k{i}", {"in": {n: 1}, n: 1}) for i, n in enumerate(odd)}
+    refused = _refused(lab, "name", puts, kinds=REFUSALS)
+    _tell(lab, refused)
+    return [n for n in every if n not in refused]
+
+
+def without_refused(lab: Lab, value: Any) -> Any:
+    """The JSON value without the fields whose names the store refuses, at any depth."""
+    taken = set(names_taken(lab, _names(value)))
+
+    def kept(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {name: kept(inner) for name, inner in part.items() if name in taken}
+        return [kept(inner) for inner in part] if isinstance(part, list) else part
+
+    return kept(value)
+
+
 def refusals(lab: Lab, addresses: Iterable[Address]) -> dict[Address, str]:
     """What the puts of these addresses are refused with; those that are taken are left out."""
-    wanted = list(dict.fromkeys(addresses))
-    with _lock:
-        known = _known.setdefault(lab.backend, {})
-        new = [a for a in wanted if (lab.mode, a) not in known]
-        if new:
-            known.update({(lab.mode, a): text for a, text in _ask(lab, new).items()})
-        return {a: known[lab.mode, a] for a in wanted if known[lab.mode, a]}
+    wanted = dict.fromkeys(addresses)
+    return _refused(lab, "address", {a: PutOp(*a, {"n": 1}) for a in wanted})
+
+
+def _names(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from value
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, (dict, list)):
+            yield from _names(inner)
 
 
 def _taken(lab: Lab, addresses: list[Address], plain: Callable[[Address], bool]) -> list[Address]:
     every = list(dict.fromkeys(addresses))
     refused = refusals(lab, [a for a in every if not plain(a)])
-    if refused:
-        told = [f"{a}: {text[:80]}" for a, text in refused.items()]
-        lab.observe("refused.left_out", len(told), first=told[:5])
+    _tell(lab, refused)
     return [a for a in every if a not in refused]
+
+
+def _tell(lab: Lab, refused: Mapping[Any, str]) -> None:
+    if refused:
+        told = [f"{what!r}: {text[:80]}" for what, text in refused.items()]
+        lab.observe("refused.left_out", len(told), first=told[:5])
 
 
 def _plain_space(address: Address) -> bool:
@@ -70,19 +102,37 @@ def _plain_key(address: Address) -> bool:
     return address[1].isascii() and address[1].isalnum()
 
 
-def _ask(lab: Lab, addresses: list[Address]) -> dict[Address, str]:
+def _refused(
+    lab: Lab,
+    kind: str,
+    puts: Mapping[Asked, PutOp],
+    kinds: tuple[type[BaseException], ...] = (BaseException,),
+) -> dict[Asked, str]:
+    """What each put is refused with; an error of none of the kinds is no refusal."""
+    with _lock:
+        known = _known.setdefault(lab.backend, {})
+        new = {what: put for what, put in puts.items() if (lab.mode, kind, what) not in known}
+        if new:
+            answers = _ask(lab, new, kinds)
+            known.update({(lab.mode, kind, what): text for what, text in answers.items()})
+        found = {what: known[lab.mode, kind, what] for what in puts}
+    return {what: text for what, text in found.items() if text}
+
+
+def _ask(
+    lab: Lab, puts: Mapping[Asked, PutOp], kinds: tuple[type[BaseException], ...]
+) -> dict[Asked, str]:
     """Put them all at once; one by one where that is refused.  In a lab of its own: the case's is clean."""
     other = Lab(lab.backend, lab.spec, lab.mode, lab.param, lab.settings)
     try:
         store = other.open()
-        ops = [PutOp(space, key, {"n": 1}) for space, key in addresses]
-        if len(ops) > 1 and other.attempt(lambda: store.batch(ops)) is None:
-            return dict.fromkeys(addresses, "")
-        return {address: _one(other, store, address) for address in addresses}
+        if len(puts) > 1 and other.attempt(lambda: store.batch(list(puts.values()))) is None:
+            return dict.fromkeys(puts, "")
+        return {what: _one(other, store, put, kinds) for what, put in puts.items()}
     finally:
         other.close()
 
 
-def _one(lab: Lab, store: Subject, address: Address) -> str:
-    error = lab.attempt(lambda: store.put(*address, {"n": 1}))
-    return "" if error is None else f"{type(error).__name__}: {error}"
+def _one(lab: Lab, store: Subject, put: PutOp, kinds: tuple[type[BaseException], ...]) -> str:
+    error = lab.attempt(lambda: store.put(put.namespace, put.key, put.value))
+    return f"{type(error).__name__}: {error}" if isinstance(error, kinds) else ""

@@ -270,12 +270,24 @@ def varied_text(length: int) -> str:
     return "".join(chooser.choices(string.ascii_letters + string.digits, k=length))
 
 
-def fill(store: Subject, items: Iterable[tuple[Namespace, str, Any]], *, chunk: int = 500) -> None:
+CHUNK = 500
+"""Operations of a batch that every store takes; some refuse more by name, which O5 judges."""
+
+
+def fill(
+    store: Subject, items: Iterable[tuple[Namespace, str, Any]], *, chunk: int = CHUNK
+) -> None:
     """Put many items in batches; the addresses must differ from one another."""
     ops = [PutOp(namespace, key, value) for namespace, key, value in items]
     for start in range(0, len(ops), chunk):
         store.batch(ops[start : start + chunk])
 
+
+ENGINE_WORDS = (
+    *("key", "value", "namespace", "prefix", "select", "null", "true", "created_at", "updated_at"),
+    *("id", "_id", "rowid", "__class__"),
+)
+"""Names that mean something to engines, and may be reserved."""
 
 LARGE = 16_384
 """Characters of a value's JSON from which on an engine may have a limit, and must name it."""
@@ -298,8 +310,10 @@ def put_large(lab: Lab, store: Subject, at: Namespace, key: str, value: Any, wha
 
 
 def values_of(store: Subject, addresses: Iterable[tuple[Namespace, str]]) -> list[Any]:
-    """What a batch of gets answers: the values, ``None`` where nothing was found."""
-    found = store.batch([GetOp(namespace, key) for namespace, key in addresses])
+    """What gets answer, in as few batches as any store takes: the values, ``None`` where nothing was found."""
+    gets = [GetOp(namespace, key) for namespace, key in addresses]
+    parts = [gets[start : start + CHUNK] for start in range(0, len(gets), CHUNK)]
+    found = [item for part in parts or [[]] for item in store.batch(part)]
     return [item if item is None else item.value for item in found]
 
 

@@ -157,8 +157,14 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) 
         killed.wait()
         try:
             assert os.path.ismount(left / "mount")
-            assert image.clear_left(tmp_path) == [left]
+            just_begun = tmp_path / f"{image.UNFINISHED}now"
+            begun_and_killed = tmp_path / f"{image.UNFINISHED}then"
+            just_begun.mkdir()
+            begun_and_killed.mkdir()
+            os.utime(begun_and_killed, (0, 0))
+            assert image.clear_left(tmp_path) == [left, begun_and_killed]
             assert not left.exists()
+            assert just_begun.exists()
             assert os.path.ismount(held / "mount")
         finally:
             alive.kill()

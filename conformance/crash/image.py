@@ -23,6 +23,9 @@ if sys.platform != "win32":
 MEGABYTES = 1024
 """The size of the file, which takes only what is written to it."""
 PREFIX = "store-conformance-image-"
+UNFINISHED = f"new-{PREFIX}"
+"""The beginning of a folder's name until it has its lock."""
+UNFINISHED_SECONDS = 60.0
 COMMANDS = ("mkfs.ext4", "mount", "umount", "sync", "cp")
 COMMIT_SECONDS = 300
 """When the file system would write by itself; a strike takes far less."""
@@ -55,8 +58,7 @@ class Image:
             raise NoImageError(trouble)
         where = Path(parent or tempfile.gettempdir())
         clear_left(where)
-        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=where))
-        self._lock = _claimed(self.folder)
+        self.folder, self._lock = _new_folder(where)
         self.mount = self.folder / "mount"
         self._file = self.folder / "disk.img"
         try:
@@ -97,6 +99,13 @@ class Image:
             self._lock = None
 
 
+def _new_folder(where: Path) -> tuple[Path, int | None]:
+    """A folder that has its lock before others take it for one that was left."""
+    made = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=where))
+    lock = _claimed(made)
+    return made.rename(where / f"{PREFIX}{made.name.removeprefix(UNFINISHED)}"), lock
+
+
 def clear_left(where: Path) -> list[Path]:
     """
     Unmount and remove the images in ``where`` whose process was killed; gives their folders.
@@ -104,13 +113,23 @@ def clear_left(where: Path) -> list[Path]:
     An image that a living process holds has a lock, and stays.
     """
     cleared = []
-    for folder in where.glob(f"{PREFIX}*"):
+    old = time.time() - UNFINISHED_SECONDS
+    unfinished = [f for f in where.glob(f"{UNFINISHED}*") if _made(f) < old]
+    for folder in (*where.glob(f"{PREFIX}*"), *unfinished):
         lock = _claimed(folder)
         if lock is not None:
             _remove(folder)
             os.close(lock)
             cleared.append(folder)
     return cleared
+
+
+def _made(folder: Path) -> float:
+    """When a folder was made or changed; one that is gone already is new."""
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return time.time()
 
 
 def _claimed(folder: Path) -> int | None:

@@ -330,7 +330,9 @@ def draw(report: Report, *, png: bool = False) -> tuple[Picture, ...]:
 
     drawn = []
     with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a name in letters that the font lacks is no user's business
+        warnings.simplefilter(
+            "ignore"
+        )  # a name in letters that the font lacks is no user's business
         matplotlib.rcdefaults()  # what the user or the process set is not the report's
         matplotlib.rcParams.update(_STYLE)
         for table, paint in wanted:

@@ -77,50 +77,53 @@ def _notes(view: BackendView) -> tuple[str, ...]:
     return tuple(dict.fromkeys(notes))
 
 
+def _rules(view: BackendView) -> tuple[str, ...]:
+    return tuple(r for r in ("E6", "O12") if r in view.cells)
+
+
+def _with_errors(view: BackendView, errors: int, because: str) -> Derived:
+    """Calls raised, and nothing was lost."""
+    value, figures = "Several processes, with errors", (FIGURE,)
+    partly = Derived(value, Grade.PARTLY, because, _notes(view), _rules(view), figures)
+    return partly.brief("Errors", f"{plural(errors, 'call')} raised")
+
+
+def _shared(view: BackendView, figures: tuple[str, ...]) -> Derived:
+    because = "E6 passed: several processes shared one store without a lost write or an error."
+    good = Derived("Several processes", Grade.GOOD, because, _notes(view), _rules(view), figures)
+    paces = writers(view)
+    return good.brief("Shared", f"{number(paces[max(paces)])} writes/s" if paces else "")
+
+
 def scalability(view: BackendView) -> Derived:
     """What several writing processes do to one store."""
+    notes, rules = _notes(view), _rules(view)
     if view.declares("processes") is False:
-        return Derived(
-            "Single process (declared)",
-            Grade.BAD,
-            "The backend declares that several processes cannot share one store.",
-            _notes(view),
-            tuple(r for r in ("E6", "O12") if r in view.cells),
-            ("header: capabilities",),
-        ).brief("One process", "as declared")
+        because = "The backend declares that several processes cannot share one store."
+        value, used = "Single process (declared)", ("header: capabilities",)
+        declared = Derived(value, Grade.BAD, because, notes, rules, used)
+        return declared.brief("One process", "as declared")
     cell = view.cells.get("E6")
     verdict = cell.verdict if cell else Verdict.UNVERIFIED
     lost, errors = lost_writes(view), _total(_raised(facts) for facts in _seen(view))
-    rules = tuple(r for r in ("E6", "O12") if r in view.cells)
     figures = (FIGURE,) if view.figures(FIGURE) else ()
-    notes = _notes(view)
     if lost:
-        because = (
-            f"{plural(lost, 'acknowledged write')} of several processes could not be read back."
-        )
+        writes = plural(lost, "acknowledged write")
+        because = f"{writes} of several processes could not be read back."
         lossy = Derived("No: loses writes", Grade.BAD, because, notes, rules, figures)
         return lossy.brief("No", f"{plural(lost, 'write')} lost")
     if verdict is Verdict.FAIL and errors and lost == 0:
-        because = f"E6 failed: {plural(errors, 'call')} raised, no acknowledged write was lost."
-        value = "Several processes, with errors"
-        partly = Derived(value, Grade.PARTLY, because, notes, rules, figures)
-        return partly.brief("Errors", f"{plural(errors, 'call')} raised")
+        raised = f"{plural(errors, 'call')} raised"
+        return _with_errors(view, errors, f"E6 failed: {raised}, no acknowledged write was lost.")
     if verdict is Verdict.FAIL and cell is not None:
         because = f"E6 failed: {cell.reason}"
         failed = Derived("No: E6 failed", Grade.BAD, because, notes, rules, figures)
         return failed.brief("No", "E6 failed")
     if verdict is Verdict.PASS and errors:
-        because = f"E6 passed, but {plural(errors, 'call')} of the timed writers raised."
-        value = "Several processes, with errors"
-        partly = Derived(value, Grade.PARTLY, because, notes, rules, figures)
-        return partly.brief("Errors", f"{plural(errors, 'call')} raised")
+        raised = f"{plural(errors, 'call')} of the timed writers raised"
+        return _with_errors(view, errors, f"E6 passed, but {raised}.")
     if verdict is Verdict.PASS:
-        because = "E6 passed: several processes shared one store without a lost write or an error."
-        good = Derived("Several processes", Grade.GOOD, because, notes, rules, figures)
-        paces = writers(view)
-        told = f"{number(paces[max(paces)])} writes/s" if paces else ""
-        return good.brief("Shared", told)
-    why = (
-        f"E6 is {verdict}: {cell.reason}" if cell else "The run has no row of E6 for this backend."
-    )
+        return _shared(view, figures)
+    missing = "The run has no row of E6 for this backend."
+    why = f"E6 is {verdict}: {cell.reason}" if cell else missing
     return not_measured(why, *notes, figures=figures)

@@ -25,6 +25,7 @@ from store_conformance.cli.parsing import main
 from store_conformance.contract import UnknownRuleError, UserError, Verdict, rule
 from store_conformance.corpus import CorpusError
 from store_conformance.embedding import EmbeddingError
+from store_conformance.factory.environment import FactoryError
 from store_conformance.harness.errors import HarnessError
 from store_conformance.migration.transfer import ImportRefusedError, MigrationError, Refusal
 from store_conformance.runs.run_file import RunFileError
@@ -213,6 +214,7 @@ KINDS: tuple[tuple[UserError, int, str], ...] = (
     ),
     (OnlyAsyncError("x", "it opens in a loop."), 2, "x: it opens in a loop."),
     (EmbeddingError("no model", "install it"), 2, "no model. Hint: install it"),
+    (FactoryError("STORE_URL is empty", "set it"), 2, "STORE_URL is empty. Hint: set it"),
     (CorpusError("a.jsonl", 3, "no text", "write one"), 2, "a.jsonl:3: no text. Hint: write one"),
     (RunFileError("r.jsonl", "is cut", "run again"), 65, "r.jsonl: is cut. Hint: run again"),
     (MigrationError("it is cut off", "export again"), 2, "it is cut off. Hint: export again"),

@@ -40,11 +40,7 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
         show_default=True,
         help="For a terminal, as Markdown or as JSON.",
     )
-    @click.option(
-        "--out",
-        type=click.Path(path_type=Path),
-        help="A file to write, in the place of the terminal.",
-    )
+    @click.option("--out", type=click.Path(path_type=Path), help="A file to write to instead.")
     @explain
     def command(
         url: str | None, read_only: bool, every: bool, shape: str, out: Path | None

@@ -18,6 +18,7 @@ QUICK = frozenset(
         "test_comparison.py",
         "test_corpus.py",
         "test_crash_judgement.py",
+        "test_diff.py",
         "test_expectations.py",
         "test_factory.py",
         "test_guest.py",

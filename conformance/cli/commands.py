@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from store_conformance.harness.settings import Settings
 from store_conformance.pytest_plugin import running
 from store_conformance.runs.folder import claimed_folder, prepare_folder
 from store_conformance.runs.options import RunOptions, pairs, session_from_options
+from store_conformance.runs.policy import Policy, policy_of
 from store_conformance.runs.probing import missing_halves
 from store_conformance.runs.profiles import DEFAULT, profile
 from store_conformance.runs.run_file import merge_runs, read_run
@@ -106,6 +108,7 @@ def run(
     **options: Any,
 ) -> int:
     """The ``run`` command; gives the exit code."""
+    policy = _take_policy(options)
     chosen = profile(options["profile"])
     settings = Settings(
         seed=seed,
@@ -119,15 +122,22 @@ def run(
     )
     session = make_session(settings, measures=bench, **options)
     with claimed_folder(out) as folder:
-        result = running.execute(
-            session,
-            folder / "run.jsonl",
-            workers=workers,
-            bench=bench,
-            meanwhile=lambda: _load_what_follows(session.selection),
-        )
+        path = folder / "run.jsonl"
+        load = partial(_load_what_follows, session.selection)
+        result = running.execute(session, path, workers=workers, bench=bench, meanwhile=load)
         paths = reporting.write_reports(result, folder)
-    return conclude(result, session, folder, paths, _rule_alone(options), verbose=verbose)
+    again = _rule_alone(options)
+    return conclude(result, session, folder, paths, again, verbose=verbose, policy=policy)
+
+
+def _take_policy(options: dict[str, Any]) -> Policy | None:
+    """The project's policy, unless it is not wanted; its expectations come to those that were given."""
+    file = options.pop("policy_file")
+    policy = None if options.pop("no_policy") else policy_of(file)
+    if policy is not None:
+        known = (*options["expectations"], *policy.files())
+        options["expectations"] = tuple({path.resolve(): path for path in known}.values())
+    return policy
 
 
 def bench(*, out: Path, items: int, embed: str, **options: Any) -> int:
@@ -166,12 +176,11 @@ def report(paths: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None
     _say_written(reporting.write_reports(merged, prepare_folder(out), formats))
 
 
-def diff(before: Path, after: Path) -> int:
+def diff(before: Path, after: Path, shape: str) -> int:
     """The ``diff`` command; gives 1 if something newly fails."""
     first, second = read_run(before), read_run(after)
-    for line in coverage_lines(first, second):
-        click.echo(line)
-    newly_failing = reporting.print_changes(first, second)
+    notes = tuple(coverage_lines(first, second))
+    newly_failing = reporting.tell_changes(first, second, notes, shape)
     return EXIT_FAILED if newly_failing else EXIT_OK
 
 

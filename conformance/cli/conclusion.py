@@ -11,9 +11,12 @@ from pathlib import Path
 import click
 
 from store_conformance.cli import reporting
+from store_conformance.cli.gate import judgement_lines
 from store_conformance.contract.records import Row, Run
 from store_conformance.runs.causes import causes_of
 from store_conformance.runs.gate import Gate, judge_run
+from store_conformance.runs.judging import judge
+from store_conformance.runs.policy import Policy
 from store_conformance.runs.profiles import DEFAULT, QUICK
 from store_conformance.runs.session import RunSession
 
@@ -29,11 +32,13 @@ def conclude(
     again: Callable[[str, str], str],
     *,
     verbose: bool,
+    policy: Policy | None = None,
 ) -> int:
     """
     Print the tables, what was found, where the page is and the gate; gives the exit code.
 
-    ``again`` gives the command that runs one rule on one backend; ``verbose`` lists known failures.
+    ``again`` gives the command that runs one rule on one backend; ``verbose`` lists known failures;
+    ``policy`` is what the project asks for, if it says so.
     """
     reporting.print_run(result, run_path=str(folder), again=again, verbose=verbose)
     page = next((path for path in written if path.suffix == ".html"), folder)
@@ -44,6 +49,10 @@ def conclude(
         click.echo(f"One finding with its script: {told}")
     for line in session.selection.left_out():
         click.echo(line)
+    if policy is not None:
+        judged = judge([result], policy, session.selected_expectations())
+        click.echo("\n".join(judgement_lines(judged, policy.place, again, told=True)))
+        return judged.code
     gate = judge_run(result, session)
     click.echo("\n".join([*warning_lines(gate), *gate_lines(gate, session.selection.profile)]))
     return gate.code

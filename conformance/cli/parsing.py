@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from store_conformance.cli import check, migrate
+from store_conformance.cli import check, gate, init, migrate
 from store_conformance.contract import UserError
 from store_conformance.contract.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 
@@ -222,6 +222,13 @@ def _targets(function: Callable[..., Any]) -> Callable[..., Any]:
     help="A TOML file of failures known in advance; repeatable.",
 )
 @click.option(
+    "--policy",
+    "policy_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="What this project asks of a run (see `gate`). Default: the one in pyproject.toml, or gate.toml.",
+)
+@click.option("--no-policy", is_flag=True, help="Ask for no more than the suite itself does.")
+@click.option(
     "--confirm/--no-confirm",
     default=True,
     help="Run the reproducer of each unexpected finding in a clean process.",
@@ -278,12 +285,20 @@ def report(runs: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(["text", "md", "json"]),
+    default="text",
+    show_default=True,
+    help="For a terminal, for a comment on a pull request, or for a program.",
+)
 @_explain
-def diff(before: Path, after: Path) -> None:
+def diff(before: Path, after: Path, shape: str) -> None:
     """Say what changed between two runs; exits 1 if something newly fails."""
     from store_conformance.cli import commands
 
-    sys.exit(commands.diff(before, after))
+    sys.exit(commands.diff(before, after, shape))
 
 
 @main.command()
@@ -506,6 +521,8 @@ def rules(rule_id: str | None, as_json: bool) -> None:
 
 
 check.register(main, _explain)
+gate.register(main, _explain)
+init.register(main, _explain)
 migrate.register(main, _explain)
 
 

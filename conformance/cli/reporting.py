@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import click
+
 from store_conformance.contract.records import Run
 
 
@@ -38,10 +40,21 @@ def write_reports(run: Run, folder: Path, formats: tuple[str, ...] = ()) -> list
     return write(run, folder, formats or DEFAULT)
 
 
-def print_changes(before: Run, after: Run) -> bool:
-    """Print what changed between two runs; gives whether something newly fails."""
-    from store_conformance.reports.diff import compare, print_diff
+def one_line(text: str) -> str:
+    """A text of a run on one line, with nothing in it that a terminal would obey."""
+    from store_conformance.reports.text import one_line as flat
 
-    change = compare(before, after)
-    print_diff(change)
+    return flat(text)
+
+
+def tell_changes(before: Run, after: Run, notes: tuple[str, ...], shape: str) -> bool:
+    """Say what changed between two runs, as ``text``, ``md`` or ``json``; gives whether something newly fails."""
+    from store_conformance.reports import diff
+
+    change = diff.compare(before, after, notes)
+    if shape == "text":
+        diff.print_diff(change)
+    else:
+        told = diff.to_markdown(change) if shape == "md" else diff.to_json(change)
+        click.echo(told.rstrip("\n"))
     return bool(change.newly_failing)

@@ -70,6 +70,20 @@ def shipped_expectations(backend: str) -> tuple[Expectation, ...]:
         return read_expectations(path)
 
 
+def inherited_expectations(backend: str, parts: Iterable[str]) -> tuple[Expectation, ...]:
+    """
+    What is known of the stores that a backend is made of, and may show through it.
+
+    Never stale: whether a case reaches such a store depends on the namespaces that it uses.  Of no
+    kind: what shows through another store looks as that one makes it.
+    """
+    return tuple(
+        dataclasses.replace(e, backend=backend, why=f"{part}: {e.why}", kinds=())
+        for part in parts
+        for e in shipped_expectations(part)
+    )
+
+
 @dataclass
 class RunSession:
     """A run in progress; ``start`` brings the engines up, ``stop`` ends them."""
@@ -379,17 +393,11 @@ class RunSession:
 
     @cached_property
     def inherited(self) -> tuple[Expectation, ...]:
-        """
-        What is known of the stores that a backend is made of, and may show through it.
-
-        Never stale: whether a case reaches such a store depends on the namespaces that it uses.  Of no
-        kind: what shows through another store looks as that one makes it.
-        """
+        """What is known of the stores that the run's backends are made of; never stale."""
         return tuple(
-            dataclasses.replace(e, backend=name, why=f"{part}: {e.why}", kinds=())
+            e
             for name, backend in self.backends.items()
-            for part in backend.parts
-            for e in shipped_expectations(part)
+            for e in inherited_expectations(name, backend.parts)
         )
 
     # -- the run file -------------------------------------------------------------------------

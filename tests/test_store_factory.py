@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import pytest
 
-from store_conformance.backends.base import Backend, BackendError
+from store_conformance.backends.base import Backend, BackendError, EngineUnavailableError
 from store_conformance.backends.opening import postgres as opening
 from store_conformance.backends.opening.address import parse_address
 from store_conformance.backends.opening.postgres_setup import _no_unknown_pooler
@@ -319,6 +319,30 @@ def test_other_dimensions_than_the_tables_are_an_error_at_start(postgres: Backen
             continue
         with pytest.raises(BackendError, match="24 dimensions, and EMBEDDINGS 30"):
             create_store(f"{url}?schema=dims")
+
+
+@no_sqlite
+def test_vectors_of_another_length_in_a_file_are_an_error_at_start() -> None:
+    async def opened() -> None:
+        async with create_async_store("sqlite:///a.db"):
+            pass
+
+    os.environ["EMBEDDINGS"] = "exact:24"
+    assert remembered(url="sqlite:///a.db") == {"text": "likes tea"}
+    asyncio.run(opened())
+    os.environ["EMBEDDINGS"] = "exact:30"
+    with pytest.raises(BackendError, match="24 dimensions, and EMBEDDINGS 30"):
+        create_store("sqlite:///a.db")
+    with pytest.raises(BackendError, match="24 dimensions, and EMBEDDINGS 30"):
+        asyncio.run(opened())
+
+
+def test_a_server_that_does_not_answer_is_unavailable_and_shows_no_key() -> None:
+    pytest.importorskip("qdrant_client")
+    with pytest.raises(EngineUnavailableError, match="refused") as caught:
+        create_store("qdrant://hunter22@127.0.0.1:9")
+
+    assert caught.value.exit_code == 3 and "hunter22" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,8 @@ def export_store(reference: str, out: Path, **where: Any) -> int:
     """Write every item of the store to ``out``; gives how many.  Takes what `opened_store` takes."""
     if not out.parent.is_dir():
         raise MigrationError(f"there is no folder {out.parent}", "make it, or give another --out")
+    if out.is_dir():
+        raise MigrationError(f"{out} is a folder", "name a file in it with --out")
     with _explained("export"), opened_store(reference, **where) as store:
         return write_export(out, export_items(store))
 

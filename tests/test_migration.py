@@ -20,7 +20,7 @@ from langgraph.store.memory import InMemoryStore
 
 from store_conformance.backends.base import Backend, BackendError
 from store_conformance.factory import create_store
-from store_conformance.migration.commands import export_store
+from store_conformance.migration.commands import export_store, import_file
 from store_conformance.migration.export_file import read_export, write_export
 from store_conformance.migration.journal import FILE, Journal
 from store_conformance.migration.moving import Migration, Progress
@@ -476,7 +476,7 @@ def test_a_damaged_export_is_refused_with_its_line(tmp_path: Path, deed: Any, sa
     assert said in str(caught.value)
 
 
-def test_an_export_is_its_owners_alone_and_a_folder_takes_none(tmp_path: Path) -> None:
+def test_an_export_is_its_owners_alone_and_what_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "stores.py").write_text(
         "from langgraph.store.memory import InMemoryStore\n\ndef empty():\n    return InMemoryStore()\n"
     )
@@ -486,6 +486,9 @@ def test_an_export_is_its_owners_alone_and_a_folder_takes_none(tmp_path: Path) -
     assert (tmp_path / "memories.jsonl").stat().st_mode & 0o077 == 0
     with pytest.raises(MigrationError, match="is a folder"):
         export_store(reference, tmp_path)
+    with pytest.raises(MigrationError, match="no embedder"):
+        import_file(reference, tmp_path / "memories.jsonl", fields=("text",))
+    assert import_file(reference, tmp_path / "memories.jsonl") == 0
 
 
 def test_an_export_of_the_first_version_is_still_read(tmp_path: Path) -> None:

@@ -50,6 +50,10 @@ def opened_store(
     """
     from store_conformance.harness.backends import user_supplied
 
+    if fields and embed is None:
+        raise MigrationError(
+            "fields to embed are given, and no embedder", "give --embed too, or no --field"
+        )
     backend = user_supplied(reference, url=url, options=options)
     at = Location((folder or Path.cwd()).resolve(), url, name, dict(options or {}))
     index: IndexConfig | None = None

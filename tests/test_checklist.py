@@ -347,7 +347,19 @@ def test_a_damaged_file_and_one_that_somebody_holds_are_caught(tmp_path: Path) -
     data = bytearray(path.read_bytes())
     data[8192:40_000] = b"\xff" * (40_000 - 8192)
     path.write_bytes(data)
-    assert statuses(check("sqlite:///a.db"))["SL2"] != PASS
+    assert statuses(check("sqlite:///a.db"))["SL2"] == FAIL
+
+
+@no_sqlite
+def test_a_file_that_is_no_database_fails_and_a_folder_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_text("no database " * 100)
+    (tmp_path / "a.db").chmod(0o600)
+
+    found = check("sqlite:///a.db")
+
+    assert statuses(found)["SL2"] == FAIL and found.exit_code == 1
+    with pytest.raises(BackendError, match="is a folder"):
+        check(f"sqlite:///{tmp_path}")
 
 
 # -- servers that speak HTTP --------------------------------------------------------------------------------
@@ -534,3 +546,8 @@ def test_the_command_writes_each_format_and_ends_with_the_right_code(tmp_path: P
 def test_what_has_no_checklist_says_so(url: str) -> None:
     with pytest.raises(BackendError, match="no checklist"):
         check(url)
+
+
+def test_a_scheme_that_is_none_is_called_so() -> None:
+    with pytest.raises(BackendError, match="did you mean 'sqlite'"):
+        check("sqllite:///a.db")

@@ -19,7 +19,7 @@ from store_conformance.backends.base import BackendError
 from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.opening.address import Address, path_of
 from store_conformance.backends.opening.settings import read
-from store_conformance.backends.opening.sqlite import EXAMPLE, SETTINGS
+from store_conformance.backends.opening.sqlite import EXAMPLE, SETTINGS, must_be_file
 from store_conformance.backends.sqlite import driver
 
 MOST = 10_000
@@ -31,8 +31,7 @@ _NETWORK = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs")
 def inspect(address: Address, *, read_only: bool = False) -> Gathered:
     values = read("sqlite", SETTINGS, address.parameters)
     path = path_of("sqlite", address, example=EXAMPLE)
-    if not path.is_file():
-        raise BackendError("sqlite", f"there is no file {path.absolute()}.", "check the path")
+    must_be_file(path)
     seen = Gathered("sqlite", f"sqlite:///{path}")
     _file(seen, path)
     seen.facts["url"] = {name: values[name] for name in ("busy_seconds", "synchronous", "journal")}
@@ -121,7 +120,13 @@ def _is_locked(conn: Any) -> bool:
 def _integrity(conn: Any, path: Path) -> str:
     if path.stat().st_size > _CHECKED_BYTES:
         raise LookupError("the file is too large for a quick look")
-    return str(_one(conn, "PRAGMA quick_check(1)"))
+    kinds = driver()[0]
+    try:
+        return str(_one(conn, "PRAGMA quick_check(1)"))
+    except kinds.OperationalError:  # locked, or no right to look: nothing is known of the file
+        raise
+    except kinds.DatabaseError as error:  # not a database, or too damaged to be checked
+        return str(error)
 
 
 def _contents(seen: Gathered, conn: Any) -> None:

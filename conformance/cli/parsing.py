@@ -46,16 +46,34 @@ def _explain(func: F) -> F:
         try:
             return func(*args, **kwargs)
         except KeyboardInterrupt:
-            click.echo("interrupted; the run file holds what was checked so far", err=True)
+            click.echo(f"interrupted{_KEPT.get(func.__name__, '')}", err=True)
             sys.exit(EXIT_INTERRUPTED)
         except UserError as error:
             _end(str(error), error.exit_code)
-        except (VectorStoreError, OSError) as error:
+        except VectorStoreError as error:
             _end(str(error), EXIT_USAGE)
+        except OSError as error:
+            _end(_file_error(error), EXIT_USAGE)
         except HarnessError as error:
             _end(str(error), EXIT_FAILED, "error of the harness")
 
     return wrapper  # type: ignore[return-value]
+
+
+_KEPT = {
+    "run": "; the run file holds what was checked so far",
+    "bench": "; the run file holds what was measured so far",
+    "crash": "; the folder holds what was found so far, and --resume goes on from there",
+    "export_command": "; nothing was written",
+    "import_command": "; the same import again leaves what is there already as it is",
+}
+"""What is left of a command that was interrupted."""
+
+
+def _file_error(error: OSError) -> str:
+    if error.filename is None or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}. Hint: check the path and your rights to it"
 
 
 def _end(message: str, code: int, head: str = "error") -> NoReturn:

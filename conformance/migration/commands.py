@@ -50,6 +50,10 @@ def opened_store(
     """
     from store_conformance.harness.backends import user_supplied
 
+    if fields and embed is None:
+        raise MigrationError(
+            "fields to embed are given, and no embedder", "give --embed too, or no --field"
+        )
     backend = user_supplied(reference, url=url, options=options)
     at = Location((folder or Path.cwd()).resolve(), url, name, dict(options or {}))
     index: IndexConfig | None = None
@@ -92,6 +96,8 @@ def export_store(reference: str, out: Path, **where: Any) -> int:
     """Write every item of the store to ``out``; gives how many.  Takes what `opened_store` takes."""
     if not out.parent.is_dir():
         raise MigrationError(f"there is no folder {out.parent}", "make it, or give another --out")
+    if out.is_dir():
+        raise MigrationError(f"{out} is a folder", "name a file in it with --out")
     with _explained("export"), opened_store(reference, **where) as store:
         return write_export(out, export_items(store))
 

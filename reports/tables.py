@@ -10,6 +10,8 @@ from typing import Any
 
 from store_conformance.contract import Restart
 from store_conformance.contract.records import Measurement
+from store_conformance.contract.survival import Survival as Struck
+from store_conformance.reports.campaigns import setting_words
 from store_conformance.reports.latency import Latency
 from store_conformance.reports.model import Report
 from store_conformance.reports.sharing import writers
@@ -80,6 +82,49 @@ def restarts(report: Report) -> Table:
             for (backend, memory), entries in by_row.items()
         ),
     )
+
+
+# -- faults --------------------------------------------------------------------------------------
+
+
+def _struck(report: Report, one: Struck) -> tuple[str, ...]:
+    counts = (
+        one.acknowledged, one.lost, one.stale, one.resurrected, one.torn_items, one.unreadable,
+        one.altered + one.duplicated + one.disordered,
+    )  # fmt: skip
+    verdict = f"{ICONS[one.verdict]} {one.verdict}"
+    return (
+        marked(report, one.backend),
+        one.deployment or NONE,
+        setting_words(one.setting),
+        one.fault,
+        f"{one.kills:,} ({one.missed:,})",
+        *map(_count, counts),
+        number(one.oldest_lost_seconds) if one.oldest_lost_seconds else NONE,
+        f"{verdict}: {one.reason}" if one.reason else verdict,
+    )
+
+
+def survives(report: Report) -> Table:
+    """A row for each backend, setting and fault of each campaign; the backends in the report's order."""
+    place = {name: n for n, name in enumerate(report.names)}
+    every = (one for file in report.campaigns for one in file.results)
+    ordered = sorted(every, key=lambda one: place.get(one.backend, len(place)))
+    return Table(
+        "survives",
+        "What survives",
+        "What faults left of acknowledged writes. Kills: strikes that count, and in brackets those that missed. "
+        "Lost: not there. Stale: an older value is there. Back: deleted, and there again. Torn: an item whose "
+        "value, vector or answers do not fit together. Unreadable: strikes after which the store could not be "
+        "opened or read. Other: altered, twice there, or in no order that explains them. Campaigns are on one "
+        "machine and with one seed each, and power losses those of an honest disk.",
+        (
+            "Backend", "Deployment", "Setting", "Fault", "Kills (missed)", "Acknowledged", "Lost", "Stale",
+            "Back", "Torn", "Unreadable", "Other", "Oldest lost (s)", "Verdict",
+        ),
+        tuple(_struck(report, one) for one in ordered),
+        frozenset(range(4, 13)),
+    )  # fmt: skip
 
 
 # -- latency -------------------------------------------------------------------------------------
@@ -357,6 +402,7 @@ def backend_facts(report: Report) -> Table:
 
 TABLES: tuple[Callable[[Report], Table], ...] = (
     restarts,
+    survives,
     latency,
     latency_samples,
     embedding,

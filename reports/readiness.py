@@ -122,9 +122,15 @@ def _untried(view: BackendView) -> str:
 def production_ready(view: BackendView) -> Derived:
     """Whether anything in the run speaks against production."""
     ready = _ready(view)
-    if view.faults is not None and ready.detail == "persistence":
-        return replace(ready, detail=persistence(view).detail)
-    return ready
+    if view.faults is None or ready.detail != "persistence":
+        return ready
+    detail = persistence(view).detail
+    return replace(ready, detail=_first(detail) if ready.grade is Grade.BAD else detail)
+
+
+def _first(detail: str) -> str:
+    """Of several things that were lost, the first, which weighs most."""
+    return detail.partition("; ")[0]
 
 
 def _ready(view: BackendView) -> Derived:
@@ -171,7 +177,7 @@ def _for_nothing_lasting(
     what = "restart" if kept.grade is Grade.BAD else "crash"
     value = f"Nothing that must survive a {what if killed else 'power loss'}"
     bad = Derived(value, Grade.BAD, f"Persistence: {kept.value}.", (), rules, figures)
-    return bad.brief("Throw-away" if killed else "Replaceable", kept.detail)
+    return bad.brief("Throw-away" if killed else "Replaceable", _first(kept.detail))
 
 
 def best_for(view: BackendView) -> Derived:

@@ -253,8 +253,9 @@ def test_the_table_has_every_result_with_its_figures(tmp_path: Path) -> None:
 
     first = dict(zip(survives(report).head, survives(report).rows[0], strict=True))
     assert (first["Kills (missed)"], first["Acknowledged"]) == ("30 (0)", "4,000")
+    assert (first["Setting"], first["Fault"]) == ("embedded, as it comes", POWER_LOSS)
     assert (first["Lost"], first["Stale"], first["Back"]) == ("2", "1", "1")
-    assert (first["Oldest lost (s)"], first["Verdict"]) == ("0.25", "✗ fail")
+    assert (first["Oldest (s)"], first["Verdict"]) == ("0.25", "✗ fail")
     assert [r[0] for r in survives(report).rows] == ["postgres", "absent"]
     assert "## What survives" in texts["report.md"]
     assert '<h2 id="survives">' in texts["report.html"]
@@ -266,6 +267,18 @@ def test_the_table_has_every_result_with_its_figures(tmp_path: Path) -> None:
     assert "Linux 6; seed 13" in told and "honest disk" in told
     assert "broken off" in told and "no run, is of absent" in told
     assert "broken off" not in " ".join(reported(LOST).caveats)
+
+
+def test_faults_that_could_not_strike_share_a_row_with_their_reason() -> None:
+    untold = replace(PASSED, verdict=Verdict.UNVERIFIED, kills=0, acknowledged=0, reason="no root")
+    other = replace(untold, fault="engine-kill", reason="no engine")
+    table = survives(reported(untold, replace(untold, fault="client-put"), other, PASSED))
+
+    assert [r[2:5] for r in table.rows] == [
+        ("power-loss, client-put", "? unverified: no root", "–"),
+        ("engine-kill", "? unverified: no engine", "–"),
+        ("power-loss", "✓ pass", "30 (0)"),
+    ]
 
 
 def test_hostile_texts_of_a_campaign_are_escaped(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from store_conformance.contract import UserError
 from store_conformance.contract.hints import suggestion
 from store_conformance.contract.records import Run
+from store_conformance.contract.survival import SurvivalFile
 from store_conformance.reports import json_report, junit, markdown, page
 from store_conformance.reports.model import Report, build_report
 from store_conformance.reports.pictures import HINT, Picture, can_draw, draw
@@ -69,14 +70,19 @@ def _files(
         yield f"{markdown.FOLDER}/{picture.id}.png", partial(getattr, picture, "png")
 
 
-def write_reports(run: Run, out: Path, formats: Iterable[str] = DEFAULT) -> list[Path]:
+def write_reports(
+    run: Run,
+    out: Path,
+    formats: Iterable[str] = DEFAULT,
+    campaigns: Iterable[SurvivalFile] = (),
+) -> list[Path]:
     """
     Write ``report.md``, ``report.html``, ``report.json``, ``junit.xml`` and ``pictures/`` into ``out``.
 
     The folder is made if it is not there.  Raises ``UserError`` where it cannot be written.
     """
     chosen = _checked(formats)
-    report = build_report(run)
+    report = build_report(run, campaigns)
     drawn = _pictures(report, chosen)
     written, failed = [], []
     for name, content in _files(report, chosen, drawn):

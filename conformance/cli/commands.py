@@ -160,10 +160,15 @@ def _say_written(paths: Iterable[Path]) -> None:
         click.echo(f"wrote {path}")
 
 
-def report(paths: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
+def report(
+    paths: tuple[Path, ...], out: Path, formats: tuple[str, ...], survival: tuple[Path, ...] = ()
+) -> None:
     """The ``report`` command."""
+    from store_conformance.contract.survival import read_campaigns
+
     merged = merge_runs([read_run(p) for p in paths])
-    written = reporting.write_reports(merged, prepare_folder(out), formats)
+    campaigns = read_campaigns(survival)
+    written = reporting.write_reports(merged, prepare_folder(out), formats, campaigns)
     _say_written(written)
     if "pictures" in formats and not any(p.suffix == ".svg" for p in written):
         click.echo(

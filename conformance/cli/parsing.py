@@ -285,12 +285,20 @@ def bench(**options: Any) -> None:
     type=click.Choice(["md", "html", "json", "junit", "pictures"]),
     help="Only this format; repeatable. pictures: SVG and PNG files, which need matplotlib.",
 )
+@click.option(
+    "--survival",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A crash.json, or the folder of a campaign, to be told beside the runs; repeatable.",
+)
 @_explain
-def report(runs: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
-    """Make one report of one or more run files (or their folders)."""
+def report(
+    runs: tuple[Path, ...], out: Path, formats: tuple[str, ...], survival: tuple[Path, ...]
+) -> None:
+    """Make one report of one or more run files (or their folders), and of campaigns of faults."""
     from store_conformance.cli import commands
 
-    commands.report(runs, out, formats)
+    commands.report(runs, out, formats, survival)
 
 
 @main.command()

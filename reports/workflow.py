@@ -191,7 +191,7 @@ def _every(report: Report) -> list[Annotation]:
     return found
 
 
-def annotations(report: Report) -> str:
+def annotation_lines(report: Report) -> str:
     """
     A line an annotation: an error for all that fails the gate, a warning for what must not be overlooked.
 

@@ -64,7 +64,7 @@ def _files(
         "junit": ("junit.xml", lambda: junit.render(report)),
         "sarif": ("report.sarif", lambda: sarif.render(report)),
         "summary": ("summary.md", lambda: workflow.summary(report)),
-        "annotations": ("annotations.txt", lambda: workflow.annotations(report)),
+        "annotations": ("annotations.txt", lambda: workflow.annotation_lines(report)),
     }
     for name in chosen:
         if name in makers:

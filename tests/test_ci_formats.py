@@ -28,7 +28,7 @@ from store_conformance.reports.workflow import (
     MOST_ANNOTATIONS,
     MOST_FINDINGS,
     Annotation,
-    annotations,
+    annotation_lines,
     command,
     summary,
 )
@@ -346,7 +346,7 @@ COMMAND = re.compile(r"::(error|warning|notice) [^:\r\n]*::[^\r\n]*")
 
 def test_annotations_are_one_command_a_line_whatever_is_planted() -> None:
     rows = [row("mine", f"K{n + 1}", "fail", message=t, case=t) for n, t in enumerate(PLANTED)]
-    lines = annotations(build_report(mine(rows))).splitlines()
+    lines = annotation_lines(build_report(mine(rows))).splitlines()
 
     assert len(lines) >= len(PLANTED)
     assert [line for line in lines if not COMMAND.fullmatch(line)] == []
@@ -361,19 +361,19 @@ def test_a_command_is_escaped_as_github_undoes_it() -> None:
 
 
 def test_what_fails_the_gate_is_an_error_and_nothing_else_is() -> None:
-    told = annotations(build_report(sample_run())).splitlines()
+    told = annotation_lines(build_report(sample_run())).splitlines()
     errors = [line for line in told if line.startswith("::error")]
 
     assert len(errors) == 5  # three new failures, a fault of the harness, a stale expectation
     assert not [line for line in errors if "F5" in line]
     assert "::notice title=Store conformance::1 known failure expected" in told
-    assert annotations(build_report(mine([row("mine", "K1")]))) == ""
+    assert annotation_lines(build_report(mine([row("mine", "K1")]))) == ""
 
 
 def test_more_annotations_than_github_shows_end_with_how_many_are_left() -> None:
     rows = [row(f"s{n}", "K1", "fail") for n in range(MOST_ANNOTATIONS + 3)]
     run = make_run(rows, None, {r.backend: BACKENDS["memory"] for r in rows})
-    told = annotations(build_report(run)).splitlines()
+    told = annotation_lines(build_report(run)).splitlines()
 
     assert len(told) == MOST_ANNOTATIONS
     assert told[-1].endswith("::and 4 more: see the report")

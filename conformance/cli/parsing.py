@@ -282,8 +282,11 @@ def bench(**options: Any) -> None:
     "--format",
     "formats",
     multiple=True,
-    type=click.Choice(["md", "html", "json", "junit", "pictures"]),
-    help="Only this format; repeatable. pictures: SVG and PNG files, which need matplotlib.",
+    type=click.Choice(
+        ["md", "html", "json", "junit", "pictures", "badge", "sarif", "summary", "annotations"]
+    ),
+    help="Only this format; repeatable. pictures: SVG and PNG files, which need matplotlib. badge: "
+    "JSON for Shields, and SVG. summary and annotations: for GitHub Actions.",
 )
 @click.option(
     "--survival",

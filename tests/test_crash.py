@@ -288,11 +288,11 @@ def test_a_campaign_that_was_killed_goes_on_and_leaves_no_process(tmp_path: Path
     assert found.finished
     assert found.results[0].kills + found.results[0].missed >= before
     assert found.results[0].engine.startswith("SQLite")
-    before = (tmp_path / "crash-rounds.jsonl").read_bytes()
+    kept = rounds.read_bytes()
     anew = command("-b", "sqlite", "--fault", "client-put", "--kills", "2", out=tmp_path)
     assert anew.exit_code == 2
     assert "holds a campaign already" in anew.output and "--resume" in anew.output
-    assert (tmp_path / "crash-rounds.jsonl").read_bytes() == before
+    assert rounds.read_bytes() == kept
     other = command("-b", "sqlite", "--fault", "client-delete", "--resume", out=tmp_path)
     assert other.exit_code == 2
     assert "a campaign of another fault: client-put, and not client-delete" in other.stderr

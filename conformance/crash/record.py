@@ -38,7 +38,7 @@ class Rounds:
         """Deployment and engine of each target."""
         if resume:
             self.done, self.about = read_rounds(path, plan)
-        elif path.is_file() and len(path.read_bytes().splitlines()) > 1:  # the plan, and what was done
+        elif path.is_file() and b"\n{" in path.read_bytes():  # more than the plan
             raise UserError(
                 f"{path.parent} holds a campaign already",
                 "go on with it by --resume, or give another folder with --out",

@@ -349,7 +349,7 @@ def test_the_summary_tells_what_was_lost_and_why_nothing_can_be_told(tmp_path: P
     assert done.exit_code == 1
     assert "was acknowledged and is not there" in done.stdout
     assert "engine-kill: there is no engine apart from the client's process" in done.stdout
-    nothing = command("-b", "sqlite", "--fault", "engine-kill", "--kills", "1", out=tmp_path)
+    nothing = command("-b", "sqlite", "--fault", "engine-kill", "--kills", "1", out=tmp_path / "b")
     assert nothing.exit_code == 3
 
 

@@ -38,7 +38,9 @@ class Rounds:
         """Deployment and engine of each target."""
         if resume:
             self.done, self.about = read_rounds(path, plan)
-        elif path.is_file() and b'"fault": ' in path.read_bytes():  # a strike, and not the plan alone
+        elif (
+            path.is_file() and b'"fault": ' in path.read_bytes()
+        ):  # a strike, and not the plan alone
             raise UserError(
                 f"{path.parent} holds a campaign already",
                 "go on with it by --resume, or give another folder with --out",

@@ -56,7 +56,10 @@ def supplied(reference: str, options: Mapping[str, str] | None = None) -> Target
 @pytest.mark.parametrize("sin", SINS, ids=lambda sin: sin.store.__name__)
 def test_a_store_that_spoils_what_it_acknowledged_is_caught(sin: Sin, tmp_path: Path) -> None:
     options = {"every": "8"} if sin.store.__name__ == "LosesOneInMany" else None
-    (found,) = struck(supplied(sin.reference, options), (sin.fault,), 5, tmp_path)
+    for turn in range(3):  # five strikes nearly always do; on a loaded machine some miss
+        (found,) = struck(supplied(sin.reference, options), (sin.fault,), 5, tmp_path / str(turn))
+        if getattr(found, sin.count):
+            break
     assert found.kills > 0, found.reason
     assert getattr(found, sin.count) > 0, found
     if sin.count != "torn_batches":  # which the contract leaves open

@@ -287,6 +287,8 @@ class GuardedCalls(Variant, ReferenceStore):
 class PastTimesAreRefused(Variant, ReferenceStore):
     """A time to live that is zero or below is refused, as is one of less than a tenth of a second."""
 
+    alone = True
+
     def check_ttl(self, ttl: float | None) -> None:
         super().check_ttl(ttl)
         if ttl is not None and ttl * 60 < 0.1:

@@ -24,6 +24,7 @@ from store_conformance.contract import UserError, Verdict
 from store_conformance.contract.survival import Survival, SurvivalFile, durability, read_survival
 from store_conformance.crash import image
 from store_conformance.crash.campaign import Campaign, Target
+from store_conformance.crash.client import Client, ClientFailedError
 from store_conformance.crash.faults import DEFAULT, FAULTS, named
 from store_conformance.crash.ground import Ground, no_power_loss
 from store_conformance.harness.backends import Backend, create, scratch, user_supplied
@@ -395,6 +396,38 @@ def test_no_secret_is_in_any_file_or_text(tmp_path: Path) -> None:
     assert len(texts) >= 4
     for text in (done.output, again.output, *texts):
         assert "hunter2secret" not in text
+
+
+@pytest.mark.parametrize(("times", "unreadable"), [(1, 0), (4, 1)])
+def test_a_process_that_cannot_be_started_once_is_no_fault_of_the_store(
+    times: int, unreadable: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loaded machine may keep one from it; that none can open the store after a strike is a finding."""
+    another, take = Ground.another, Ground.take_client
+    asked = failures = 0
+
+    def fails(ground: Ground) -> Client:
+        nonlocal failures
+        if asked > 1 and failures < times:
+            failures += 1
+            raise ClientFailedError("the process gave no answer in 60 s")
+        return another(ground)
+
+    def taken(ground: Ground) -> Client:
+        nonlocal asked
+        asked += 1
+        if asked == 2 and ground._client is not None:
+            ground._client.kill()
+            ground._client = None
+        return take(ground)
+
+    monkeypatch.setattr(Ground, "another", fails)
+    monkeypatch.setattr(Ground, "take_client", taken)
+    monkeypatch.setattr("store_conformance.crash.ground.PAUSE_SECONDS", 0.01)
+    (found,) = struck(supplied(CORRECT), ("client-put",), 2, tmp_path)
+    assert failures == times
+    assert (found.unreadable, found.broken) == (unreadable, unreadable), found
+    assert found.missed > 0
 
 
 # -- records --------------------------------------------------------------------------------------

@@ -183,15 +183,25 @@ def read_survival(path: Path) -> SurvivalFile:
 
 
 def read_campaigns(paths: Iterable[Path]) -> tuple[SurvivalFile, ...]:
-    """Several files; raises ``UserError`` also where two are the same campaign, which would count twice."""
+    """
+    Several files, and folders with a ``crash.json`` or with files of campaigns by other names.
+
+    Raises ``UserError`` also where two are the same campaign, which would count twice.
+    """
     found: dict[Path, SurvivalFile] = {}
-    for path in paths:
+    for path in (file for given in paths for file in _files(given)):
         file = read_survival(path)
         twin = next((other for other, known in found.items() if known == file), None)
         if twin is not None or path in found:
             raise UserError(f"{path} is the same campaign as {twin or path}", "give each one once")
         found[path] = file
     return tuple(found.values())
+
+
+def _files(path: Path) -> list[Path]:
+    """The files that a path stands for; itself where it is one, or where there are none."""
+    collected = path.is_dir() and not (path / FILE).is_file()
+    return (sorted(path.glob("*.json")) or [path]) if collected else [path]
 
 
 def durability(results: Iterable[Survival]) -> str:

@@ -303,6 +303,38 @@ def test_a_server_that_is_right_is_accused_of_nothing(tmp_path: Path) -> None:
 
 
 @no_sqlite
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+def test_a_check_leaves_a_file_of_sqlite_and_its_folder_as_they_were(
+    tmp_path: Path, journal: str
+) -> None:
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute(f"PRAGMA journal_mode = {journal}")
+        conn.execute("CREATE TABLE store (prefix TEXT, key TEXT, value TEXT)")
+        conn.execute("INSERT INTO store VALUES ('a', 'k', '{}')")
+        conn.commit()
+    before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.iterdir()}
+
+    check(f"sqlite:///{path}", read_only=True)
+
+    assert {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.iterdir()} == before
+
+
+def test_a_check_beside_a_writer_leaves_its_files_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as writer:
+        writer.execute("PRAGMA journal_mode = wal")
+        writer.execute("CREATE TABLE t (a)")
+        writer.commit()
+        log = (tmp_path / "a.db-wal").read_bytes()
+
+        check(f"sqlite:///{path}", read_only=True)
+
+        assert (tmp_path / "a.db-wal").read_bytes() == log
+        writer.execute("INSERT INTO t VALUES (1)")
+        writer.commit()
+
+
 def test_a_file_of_sqlite_that_is_right_and_one_that_is_wrong(tmp_path: Path) -> None:
     os.environ["EMBEDDINGS"] = "exact:24"
     with create_store("sqlite:///a.db") as store:

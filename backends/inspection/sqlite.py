@@ -38,7 +38,8 @@ def inspect(address: Address, *, read_only: bool = False) -> Gathered:
     module, _, loads = driver()
     seen.facts["loads_extensions"] = loads
     seen.facts["sqlite_version"] = module.sqlite_version
-    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+    mode = "rw" if _leaves_files_if_read_only(path) else "ro"
+    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
     try:
         opened = module.connect(uri, uri=True, timeout=2)
     except module.Error as error:
@@ -46,10 +47,30 @@ def inspect(address: Address, *, read_only: bool = False) -> Gathered:
             "sqlite", f"{path} cannot be opened: {error}.", "may this user read it?"
         ) from None
     with closing(opened) as conn:
+        if mode == "rw":
+            conn.execute("PRAGMA query_only = ON")
         _database(seen, conn, path)
         if seen.facts.get("has_store"):
             _contents(seen, conn)
     return seen
+
+
+def _leaves_files_if_read_only(path: Path) -> bool:
+    """
+    Whether a reader of a file in WAL mode would make ``-shm`` and ``-wal`` and, being no writer, leave them.
+
+    One that may write takes them away again, and writes nothing else: there is no log that it could work off.
+    """
+    if any(path.with_name(path.name + end).exists() for end in ("-wal", "-shm", "-journal")):
+        return False
+    try:
+        with path.open("rb") as file:
+            versions = file.read(20)[
+                18:
+            ]  # of the file format: 2 is WAL (sqlite.org/fileformat2.html)
+    except OSError:  # opening it as a database will say why
+        return False
+    return versions == b"\x02\x02" and os.access(path, os.W_OK)
 
 
 def _file(seen: Gathered, path: Path) -> None:

@@ -5,9 +5,12 @@ Addresses and keys of a user's own engines: from the environment, else from ``.e
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 FILE = ".env"
+_QUOTED = re.compile(r"""(['"])(.*?)\1(\s+#.*)?""")
+_COMMENT = re.compile(r"\s+#.*")
 
 
 def setting(name: str, folder: Path | None = None) -> str | None:
@@ -33,18 +36,23 @@ def read_env_file(path: Path) -> dict[str, str]:
         from dotenv import dotenv_values
     except ImportError:
         return read_env(path)
-    found = dotenv_values(path, interpolate=False)
+    try:
+        found = dotenv_values(path, interpolate=False)
+    except UnicodeDecodeError:  # a comment with an accent, saved by an old editor
+        return read_env(path)
     return {name: value for name, value in found.items() if value is not None}
 
 
 def read_env(path: Path) -> dict[str, str]:
-    """Lines ``NAME=value`` or ``export NAME="value"``; what a person writes in such a file."""
+    """
+    Lines ``NAME=value`` or ``export NAME="value"``; what a person writes in such a file.
+
+    As python-dotenv has it, a ``#`` behind a space begins a comment, and one within a password does not.
+    """
     found = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
         name, sign, value = line.strip().removeprefix("export ").partition("=")
         if sign and not name.startswith("#"):
-            text = value.strip()
-            if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-                text = text[1:-1]
-            found[name.strip()] = text
+            quoted = _QUOTED.fullmatch(value.strip())
+            found[name.strip()] = quoted[2] if quoted else _COMMENT.sub("", value.strip())
     return found

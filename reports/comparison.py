@@ -8,6 +8,7 @@ from, and where the run lacks them it is ``not measured``.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from store_conformance.contract import Level, Verdict
@@ -202,20 +203,44 @@ def kept(view: BackendView) -> Derived:
 HEADLINE = Feature("kept", "Promises kept", KEPT_HOW, kept, behaviour=False)
 """What stands above the table: also of an emulator, whose column is marked as such."""
 FEATURES = (
-    Feature("persistence", "Persistence", durability.HOW, durability.persistence),
+    Feature(
+        "persistence",
+        "Persistence",
+        durability.HOW,
+        durability.persistence,
+        how_faults=durability.HOW_FAULTS,
+    ),
     Feature("vectors", "Vector search", VECTORS_HOW, vector_search),
     Feature("setup", "Set-up complexity", SETUP_HOW, set_up, behaviour=False),
     Feature("scalability", "Scalability", sharing.HOW, sharing.scalability),
     Feature("cost", "Cost", COST_HOW, cost, behaviour=False),
-    Feature("production", "Production ready", readiness.HOW, readiness.production_ready),
-    Feature("best_for", "Best for", readiness.BEST_HOW, readiness.best_for),
+    Feature(
+        "production",
+        "Production ready",
+        readiness.HOW,
+        readiness.production_ready,
+        how_faults=readiness.HOW_FAULTS,
+    ),
+    Feature(
+        "best_for",
+        "Best for",
+        readiness.BEST_HOW,
+        readiness.best_for,
+        how_faults=readiness.BEST_HOW_FAULTS,
+    ),
 )
 
 
 def compare(views: Iterable[BackendView]) -> tuple[ComparisonRow, ...]:
     """The table: a row a feature, a value a backend."""
     every = tuple(views)
+    struck = any(view.faults is not None for view in every)
     return tuple(
-        ComparisonRow(feature, {view.name: feature.value(view) for view in every})
+        ComparisonRow(
+            replace(feature, how=f"{feature.how} {feature.how_faults}".strip())
+            if struck
+            else feature,
+            {view.name: feature.value(view) for view in every},
+        )
         for feature in FEATURES
     )

@@ -81,6 +81,8 @@ class Feature:
     derive: Callable[[BackendView], Derived]
     behaviour: bool = True
     """Whether it speaks of what the service does, which an emulator can never show."""
+    how_faults: str = ""
+    """What campaigns of faults add to the rule, where the report was given some."""
 
     def value(self, view: BackendView) -> Derived:
         """The backend's value; nothing that an emulator did counts as evidence."""

@@ -4,7 +4,19 @@ How persistence is derived: which restarts acknowledged writes came through, for
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from store_conformance.contract import MemoryType, Restart, Verdict, merge
+from store_conformance.contract.survival import POWER_LOSS
+from store_conformance.reports.campaigns import (
+    FEW,
+    Faults,
+    damage_words,
+    kill_losses,
+    lossy_settings,
+    notes_of,
+    under,
+)
 from store_conformance.reports.derived import Derived, Grade, not_measured
 from store_conformance.reports.survival import KIND_TITLES, Survival
 from store_conformance.reports.text import plural
@@ -18,6 +30,13 @@ HOW = (
     "harshest that counts is the engine's kill -9, or the client's where the backend needs no service; "
     "where that one could not be verified the value carries a reservation. Without restart rows: not "
     "measured."
+)
+
+HOW_FAULTS = (
+    "With campaigns of faults (“store-conformance crash”), those of the same deployment, engine and options "
+    "count: “Partly” with how many of how many if a kill or a power loss took something acknowledged or left "
+    "a place that could not be read; “Yes, through power loss” if power losses took nothing, with a "
+    f"reservation below {FEW} strikes; else “power loss not tried” stands beside the value, as a reservation."
 )
 
 
@@ -104,6 +123,69 @@ def _lossy(
 
 
 def persistence(view: BackendView) -> Derived:
+    """What restarts, and faults where a campaign was given, leave of acknowledged writes."""
+    restarted = _through_restarts(view)
+    if view.faults is None or view.declares("persistence") is False:
+        return restarted
+    return _through_faults(restarted, view, view.faults)
+
+
+def came_through(view: BackendView) -> str:
+    """In words for a recommendation: what acknowledged writes came through, or how many did not."""
+    lossy = view.faults is not None and damage_words(view.faults.own)
+    detail = persistence(view).detail
+    return (
+        f"of acknowledged writes {detail}"
+        if lossy
+        else f"acknowledged writes came through {detail}"
+    )
+
+
+def _through_faults(restarted: Derived, view: BackendView, faults: Faults) -> Derived:
+    """The value of the restarts with what campaigns of faults add to it."""
+    marks = tuple(dict.fromkeys(f"crash.{one.fault}" for one in faults.own))
+    base = replace(
+        restarted,
+        notes=(*restarted.notes, *notes_of(faults)),
+        figures=(*restarted.figures, *marks),
+    )
+    kills = faults.struck(POWER_LOSS)
+    untried = "" if kills else "; power loss not tried"
+    harm = damage_words(faults.own)
+    if harm:
+        return _harmed(base, harm, untried, lossy=bool(lost_by(view)))
+    if lost_by(view) or base.grade is Grade.UNKNOWN:
+        return base
+    if untried:
+        value, detail = f"{base.value}{untried}", f"{base.detail}{untried}"
+        return replace(base, value=value, detail=detail, grade=Grade.PARTLY)
+    few = kills < FEW
+    detail = plural(kills, "power loss", "power losses") + (", too few to tell" if few else "")
+    lossy = lossy_settings(faults)
+    if lossy:
+        detail += f"; not {under(lossy[0])}" if len(lossy) == 1 else f"; {len(lossy)} settings lose"
+    grade = Grade.PARTLY if few else base.grade
+    value = f"Yes, through power loss{' (too few to tell)' if few else ''}"
+    return replace(base, value=value, detail=detail, grade=grade)
+
+
+def _harmed(base: Derived, harm: str, untried: str, *, lossy: bool) -> Derived:
+    """The value where a fault took something; ``lossy``: a restart did so, too."""
+    because = f"{base.because} A campaign of faults found: {harm}."
+    detail = f"{harm}; {base.detail}" if lossy else f"{harm}{untried}"
+    if base.grade is Grade.BAD:
+        return replace(base, value=f"{base.value}; {harm}", because=because, detail=detail)
+    value = f"{base.value}; {harm}" if lossy else f"Partly: {harm}{untried}"
+    harmed = replace(base, value=value, because=because, grade=Grade.PARTLY)
+    return harmed.brief("Partly", detail)
+
+
+def took(view: BackendView) -> bool:
+    """Whether a restart, or a kill of a campaign, lost something that had been acknowledged."""
+    return bool(lost_by(view) or kill_losses(view.faults))
+
+
+def _through_restarts(view: BackendView) -> Derived:
     """What a restart leaves of acknowledged writes."""
     if view.declares("persistence") is False:
         return _undeclared(view)

@@ -12,6 +12,7 @@ from importlib import resources
 from typing import Any
 
 from store_conformance.contract.records import Measurement, Row
+from store_conformance.contract.survival import SurvivalFile
 from store_conformance.reports.cells import Cell, Finding
 from store_conformance.reports.derived import Derived, Feature
 from store_conformance.reports.latency import Latency
@@ -157,6 +158,20 @@ def _survival(entry: Survival) -> dict[str, Any]:
     }
 
 
+def _campaign(file: SurvivalFile) -> dict[str, Any]:
+    data = file.to_dict()
+    data.pop("kind")
+    data.pop("schema")
+    return data
+
+
+def _campaigns(report: Report) -> dict[str, Any]:
+    """Only in a report that was given campaigns of faults."""
+    if not report.campaigns:
+        return {}
+    return {"what_survives": [_campaign(file) for file in report.campaigns]}
+
+
 def _portability(row: PortabilityRow) -> dict[str, Any]:
     return {
         "rule": row.rule.id,
@@ -194,6 +209,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "harness_errors": [_row(r) for r in report.harness_errors],
         "stale_expectations": [_row(r) for r in report.stale],
         "survival": [_survival(s) for s in report.survival],
+        **_campaigns(report),
         "latency": [_latency(t) for t in report.latencies],
         "embedding": [_latency(t) for t in report.embedding],
         "portability": [_portability(p) for p in report.portability],

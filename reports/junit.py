@@ -7,21 +7,14 @@ expectation that is stale fails, as it fails the gate.
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 
 from store_conformance.contract import Verdict
 from store_conformance.contract.records import Row
 from store_conformance.reports.cells import is_expected, is_stale, shows_values
 from store_conformance.reports.model import Report
-from store_conformance.reports.text import visible
+from store_conformance.reports.text import xml_text
 from store_conformance.reports.view import BackendView
-
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def _xml(text: str) -> str:
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", visible(text))
 
 
 def _body(row: Row) -> str:
@@ -34,7 +27,7 @@ def _body(row: Row) -> str:
         lines.append(f"upstream: {row.upstream}")
     if row.script:
         lines += ["reproducer:", row.script]
-    return _xml("\n".join(lines))
+    return xml_text("\n".join(lines))
 
 
 def _outcome(row: Row) -> tuple[str, str] | None:
@@ -55,15 +48,15 @@ def _case(row: Row, name: str) -> ET.Element:
     case = ET.Element(
         "testcase",
         {
-            "classname": _xml(f"{name}.{row.rule}"),
-            "name": _xml(f"{row.case} [{row.mode}]" if row.mode else row.case),
+            "classname": xml_text(f"{name}.{row.rule}"),
+            "name": xml_text(f"{row.case} [{row.mode}]" if row.mode else row.case),
             "time": f"{row.seconds:.5f}",
         },
     )
     outcome = _outcome(row)
     if outcome is not None:
         tag, message = outcome
-        element = ET.SubElement(case, tag, {"message": _xml(message)})
+        element = ET.SubElement(case, tag, {"message": xml_text(message)})
         if tag != "skipped":
             element.set("type", f"{row.rule} {row.level}")
             element.text = _body(row)
@@ -77,18 +70,18 @@ def _suite(report: Report, backend: str, view: BackendView | None) -> ET.Element
     suite = ET.Element(
         "testsuite",
         {
-            "name": _xml(name),
+            "name": xml_text(name),
             "tests": str(len(cases)),
             "failures": str(sum(1 for c in cases if c.find("failure") is not None)),
             "errors": str(sum(1 for c in cases if c.find("error") is not None)),
             "skipped": str(sum(1 for c in cases if c.find("skipped") is not None)),
             "time": f"{float(view.seconds.get('total', 0.0)) if view else 0.0:.3f}",
-            "timestamp": _xml(str(report.header.get("started", ""))),
+            "timestamp": xml_text(str(report.header.get("started", ""))),
         },
     )
     properties = ET.SubElement(suite, "properties")
     for key, value in _facts(view).items():
-        ET.SubElement(properties, "property", {"name": _xml(key), "value": _xml(value)})
+        ET.SubElement(properties, "property", {"name": xml_text(key), "value": xml_text(value)})
     suite.extend(cases)
     return suite
 
@@ -108,7 +101,9 @@ def _packages(view: BackendView) -> dict[str, str]:
 
 def render(report: Report) -> str:
     """The XML document."""
-    root = ET.Element("testsuites", {"name": _xml(str(report.header.get("suite", "conformance")))})
+    root = ET.Element(
+        "testsuites", {"name": xml_text(str(report.header.get("suite", "conformance")))}
+    )
     by_name = {view.name: view for view in report.backends}
     names = dict.fromkeys([*by_name, *(row.backend for row in report.rows)])
     suites = [_suite(report, name, by_name.get(name)) for name in names]

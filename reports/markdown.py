@@ -31,6 +31,7 @@ from store_conformance.reports.tables import (
     recall,
     run_facts,
     seconds,
+    survives,
 )
 from store_conformance.reports.text import ICONS, one_line, plural, safe_link, visible
 from store_conformance.reports.view import BackendView
@@ -273,16 +274,27 @@ def _restarts(report: Report) -> list[str]:
     return ["## Restart survival", "", *table(head, rows), ""]
 
 
+def _survives(report: Report, pictures: tuple[Picture, ...]) -> list[str]:
+    made = survives(report)
+    return [f"## {made.title}", "", *_drawn(made, pictures), *told(made), ""] if made.rows else []
+
+
+def _drawn(made: Table, pictures: tuple[Picture, ...]) -> list[str]:
+    """The picture of a table, where it was drawn."""
+    return [
+        line
+        for p in pictures
+        if p.id == made.id
+        for line in (f"![{p.alt}]({FOLDER}/{p.id}.svg)", "")
+    ]
+
+
 def _figures(report: Report, pictures: tuple[Picture, ...]) -> list[str]:
-    drawn = {picture.id: picture for picture in pictures}
     lines = []
     for made in (latency(report), paces(report), recall(report), disk(report)):
         if not made.rows:
             continue
-        lines += [f"## {made.title}", ""]
-        if made.id in drawn:
-            lines += [f"![{drawn[made.id].alt}]({FOLDER}/{made.id}.svg)", ""]
-        lines += [*told(made), ""]
+        lines += [f"## {made.title}", "", *_drawn(made, pictures), *told(made), ""]
     return lines
 
 
@@ -335,6 +347,7 @@ def render(report: Report, pictures: tuple[Picture, ...] = ()) -> str:
         *_matrix(report),
         *_findings(report),
         *_restarts(report),
+        *_survives(report, pictures),
         *_figures(report, pictures),
         *_portability(report),
         *_run(report),

@@ -4,11 +4,14 @@ The report of a run as data: what every format prints, and no format computes fo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from store_conformance.contract import Group, Rule, UnknownRuleError, Verdict, group
 from store_conformance.contract.records import Measurement, Row, Run
+from store_conformance.contract.survival import SurvivalFile
+from store_conformance.reports.campaigns import campaign_caveats
 from store_conformance.reports.caveats import caveats
 from store_conformance.reports.cells import (
     Cell,
@@ -63,6 +66,8 @@ class Report:
     caveats: tuple[str, ...]
     """What the tables cannot say."""
     rows: tuple[Row, ...]
+    campaigns: tuple[SurvivalFile, ...] = ()
+    """Campaigns of faults that the report was given."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -117,9 +122,10 @@ def _groups(rules: tuple[Rule, ...]) -> tuple[GroupGrid, ...]:
 _TOLD = ("latency.", "recall.", "trouble.")
 
 
-def build_report(run: Run) -> Report:
-    """The report of a run (of one file, or merged from several)."""
-    view = read(run)
+def build_report(run: Run, campaigns: Iterable[SurvivalFile] = ()) -> Report:
+    """The report of a run (of one file, or merged from several), and of campaigns of faults."""
+    files = tuple(campaigns)
+    view = read(run, files)
     every = view.backends
     table, told = portability(view)
     rest = tuple(
@@ -146,6 +152,7 @@ def build_report(run: Run) -> Report:
         troubles=tuple(m for m in view.measurements if m.name.startswith("trouble.")),
         figures=rest,
         absent=view.absent,
-        caveats=caveats(view),
+        caveats=(*caveats(view), *campaign_caveats(files, view.names)),
         rows=view.rows,
+        campaigns=files,
     )

@@ -29,6 +29,7 @@ from store_conformance.reports.model import Report
 from store_conformance.reports.page_data import data, packed
 from store_conformance.reports.pictures import Picture, draw
 from store_conformance.reports.summary import GRADE_WORDS, comparison_rows, flags, what_ran
+from store_conformance.reports.tables import survives
 from store_conformance.reports.text import plural, slugs, visible
 
 SCRIPTS = ("1-start", "2-matrix", "3-panel", "4-sections")
@@ -142,6 +143,7 @@ def render(report: Report, pictures: tuple[Picture, ...] | None = None) -> str:
             what_ran=what_ran(report),
             flags=flags(report),
             sections=sections(report),
+            survives=survives(report),
             data=Markup(packed(data(report, drawn))),
             style=Markup(style),
             script=Markup(script),

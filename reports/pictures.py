@@ -17,10 +17,20 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from store_conformance.reports.campaigns import power_cuts
 from store_conformance.reports.latency import OPERATIONS, Latency
 from store_conformance.reports.model import Report
 from store_conformance.reports.sharing import writers
-from store_conformance.reports.tables import Table, disk, latency, marked, paces, recall, sizes
+from store_conformance.reports.tables import (
+    Table,
+    disk,
+    latency,
+    marked,
+    paces,
+    recall,
+    sizes,
+    survives,
+)
 from store_conformance.reports.text import number, one_line
 
 if TYPE_CHECKING:
@@ -282,12 +292,33 @@ def _disk(report: Report) -> tuple[Figure, str] | None:
     return _bars(report, values, "bytes per memory on disk"), "Bytes per memory, a bar a backend."
 
 
+def _power(report: Report) -> tuple[Figure, str] | None:
+    """The share that power losses took: zero is a figure, too, and written as one."""
+    cuts = power_cuts(report.campaigns)
+    if not cuts:
+        return None
+    figure = _figure(9, 0.7 + 0.32 * len(cuts))
+    axes = figure.subplots()
+    for line, cut in enumerate(cuts.values()):
+        share = cut.share * 100
+        axes.barh(line, share, height=0.6, color=BLUE)
+        told = f"{number(share)} % of {cut.acknowledged:,}"
+        told += f", {cut.unreadable} of {cut.strikes} unreadable" if cut.unreadable else ""
+        axes.annotate(told, (share, line), (4, 0), textcoords="offset points", va="center")
+    _rows(axes, [one_line(f"{marked(report, name)}: {where}", 60) for name, where in cuts])
+    axes.set_xlabel("% of acknowledged writes that power losses took")
+    axes.set_xlim(0, max(1.0, 1.3 * axes.get_xlim()[1]))
+    alt = "Share of acknowledged writes that power losses took, a bar a backend and setting."
+    return figure, alt
+
+
 _Maker = Callable[[Report], "tuple[Figure, str] | None"]
 _PICTURES: tuple[tuple[Callable[[Report], Table], _Maker], ...] = (
     (latency, _latency),
     (paces, _writers),
     (recall, _recall),
     (disk, _disk),
+    (survives, _power),
 )
 """A table of figures, and what draws it: the picture has the table's id and title."""
 

@@ -4,11 +4,13 @@ How production readiness and the best use are derived: from persistence, sharing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from store_conformance.contract import Level, Verdict
+from store_conformance.contract.survival import POWER_LOSS
+from store_conformance.reports.campaigns import FEW, power_losses
 from store_conformance.reports.derived import Derived, Grade, not_measured
-from store_conformance.reports.durability import lost_by, persistence
+from store_conformance.reports.durability import persistence, took
 from store_conformance.reports.sharing import lost_writes, scalability
 from store_conformance.reports.text import milliseconds
 from store_conformance.reports.view import BackendView
@@ -31,6 +33,15 @@ BEST_HOW = (
     "several processes” for any other, or “several processes of one machine” where there is no server. A reservation about production is repeated, and the broken promises are named. Nothing here speaks of "
     "large scale: the suite does not measure it. Not measured if persistence or sharing was not."
 )
+HOW_FAULTS = (
+    "With campaigns of faults: “No” also if a kill or a power loss took something acknowledged in the run's "
+    "own setting; “With reservations” also if power losses were not tried, or fewer than "
+    f"{FEW}, or a killed setup() left a place that could not be read."
+)
+BEST_HOW_FAULTS = (
+    "With campaigns of faults: “nothing that must survive a crash” also if a kill took something "
+    "acknowledged, “nothing that must survive a power loss” if only a power loss did."
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,7 @@ def _against(view: BackendView, kept: Derived) -> list[str]:
     reasons = []
     if view.declares("persistence") is False:
         reasons.append("does not persist (declared)")
-    elif lost_by(view):
+    elif took(view) or power_losses(view.faults):
         reasons.append(f"persistence: {kept.value}")
     if lost_writes(view):
         reasons.append("several processes lose writes")
@@ -58,7 +69,8 @@ def _against(view: BackendView, kept: Derived) -> list[str]:
 
 def _reservations(view: BackendView, kept: Derived, shared: Derived) -> list[str]:
     reasons = []
-    if kept.grade is Grade.PARTLY and not lost_by(view):
+    lost = took(view) or power_losses(view.faults)
+    if kept.grade is Grade.PARTLY and not lost:
         reasons.append(f"persistence: {kept.value}")
     if shared.grade is Grade.UNKNOWN:
         reasons.append("several processes not measured")
@@ -101,8 +113,27 @@ def _most(found: Assessment) -> str:
     return found.reservations[0].partition(":")[0]
 
 
+def _untried(view: BackendView) -> str:
+    """What stands beside a use that no power loss was tried for, where the report has campaigns at all."""
+    untried = view.faults is not None and not view.faults.struck(POWER_LOSS)
+    return "; power loss not tried" if untried else ""
+
+
 def production_ready(view: BackendView) -> Derived:
     """Whether anything in the run speaks against production."""
+    ready = _ready(view)
+    if view.faults is None or ready.detail != "persistence":
+        return ready
+    detail = persistence(view).detail
+    return replace(ready, detail=_first(detail) if ready.grade is Grade.BAD else detail)
+
+
+def _first(detail: str) -> str:
+    """Of several things that were lost, the first, which weighs most."""
+    return detail.partition("; ")[0]
+
+
+def _ready(view: BackendView) -> Derived:
     found = assess(view)
     figures = ("header: capabilities",)
     if found.against:
@@ -120,8 +151,9 @@ def production_ready(view: BackendView) -> Derived:
             "With reservations", Grade.PARTLY, because, found.reservations, found.rules, figures
         )
         return partly.brief("With care", _most(found))
+    through = "kill -9" if view.faults is None else "kill -9 and power losses"
     because = (
-        "Acknowledged writes came through kill -9, several processes shared the store, and no MUST of "
+        f"Acknowledged writes came through {through}, several processes shared the store, and no MUST of "
         "the groups K, X, N, O and E failed."
     )
     yes = Derived("Yes", Grade.GOOD, because, (), found.rules, figures)
@@ -138,6 +170,16 @@ def _search(view: BackendView) -> str:
     return f"search {milliseconds(max(told))} ms" if told else "nothing broken"
 
 
+def _for_nothing_lasting(
+    kept: Derived, rules: tuple[str, ...], figures: tuple[str, ...], *, killed: bool
+) -> Derived:
+    """The use of what loses acknowledged writes; ``killed``: to a restart or a kill, not to a power loss alone."""
+    what = "restart" if kept.grade is Grade.BAD else "crash"
+    value = f"Nothing that must survive a {what if killed else 'power loss'}"
+    bad = Derived(value, Grade.BAD, f"Persistence: {kept.value}.", (), rules, figures)
+    return bad.brief("Throw-away" if killed else "Replaceable", _first(kept.detail))
+
+
 def best_for(view: BackendView) -> Derived:
     """The use that the run supports, no larger than what it showed."""
     kept, shared, ready = persistence(view), scalability(view), production_ready(view)
@@ -147,11 +189,8 @@ def best_for(view: BackendView) -> Derived:
         because = "Nothing persists, as the backend declares."
         use = Derived("Development and tests", Grade.PLAIN, because, (), rules, figures)
         return use.brief("Development", "nothing persists")
-    if lost_by(view):
-        because = f"Persistence: {kept.value}."
-        value = f"Nothing that must survive a {'restart' if kept.grade is Grade.BAD else 'crash'}"
-        bad = Derived(value, Grade.BAD, because, (), rules, figures)
-        return bad.brief("Throw-away", kept.detail)
+    if took(view) or power_losses(view.faults):
+        return _for_nothing_lasting(kept, rules, figures, killed=took(view))
     if kept.grade is Grade.UNKNOWN:
         return not_measured("Persistence was not measured.", figures=figures)
     if shared.grade is Grade.UNKNOWN:
@@ -161,7 +200,7 @@ def best_for(view: BackendView) -> Derived:
         (f"production ready: {ready.value}",) if ready.grade is not Grade.GOOD else ()
     )
     notes += (f"broken promises: {', '.join(broken) or 'none'}",)
-    detail = f"{len(broken)} broken" if broken else _search(view)
+    detail = (f"{len(broken)} broken" if broken else _search(view)) + _untried(view)
     if shared.grade is not Grade.GOOD:
         because = f"It persists ({kept.value}); several processes: {shared.value}."
         value = "Single-process applications"

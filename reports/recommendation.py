@@ -8,12 +8,12 @@ and the groups of promises that such a user needs first.  Nothing is typed in ab
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from store_conformance.contract import Level, Rule, Verdict
 from store_conformance.reports.cells import known_rule
 from store_conformance.reports.derived import EMULATED, Grade
-from store_conformance.reports.durability import lost_by, persistence
+from store_conformance.reports.durability import came_through, persistence, took
 from store_conformance.reports.readiness import SAFETY, production_ready
 from store_conformance.reports.sharing import pace, scalability, writers
 from store_conformance.reports.text import milliseconds, number, plural
@@ -70,6 +70,8 @@ class UserKind:
     """Groups of promises in the order in which such a user meets them; the others follow."""
     reservation: Callable[[tuple[BackendView, ...]], str] = lambda views: ""
     """What the run cannot say to such a user."""
+    how_faults: str = ""
+    """What campaigns of faults add to the conditions, where the report was given some."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def _joined(*parts: str) -> str:
 
 
 def _kept_through(view: BackendView) -> str:
-    return f"acknowledged writes came through {persistence(view).detail}"
+    return came_through(view)
 
 
 def is_ours(view: BackendView) -> bool:
@@ -171,7 +173,7 @@ def _loses(view: BackendView) -> str:
         return "persistence was not measured"
     if view.declares("persistence") is False:
         return "does not persist, as it declares"
-    return kept.value if lost_by(view) else ""
+    return kept.value if took(view) else ""
 
 
 def _refuse_small(view: BackendView) -> str:
@@ -257,6 +259,7 @@ KINDS = (
             _set_up_words(view), _kept_through(view), _timed_words(view, "put", "puts")
         ),
         ("E", "T", "K", "S", "F", "V", "X"),
+        how_faults="Nor in a kill of a campaign of faults; what power losses took is told, and refuses nobody.",
     ),
     UserKind(
         "production",
@@ -273,6 +276,7 @@ KINDS = (
             _timed_words(view, "search_semantic", "semantic searches"),
         ),
         ("E", "O", "V", "K", "X", "N", "F", "S"),
+        how_faults="Nor in a kill or a power loss of a campaign of faults; one that was not tried refuses nobody.",
     ),
     UserKind(
         "large",
@@ -315,11 +319,16 @@ def _candidate(view: BackendView, kind: UserKind) -> Candidate:
     )
 
 
+def _with_faults(kind: UserKind) -> UserKind:
+    return replace(kind, how=f"{kind.how} {kind.how_faults}".strip())
+
+
 def recommend(views: Iterable[BackendView]) -> tuple[Recommendation, ...]:
     """An answer for each kind of user."""
     every = tuple(views)
+    struck = any(view.faults is not None for view in every)
     answers = []
-    for kind in KINDS:
+    for kind in (_with_faults(kind) for kind in KINDS) if struck else KINDS:
         refused = {view.name: kind.refuse(view) for view in every}
         fit = sorted((v for v in every if not refused[v.name]), key=kind.order)
         answers.append(

@@ -63,13 +63,17 @@ def what_ran(report: Report) -> tuple[str, ...]:
     return tuple(part for part in told if part)
 
 
+def is_part(report: Report) -> bool:
+    """Whether rules, groups, scenarios or a profile were chosen, or rules skipped."""
+    return any((report.header.get("selection") or {}).values())
+
+
 def flags(report: Report) -> tuple[str, ...]:
     """What a reader must not take for a whole, verified run of real engines."""
-    selection = report.header.get("selection") or {}
     told = []
     if report.interrupted:
         told.append("interrupted: what is missing was not run")
-    if any(selection.values()):
+    if is_part(report):
         told.append("only a part was run")
     if report.emulated:
         told.append(f"emulated: {', '.join(report.emulated)}")

@@ -4,12 +4,15 @@ The report's figures as tables of texts, the same for every format that shows th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from store_conformance.contract import Restart
 from store_conformance.contract.records import Measurement
+from store_conformance.contract.survival import Survival as Struck
+from store_conformance.contract.survival import SurvivalFile
+from store_conformance.reports.campaigns import setting_words
 from store_conformance.reports.latency import Latency
 from store_conformance.reports.model import Report
 from store_conformance.reports.sharing import writers
@@ -80,6 +83,62 @@ def restarts(report: Report) -> Table:
             for (backend, memory), entries in by_row.items()
         ),
     )
+
+
+# -- faults --------------------------------------------------------------------------------------
+
+
+def _verdict(one: Struck) -> str:
+    word = f"{ICONS[one.verdict]} {one.verdict}"
+    return f"{word}: {one.reason}" if one.reason else word
+
+
+def _figures(one: Struck) -> tuple[str, ...]:
+    """The counts of one fault; dashes where none struck."""
+    if not one.kills and not one.missed:
+        return (NONE,) * 9
+    counts = (
+        one.acknowledged, one.lost, one.stale, one.resurrected, one.torn_items, one.unreadable,
+        one.altered + one.duplicated + one.disordered,
+    )  # fmt: skip
+    oldest = number(one.oldest_lost_seconds) if one.oldest_lost_seconds else NONE
+    return (f"{one.kills:,} ({one.missed:,})", *map(_count, counts), oldest)
+
+
+def _struck(report: Report, file: SurvivalFile) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The rows of one campaign, each after its backend; faults that alike could not strike share one."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for n, one in enumerate(file.results):
+        where = ", ".join(filter(None, (one.deployment, setting_words(one.setting))))
+        apart = str(n) if one.kills or one.missed else ""
+        key = (apart, one.backend, where, _verdict(one), *_figures(one))
+        alike.setdefault(key, []).append(one.fault)
+    for (_, backend, where, verdict, *figures), faults in alike.items():
+        row = (marked(report, backend), where, ", ".join(faults), verdict, *figures)
+        yield backend, row
+
+
+def survives(report: Report) -> Table:
+    """A row for each backend, setting and fault of each campaign; the backends in the report's order."""
+    place = {name: n for n, name in enumerate(report.names)}
+    every = [found for file in report.campaigns for found in _struck(report, file)]
+    every.sort(key=lambda found: place.get(found[0], len(place)))
+    return Table(
+        "survives",
+        "What survives",
+        "What faults left of acknowledged writes. Kills: strikes that count, and in brackets those that missed. "
+        "Lost: not there. Stale: an older value is there. Back: deleted, and there again. Torn: an item whose "
+        "value, vector or answers do not fit together. Unreadable: strikes after which the store could not be "
+        "opened or read. Other: altered, twice there, or in no order that explains them. Oldest: "
+        "how long before the strike the oldest of what was lost had been acknowledged. Campaigns are on one "
+        "machine and with one seed each, and power losses those of an honest disk.",
+        (
+            "Backend", "Setting", "Fault", "Verdict", "Kills (missed)", "Acknowledged", "Lost", "Stale", "Back",
+            "Torn", "Unreadable", "Other", "Oldest (s)",
+        ),
+        tuple(row for _, row in every),
+        frozenset(range(4, 13)),
+    )  # fmt: skip
 
 
 # -- latency -------------------------------------------------------------------------------------
@@ -357,6 +416,7 @@ def backend_facts(report: Report) -> Table:
 
 TABLES: tuple[Callable[[Report], Table], ...] = (
     restarts,
+    survives,
     latency,
     latency_samples,
     embedding,

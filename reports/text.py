@@ -31,6 +31,7 @@ ICONS: dict[str, str] = {
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UNSAFE_ID = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -42,6 +43,11 @@ def _escape(match: re.Match[str]) -> str:
 def visible(text: str) -> str:
     """The text with control characters, lone surrogates and direction marks as escapes."""
     return _HIDDEN.sub(_escape, text)
+
+
+def xml_text(text: str) -> str:
+    """The visible text without what XML cannot hold; markup is still to be escaped."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", visible(text))
 
 
 def one_line(text: str, limit: int = 300) -> str:

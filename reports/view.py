@@ -10,6 +10,8 @@ from typing import Any
 
 from store_conformance.contract import Level, Rule, Verdict
 from store_conformance.contract.records import Measurement, Row, Run
+from store_conformance.contract.survival import SurvivalFile
+from store_conformance.reports.campaigns import Faults, faults_of
 from store_conformance.reports.cells import Cell, gather, is_emulated, rules_of
 from store_conformance.reports.latency import Latency, timings
 from store_conformance.reports.survival import Survival, survival
@@ -28,6 +30,8 @@ class BackendView:
     latencies: tuple[Latency, ...]
     seconds: dict[str, float]
     """``total``, ``in_store`` and ``waited`` of the footer; empty where the footer has none."""
+    faults: Faults | None = None
+    """What campaigns of faults found; ``None`` if the report was given no campaign at all."""
 
     @property
     def emulated(self) -> bool:
@@ -125,6 +129,7 @@ def _backend(
     rows: list[Row],
     figures: list[Measurement],
     seconds: dict[str, float],
+    campaigns: tuple[SurvivalFile, ...],
 ) -> BackendView:
     emulated = is_emulated(facts)
     cells = gather(name, rows, emulated)
@@ -138,10 +143,11 @@ def _backend(
         survival(name, rows, figures, persists=persists),
         timings(figures, emulated),
         seconds,
+        faults_of(name, facts, campaigns) if campaigns else None,
     )
 
 
-def read(run: Run) -> RunView:
+def read(run: Run, campaigns: tuple[SurvivalFile, ...] = ()) -> RunView:
     """The run as typed views: each row and measurement is put in its place once."""
     rows: dict[str, list[Row]] = {name: [] for name in run.backends}
     figures: dict[str, list[Measurement]] = {name: [] for name in run.backends}
@@ -162,6 +168,7 @@ def read(run: Run) -> RunView:
                 rows[name],
                 figures[name],
                 dict(by_backend.get(name, {})),
+                campaigns,
             )
             for name in ran
         ),

@@ -12,13 +12,16 @@ from pathlib import Path
 from store_conformance.contract import UserError
 from store_conformance.contract.hints import suggestion
 from store_conformance.contract.records import Run
-from store_conformance.reports import json_report, junit, markdown, page
+from store_conformance.contract.survival import SurvivalFile
+from store_conformance.reports import badge, json_report, junit, markdown, page, sarif, workflow
 from store_conformance.reports.model import Report, build_report
 from store_conformance.reports.pictures import HINT, Picture, can_draw, draw
 
-FORMATS = ("md", "html", "json", "junit", "pictures")
+FORMATS = (
+    "md", "html", "json", "junit", "pictures", "badge", "sarif", "summary", "annotations",
+)  # fmt: skip
 DEFAULT = ("md", "html", "json", "junit")
-"""What is written if nothing is named; pictures as files are written when they are asked for."""
+"""What is written if nothing is named; the others are for those who ask for them."""
 
 
 def _checked(formats: Iterable[str]) -> tuple[str, ...]:
@@ -60,23 +63,34 @@ def _files(
         "html": ("report.html", lambda: page.render(report, drawn)),
         "json": ("report.json", lambda: json_report.render(report)),
         "junit": ("junit.xml", lambda: junit.render(report)),
+        "sarif": ("report.sarif", lambda: sarif.render(report)),
+        "summary": ("summary.md", lambda: workflow.summary(report)),
+        "annotations": ("annotations.txt", lambda: workflow.annotation_lines(report)),
     }
     for name in chosen:
         if name in makers:
             yield makers[name]
+    for made in badge.badges(report) if "badge" in chosen else ():
+        yield f"{badge.FOLDER}/{made.id}.json", partial(badge.endpoint, made)
+        yield f"{badge.FOLDER}/{made.id}.svg", partial(badge.svg, made)
     for picture in as_files:
         yield f"{markdown.FOLDER}/{picture.id}.svg", partial(getattr, picture, "svg")
         yield f"{markdown.FOLDER}/{picture.id}.png", partial(getattr, picture, "png")
 
 
-def write_reports(run: Run, out: Path, formats: Iterable[str] = DEFAULT) -> list[Path]:
+def write_reports(
+    run: Run,
+    out: Path,
+    formats: Iterable[str] = DEFAULT,
+    campaigns: Iterable[SurvivalFile] = (),
+) -> list[Path]:
     """
-    Write ``report.md``, ``report.html``, ``report.json``, ``junit.xml`` and ``pictures/`` into ``out``.
+    Write each format's files into ``out``: ``report.md``, ``junit.xml``, ``badges/`` and so on.
 
     The folder is made if it is not there.  Raises ``UserError`` where it cannot be written.
     """
     chosen = _checked(formats)
-    report = build_report(run)
+    report = build_report(run, campaigns)
     drawn = _pictures(report, chosen)
     written, failed = [], []
     for name, content in _files(report, chosen, drawn):

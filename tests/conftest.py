@@ -15,6 +15,7 @@ from store_conformance.backends.base import Backend
 QUICK = frozenset(
     {
         "test_agent_parts.py",
+        "test_ci_formats.py",
         "test_comparison.py",
         "test_corpus.py",
         "test_crash_judgement.py",

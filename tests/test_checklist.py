@@ -303,6 +303,38 @@ def test_a_server_that_is_right_is_accused_of_nothing(tmp_path: Path) -> None:
 
 
 @no_sqlite
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+def test_a_check_leaves_a_file_of_sqlite_and_its_folder_as_they_were(
+    tmp_path: Path, journal: str
+) -> None:
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute(f"PRAGMA journal_mode = {journal}")
+        conn.execute("CREATE TABLE store (prefix TEXT, key TEXT, value TEXT)")
+        conn.execute("INSERT INTO store VALUES ('a', 'k', '{}')")
+        conn.commit()
+    before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.iterdir()}
+
+    check(f"sqlite:///{path}", read_only=True)
+
+    assert {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.iterdir()} == before
+
+
+def test_a_check_beside_a_writer_leaves_its_files_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as writer:
+        writer.execute("PRAGMA journal_mode = wal")
+        writer.execute("CREATE TABLE t (a)")
+        writer.commit()
+        log = (tmp_path / "a.db-wal").read_bytes()
+
+        check(f"sqlite:///{path}", read_only=True)
+
+        assert (tmp_path / "a.db-wal").read_bytes() == log
+        writer.execute("INSERT INTO t VALUES (1)")
+        writer.commit()
+
+
 def test_a_file_of_sqlite_that_is_right_and_one_that_is_wrong(tmp_path: Path) -> None:
     os.environ["EMBEDDINGS"] = "exact:24"
     with create_store("sqlite:///a.db") as store:
@@ -347,7 +379,19 @@ def test_a_damaged_file_and_one_that_somebody_holds_are_caught(tmp_path: Path) -
     data = bytearray(path.read_bytes())
     data[8192:40_000] = b"\xff" * (40_000 - 8192)
     path.write_bytes(data)
-    assert statuses(check("sqlite:///a.db"))["SL2"] != PASS
+    assert statuses(check("sqlite:///a.db"))["SL2"] == FAIL
+
+
+@no_sqlite
+def test_a_file_that_is_no_database_fails_and_a_folder_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_text("no database " * 100)
+    (tmp_path / "a.db").chmod(0o600)
+
+    found = check("sqlite:///a.db")
+
+    assert statuses(found)["SL2"] == FAIL and found.exit_code == 1
+    with pytest.raises(BackendError, match="is a folder"):
+        check(f"sqlite:///{tmp_path}")
 
 
 # -- servers that speak HTTP --------------------------------------------------------------------------------
@@ -534,3 +578,8 @@ def test_the_command_writes_each_format_and_ends_with_the_right_code(tmp_path: P
 def test_what_has_no_checklist_says_so(url: str) -> None:
     with pytest.raises(BackendError, match="no checklist"):
         check(url)
+
+
+def test_a_scheme_that_is_none_is_called_so() -> None:
+    with pytest.raises(BackendError, match="did you mean 'sqlite'"):
+        check("sqllite:///a.db")

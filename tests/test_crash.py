@@ -24,6 +24,7 @@ from store_conformance.contract import UserError, Verdict
 from store_conformance.contract.survival import Survival, SurvivalFile, durability, read_survival
 from store_conformance.crash import image
 from store_conformance.crash.campaign import Campaign, Target
+from store_conformance.crash.client import Client, ClientFailedError
 from store_conformance.crash.faults import DEFAULT, FAULTS, named
 from store_conformance.crash.ground import Ground, no_power_loss
 from store_conformance.harness.backends import Backend, create, scratch, user_supplied
@@ -56,7 +57,10 @@ def supplied(reference: str, options: Mapping[str, str] | None = None) -> Target
 @pytest.mark.parametrize("sin", SINS, ids=lambda sin: sin.store.__name__)
 def test_a_store_that_spoils_what_it_acknowledged_is_caught(sin: Sin, tmp_path: Path) -> None:
     options = {"every": "8"} if sin.store.__name__ == "LosesOneInMany" else None
-    (found,) = struck(supplied(sin.reference, options), (sin.fault,), 5, tmp_path)
+    for turn in range(3):  # five strikes nearly always do; on a loaded machine some miss
+        (found,) = struck(supplied(sin.reference, options), (sin.fault,), 5, tmp_path / str(turn))
+        if getattr(found, sin.count):
+            break
     assert found.kills > 0, found.reason
     assert getattr(found, sin.count) > 0, found
     if sin.count != "torn_batches":  # which the contract leaves open
@@ -288,6 +292,11 @@ def test_a_campaign_that_was_killed_goes_on_and_leaves_no_process(tmp_path: Path
     assert found.finished
     assert found.results[0].kills + found.results[0].missed >= before
     assert found.results[0].engine.startswith("SQLite")
+    kept = rounds.read_bytes()
+    anew = command("-b", "sqlite", "--fault", "client-put", "--kills", "2", out=tmp_path)
+    assert anew.exit_code == 2
+    assert "holds a campaign already" in anew.output and "--resume" in anew.output
+    assert rounds.read_bytes() == kept
     other = command("-b", "sqlite", "--fault", "client-delete", "--resume", out=tmp_path)
     assert other.exit_code == 2
     assert "a campaign of another fault: client-put, and not client-delete" in other.stderr
@@ -344,7 +353,7 @@ def test_the_summary_tells_what_was_lost_and_why_nothing_can_be_told(tmp_path: P
     assert done.exit_code == 1
     assert "was acknowledged and is not there" in done.stdout
     assert "engine-kill: there is no engine apart from the client's process" in done.stdout
-    nothing = command("-b", "sqlite", "--fault", "engine-kill", "--kills", "1", out=tmp_path)
+    nothing = command("-b", "sqlite", "--fault", "engine-kill", "--kills", "1", out=tmp_path / "b")
     assert nothing.exit_code == 3
 
 
@@ -382,10 +391,43 @@ def test_no_secret_is_in_any_file_or_text(tmp_path: Path) -> None:
     again = command("--store", f"{file}:never", "--kills", "1", out=tmp_path / "never")
     assert again.exit_code == 3
     assert "the store could not be opened" in again.output
-    texts = [p.read_text() for p in tmp_path.rglob("*") if p.is_file() and p != file]
+    files = [p for p in tmp_path.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")]
+    texts = [p.read_text() for p in files]
     assert len(texts) >= 4
     for text in (done.output, again.output, *texts):
         assert "hunter2secret" not in text
+
+
+@pytest.mark.parametrize(("times", "unreadable"), [(1, 0), (4, 1)])
+def test_a_process_that_cannot_be_started_once_is_no_fault_of_the_store(
+    times: int, unreadable: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loaded machine may keep one from it; that none can open the store after a strike is a finding."""
+    another, take = Ground.another, Ground.take_client
+    asked = failures = 0
+
+    def fails(ground: Ground) -> Client:
+        nonlocal failures
+        if asked > 1 and failures < times:
+            failures += 1
+            raise ClientFailedError("the process gave no answer in 60 s")
+        return another(ground)
+
+    def taken(ground: Ground) -> Client:
+        nonlocal asked
+        asked += 1
+        if asked == 2 and ground._client is not None:
+            ground._client.kill()
+            ground._client = None
+        return take(ground)
+
+    monkeypatch.setattr(Ground, "another", fails)
+    monkeypatch.setattr(Ground, "take_client", taken)
+    monkeypatch.setattr("store_conformance.crash.ground.PAUSE_SECONDS", 0.01)
+    (found,) = struck(supplied(CORRECT), ("client-put",), 2, tmp_path)
+    assert failures == times
+    assert (found.unreadable, found.broken) == (unreadable, unreadable), found
+    assert found.missed > 0
 
 
 # -- records --------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from langgraph.store.memory import InMemoryStore
 
 from store_conformance.backends.base import Backend, BackendError
 from store_conformance.factory import create_store
+from store_conformance.migration.commands import export_store, import_file
 from store_conformance.migration.export_file import read_export, write_export
 from store_conformance.migration.journal import FILE, Journal
 from store_conformance.migration.moving import Migration, Progress
@@ -225,6 +226,9 @@ def test_a_target_that_is_not_empty_is_refused_and_may_be_added_to(
         ("sqlite:///sourse.db", "sqlite:///target.db", "no file"),
         ("memory:", "sqlite:///target.db", "process that made it"),
         ("qdrant+edge:///none", "sqlite:///target.db", "no collection"),
+        ("sqlite:///source.db", "memory:", "ends with the process"),
+        ("sqlite:///source.db", "sqlite:///no/target.db", "no folder"),
+        ("sqlite:///.", "sqlite:///target.db", "is a folder"),
         ("sqlite:///source.db", "sqlit:///target.db", "did you mean 'sqlite'"),
     ],
 )
@@ -238,6 +242,30 @@ def test_wrong_sides_are_refused_and_make_nothing(
 
     assert not Path("target.db").exists() or not held("sqlite:///target.db")
     assert not Path("sourse.db").exists()
+    assert not list(Path.cwd().glob("store-migration-*"))
+
+
+@pytest.mark.parametrize(("name", "said"), [("file", "cannot be written"), ("other", "no journal")])
+def test_a_journal_that_is_none_is_refused_and_left_as_it_is(
+    source: str, name: str, said: str
+) -> None:
+    other = Path("other") / FILE
+    other.parent.mkdir()
+    for path in (other, Path("file")):
+        path.write_text("somebody's text " * 20)
+
+    with pytest.raises(MigrationError, match=said):
+        migrate(source, "sqlite:///target.db", journal=Path(name))
+
+    assert other.read_text() == Path("file").read_text() == "somebody's text " * 20
+
+
+def test_the_source_is_only_read(source: str) -> None:
+    before = Path("source.db").read_bytes(), Path("source.db").stat().st_mtime_ns
+
+    migrate(source, "sqlite:///target.db")
+
+    assert (Path("source.db").read_bytes(), Path("source.db").stat().st_mtime_ns) == before
 
 
 def test_an_empty_source_is_an_error(tmp_path: Path) -> None:
@@ -395,6 +423,7 @@ def test_the_command_moves_tells_and_refuses(source: str, tmp_path: Path) -> Non
     assert moved.returncode == 0, moved.stderr
     assert "33 items in 10 namespaces moved and verified" in moved.stdout
     assert "writing: 33 of 33 items" in moved.stderr
+    assert "verifying the target: 33 of 33 items" in moved.stderr
     assert again.returncode == 2 and "not empty" in again.stderr
     assert wrong.returncode in (2, 3) and "hunter22" not in wrong.stderr + wrong.stdout
     assert "Traceback" not in again.stderr + wrong.stderr
@@ -445,6 +474,21 @@ def test_a_damaged_export_is_refused_with_its_line(tmp_path: Path, deed: Any, sa
         read_export(path)
 
     assert said in str(caught.value)
+
+
+def test_an_export_is_its_owners_alone_and_what_cannot_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "stores.py").write_text(
+        "from langgraph.store.memory import InMemoryStore\n\ndef empty():\n    return InMemoryStore()\n"
+    )
+    reference = f"{tmp_path / 'stores.py'}:empty"
+
+    assert export_store(reference, tmp_path / "memories.jsonl") == 0
+    assert (tmp_path / "memories.jsonl").stat().st_mode & 0o077 == 0
+    with pytest.raises(MigrationError, match="is a folder"):
+        export_store(reference, tmp_path)
+    with pytest.raises(MigrationError, match="no embedder"):
+        import_file(reference, tmp_path / "memories.jsonl", fields=("text",))
+    assert import_file(reference, tmp_path / "memories.jsonl") == 0
 
 
 def test_an_export_of_the_first_version_is_still_read(tmp_path: Path) -> None:

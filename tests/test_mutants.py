@@ -47,14 +47,7 @@ def told(one: selftest.Judged) -> str:
     return "\n".join([f"{one.name}: breaks {one.breaks}, failed {one.failed}", *one.evidence])
 
 
-@pytest.mark.parametrize(
-    "name", [n if n in FEW else pytest.param(n, marks=pytest.mark.slow) for n in BROKEN]
-)
-def test_a_broken_store_is_caught_by_its_rule(name: str) -> None:
-    one = selftest.judge_store(name, whole=False, seed=SEED)
-
-    assert one.caught, told(one)
-    assert not one.errors, told(one)
+# The long ones first, so that none of them is still under way when the others have ended.
 
 
 @pytest.mark.slow
@@ -63,6 +56,24 @@ def test_a_correct_store_is_not_accused(name: str) -> None:
     one = selftest.judge_store(name, whole=True, seed=SEED, quick=name not in WHOLE)
 
     assert not one.false_positives, told(one)
+    assert not one.errors, told(one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", one_a_group(BROKEN, each=1))
+def test_a_broken_store_trips_no_rule_beyond_its_sin(name: str) -> None:
+    one = selftest.judge_store(name, whole=True, seed=SEED, quick=True)
+
+    assert one.good, told(one)
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in FEW else pytest.param(n, marks=pytest.mark.slow) for n in BROKEN]
+)
+def test_a_broken_store_is_caught_by_its_rule(name: str) -> None:
+    one = selftest.judge_store(name, whole=False, seed=SEED)
+
+    assert one.caught, told(one)
     assert not one.errors, told(one)
 
 
@@ -75,14 +86,6 @@ def test_every_correct_store_is_in_one_pack_and_behaves_in_it_as_alone() -> None
             assert {n: getattr(pack.store, n) for n in own} == {
                 n: getattr(variant.store, n) for n in own
             }
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", one_a_group(BROKEN, each=1))
-def test_a_broken_store_trips_no_rule_beyond_its_sin(name: str) -> None:
-    one = selftest.judge_store(name, whole=True, seed=SEED, quick=True)
-
-    assert one.good, told(one)
 
 
 def test_every_rule_has_cases_and_mutants_and_every_case_a_rule() -> None:

@@ -10,21 +10,24 @@ from pathlib import Path
 
 import pytest
 
+from store_conformance.contract import Verdict
+from store_conformance.contract.survival import Survival, read_campaigns
 from store_conformance.reports.write import write_reports
 from store_conformance.runs.run_file import merge_runs, read_run
 
 PUBLISHED = Path(__file__).resolve().parent.parent / "reports" / "published"
 RUNS = sorted((PUBLISHED / "runs").glob("*.gz"))
 REBUILD = (
-    "store-conformance report reports/published/runs/* --out reports/published "
-    "--format md --format pictures"
+    "store-conformance report reports/published/runs/* --survival reports/published/campaigns "
+    "--out reports/published --format md --format pictures"
 )
 
 
 def rebuilt(runs: Iterable[Path], folder: Path, *formats: str) -> bytes:
     """The report in Markdown, as the command makes it."""
     merged = merge_runs([read_run(path) for path in runs])
-    path, *_ = write_reports(merged, folder, ("md", *formats))
+    campaigns = read_campaigns([PUBLISHED / "campaigns"])
+    path, *_ = write_reports(merged, folder, ("md", *formats), campaigns)
     return path.read_bytes()
 
 
@@ -52,6 +55,33 @@ def test_a_report_of_other_runs_is_another_one(tmp_path: Path) -> None:
 
     same = rebuilt(RUNS[:-1], tmp_path) == published
     assert not same
+
+
+def in_a_table(one: Survival) -> tuple[str, ...]:
+    """The cells of a result in the table of docs/SURVIVAL.md, without those that name backend and setting."""
+    kinds = ("unreadable", "altered", "duplicated", "disordered")
+    other = ", ".join(f"{getattr(one, kind)} {kind}" for kind in kinds if getattr(one, kind))
+    oldest = f"{one.oldest_lost_seconds:.2f} s" if one.oldest_lost_seconds else ""
+    counts = (one.lost, one.stale, one.resurrected, one.torn_items, other or 0, one.torn_batches)
+    kills = f"{one.kills} ({one.missed})"
+    return (one.fault, kills, f"{one.acknowledged:,}", *map(str, counts), oldest)
+
+
+def test_the_figures_of_what_survives_are_those_of_the_campaigns() -> None:
+    page = (PUBLISHED.parent.parent / "docs" / "SURVIVAL.md").read_text("utf-8")
+    table = page.split("## Figures")[1].split("What the figures say")[0]
+    lines = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    cells = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
+    told = [(first.split(" ")[0], *rest) for first, *rest in cells]
+    found = [
+        (one.backend, *in_a_table(one))
+        for file in read_campaigns([PUBLISHED / "campaigns"])
+        for one in file.results
+        if one.verdict in (Verdict.PASS, Verdict.FAIL)
+    ]
+
+    assert lines
+    assert sorted(told) == sorted(found)
 
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.name)

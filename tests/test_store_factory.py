@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 import pytest
 
-from store_conformance.backends.base import Backend, BackendError
+from store_conformance.backends.base import Backend, BackendError, EngineUnavailableError
+from store_conformance.backends.environment import read_env, read_env_file
 from store_conformance.backends.opening import postgres as opening
 from store_conformance.backends.opening.address import parse_address
 from store_conformance.backends.opening.postgres_setup import _no_unknown_pooler
@@ -121,6 +122,24 @@ def test_files_are_read_and_real_variables_win(tmp_path: Path) -> None:
     os.environ["STORE_URL"] = "sqlite:///real.db"
     create_store().close()
     assert (tmp_path / "real.db").exists()
+
+
+def test_a_file_is_read_alike_with_python_dotenv_and_without(tmp_path: Path) -> None:
+    pytest.importorskip("dotenv")
+    values = ["a  # note", "a#b", "'a # b' # note", '"a"', "'it#s'  ", "# b", "", "'a' # 'b'"]
+    path = tmp_path / ".env"
+    path.write_text("\ufeff" + "".join(f"N{n}={v}\n" for n, v in enumerate(values)), "utf-8")
+
+    assert read_env(path) == read_env_file(path)
+    assert list(read_env(path).values()) == ["a", "a#b", "a # b", "a", "it#s", "# b", "", "a"]
+
+
+def test_a_comment_of_another_encoding_costs_no_variable(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"# f\xfcr uns\nSTORE_URL=sqlite:///a.db\n")
+
+    create_store().close()
+
+    assert (tmp_path / "a.db").exists()
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -319,6 +338,30 @@ def test_other_dimensions_than_the_tables_are_an_error_at_start(postgres: Backen
             continue
         with pytest.raises(BackendError, match="24 dimensions, and EMBEDDINGS 30"):
             create_store(f"{url}?schema=dims")
+
+
+@no_sqlite
+def test_vectors_of_another_length_in_a_file_are_an_error_at_start() -> None:
+    async def opened() -> None:
+        async with create_async_store("sqlite:///a.db"):
+            pass
+
+    os.environ["EMBEDDINGS"] = "exact:24"
+    assert remembered(url="sqlite:///a.db") == {"text": "likes tea"}
+    asyncio.run(opened())
+    os.environ["EMBEDDINGS"] = "exact:30"
+    with pytest.raises(BackendError, match="24 dimensions, and EMBEDDINGS 30"):
+        create_store("sqlite:///a.db")
+    with pytest.raises(BackendError, match="24 dimensions, and EMBEDDINGS 30"):
+        asyncio.run(opened())
+
+
+def test_a_server_that_does_not_answer_is_unavailable_and_shows_no_key() -> None:
+    pytest.importorskip("qdrant_client")
+    with pytest.raises(EngineUnavailableError, match="refused") as caught:
+        create_store("qdrant://hunter22@127.0.0.1:9")
+
+    assert caught.value.exit_code == 3 and "hunter22" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

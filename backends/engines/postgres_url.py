@@ -22,6 +22,8 @@ CONNECT_SECONDS = "10"
 
 Params = Mapping[str, str]
 
+WRONG_HOST = "check the host in the URL; / # ? @ of a password are %2F %23 %3F %40"
+
 _PROBLEMS = (
     # (what the server or the client library says, what it means, what to do)
     ("password authentication failed", "the password or the user is wrong", "check the URL"),
@@ -30,8 +32,8 @@ _PROBLEMS = (
     ("role", "there is no such user", "check the user in the URL"),
     ("database", "there is no such database", "create it first, or name an existing one"),
     ("refused", "nobody listens there", "is the server running, and are host and port right?"),
-    ("resolve", "the host name is unknown", "check the host in the URL"),
-    ("translate host", "the host name is unknown", "check the host in the URL"),
+    ("resolve", "the host name is unknown", WRONG_HOST),
+    ("translate host", "the host name is unknown", WRONG_HOST),
     ("timeout", "the server did not answer in time", "check host, port and firewall"),
     ("startup parameter", "a connection pooler in between refuses the search path in options",
      MENDED),
@@ -109,7 +111,7 @@ def unavailable(params: Params, said: str) -> EngineUnavailableError:
                 "postgres", f"cannot connect to {where}: {meaning}.", hint
             )
     text = redact_text(said, (params.get("password"),))
-    last = (text.strip().splitlines() or ["no reason given"])[-1]
+    last = (text.strip().splitlines() or ["no reason given"])[-1].strip().rstrip("?")
     return EngineUnavailableError("postgres", f"cannot connect to {where}: {last}", "check the URL")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from store_conformance.backends.base import BackendError
 from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.opening.address import parse_address
+from store_conformance.backends.opening.schemes import NAMES, unknown
 
 
 def inspect(url: str, *, read_only: bool = False) -> Gathered:
@@ -24,8 +25,11 @@ def inspect(url: str, *, read_only: bool = False) -> Gathered:
         from store_conformance.backends.inspection import http
 
         return http.inspect(address)
+    if address.scheme not in NAMES:
+        raise unknown(address.scheme)
+    what = "a folder of " if address.rest.startswith("///") else ""
     raise BackendError(
         "check",
-        f"there is no checklist for {address.scheme}: yet.",
+        f"there is no checklist for {what}{address.scheme}: yet.",
         "give a URL of postgresql:, sqlite:, or a server of qdrant:, chroma: or weaviate:",
     )

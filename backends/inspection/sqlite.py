@@ -19,7 +19,7 @@ from store_conformance.backends.base import BackendError
 from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.opening.address import Address, path_of
 from store_conformance.backends.opening.settings import read
-from store_conformance.backends.opening.sqlite import EXAMPLE, SETTINGS
+from store_conformance.backends.opening.sqlite import EXAMPLE, SETTINGS, must_be_file
 from store_conformance.backends.sqlite import driver
 
 MOST = 10_000
@@ -31,15 +31,15 @@ _NETWORK = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs")
 def inspect(address: Address, *, read_only: bool = False) -> Gathered:
     values = read("sqlite", SETTINGS, address.parameters)
     path = path_of("sqlite", address, example=EXAMPLE)
-    if not path.is_file():
-        raise BackendError("sqlite", f"there is no file {path.absolute()}.", "check the path")
+    must_be_file(path)
     seen = Gathered("sqlite", f"sqlite:///{path}")
     _file(seen, path)
     seen.facts["url"] = {name: values[name] for name in ("busy_seconds", "synchronous", "journal")}
     module, _, loads = driver()
     seen.facts["loads_extensions"] = loads
     seen.facts["sqlite_version"] = module.sqlite_version
-    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+    mode = "rw" if _leaves_files_if_read_only(path) else "ro"
+    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
     try:
         opened = module.connect(uri, uri=True, timeout=2)
     except module.Error as error:
@@ -47,10 +47,30 @@ def inspect(address: Address, *, read_only: bool = False) -> Gathered:
             "sqlite", f"{path} cannot be opened: {error}.", "may this user read it?"
         ) from None
     with closing(opened) as conn:
+        if mode == "rw":
+            conn.execute("PRAGMA query_only = ON")
         _database(seen, conn, path)
         if seen.facts.get("has_store"):
             _contents(seen, conn)
     return seen
+
+
+def _leaves_files_if_read_only(path: Path) -> bool:
+    """
+    Whether a reader of a file in WAL mode would make ``-shm`` and ``-wal`` and, being no writer, leave them.
+
+    One that may write takes them away again, and writes nothing else: there is no log that it could work off.
+    """
+    if any(path.with_name(path.name + end).exists() for end in ("-wal", "-shm", "-journal")):
+        return False
+    try:
+        with path.open("rb") as file:
+            versions = file.read(20)[
+                18:
+            ]  # of the file format: 2 is WAL (sqlite.org/fileformat2.html)
+    except OSError:  # opening it as a database will say why
+        return False
+    return versions == b"\x02\x02" and os.access(path, os.W_OK)
 
 
 def _file(seen: Gathered, path: Path) -> None:
@@ -121,7 +141,13 @@ def _is_locked(conn: Any) -> bool:
 def _integrity(conn: Any, path: Path) -> str:
     if path.stat().st_size > _CHECKED_BYTES:
         raise LookupError("the file is too large for a quick look")
-    return str(_one(conn, "PRAGMA quick_check(1)"))
+    kinds = driver()[0]
+    try:
+        return str(_one(conn, "PRAGMA quick_check(1)"))
+    except kinds.OperationalError:  # locked, or no right to look: nothing is known of the file
+        raise
+    except kinds.DatabaseError as error:  # not a database, or too damaged to be checked
+        return str(error)
 
 
 def _contents(seen: Gathered, conn: Any) -> None:

@@ -41,7 +41,12 @@ def _opener(name: str) -> Any:
         return import_module(f"{package}.{_OWN[name]}")
     if name in _VECTORS:
         return import_module(f"{package}.vectors").SCHEMES[name]
-    raise BackendError("store", f"there is no store {name}:.", suggestion(name, NAMES))
+    raise unknown(name)
+
+
+def unknown(name: str) -> BackendError:
+    """What to say of a scheme that is none."""
+    return BackendError("store", f"there is no store {name}:.", suggestion(name, NAMES))
 
 
 def schemes() -> Mapping[str, Scheme]:

@@ -54,6 +54,8 @@ def open_sync(address: Address, index: Any, ttl: Any) -> Iterator[Any]:
             store = managed(SqliteStore)(conn, **what_is_given(index, ttl_of(values, ttl)))
             _has_a_store(path, values, conn.execute(_TABLE).fetchone())
             store.setup()
+            if index is not None:
+                _same_length(path, index, conn.execute(_VECTOR).fetchone())
         store.start_ttl_sweeper()
         try:
             yield store
@@ -80,6 +82,9 @@ async def open_async(address: Address, index: Any, ttl: Any) -> AsyncIterator[An
             found = list(await connected.execute_fetchall(_TABLE))
             _has_a_store(path, values, found[0] if found else None)
             await store.setup()
+            if index is not None:
+                found = list(await connected.execute_fetchall(_VECTOR))
+                _same_length(path, index, found[0] if found else None)
         await store.start_ttl_sweeper()
         try:
             yield store
@@ -98,10 +103,8 @@ def _checked(address: Address, index: Any) -> tuple[Path, dict[str, Any]]:
             f"write {EXAMPLE}, or memory: if losing everything is meant",
         )
     path = path_of("sqlite", address, example=EXAMPLE)
-    if not values["setup"] and not path.is_file():
-        raise BackendError("sqlite", f"there is no file {path.absolute()}.", "check the path")
-    if path.is_dir():
-        raise BackendError("sqlite", f"{path} is a folder.", "name a file in it")
+    if not values["setup"] or path.is_dir():
+        must_be_file(path)
     try:
         import langgraph.store.sqlite  # noqa: F401
     except ImportError:
@@ -115,10 +118,18 @@ def _checked(address: Address, index: Any) -> tuple[Path, dict[str, Any]]:
     return path, values
 
 
+def must_be_file(path: Path) -> None:
+    """Raises ``BackendError`` where there is nothing, or a folder."""
+    if path.is_dir():
+        raise BackendError("sqlite", f"{path} is a folder.", "name a file in it")
+    if not path.is_file():
+        raise BackendError("sqlite", f"there is no file {path.absolute()}.", "check the path")
+
+
 def _make_private(path: Path) -> None:
-    """A new file is its owner's alone; one that is there keeps its rights."""
+    """A new file is its owner's alone; one that is there keeps its rights and the time it was changed."""
     with suppress(OSError):
-        path.touch(mode=0o600)
+        path.touch(mode=0o600, exist_ok=False)
 
 
 def _has_a_store(path: Path, values: Mapping[str, Any], found: Any) -> None:
@@ -126,6 +137,17 @@ def _has_a_store(path: Path, values: Mapping[str, Any], found: Any) -> None:
         raise BackendError("sqlite", f"{path} holds no store.", "name the file of a SqliteStore")
 
 
+def _same_length(path: Path, index: Mapping[str, Any], found: Any) -> None:
+    """The file keeps vectors of any length, and every search fails where two of them differ."""
+    if found is not None and found[0] // 4 != index["dims"]:
+        raise BackendError(
+            "sqlite",
+            f"the vectors in {path} have {found[0] // 4} dimensions, and EMBEDDINGS {index['dims']}.",
+            "use the embedder that the memories were made with, or migrate into another file",
+        )
+
+
+_VECTOR = "SELECT length(embedding) FROM store_vectors LIMIT 1"
 _TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'store'"
 
 

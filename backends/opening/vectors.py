@@ -16,6 +16,7 @@ from store_conformance.backends.base import BackendError, EngineUnavailableError
 from store_conformance.backends.opening.address import Address, Host, host_of, path_of
 from store_conformance.backends.opening.managed import Managed, managed
 from store_conformance.backends.opening.settings import TTL, Setting, read, ttl_of
+from store_conformance.backends.vector.errors import EngineError
 from store_conformance.backends.vector.store import VectorStore
 
 COLLECTION = Setting("collection", None, "two applications in one collection")
@@ -63,13 +64,14 @@ class VectorScheme:
         except ValueError as error:
             raise BackendError(self.engine, str(error), f"write {self.example}") from None
         try:
-            if not values["setup"] and not self.is_there(store, values):
-                raise BackendError(
-                    self.engine,
-                    f"there is no collection {store.collection}.",
-                    "check collection= in the URL",
-                )
-            store.setup()
+            with self._reached():
+                if not values["setup"] and not self.is_there(store, values):
+                    raise BackendError(
+                        self.engine,
+                        f"there is no collection {store.collection}.",
+                        "check collection= in the URL",
+                    )
+                store.setup()
             if store.ttl_config is not None:
                 store.start_ttl_sweeper()
             yield store
@@ -85,6 +87,14 @@ class VectorScheme:
             yield store
         finally:
             await asyncio.to_thread(opened.__exit__, None, None, None)
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """An engine that does not answer is no fault of the store: a ``UserError``, as everywhere."""
+        try:
+            yield
+        except EngineError as error:
+            raise EngineUnavailableError(self.engine, f"{error.what}.", error.hint) from error
 
     def is_there(self, store: Any, values: Mapping[str, Any]) -> bool:
         """Whether the collection was made already; makes none."""

@@ -170,10 +170,20 @@ def _say_written(paths: Iterable[Path]) -> None:
         click.echo(f"wrote {path}")
 
 
-def report(paths: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
+def report(
+    paths: tuple[Path, ...], out: Path, formats: tuple[str, ...], survival: tuple[Path, ...] = ()
+) -> None:
     """The ``report`` command."""
+    from store_conformance.contract.survival import read_campaigns
+
     merged = merge_runs([read_run(p) for p in paths])
-    _say_written(reporting.write_reports(merged, prepare_folder(out), formats))
+    campaigns = read_campaigns(survival)
+    written = reporting.write_reports(merged, prepare_folder(out), formats, campaigns)
+    _say_written(written)
+    if "pictures" in formats and not any(p.suffix == ".svg" for p in written):
+        click.echo(
+            "no pictures: there is nothing in these runs to draw, such as latencies", err=True
+        )
 
 
 def diff(before: Path, after: Path, shape: str) -> int:
@@ -215,7 +225,8 @@ def expect(paths: tuple[Path, ...], backend: str | None, out: Path | None) -> in
     for word, lines in (("new", made.added), ("changed", made.changed), ("stale", made.stale)):
         for line in lines:
             click.echo(f"{word}: {line}")
-    click.echo(f"wrote {target}: review it, and say in 'why' what causes each new failure")
+    to_do = ": review it, and say in 'why' what causes each new failure" if made.added else ""
+    click.echo(f"wrote {target}{to_do or ': nothing fails that it does not name'}")
     return EXIT_OK
 
 

@@ -20,6 +20,7 @@ from rich.progress import Progress as Bar
 from store_conformance.contract import UserError, Verdict, declared
 from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
 from store_conformance.contract.secrets import redact_text
+from store_conformance.contract.survival import FILE as NAME
 from store_conformance.contract.survival import Survival, SurvivalFile, durability
 from store_conformance.crash.campaign import Campaign, Progress, Target, check_kills
 from store_conformance.crash.faults import named
@@ -29,7 +30,6 @@ from store_conformance.runs.facts import suite_version
 from store_conformance.runs.folder import claimed_folder
 from store_conformance.runs.options import pairs
 
-NAME = "crash.json"
 PLAIN_SECONDS = 10.0
 """Between two lines of progress where there is no terminal."""
 

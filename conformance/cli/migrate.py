@@ -60,13 +60,15 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
 
 
 def _teller() -> Callable[[Any], None]:
-    last, stage = time.monotonic(), ""
+    last, stage, told = time.monotonic(), "", -1
 
     def tell(progress: Any) -> None:
-        nonlocal last, stage
+        nonlocal last, stage, told
         now = time.monotonic()
-        if progress.stage != stage or now - last >= EVERY_SECONDS:
-            last, stage = now, progress.stage
+        begins = progress.stage != stage
+        ends = progress.items == progress.total != told
+        if begins or ends or now - last >= EVERY_SECONDS:
+            last, stage, told = now, progress.stage, progress.items
             click.echo(str(progress), err=True)
 
     return tell

@@ -46,16 +46,34 @@ def _explain(func: F) -> F:
         try:
             return func(*args, **kwargs)
         except KeyboardInterrupt:
-            click.echo("interrupted; the run file holds what was checked so far", err=True)
+            click.echo(f"interrupted{_KEPT.get(func.__name__, '')}", err=True)
             sys.exit(EXIT_INTERRUPTED)
         except UserError as error:
             _end(str(error), error.exit_code)
-        except (VectorStoreError, OSError) as error:
+        except VectorStoreError as error:
             _end(str(error), EXIT_USAGE)
+        except OSError as error:
+            _end(_file_error(error), EXIT_USAGE)
         except HarnessError as error:
             _end(str(error), EXIT_FAILED, "error of the harness")
 
     return wrapper  # type: ignore[return-value]
+
+
+_KEPT = {
+    "run": "; the run file holds what was checked so far",
+    "bench": "; the run file holds what was measured so far",
+    "crash": "; the folder holds what was found so far, and --resume goes on from there",
+    "export_command": "; nothing was written",
+    "import_command": "; the same import again leaves what is there already as it is",
+}
+"""What is left of a command that was interrupted."""
+
+
+def _file_error(error: OSError) -> str:
+    if error.filename is None or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}. Hint: check the path and your rights to it"
 
 
 def _end(message: str, code: int, head: str = "error") -> NoReturn:
@@ -271,15 +289,26 @@ def bench(**options: Any) -> None:
     "--format",
     "formats",
     multiple=True,
-    type=click.Choice(["md", "html", "json", "junit", "pictures"]),
-    help="Only this format; repeatable. pictures: SVG and PNG files, which need matplotlib.",
+    type=click.Choice(
+        ["md", "html", "json", "junit", "pictures", "badge", "sarif", "summary", "annotations"]
+    ),
+    help="Only this format; repeatable. pictures: SVG and PNG files, which need matplotlib. badge: "
+    "JSON for Shields, and SVG. summary and annotations: for GitHub Actions.",
+)
+@click.option(
+    "--survival",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A crash.json, or the folder of a campaign, to be told beside the runs; repeatable.",
 )
 @_explain
-def report(runs: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
-    """Make one report of one or more run files (or their folders)."""
+def report(
+    runs: tuple[Path, ...], out: Path, formats: tuple[str, ...], survival: tuple[Path, ...]
+) -> None:
+    """Make one report of one or more run files (or their folders), and of campaigns of faults."""
     from store_conformance.cli import commands
 
-    commands.report(runs, out, formats)
+    commands.report(runs, out, formats, survival)
 
 
 @main.command()

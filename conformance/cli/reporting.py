@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from store_conformance.contract.records import Run
+from store_conformance.contract.survival import SurvivalFile
 
 
 def load() -> None:
@@ -32,12 +33,19 @@ def print_run(run: Run, *, run_path: str, again: Callable[[str, str], str], verb
     print_news(run, run_path=run_path, again=again, hint="" if verbose else " (list: -v)")
 
 
-def write_reports(run: Run, folder: Path, formats: tuple[str, ...] = ()) -> list[Path]:
-    """Write the reports of a run, the usual formats if none is named; gives the files."""
+def write_reports(
+    run: Run,
+    folder: Path,
+    formats: tuple[str, ...] = (),
+    campaigns: tuple[SurvivalFile, ...] = (),
+) -> list[Path]:
+    """
+    Write the reports of a run and of campaigns of faults, the usual formats if none is named; gives the files.
+    """
     from store_conformance.reports.write import DEFAULT
     from store_conformance.reports.write import write_reports as write
 
-    return write(run, folder, formats or DEFAULT)
+    return write(run, folder, formats or DEFAULT, campaigns)
 
 
 def one_line(text: str) -> str:

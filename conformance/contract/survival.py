@@ -7,6 +7,7 @@ Reports read that file by `read_survival`; docs/SURVIVAL.md says what its words 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +22,10 @@ SCHEMA = 1
 
 POWER_LOSS = "power-loss"
 """The fault after which only that is left which was synced to the disk."""
+SETUP = "client-setup"
+"""The fault that strikes as a store is opened at a place where none has been."""
+FILE = "crash.json"
+"""What the file is called in the folder of a campaign."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,11 @@ class Survival:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Survival:
-        known = {k: v for k, v in data.items() if k in cls.__dataclass_fields__}
-        return cls(**{**known, "examples": tuple(data.get("examples", ()))})
+        """Raises ``ValueError`` or ``TypeError`` for what no campaign writes."""
+        known = {k: v for k, v in dict(data).items() if k in cls.__dataclass_fields__}
+        made = cls(**{**known, "examples": tuple(data.get("examples", ()))})
+        _check(made)
+        return made
 
 
 @dataclass(frozen=True)
@@ -114,23 +122,86 @@ class SurvivalFile:
         }
 
 
+_TEXTS = ("backend", "deployment", "fault", "engine", "reason")
+_COUNTS = (
+    "wanted", "kills", "missed", "acknowledged", "lost", "stale", "resurrected", "altered", "torn_items",
+    "torn_batches", "duplicated", "unreadable", "disordered", "whole",
+)  # fmt: skip
+_SECONDS = ("oldest_lost_seconds", "seconds")
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _check(one: Survival) -> None:
+    """Raises ``ValueError`` where a field has a value of another kind, or the verdict is not of its counts."""
+    for name in _TEXTS:
+        if not isinstance(getattr(one, name), str):
+            raise ValueError(f"{name} is no text")
+    for name in _COUNTS:
+        if not _is_count(getattr(one, name)):
+            raise ValueError(f"{name} is no count")
+    for name in _SECONDS:
+        value = getattr(one, name)
+        if type(value) not in (int, float) or not 0 <= value < math.inf:
+            raise ValueError(f"{name} is no time")
+    if not all(isinstance(text, str) for text in (*dict(one.setting).values(), *one.examples)):
+        raise ValueError("a setting or an example is no text")
+    if (one.verdict is Verdict.FAIL) != bool(one.broken):
+        raise ValueError(f"{one.fault} is {one.verdict} with {one.broken} things broken")
+
+
+def _head(data: Mapping[str, Any]) -> tuple[str, int, str, str, bool]:
+    texts = [data[name] for name in ("version", "started", "machine")]
+    if not all(isinstance(text, str) for text in texts) or type(data["seed"]) is not int:
+        raise ValueError("its head is not that of a campaign")
+    version, started, machine = texts
+    return version, data["seed"], started, machine, bool(data["finished"])
+
+
 def read_survival(path: Path) -> SurvivalFile:
-    """A ``crash.json``; raises ``UserError`` for another file."""
+    """
+    A ``crash.json``, or the one in a campaign's folder; raises ``UserError`` for another file.
+    """
+    path = path / FILE if path.is_dir() else path
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["kind"] != KIND or data["schema"] != SCHEMA:
             raise ValueError(f"{data['kind']}, schema {data['schema']}")
         results = tuple(Survival.from_dict(one) for one in data["results"])
-        told = (data["version"], data["seed"], data["started"], data["machine"], data["finished"])
+        told = _head(data)
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror})", exit_code=EXIT_DATA) from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"{path} is no crash.json of this version ({type(error).__name__}: {error})",
             "`store-conformance crash` writes one into its --out folder",
             EXIT_DATA,
         ) from None
     return SurvivalFile(*told, results)
+
+
+def read_campaigns(paths: Iterable[Path]) -> tuple[SurvivalFile, ...]:
+    """
+    Several files, and folders with a ``crash.json`` or with files of campaigns by other names.
+
+    Raises ``UserError`` also where two are the same campaign, which would count twice.
+    """
+    found: dict[Path, SurvivalFile] = {}
+    for path in (file for given in paths for file in _files(given)):
+        file = read_survival(path)
+        twin = next((other for other, known in found.items() if known == file), None)
+        if twin is not None or path in found:
+            raise UserError(f"{path} is the same campaign as {twin or path}", "give each one once")
+        found[path] = file
+    return tuple(found.values())
+
+
+def _files(path: Path) -> list[Path]:
+    """The files that a path stands for; itself where it is one, or where there are none."""
+    collected = path.is_dir() and not (path / FILE).is_file()
+    return (sorted(path.glob("*.json")) or [path]) if collected else [path]
 
 
 def durability(results: Iterable[Survival]) -> str:

@@ -32,12 +32,19 @@ class Rounds:
     """Appends rounds to the file; every line is complete before the next round begins."""
 
     def __init__(self, path: Path, plan: Plan, *, resume: bool) -> None:
-        """Raises ``UserError`` if there is nothing to resume, or it is of another campaign."""
+        """Raises ``UserError`` if there is nothing to resume, it is of another campaign, or would be lost."""
         self.done: list[tuple[str, Round]] = []
         self.about: dict[str, tuple[str, str]] = {}
         """Deployment and engine of each target."""
         if resume:
             self.done, self.about = read_rounds(path, plan)
+        elif (
+            path.is_file() and b'"fault": ' in path.read_bytes()
+        ):  # a strike, and not the plan alone
+            raise UserError(
+                f"{path.parent} holds a campaign already",
+                "go on with it by --resume, or give another folder with --out",
+            )
         whole = [json.dumps({"plan": asdict(plan)}), *(_line(t, r) for t, r in self.done)]
         whole += [_about(t, *facts) for t, facts in self.about.items()]
         # Written anew, so that a line that was cut off is gone.

@@ -100,7 +100,7 @@ class _Fight:
         self._doom = (self._least, self._share) if dies else None
         self._reason = ""
         self.broken = ""
-        """Why there is nothing left to be read, if it is so."""
+        """What kept the strike from its end; whether anything is left to be read is seen afterwards."""
 
     # -- before -----------------------------------------------------------------------------------
 
@@ -214,19 +214,17 @@ class _Fight:
         """What new processes find, judged."""
         histories = [read_ledger(path) for path in self._ledgers]
         reason = self._reason or self._uncounted(histories)
-        if self.broken and self._fault.opening:
-            reason = (
-                ""  # the opening was struck, and it is for that that no writer could be started
-            )
+        if self.broken:
+            # The opening was struck where that is the fault: then it is for that that no writer could be started.
+            reason = "" if self._fault.opening else f"it worked when tried again: {self.broken}"
         acknowledged = sum(h.acknowledged for h in histories)
         done = Round(self._fault.name, not reason, reason, acknowledged)
         try:
-            if self.broken:
-                raise ClientFailedError(self.broken)
+            # What fails once may be the machine's fault; new processes try it several times.
             judged, disordered = self._judged(histories)
         except (ClientFailedError, BackendError) as error:
             self._ground.renew()
-            said = f"unreadable: after {self._fault.name}: {one_line(error)}"
+            said = f"unreadable: after {self._fault.name}: {self.broken or one_line(error)}"
             return Round(**{**vars(done), "wrong": {"unreadable": 1}, "examples": (said,)})
         return self._summed(done, judged, disordered)
 

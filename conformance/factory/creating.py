@@ -130,7 +130,7 @@ def _index(chosen: Wanted, given: Any) -> Any:
     if chosen.dims not in (None, dims):
         raise FactoryError(
             f"EMBEDDINGS_DIMS is {chosen.dims}, and {chosen.embeddings} makes {dims}",
-            "leave it out",
+            f"write {dims}, or another model, or leave EMBEDDINGS_DIMS out",
         )
     index: dict[str, Any] = {"dims": dims, "embed": embedder}
     if chosen.fields:

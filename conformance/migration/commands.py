@@ -50,14 +50,9 @@ def opened_store(
     """
     from store_conformance.harness.backends import user_supplied
 
+    index = _index(embed, fields)
     backend = user_supplied(reference, url=url, options=options)
     at = Location((folder or Path.cwd()).resolve(), url, name, dict(options or {}))
-    index: IndexConfig | None = None
-    if embed is not None:
-        embedder = embedder_from_name(embed)
-        index = {"dims": spec_of(embedder).dims, "embed": embedder}
-        if fields:
-            index["fields"] = list(fields)
     loop_thread = LoopThread()
     backend.start()
     try:
@@ -72,6 +67,20 @@ def opened_store(
     finally:
         loop_thread.close()
         backend.stop()
+
+
+def _index(embed: str | None, fields: tuple[str, ...]) -> IndexConfig | None:
+    if embed is None:
+        if fields:
+            raise MigrationError(
+                "fields to embed are given, and no embedder", "give --embed too, or no --field"
+            )
+        return None
+    embedder = embedder_from_name(embed)
+    index: IndexConfig = {"dims": spec_of(embedder).dims, "embed": embedder}
+    if fields:
+        index["fields"] = list(fields)
+    return index
 
 
 class _Either(Subject):
@@ -92,6 +101,8 @@ def export_store(reference: str, out: Path, **where: Any) -> int:
     """Write every item of the store to ``out``; gives how many.  Takes what `opened_store` takes."""
     if not out.parent.is_dir():
         raise MigrationError(f"there is no folder {out.parent}", "make it, or give another --out")
+    if out.is_dir():
+        raise MigrationError(f"{out} is a folder", "name a file in it with --out")
     with _explained("export"), opened_store(reference, **where) as store:
         return write_export(out, export_items(store))
 

@@ -25,13 +25,14 @@ def write_export(path: Path, items: Iterable[Exported]) -> int:
     """
     Write a JSON Lines file (docs/MIGRATION.md); gives how many items it holds.
 
-    A name that ends with ``.gz`` is compressed.  The file appears when it is complete.  Raises
-    `MigrationError` for a value that is not JSON.
+    A name that ends with ``.gz`` is compressed.  The file appears when it is complete, and is its
+    owner's alone.  Raises `MigrationError` for a value that is not JSON.
     """
     count = 0
     digest = hashlib.sha256()
     partial = path.with_name(path.name + ".partial")
     try:
+        partial.touch(mode=0o600)
         with _opened(partial, "wt", packed=path.suffix == ".gz") as file:
             file.write(json.dumps({"format": FORMAT, "version": VERSION}) + "\n")
             for item in items:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,25 +55,50 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = not folder.exists()
         path = folder / FILE
-        path.touch(mode=0o600)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+        except OSError as error:
+            raise MigrationError(
+                f"the journal cannot be written to {folder} ({error.strerror})",
+                "give another folder with --journal",
+                EXIT_USAGE,
+            ) from None
+        self._made = made
         self._conn = sqlite3.connect(path, timeout=0.2, isolation_level=None)
         try:
             self._conn.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._conn.execute("BEGIN EXCLUSIVE")
             self._conn.execute("COMMIT")
             self._conn.executescript(_SCHEMA)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             self._conn.close()
-            if "locked" not in str(error):
-                raise
+            if "locked" in str(error):
+                raise MigrationError(
+                    f"another migration is at work in {folder}",
+                    "wait for it, or end it",
+                    EXIT_USAGE,
+                ) from None
             raise MigrationError(
-                f"another migration is at work in {folder}", "wait for it, or end it", EXIT_USAGE
+                f"{path} is no journal that can be read ({error})",
+                "give another folder with --journal; if a migration was ended there, empty its target",
+                EXIT_USAGE,
             ) from None
 
     def close(self) -> None:
+        """Give the file back; a folder that was made for a migration that never began goes, too."""
+        needless = False
+        if self._made:
+            query = "SELECT EXISTS (SELECT 1 FROM items) OR EXISTS (SELECT 1 FROM facts)"
+            with suppress(sqlite3.Error):
+                needless = not self._conn.execute(query).fetchone()[0]
         self._conn.close()
+        if needless:
+            with suppress(OSError):  # somebody else has put something there
+                (self.folder / FILE).unlink()
+                self.folder.rmdir()
 
     # -- facts ---------------------------------------------------------------------------------------
 

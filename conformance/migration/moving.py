@@ -154,7 +154,7 @@ class Migration:
         if found:
             raise MigrationError(
                 "the target is not empty",
-                "give an empty schema or collection, or --add to put the items beside those that are there",
+                "give an empty schema, collection or file, or --add to put the items beside those that are there",
                 EXIT_USAGE,
             )
 

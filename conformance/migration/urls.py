@@ -40,6 +40,12 @@ def migrate(
     where it was ended.  Raises ``MigrationError``.
     """
     load_files()
+    if isinstance(target, str) and parse_address(target).scheme == "memory":
+        raise MigrationError(
+            "a store in memory ends with the process that made it, and the memories with it",
+            "call store_conformance.migration.urls.migrate(URL, store) where the store is",
+            EXIT_USAGE,
+        )
     folder = journal or Path(f"store-migration-{_fingerprint(source, target)}")
     _same_text(source, target)
     with ExitStack() as stack:

@@ -148,7 +148,7 @@ class ParallelSetupIsLocked(ReferenceStore):
     def setup(self) -> None:
         self.connection.execute("PRAGMA busy_timeout = 0")
         self.connection.execute("BEGIN EXCLUSIVE")
-        time.sleep(0.15)
+        time.sleep(0.5)
         self.connection.execute("COMMIT")
         super().setup()
         self.connection.execute("PRAGMA busy_timeout = 60000")

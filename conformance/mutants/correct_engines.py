@@ -282,3 +282,14 @@ class GuardedCalls(Variant, ReferenceStore):
             return await super().aembed(plan)
         except Exception as error:
             raise EngineError(f"The text could not be embedded: {error}") from error
+
+
+class PastTimesAreRefused(Variant, ReferenceStore):
+    """A time to live that is zero or below is refused, as is one of less than a tenth of a second."""
+
+    alone = True
+
+    def check_ttl(self, ttl: float | None) -> None:
+        super().check_ttl(ttl)
+        if ttl is not None and ttl * 60 < 0.1:
+            raise ValueError(f"ttl is at least a tenth of a second, not {ttl} minutes.")

@@ -28,6 +28,7 @@ from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
 from store_conformance.harness.watchdog import read_stacks
 from store_conformance.pytest_plugin.items import (
+    MARKER,
     SESSION,
     CaseItem,
     case_items,
@@ -86,7 +87,7 @@ def join(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "conformance(rule, backend, mode): a conformance case")
+    config.addinivalue_line("markers", MARKER)
     options = config.option
     if getattr(options, "dist", "no") == "load":
         options.dist = "loadgroup"  # what kills an engine must not run beside its like

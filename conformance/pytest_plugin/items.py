@@ -12,15 +12,23 @@ from typing import Any
 
 import pytest
 
-from store_conformance.contract import Mode, Verdict
+from store_conformance.contract import Mode, Rule, Verdict
 from store_conformance.contract.records import Measurement, Row
 from store_conformance.harness.case import CaseSpec
+from store_conformance.harness.runner import Outcome
 from store_conformance.harness.waiting import Job
 from store_conformance.pytest_plugin.plugin import PREFIX
 from store_conformance.runs.session import RunSession
 
 SESSION = pytest.StashKey[RunSession]()
 _DATA = "conformance_entries"
+MARKER = "conformance(rule, level, group): a conformance case, of that rule"
+
+
+def case_mark(spec: CaseSpec) -> pytest.MarkDecorator:
+    """The marker of a case: ``-m conformance``, and ``-m "conformance(rule='K1')"`` from pytest 8.3 on."""
+    rule = spec.rule
+    return pytest.mark.conformance(rule=rule.id, level=rule.level.value, group=rule.group)
 
 
 def session_of(config: pytest.Config) -> RunSession | None:
@@ -68,6 +76,22 @@ def _counts(row: Row) -> bool:
     return row.verdict in (Verdict.FAIL, Verdict.ERROR) and row.expectation is None
 
 
+def counting(outcome: Outcome) -> Row | None:
+    """The row that makes the test of a case fail, if one does."""
+    return next((r for r in (outcome.row, *outcome.others) if _counts(r)), None)
+
+
+def failure_text(rule: Rule, row: Row) -> str:
+    """What the report of a failed test says."""
+    lines = [
+        f"{row.rule} ({row.level}) {row.verdict}: {row.message}",
+        f"  promise: {rule.promise}",
+    ]
+    if row.expected is not None:
+        lines += [f"  expected: {row.expected}", f"  got:      {row.got}"]
+    return "\n".join([*lines, "  last calls:", *(f"    {line}" for line in row.history)])
+
+
 class CaseItem(pytest.Item):
     """One case, on one backend, in one mode, with one parameter."""
 
@@ -80,6 +104,8 @@ class CaseItem(pytest.Item):
         self.mode: Mode = mode
         self.param = param
         self.obj = spec.func
+        self.add_marker(case_mark(spec))
+        self.extra_keyword_matches.add(spec.rule_id)  # for -k
         # Groups stay together: a worker that runs one of its cases runs them all.
         if spec.waits:  # of every backend, so that all their waits overlap
             self.add_marker(pytest.mark.xdist_group("waiting"))
@@ -104,7 +130,7 @@ class CaseItem(pytest.Item):
             pytest.skip(f"{row.verdict}: {row.message}")
         if row.expectation is not None:
             pytest.xfail(f"expected: {row.expectation}")
-        found = next((r for r in (row, *outcome.others) if _counts(r)), None)
+        found = counting(outcome)
         if found is not None:
             raise CaseFailedError(found)
 
@@ -115,15 +141,7 @@ class CaseItem(pytest.Item):
         if not isinstance(excinfo.value, CaseFailedError):
             return str(super().repr_failure(excinfo))
         row = excinfo.value.row
-        lines = [
-            f"{row.rule} ({row.level}) {row.verdict}: {row.message}",
-            f"  promise: {self.spec.rule.promise}",
-        ]
-        if row.expected is not None:
-            lines += [f"  expected: {row.expected}", f"  got:      {row.got}"]
-        lines += ["  last calls:", *(f"    {line}" for line in row.history)]
-        lines.append(f"  again: {session_command(row)}")
-        return "\n".join(lines)
+        return f"{failure_text(self.spec.rule, row)}\n  again: {session_command(row)}"
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, self.spec.func.__code__.co_firstlineno, self.name

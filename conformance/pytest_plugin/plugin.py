@@ -16,6 +16,9 @@ PREFIX = "--conformance-"
 WORKER_INPUT = "store_conformance"
 """Under this name an xdist controller tells its workers which run they belong to."""
 
+CONFIGS: list[pytest.Config] = []
+"""The pytest runs under way in this process, the innermost last: an author's suite registers markers there."""
+
 _OWN = Path(__file__).resolve().parent.parent
 _COLLECTED = {_OWN / "suite": "suite", _OWN / "benchmarks": "benchmarks"}
 
@@ -54,6 +57,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Take part where a run of ours was asked for; else do nothing at all."""
+    CONFIGS.append(config)
+    config.add_cleanup(lambda: CONFIGS.remove(config))
     option = config.option
     worker = getattr(config, "workerinput", {})
     if WORKER_INPUT in worker or option.conformance_backend or option.conformance_store:

@@ -64,7 +64,13 @@ def session_from_options(options: RunOptions) -> RunSession:
             f"the {selection.profile} profile has no case of what was asked for",
             "leave --profile out, or ask for other rules",
         )
-    return RunSession(backends, selection, options.settings, tuple(expectations))
+    return RunSession(
+        backends,
+        selection,
+        options.settings,
+        tuple(expectations),
+        options=pairs(options.options),
+    )
 
 
 def _backends(options: RunOptions) -> list[Backend]:

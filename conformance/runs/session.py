@@ -11,7 +11,7 @@ import dataclasses
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
@@ -25,6 +25,7 @@ from store_conformance.contract import (
     Verdict,
 )
 from store_conformance.contract.records import Measurement, Row
+from store_conformance.contract.secrets import redact
 from store_conformance.harness.backends import (
     Backend,
     BackendError,
@@ -111,6 +112,8 @@ class RunSession:
     """Cases whose reproducer was run: one confirmation a case is enough."""
     shown: set[tuple[str, str]] = field(default_factory=set)
     """Backends and causes of which one script was confirmed."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What was given to the backends with ``--option``."""
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     workers: int = 0
     """How many processes run cases; lowered by ``start`` where connections are few."""
@@ -167,6 +170,8 @@ class RunSession:
             if not isinstance(backend, SuppliedBackend) or keeps_apart(backend, patience):
                 self._try(backend)
             self.facts[name] = describe(backend, min(self.settings.timeout, FIRST_SECONDS))
+            if self.options:
+                self.facts[name]["options"] = redact(dict(self.options))
             self._note_connections(name)
             self._spent[name] += started.seconds + time.perf_counter() - begin
         if self._writer is not None:

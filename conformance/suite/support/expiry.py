@@ -52,15 +52,20 @@ def has_ttl(lab: Lab) -> bool:
     if lab.attempt(lambda: opened.append(lab.open(ttl={"refresh_on_read": False}))) is not None:
         return False
     (store,) = opened
-    short = {"soon": SOON, "by now": -1.0}
-    for key, ttl in short.items():
-        if lab.attempt(lambda k=key, t=ttl: store.put(D, k, {"n": 1}, ttl=t)) is not None:  # type: ignore[misc]
-            return False
+    short = {"soon": SOON, "by_now": -1.0}
+    # One of them may be refused: a time that is over, or one that is too short.
+    taken = [
+        key
+        for key, ttl in short.items()
+        if lab.attempt(lambda k=key, t=ttl: store.put(D, k, {"n": 1}, ttl=t)) is None  # type: ignore[misc]
+    ]
     begin = time.monotonic()
-    for seconds in (0.0, GRACE, 2 * GRACE):  # most take a ttl below zero for one that has run out
+    for seconds in (
+        (0.0, GRACE, 2 * GRACE) if taken else ()
+    ):  # most take a ttl below zero for one that has run out
         lab.sleep(begin + seconds - time.monotonic())
         lab.attempt(lambda: sweep(store))
-        if any(store.get(D, key, refresh_ttl=False) is None for key in short):
+        if any(store.get(D, key, refresh_ttl=False) is None for key in taken):
             return True
     return False
 

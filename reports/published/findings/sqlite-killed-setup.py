@@ -2,14 +2,21 @@
 SqliteStore cannot be opened any more once setup() was killed between a migration and its record.
 
 Seen with langgraph-checkpoint 4.3.2, langgraph-checkpoint-sqlite 3.1.2.
-Exits 1 on the bug and 0 when it is fixed.
+Exits 1 on the bug, 0 when it is fixed, and 3 if it could not tell.
 """
 
-import os
-import signal
-import subprocess
-import sys
-import tempfile
+import os, sys, traceback
+
+
+def could_not_tell(*error):
+    traceback.print_exception(*error)
+    print("could not tell", flush=True)
+    os._exit(3)
+
+
+sys.excepthook = could_not_tell
+
+import signal, subprocess, tempfile
 from langgraph.store.sqlite import SqliteStore
 
 if len(sys.argv) > 1:
@@ -27,6 +34,7 @@ if len(sys.argv) > 1:
 
 path = os.path.join(tempfile.mkdtemp(), "store.db")
 killed = subprocess.run([sys.executable, __file__, path]).returncode
+assert killed == -signal.SIGKILL, "the process was not killed where it should be"
 got = "works"
 try:
     with SqliteStore.from_conn_string(path) as store:
@@ -35,7 +43,6 @@ try:
 except Exception as error:
     got = f"{type(error).__name__}: {error}"
 promised = "works"
-print("killed:  ", killed == -signal.SIGKILL)
 print("got:     ", got)
 print("promised:", promised)
 sys.exit(got != promised)

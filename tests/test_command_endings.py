@@ -1,0 +1,110 @@
+"""
+How commands end that cannot do what they were asked to: what they say, and what they say is left.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from store_conformance.cli import commands, crash
+from store_conformance.cli.migrate import _teller
+from store_conformance.cli.parsing import main
+from store_conformance.migration.moving import Progress
+from store_conformance.reports.pictures import can_draw
+from store_conformance.runs.run_file import RunWriter
+from tests.sample_run import BACKENDS, header, row
+
+
+def written_run(folder: Path, verdict: str) -> str:
+    """A run of one row as its file."""
+    path = folder / f"{verdict}.jsonl"
+    head = header({"memory": BACKENDS["memory"]})
+    writer = RunWriter(path, {k: v for k, v in head.items() if k not in ("kind", "schema")})
+    writer.add(row("memory", "K1", verdict, failure_kind="search raised OSError: *"))
+    writer.close(seconds=1.0, by_backend={}, interrupted=False)
+    return str(path)
+
+
+def interrupted(*args: Any, **more: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("words", "module", "name", "said"),
+    [
+        (["run", "-b", "memory"], commands, "run", "the run file holds"),
+        (["crash", "-b", "sqlite"], crash, "crash", "--resume goes on"),
+        (
+            ["export", "--store", "a.py:b", "--out", "c"],
+            commands,
+            "export_memories",
+            "nothing was written",
+        ),
+        (
+            ["import", "--store", "a.py:b", "--from", "c"],
+            commands,
+            "import_memories",
+            "same import",
+        ),
+    ],
+)
+def test_an_interrupted_command_says_what_is_left_of_it(
+    words: list[str], module: Any, name: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, name, interrupted)
+
+    ended = CliRunner().invoke(main, words)
+
+    assert ended.exit_code == 130 and said in ended.output
+    assert ("run file" in ended.output) == (words[0] == "run")
+
+
+def test_a_file_that_cannot_be_written_is_named_without_the_systems_number(tmp_path: Path) -> None:
+    out = tmp_path / "no" / "e.toml"
+
+    ended = CliRunner().invoke(main, ["expect", written_run(tmp_path, "pass"), "-o", str(out)])
+
+    assert ended.exit_code == 2 and "Errno" not in ended.output
+    assert f"{out}: {os.strerror(2)}. Hint: check the path" in ended.output
+
+
+@pytest.mark.parametrize(("verdict", "to_do"), [("pass", False), ("fail", True)])
+def test_expect_asks_for_reasons_where_there_is_something_to_explain(
+    verdict: str, to_do: bool, tmp_path: Path
+) -> None:
+    out = tmp_path / "e.toml"
+
+    ended = CliRunner().invoke(main, ["expect", written_run(tmp_path, verdict), "-o", str(out)])
+
+    assert ended.exit_code == 0, ended.output
+    assert ("say in 'why'" in ended.output) == to_do
+    assert ("nothing fails that" in ended.output) != to_do
+
+
+@pytest.mark.skipif(not can_draw(), reason="matplotlib is not installed")
+def test_a_report_without_pictures_says_that_there_are_none(tmp_path: Path) -> None:
+    words = ["report", written_run(tmp_path, "pass"), "--out", str(tmp_path / "report")]
+
+    alone = CliRunner().invoke(main, [*words, "--format", "pictures"])
+    other = CliRunner().invoke(main, [*words, "--format", "md"])
+
+    assert "no pictures" in alone.output and alone.exit_code == 0
+    assert "no pictures" not in other.output and "report.md" in other.output
+
+
+def test_each_stage_of_a_migration_is_told_at_its_beginning_and_its_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tell = _teller()
+    for stage in ("writing", "verifying"):
+        for items in (100, 200, 300, 300):
+            tell(Progress(stage, items, 300, 1.0))
+
+    told = [line.partition(" items")[0] for line in capsys.readouterr().err.splitlines()]
+
+    assert told == [f"{s}: {n} of 300" for s in ("writing", "verifying") for n in (100, 300)]

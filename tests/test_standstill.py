@@ -100,6 +100,14 @@ def test_a_store_whose_calls_all_end_with_its_own_time_out_fails_after_one(
         assert time.monotonic() - begin >= PATIENCE * 0.4
 
 
+def test_an_answer_that_is_kept_no_more_still_counts() -> None:
+    journal = Journal()
+    for number in range(200):
+        raised = TimeoutError("no answer") if number != 50 else None
+        journal.add(Call(0, "get", (("a",), "k"), {}, raised=raised))
+        assert (journal.only_errors() is None) == (number == 0 or number >= 50)
+
+
 class _Health(Health):
     """One whose look at a fresh place takes as long as the test says."""
 

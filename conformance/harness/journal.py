@@ -83,8 +83,15 @@ class Journal:
     busy_since: float | None = None
     """When (``time.monotonic``) the call under way began; ``None`` between calls."""
 
+    raised: int = 0
+    """Calls that raised, but for ``open`` and ``close``."""
+    answered: bool = False
+    """Whether any other call did not."""
+    first_error: Call | None = None
+
     def add(self, call: Call) -> None:
         self.count += 1
+        self._tally(call)
         if len(self.first) < 40:
             self.first.append(call)
         else:
@@ -111,9 +118,18 @@ class Journal:
         """
         The first call that raised, as text, where no call of several but ``open`` and ``close`` did anything else.
         """
-        tried = [c for c in self.calls() if c.name not in ("open", "close")]
-        raised = [c for c in tried if c.raised is not None]
-        return raised[0].line() if len(raised) == len(tried) > 1 else None
+        # Asked from another thread: from what was counted, and not from the calls, which change meanwhile.
+        first = self.first_error
+        return first.line() if first is not None and self.raised > 1 and not self.answered else None
+
+    def _tally(self, call: Call) -> None:
+        if call.change is not None or call.name in ("open", "close"):
+            return
+        if call.raised is None:
+            self.answered = True
+            return
+        self.raised += 1
+        self.first_error = self.first_error or call
 
     def calls(self) -> list[Call]:
         return [*self.first, *self.last]

@@ -136,7 +136,7 @@ def test_without_javascript_the_tables_of_the_first_screen_are_there(visit: Open
     assert opened.page.locator("article .chosen").count() == 4
     assert "report.md" in opened.page.locator("noscript").inner_text()
     opened.page.locator("#derivations summary").click()
-    assert opened.page.locator("#why-kept-memory").is_visible()
+    opened.page.locator("#why-kept-memory").wait_for(state="visible")
 
 
 def test_a_value_of_the_comparison_opens_what_it_follows_from(visit: Open) -> None:
@@ -242,7 +242,7 @@ def test_the_matrix_is_walked_by_the_keyboard(visit: Open) -> None:
     assert opened.page.url.endswith("#postgres-K2")
     assert opened.focused() == "panel-title"
     keyboard.press("Escape")
-    assert opened.page.locator("#panel").is_hidden()
+    opened.page.locator("#panel").wait_for(state="hidden")
     place = opened.page.evaluate(
         "[document.activeElement.dataset.backend, document.activeElement.parentElement.dataset.rule]"
     )
@@ -352,7 +352,7 @@ def test_every_picture_is_shown_with_its_table(visit: Open) -> None:
         "[...document.querySelectorAll('#pictures img')].every((image) => image.naturalWidth > 100)"
     )
     opened.page.locator("#pictures details summary").first.click()
-    assert opened.page.locator("#pictures table").first.is_visible()
+    opened.page.locator("#pictures table").first.wait_for(state="visible")
 
 
 def test_what_is_printed_has_findings_and_no_controls(visit: Open) -> None:

@@ -12,18 +12,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from store_conformance.backends.base import Engine
-from store_conformance.contract import Mode, Verdict, declared
+from store_conformance.contract import Level, Mode, Verdict, declared
+from store_conformance.contract.errors import EXIT_OK, EXIT_UNVERIFIED
+from store_conformance.contract.records import Row, Run
 from store_conformance.harness.backends import user_supplied
 from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
+from store_conformance.runs import health
+from store_conformance.runs.gate import judge_run
 from store_conformance.runs.health import NOT_RUN, STOPPED
+from store_conformance.runs.judging import judge
+from store_conformance.runs.policy import Policy
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.session import RunSession
 from store_conformance.suite.register import all_cases
@@ -194,6 +202,67 @@ def test_a_store_that_kills_its_own_engine_is_found(server: Server) -> None:
     told = "its engine was gone after this case, and again"
     assert all(told in r.message for r in failed), [r.message for r in failed]
     assert Verdict.PASS in {r.verdict for r in rows}
+
+
+def _row(message: str = "", verdict: Verdict = Verdict.UNVERIFIED, case: str = "keys::a") -> Row:
+    return Row(
+        backend="mine", rule="K1", level=Level.MUST, case=case, mode=Mode.SYNC, verdict=verdict, message=message
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("left", [STOPPED, NOT_RUN])
+def test_a_run_that_lost_its_store_cannot_hold(left: str) -> None:
+    """Also when the row of the case where it began is missing, and whatever passed before."""
+    passed = _row(verdict=Verdict.PASS)
+    lost = [_row(f"{left} in keys::b (sync)", case=f"keys::{c}") for c in "bcd"]
+    run = Run({"backends": {"mine": {}}}, (passed, *lost), (), {})
+
+    gate = judge_run(run)
+    assert (gate.code, len(gate.beside)) == (EXIT_UNVERIFIED, 1)
+    assert judge_run(replace(run, rows=(passed,))).code == EXIT_OK
+    judgement = judge([run], Policy())
+    assert len(judgement.unchecked) == 1
+    assert not judge([replace(run, rows=(passed,))], Policy()).unchecked
+
+
+def test_where_it_began_is_told_by_a_waiting_case_too(server: Server) -> None:
+    """A waiting case whose end surprises is run again alone, but not when nothing answers any more."""
+    session = _session("remote")
+    jobs = _jobs("remote")[:6]
+    waiting = [replace(j, spec=replace(j.spec, waits=True)) for j in jobs]
+    try:
+        server.kill()
+        session.facts["remote"] = {"seconds_to_first_put": 0.1}
+        session.expect(waiting)
+        rows = _run(session, waiting)
+    finally:
+        session.stop()
+
+    assert sum(r.message.startswith(STOPPED) for r in rows) == 1
+    assert all(r.message.startswith((STOPPED, NOT_RUN)) for r in rows)
+
+
+@pytest.mark.parametrize(
+    ("place", "answers", "tries"), [("slow", True, 3), ("silent", False, 3), ("refuses", False, 1)]
+)
+def test_a_place_that_is_slow_is_waited_for_and_one_that_refuses_is_not(
+    monkeypatch: pytest.MonkeyPatch, place: str, answers: bool, tries: int
+) -> None:
+    asked = []
+
+    def use(*_: object) -> None:
+        asked.append(place)
+        if place == "refuses":
+            raise ConnectionRefusedError
+        time.sleep(0.6 if place == "slow" else 2.0)
+
+    monkeypatch.setattr(health, "_use_here", use)
+    monkeypatch.setattr(health, "PATIENCE", (0.1, 0.1, 1.2))
+    monkeypatch.setattr(health, "PAUSE", 0.0)
+    backend: Any = SimpleNamespace(engine=object)
+
+    assert health.Health(backend, answered=True).answers(Mode.SYNC) == answers
+    assert len(asked) == tries
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by a signal")

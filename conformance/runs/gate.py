@@ -12,7 +12,7 @@ from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIF
 from store_conformance.contract.records import Row, Run
 from store_conformance.runs.causes import Cause, causes_of
 from store_conformance.runs.expectations import hiding, stale
-from store_conformance.runs.health import STOPPED
+from store_conformance.runs.health import stopped_answering
 from store_conformance.runs.session import RunSession
 
 
@@ -73,11 +73,7 @@ def judge_run(run: Run, session: RunSession | None = None) -> Gate:
         if not run.footer.get("interrupted"):
             reasons += [f"expectation {p}" for p in stale(wanted, run.rows, packages)]
     # Told whatever else there is: most of the run is missing.
-    stopped = [
-        f"{r.backend}: {r.case} ({r.mode}): {r.message}"
-        for r in run.rows
-        if r.message.startswith(STOPPED)
-    ]
+    stopped = stopped_answering(run.rows)
     if reasons or causes:
         return Gate(EXIT_FAILED, (*stopped, *reasons), causes, warnings)
     if stopped:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,19 +27,22 @@ from store_conformance.harness.subject import Subject
 from store_conformance.harness.surroundings import ENVIRONMENT
 
 if TYPE_CHECKING:
+    from store_conformance.contract.records import Row
     from store_conformance.harness.backends import Backend
 
 EVERY = 4
 """After the first of several failures in a row, each so many-th is a reason to look again."""
 MOST_SECONDS = 60.0
 """For looking after failures of no particular kind, in all."""
-TRIES = 3
+PATIENCE = (15.0, 15.0, 60.0)
+"""
+Seconds for each try.  A place that gives no answer may be slow, as all is on a machine that is overloaded, and waits
+for the last of them; one that refuses does not.
+"""
 PAUSE = 1.0
 """Seconds between two tries: an engine that comes back is not gone."""
 QUICK_SHARE = 0.1
 """Of a case's time-out: a fresh place that is opened, used and closed within it is quick."""
-SECONDS = 15.0
-"""Seconds for one try."""
 STOPPED = "the store stopped answering anything, a fresh location included"
 NOT_RUN = "not run: the store had stopped answering"
 
@@ -136,7 +139,11 @@ class Health:
     def _started(self, mode: Mode) -> bool:
         """Start an engine of ours again; whether it answers then."""
         engine = self._backend.engine()
-        return engine is not None and _succeeds(engine.start) and self.answers(mode)
+        return (
+            engine is not None
+            and _failure(engine.start, PATIENCE[0]) is None
+            and self.answers(mode)
+        )
 
     def answers(self, mode: Mode) -> bool:
         """Whether a fresh location can be used, from this process or from another one."""
@@ -148,15 +155,33 @@ class Health:
 
     def _answers(self, mode: Mode) -> bool:
         ours = self._backend.engine() is not None
-        for number in range(1 if ours else TRIES):  # what we can start again need not be waited for
+        for number, seconds in enumerate(PATIENCE):
             time.sleep(PAUSE if number else 0.0)
-            if _succeeds(partial(_use_here, self._backend, mode)):
+            failure = _failure(partial(_use_here, self._backend, mode), seconds)
+            if failure is None:
                 return True
+            if ours and not isinstance(failure, HungError):
+                break  # what is gone and can be started again need not be waited for
         # What another process can use is broken in this one alone, and that is the store's doing.
         if ours or Capability.PROCESSES not in self._backend.capabilities:
             return False
-        self._broken_here = _succeeds(partial(_use_elsewhere, self._backend, mode))
+        elsewhere = _failure(partial(_use_elsewhere, self._backend, mode), PATIENCE[0])
+        self._broken_here = elsewhere is None
         return self._broken_here
+
+
+def stopped_answering(rows: Sequence[Row]) -> list[str]:
+    """
+    Each backend that stopped answering, a line each, at the case where it began.
+
+    A case that was left out for it says so too: the first one is missing in a run that was cut off.
+    """
+    told: dict[str, str] = {}
+    for start in (STOPPED, NOT_RUN):
+        for r in rows:
+            if r.message.startswith(start):
+                told.setdefault(r.backend, f"{r.backend}: {r.case} ({r.mode}): {r.message}")
+    return list(told.values())
 
 
 def _unverified(outcome: Outcome, message: str) -> Outcome:
@@ -164,12 +189,13 @@ def _unverified(outcome: Outcome, message: str) -> Outcome:
     return replace(outcome, row=row, others=())
 
 
-def _succeeds(work: Callable[[], object]) -> bool:
+def _failure(work: Callable[[], object], seconds: float) -> Exception | None:
+    """What the work raised, ``HungError`` where it took too long; ``None`` if it succeeded."""
     try:
-        run_bounded(work, SECONDS, "health")
-    except Exception:  # noqa: BLE001 - that it fails is the answer
-        return False
-    return True
+        run_bounded(work, seconds, "health")
+    except Exception as error:  # noqa: BLE001 - that it fails is the answer
+        return error
+    return None
 
 
 def _use_here(backend: Backend, mode: Mode) -> None:
@@ -189,8 +215,8 @@ def _use_elsewhere(backend: Backend, mode: Mode) -> None:
     at = backend.location()
     child = Child(backend, at, mode=mode)
     try:
-        child.call("put", ("health",), "key", {"n": 1}, timeout=SECONDS)
-        child.call("get", ("health",), "key", timeout=SECONDS)
+        child.call("put", ("health",), "key", {"n": 1}, timeout=PATIENCE[0])
+        child.call("get", ("health",), "key", timeout=PATIENCE[0])
     finally:
         child.end()
         backend.discard(at)

@@ -22,7 +22,7 @@ from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.harness.backends import create, names
 from store_conformance.runs.causes import Cause, causes_of
 from store_conformance.runs.expectations import Expectation, hiding, read_expectations, stale
-from store_conformance.runs.health import STOPPED
+from store_conformance.runs.health import NOT_RUN, STOPPED, stopped_answering
 from store_conformance.runs.partial import is_partial, left_out, partial_lines
 from store_conformance.runs.policy import ALLOW, FAIL, Demands, Policy, Ratio
 from store_conformance.runs.session import inherited_expectations, shipped_expectations
@@ -166,11 +166,7 @@ def _judge_backend(
         found.missing.append(f"{name}: was not there: {facts['absent']}")
         return
     rows = _marked(run, name, demands, found, started_with)
-    found.unchecked += [
-        f"{r.backend}: {r.case} ({r.mode}): {r.message}"
-        for r in rows
-        if r.message.startswith(STOPPED)
-    ]
+    found.unchecked += stopped_answering(rows)
     for row in rows:
         if row.verdict is Verdict.ERROR:
             found.broken.append(_harness_error(row))
@@ -296,7 +292,7 @@ def _judge_unverified(name: str, rows: Iterable[Row], demands: Demands, found: _
         for r in rows
         if r.verdict is Verdict.UNVERIFIED
         and demands.counts(r.rule)
-        and not r.message.startswith((STOPPED, "skipped: "))
+        and not r.message.startswith((STOPPED, NOT_RUN, "skipped: "))
     )
     told = [f"{name}: {n} × {rule} unverified: {why}" for (rule, why), n in alike.most_common()]
     (found.unchecked if demands.unverified == FAIL else found.warnings).extend(told)

@@ -42,7 +42,7 @@ from store_conformance.harness.signatures import normal
 from store_conformance.harness.waiting import AT_ONCE, Job, WaitingCases
 from store_conformance.runs.expectations import Expectation, read_expectations
 from store_conformance.runs.facts import corpus_facts, describe, machine, suite_version
-from store_conformance.runs.health import NOT_RUN, Health
+from store_conformance.runs.health import NOT_RUN, STOPPED, Health
 from store_conformance.runs.preflight import keeps_apart
 from store_conformance.runs.profiles import profile
 from store_conformance.runs.run_file import RunWriter
@@ -258,7 +258,7 @@ class RunSession:
     def _surprises(self, outcome: Outcome) -> bool:
         """Whether this is neither a pass nor a failure that was expected; a hang takes too long to repeat."""
         row = outcome.row
-        if row.verdict in (Verdict.PASS, Verdict.UNSUPPORTED):
+        if row.verdict in (Verdict.PASS, Verdict.UNSUPPORTED) or row.message.startswith(STOPPED):
             return False
         return not isinstance(outcome.failure, HungError) and self.expected(row) is None
 

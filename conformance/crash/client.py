@@ -46,6 +46,7 @@ class Client:
         at: Location,
         *,
         seconds: float = ANSWER_SECONDS,
+        mode: Mode | None = None,
         life: float | None = None,
     ) -> None:
         self._cosine = Capability.COSINE in backend.capabilities
@@ -56,6 +57,8 @@ class Client:
         """Operations that it said were acknowledged."""
         self.failed = 0
         self.last_failure = ""
+        self.reopened = False
+        """Whether it opened a new store object, as the first one worked no more."""
         self._durations: dict[Kind, list[float]] = {}
         self._begun_at = 0.0
         self._rest = b""
@@ -65,7 +68,7 @@ class Client:
         self._selector.register(self._process.stdout.fileno(), selectors.EVENT_READ)
         threading.Thread(target=self._keep_errors, daemon=True).start()
         try:
-            told = self._ask({**_opening(backend, at), "life": life})
+            told = self._ask({**_opening(backend, at, mode), "life": life})
             self.opening = float(told["seconds"])
             """Seconds that opening the store took."""
             _preloaded[:] = sorted({*_preloaded, *told["modules"]})
@@ -101,9 +104,12 @@ class Client:
         shared: bool = False,
         at: int = 0,
         doom: tuple[int, float] | None = None,
+        over: Path | None = None,
     ) -> None:
         """
         Begin the work of ``writer``, at that time of ``time.monotonic_ns``; returns at once.
+
+        ``over``: the store object is kept while that file is not there, whatever its calls raise.
 
         ``doom``: after so many operations it is killed (SIGKILL) in the next one of ``kinds``, after that share of what
         such operations take.
@@ -121,6 +127,7 @@ class Client:
                 "shared": shared,
                 "at": at,
                 "doom": fate,
+                "over": over and str(over),
             }
         )
 
@@ -138,6 +145,8 @@ class Client:
             self.acknowledged += 1
             took = time.perf_counter() - self._begun_at
             self._durations.setdefault(self.began[-1][1], []).append(took)
+        elif word == "o":
+            self.reopened = True
         elif word == "f":
             self.failed += 1
             self.last_failure = rest.partition(" ")[2]
@@ -226,13 +235,13 @@ class Client:
             pass  # the pipe was closed
 
 
-def _opening(backend: Backend, at: Location) -> dict[str, Any]:
+def _opening(backend: Backend, at: Location, mode: Mode | None) -> dict[str, Any]:
     """What the process is told of the store that it opens."""
     offered = backend.capabilities
     return {
         "backend": backend.spec().to_dict(),
         "at": at.to_dict(),
-        "mode": str(Mode.SYNC if Capability.SYNC in offered else Mode.ASYNC),
+        "mode": str(mode or (Mode.SYNC if Capability.SYNC in offered else Mode.ASYNC)),
         "vectors": Capability.VECTORS in offered,
         "ttl": Capability.TTL in offered,
     }

@@ -80,6 +80,8 @@ class FaultFacts:
 
     strikes: int | None = None
     """Those that count: a call was in flight, and enough had been acknowledged."""
+    faults: tuple[str, ...] | None = None
+    """Those that struck, by the names of ``store-conformance crash``."""
     missed: int | None = None
     """Those that fell between two calls, or too early."""
     acknowledged: int | None = None

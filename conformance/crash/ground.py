@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing
 from store_conformance.contract import Capability, Location, Mode
 from store_conformance.contract.secrets import one_line
 from store_conformance.crash.client import Client, ClientFailedError
+from store_conformance.crash.detour import Detour
 from store_conformance.crash.faults import Fault, Strike
 from store_conformance.crash.history import Key, Kind, Write
 from store_conformance.crash.image import Image, problem
@@ -28,7 +29,8 @@ class Ground:
     A started backend, one location in it, and what its keys hold.
 
     ``make`` gives a new backend that nobody else uses, or with ``lent`` one that runs already: then what is struck is
-    its engine, and it is not stopped.  Raises ``NoImageError`` and ``BackendError``.
+    its engine, and it is not stopped.  ``detoured``: its stores reach the engine through proxies of ours.  Raises
+    ``NoImageError`` and ``BackendError``.
     """
 
     def __init__(
@@ -37,11 +39,13 @@ class Ground:
         *,
         on_image: bool = False,
         lent: bool = False,
+        detoured: bool = False,
         mode: Mode | None = None,
     ) -> None:
         self._make = make
         self._on_image = on_image
         self._lent = lent
+        self._detoured = detoured
         self._mode = mode
         self._open()
 
@@ -65,6 +69,11 @@ class Ground:
                 self.backend.keep_in(self.image.mount / "home")
             self.backend.start()
             self.at: Location = self.backend.location()
+            self.detours: dict[int, Detour] = {}
+            """By the port of the engine that each leads to."""
+            engine = self.backend.engine()
+            for port in engine.listens() if self._detoured and engine is not None else ():
+                self.detours[port] = self._stack.enter_context(closing(Detour(port)))
             self._stack.callback(self._let_go)
             self.engine_name = self.backend.facts().engine
         except BaseException:
@@ -94,7 +103,8 @@ class Ground:
 
     def another(self) -> Client:
         """One more process with the store open, which the caller ends; raises ``ClientFailedError``."""
-        return Client(self.backend, self.at, mode=self._mode)
+        through = {port: detour.port for port, detour in self.detours.items()}
+        return Client(self.backend, self.at, mode=self._mode, through=through)
 
     def take_client(self) -> Client:
         """The same as ``client``, and from now on the caller's."""
@@ -154,6 +164,8 @@ class Ground:
             return "the store is for one process at a time"
         if fault.of_engine and self.backend.engine() is None:
             return no_engine(self.backend)
+        if fault.of_network and not self.detours:
+            return "where this engine listens is not known"
         if fault.opening and sys.platform != "linux":
             return "the moment can be chosen on Linux only"
         engine = self.backend.engine()

@@ -35,6 +35,8 @@ SPREAD = 1.2
 """The strike falls within this many usual durations after the operation was begun."""
 FROZEN = (0.5, 2.0)
 """Seconds that an engine is stopped."""
+TROUBLED = (0.4, 1.2)
+"""Seconds that the network is not as it should be."""
 AFTERWARDS = 3
 """Operations that must go through again after an engine has come back."""
 BY_ITSELF, OPENED_ANEW, NEVER = "by itself", "opened anew", "never"
@@ -112,6 +114,8 @@ class _Fight:
         """The file that tells the writers that the fault is over."""
         if self._over is not None:
             self._over.unlink(missing_ok=True)
+        self._met = True
+        """Whether anything was under way that met the trouble of the network."""
         self._reason = ""
         self.broken = ""
         """What kept the strike from its end; whether anything is left to be read is seen afterwards."""
@@ -148,6 +152,7 @@ class _Fight:
                 at=at,
                 doom=doom,
                 over=self._over,
+                again=self._fault.of_network,
             )
 
     # -- the moment -------------------------------------------------------------------------------
@@ -197,6 +202,8 @@ class _Fight:
                 time.sleep(self._chance.uniform(*FROZEN))
             finally:
                 engine.thaw()
+        elif how is Strike.TROUBLE_NETWORK:
+            self._trouble_network()
         elif how is Strike.RESTART_ENGINE:
             engine.stop()
             engine.start()
@@ -211,6 +218,19 @@ class _Fight:
                 self._over.touch()
             self._wait_until_it_works(first)
 
+    def _trouble_network(self) -> None:
+        detours, trouble = list(self._ground.detours.values()), self._fault.trouble
+        assert trouble is not None
+        before = sum(d.hits for d in detours)
+        try:
+            for detour in detours:
+                detour.begin(trouble)
+            time.sleep(self._chance.uniform(*TROUBLED))
+        finally:
+            for detour in detours:
+                detour.heal()
+        self._met = sum(d.hits for d in detours) > before
+
     def _let_others_go_on(self) -> None:
         """Those that were not struck write some more, beside what the dead one has left."""
         for client in self._clients[1:]:
@@ -220,11 +240,16 @@ class _Fight:
     def _wait_until_it_works(self, client: Client) -> None:
         # What it had said before the strike still stands in the pipe.
         self._follow(client, client.acknowledged + 10 * AFTERWARDS)
+        if self._over is not None:
+            self._follow(client, client.acknowledged + AFTERWARDS, after=self._over_at)
 
     @staticmethod
-    def _follow(client: Client, wanted: int) -> None:
+    def _follow(client: Client, wanted: int, after: int = 0) -> None:
+        """Until so many operations were acknowledged, the last of them after that time."""
         deadline = time.monotonic() + BACK_SECONDS
-        while client.acknowledged < wanted and time.monotonic() < deadline:
+        while client.acknowledged < wanted or client.acknowledged_at < after:
+            if time.monotonic() > deadline:
+                return
             if client.follow(max(0.0, deadline - time.monotonic())) is None:
                 return
 
@@ -335,6 +360,8 @@ class _Fight:
             hit = last.outcome is Outcome.OPEN and last.operation.kind in self._fault.kinds
             hit = hit or self._fault.opening  # what counts was struck before that
             return "" if hit else f"it fell outside of {_either(self._fault.kinds)}"
+        if self._fault.of_network:
+            return "" if self._met else "nothing was under way between store and engine"
         hit = any(h.in_flight(self._at) for h in histories)
         return "" if hit else "it fell between two operations"
 

@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ USUAL_SECONDS = 0.001
 LIMIT = 1000
 QUERY = "apple*3 banana*5 cherry*7 damson*2 elder*4 fig*6 grape hazel*8 iris juniper*2 kiwi lemon mango nutmeg"
 """A text near everything."""
+SECOND = 10**6
+"""Added to the number of an operation that is tried a second time."""
 REST_SECONDS = 0.02
 """Between a call that raised and the next."""
 PATIENCE = 3
@@ -198,9 +201,12 @@ class Worker:
         ledger: Ledger,
         doom: Doom | None,
         patience: Patience,
+        *,
+        again: bool = False,
     ) -> None:
         """Do them one after the other, each of them in the ledger before and after; never ends by itself."""
-        for operation in operations:
+        failed: list[Operation] = []
+        for operation in _with_second_tries(operations, failed) if again else operations:
             if operation.kind is Kind.SWEEP:
                 time.sleep(PASSING_SECONDS)
             ledger.begin(operation)
@@ -213,6 +219,7 @@ class Worker:
                 cause = error.cause if isinstance(error, StoreRaisedError) else error
                 ledger.fail(operation.number, cause)
                 say(f"f {operation.number} {one_line(cause, most=150)}")
+                failed.append(operation)
                 time.sleep(REST_SECONDS)
                 if patience.is_at_its_end():
                     self._open_anew()
@@ -220,7 +227,7 @@ class Worker:
                 if doom is not None:
                     doom.end(operation.kind)
                 ledger.acknowledge(operation.number, seen)
-                say(f"e {operation.number}")
+                say(f"e {operation.number} {time.monotonic_ns()}")
                 patience.worked()
 
     def _open_anew(self) -> None:
@@ -273,6 +280,17 @@ def _operations(command: dict[str, Any]) -> Iterator[Operation]:
     return Planner(writer, name, held, tuple(Kind(k) for k in command["kinds"])).operations()
 
 
+def _with_second_tries(
+    operations: Iterator[Operation], failed: list[Operation]
+) -> Iterator[Operation]:
+    """Each of them, and once more what has failed in the meantime, under a number of its own."""
+    for operation in operations:
+        failed.clear()
+        yield operation
+        if failed:
+            yield replace(operation, number=SECOND + operation.number)
+
+
 def _obey(worker: Worker, command: dict[str, Any]) -> None:
     if "look" in command:
         keys = [(tuple(namespace), key) for namespace, key in command["look"]]
@@ -284,7 +302,9 @@ def _obey(worker: Worker, command: dict[str, Any]) -> None:
         doom = Doom(command["doom"]) if command["doom"] else None
         while time.monotonic_ns() < command["at"]:  # the barrier: all begin at one time
             time.sleep(0.0005)
-        worker.write(_operations(command), ledger, doom, Patience(command["over"]))
+        worker.write(
+            _operations(command), ledger, doom, Patience(command["over"]), again=command["again"]
+        )
 
 
 def _own_modules() -> list[str]:

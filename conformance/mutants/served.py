@@ -95,6 +95,13 @@ class ServedStore(ReferenceStore):
         super().close()
 
 
+class _Process(ServerProcess):
+    port = 0
+
+    def listens(self) -> tuple[int, ...]:
+        return (self.port,)
+
+
 class ServedBackend(Backend):
     """A `ServedStore` and its server."""
 
@@ -107,18 +114,19 @@ class ServedBackend(Backend):
     def __init__(self) -> None:
         super().__init__()
         self._url: str | None = None
-        self._engine: ServerProcess | None = None
+        self._engine: _Process | None = None
 
     def start(self) -> None:
         if self._engine is None:
             port = free_port()
             self._url = f"tcp://{LOOPBACK}:{port}"
-            self._engine = ServerProcess(
+            self._engine = _Process(
                 self.name,
                 [sys.executable, "-m", __spec__.name, str(port)],
                 log=self.root / "server.log",
                 ready=lambda: answers(port, seconds=0.5),
             )
+            self._engine.port = port
         self._engine.start()
 
     def stop(self) -> None:

@@ -1,5 +1,5 @@
 """
-P1 to P3: faults that strike in the middle of work, with an account of every acknowledged write.
+P1 to P4: faults that strike in the middle of work, with an account of every acknowledged write.
 
 A quick form of what `store-conformance crash` does hundreds of times: a store that loses one write in a
 thousand passes here, and is caught there.
@@ -15,8 +15,9 @@ from store_conformance.suite.support.strikes import engine_of, judge, struck
 
 PERSISTS = (Capability.PERSISTENCE,)
 CLIENT = named(["client-put", "client-overwrite", "client-batch", "client-delete"])
+NETWORK = named(["network"])
 SECONDS = 4.0
-"""How long a case goes on striking; what one strike takes is beside it."""
+"""How long a case goes on striking after its first strike."""
 
 
 @case("P1", needs=PERSISTS, serial=True)
@@ -76,3 +77,15 @@ def test_an_engine_restarted_under_load_is_found_again(lab: Lab) -> None:
     """
     rounds = struck(lab, engine_of(lab), named(["engine-restart"]), SECONDS, patient=True)
     judge(lab, "the engine was restarted", rounds)
+
+
+@case("P4", needs=PERSISTS, serial=True, modes=(Mode.ASYNC,))
+def test_a_network_in_trouble_is_come_through(lab: Lab) -> None:
+    """
+    Cut in the middle of an answer or a request, reset, refused, swallowing or slow: when the network is well
+    again, the same store object works, and everything acknowledged is there, once and whole.
+
+    If this fails, look for a connection that is kept after it has broken, and for a call that is repeated by itself.
+    """
+    rounds = struck(lab, engine_of(lab), NETWORK, 2 * SECONDS, patient=True)
+    judge(lab, "the network was in trouble", rounds)

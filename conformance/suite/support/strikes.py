@@ -12,7 +12,7 @@ from store_conformance.contract.observations import FaultFacts
 from store_conformance.crash.client import ClientFailedError
 from store_conformance.crash.faults import Fault
 from store_conformance.crash.ground import Ground, no_engine
-from store_conformance.crash.strikes import BY_ITSELF, NEVER, Round, strike
+from store_conformance.crash.strikes import BY_ITSELF, NEVER, OPENED_ANEW, Round, strike
 from store_conformance.harness.backends import Backend, Deployment
 from store_conformance.harness.errors import CheckFailedError
 from store_conformance.harness.lab import Lab
@@ -49,11 +49,13 @@ def struck(
     """
     Each fault once, as far as the seconds last; at least one strike is made.
 
-    ``patient``: the store gets time to work again by itself.
+    ``patient``: the store gets time to work again by itself; when it does not, that is the last strike.
     """
     rounds: list[Round] = []
     begin = time.monotonic()
-    with closing(Ground(lambda: backend, lent=True, mode=lab.mode)) as ground:
+    detoured = any(fault.of_network for fault in faults)
+    made = Ground(lambda: backend, lent=True, detoured=detoured, mode=lab.mode)
+    with closing(made) as ground:
         try:
             ground.client()
         except ClientFailedError as error:
@@ -66,8 +68,12 @@ def struck(
                 # The last one's time, as the first one starts what the others find started.
                 if rounds and time.monotonic() - begin + rounds[-1].seconds > seconds:
                     return rounds
+                if not rounds:
+                    begin = time.monotonic()
                 name = f"{fault.name}-{number}-{turn}"
                 rounds.append(strike(ground, fault, name, lab.settings.seed, patient=patient))
+                if rounds[-1].came_back in (OPENED_ANEW, NEVER):
+                    return rounds
                 if rounds[-1].struck or rounds[-1].broken:
                     break
     return rounds
@@ -83,17 +89,19 @@ def judge(lab: Lab, what: str, rounds: Sequence[Round]) -> None:
     lab.observe(f"fault.{lab.spec.id.partition('::')[2]}", _told(rounds, account), account)
     own = lab.spec.rule_id
     broken: dict[str, CheckFailedError] = {}
+    of_network = own == "P4"  # which says all of it by itself
     for rule_id, names, said in (
         ("P1", UNDONE, "what was acknowledged is not what is there"),
         ("P2", IN_PARTS, "an item is there in parts, or is not what was put"),
     ):
         seen = _worst(rounds, names)
         if seen is not None:
-            broken[rule_id] = CheckFailedError(f"{said} after {what}: {seen[0]}", got=seen[1])
+            failure = CheckFailedError(f"{said} after {what}: {seen[0]}", got=seen[1])
+            broken.setdefault(own if of_network else rule_id, failure)
     back = [r.came_back for r in rounds if r.came_back not in ("", BY_ITSELF)]
     if back:
         how = "its calls never came back" if NEVER in back else "only a new store object worked"
-        broken["P3"] = CheckFailedError(f"after {what} {how}")
+        broken.setdefault("P4" if of_network else "P3", CheckFailedError(f"after {what} {how}"))
     for rule_id, failure in broken.items():
         if rule_id != own:
             told = (failure.message, failure.expected, failure.got)
@@ -131,6 +139,7 @@ def _account(rounds: Sequence[Round]) -> FaultFacts:
         unreadable=wrong("unreadable"),
         half_batches=wrong("torn_batch"),
         whole=sum(r.whole for r in rounds),
+        faults=tuple(dict.fromkeys(r.fault for r in rounds if r.struck)),
         came_back=tuple(r.came_back for r in rounds if r.came_back) or None,
     )
 

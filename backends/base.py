@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -225,6 +225,10 @@ class Engine:
     def kill(self) -> None:
         """SIGKILL to all of its processes at once, and wait until they are gone."""
         raise NotImplementedError
+
+    def listens(self) -> Sequence[int]:
+        """The ports of the loopback interface that stores connect to; empty where that is not known."""
+        return ()
 
     freezes: ClassVar[bool] = False
     """Whether it can be stopped in its tracks and continued."""

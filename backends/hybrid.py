@@ -79,6 +79,9 @@ class _Both(Engine):
         for engine in self._engines:
             engine.kill()
 
+    def listens(self) -> Sequence[int]:
+        return [port for engine in self._engines for port in engine.listens()]
+
     @property
     def freezes(self) -> bool:  # type: ignore[override]  # it depends on the halves
         return all(engine.freezes for engine in self._engines)

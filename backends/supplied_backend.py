@@ -124,7 +124,12 @@ class WrappedBackend(SuppliedBackend):
         return self._own.engine()
 
     def private(self) -> Backend | None:
-        return self._own.private()
+        """Wrapped like this one, as other processes find the user's class by its reference alone."""
+        own = self._own.private()
+        if own is None:
+            return None
+        facts = (self._reference, self.name, self.capabilities, self._options, self._url)
+        return WrappedBackend(own, *facts)
 
     def environment_fault(self, error: BaseException) -> str | None:
         return self._own.environment_fault(error)

@@ -18,9 +18,12 @@ from store_conformance.reports.view import BackendView
 SAFETY = ("K", "X", "N", "O", "E")
 """Groups whose broken MUST loses, mixes up or half-writes data, or breaks a memory type."""
 
+FAULTS = ("P",)
+"""The group whose broken MUST undoes what was acknowledged; older runs have none of it."""
+
 HOW = (
     "“No” if the backend does not declare persistence, if a restart of any kind lost an acknowledged "
-    "write, or if several writing processes lost one. “With reservations” if kill -9 (of the engine, or "
+    "write, if a fault in the middle of a call undid one (P1), or if several writing processes lost one. “With reservations” if kill -9 (of the engine, or "
     "of the client where there is no engine) could not be verified, if several processes may not share "
     "the store or E6 did not pass, or if a MUST of the groups K, X, N, O, E failed or could not be "
     "verified. “Yes” if none of that holds. Not measured if persistence was not, or if one of those "
@@ -64,6 +67,8 @@ def _against(view: BackendView, kept: Derived) -> list[str]:
         reasons.append(f"persistence: {kept.value}")
     if lost_writes(view):
         reasons.append("several processes lose writes")
+    if view.of_groups(FAULTS, Verdict.FAIL, Level.MUST):
+        reasons.append("a fault in the middle of a call undoes acknowledged writes")
     return reasons
 
 

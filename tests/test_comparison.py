@@ -307,6 +307,14 @@ def test_lost_writes_of_several_processes_are_not_ready_for_production() -> None
     assert one("production", good_rows(), [lost]).value == "No: several processes lose writes"
 
 
+def test_a_fault_that_undoes_acknowledged_writes_is_not_ready_for_production() -> None:
+    rows = [*good_rows(), row("postgres", "P1", "fail")]
+    said = "No: a fault in the middle of a call undoes acknowledged writes"
+    assert one("production", rows, [WRITERS]).value == said
+    survived = [*good_rows(), row("postgres", "P1"), row("postgres", "P3", "fail")]
+    assert one("production", survived, [WRITERS]).value == "Yes"
+
+
 def test_production_ready_takes_no_failed_should_for_a_broken_must() -> None:
     assert one("production", good_rows(K10="fail"), [WRITERS]).value == "Yes"
 

@@ -196,6 +196,9 @@ class ContainerServer(Engine):
         if self._made is not None:
             self._container.stop(timeout=STOP_SECONDS)
 
+    def listens(self) -> Sequence[int]:
+        return self.ports
+
     def kill(self) -> None:
         from docker.errors import APIError
 

@@ -39,6 +39,9 @@ class OwnServer(Engine):
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.ports[0]}"
 
+    def listens(self) -> Sequence[int]:
+        return self.ports
+
     def remove(self) -> None:
         """End the server and delete its data; a second call does nothing."""
         raise NotImplementedError

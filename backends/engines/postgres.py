@@ -16,7 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from store_conformance.backends.base import Engine, EngineUnavailableError
@@ -165,6 +165,9 @@ class PostgresServer(Engine):
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
+
+    def listens(self) -> Sequence[int]:
+        return (self.port,) if self.port else ()
 
     @property
     def data(self) -> Path:

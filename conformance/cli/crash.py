@@ -232,6 +232,10 @@ def _summary(found: SurvivalFile, path: Path) -> None:
     for one in found.results:
         if one.reason:
             console.print(f"{_called(one)} {one.fault}: {one.reason}", markup=False)
+        if one.reopened:
+            strikes = one.kills + one.missed
+            said = f"after {one.reopened} of {strikes} strikes the store had to be opened anew"
+            console.print(f"{_called(one)} {one.fault}: {said}", markup=False)
         for example in one.examples[:3]:
             console.print(f"{_called(one)} {one.fault}: {example}", markup=False)
     for name in dict.fromkeys(_called(one) for one in found.results):

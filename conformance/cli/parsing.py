@@ -381,7 +381,7 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> None:
     "faults",
     multiple=True,
     callback=_listed,
-    help="Only this fault (docs/SURVIVAL.md), or client, engine, all; repeatable, or with commas. "
+    help="Only this fault (docs/SURVIVAL.md), or client, engine, network, all; repeatable, or with commas. "
     "Default: all but power-loss.",
 )
 @click.option(

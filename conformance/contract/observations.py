@@ -75,6 +75,36 @@ class WriterFacts:
 
 
 @dataclass(frozen=True)
+class FaultFacts:
+    """The account of strikes in the middle of work; the measurement is named ``fault.<what was struck>``."""
+
+    strikes: int | None = None
+    """Those that count: a call was in flight, and enough had been acknowledged."""
+    faults: tuple[str, ...] | None = None
+    """Those that struck, by the names of ``store-conformance crash``."""
+    missed: int | None = None
+    """Those that fell between two calls, or too early."""
+    acknowledged: int | None = None
+    """Keys that acknowledged calls wrote or deleted."""
+    lost: int | None = None
+    stale: int | None = None
+    resurrected: int | None = None
+    torn: int | None = None
+    """Items whose answers exclude each other, or that nobody put."""
+    duplicated: int | None = None
+    unreadable: int | None = None
+    half_batches: int | None = None
+    """Batches that were never acknowledged and are there in part, which the contract leaves open."""
+    whole: int | None = None
+    """Calls that were never acknowledged and have happened wholly."""
+    came_back: tuple[str, ...] | None = None
+    """How the store worked again after each strike, where it was given time to do so by itself."""
+
+    def to_dict(self) -> dict[str, object]:
+        return _told(self)
+
+
+@dataclass(frozen=True)
 class LatencyFacts:
     """How an operation was timed; the measurement is named ``latency.<operation>``."""
 

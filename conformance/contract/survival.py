@@ -22,6 +22,8 @@ SCHEMA = 1
 
 POWER_LOSS = "power-loss"
 """The fault after which only that is left which was synced to the disk."""
+NETWORK = "network-"
+"""How the names of the faults begin that trouble the network between a store and its engine."""
 SETUP = "client-setup"
 """The fault that strikes as a store is opened at a place where none has been."""
 FILE = "crash.json"
@@ -64,6 +66,8 @@ class Survival:
     """Strikes after which the store could not be opened or read."""
     disordered: int = 0
     """Keys whose concurrent calls no single order explains."""
+    reopened: int = 0
+    """Troubles of the network after which the store object worked no more; they make no failure."""
     whole: int = 0
     """Operations that were never acknowledged and had taken effect, wholly."""
     oldest_lost_seconds: float = 0.0
@@ -125,7 +129,7 @@ class SurvivalFile:
 _TEXTS = ("backend", "deployment", "fault", "engine", "reason")
 _COUNTS = (
     "wanted", "kills", "missed", "acknowledged", "lost", "stale", "resurrected", "altered", "torn_items",
-    "torn_batches", "duplicated", "unreadable", "disordered", "whole",
+    "torn_batches", "duplicated", "unreadable", "disordered", "whole", "reopened",
 )  # fmt: skip
 _SECONDS = ("oldest_lost_seconds", "seconds")
 
@@ -215,6 +219,7 @@ def durability(results: Iterable[Survival]) -> str:
     for name, faults in (
         ("a client's crash", [r for r in told if r.fault.startswith("client-")]),
         ("an engine's crash", [r for r in told if r.fault.startswith("engine-")]),
+        ("a network's troubles", [r for r in told if r.fault.startswith(NETWORK)]),
         ("a power loss", [r for r in told if r.fault == POWER_LOSS]),
     ):
         if not faults:

@@ -19,7 +19,7 @@ from store_conformance.crash.faults import Fault, Strike
 from store_conformance.crash.ground import Ground, no_power_loss
 from store_conformance.crash.image import NoImageError
 from store_conformance.crash.record import NAME, Plan, Rounds
-from store_conformance.crash.strikes import Round, strike
+from store_conformance.crash.strikes import NEVER, OPENED_ANEW, Round, strike
 from store_conformance.harness.backends import Backend, BackendError
 
 TRIES = 3
@@ -109,13 +109,13 @@ class Campaign:
 
     def _work_on(self, target: Target) -> None:
         with ExitStack() as stack:
-            grounds: dict[bool, Ground | str] = {}
+            grounds: dict[tuple[bool, bool], Ground | str] = {}
             struck: list[tuple[Fault, Ground]] = []
             for fault in self._faults:
-                on_image = fault.strike is Strike.CUT_POWER
-                if on_image not in grounds:
-                    grounds[on_image] = self._ground(target, fault, stack)
-                ground = grounds[on_image]
+                kind = (fault.strike is Strike.CUT_POWER, fault.of_network)
+                if kind not in grounds:
+                    grounds[kind] = self._ground(target, fault, stack)
+                ground = grounds[kind]
                 refusal = ground if isinstance(ground, str) else ground.refusal(fault)
                 if refusal is not None or isinstance(ground, str):
                     self._refused[target.name, fault.name] = str(refusal)
@@ -138,7 +138,7 @@ class Campaign:
         if why_not is not None:
             return why_not
         try:
-            ground = Ground(target.make, on_image=on_image)
+            ground = Ground(target.make, on_image=on_image, detoured=fault.of_network)
         except (NoImageError, BackendError) as error:
             return one_line(error)
         stack.callback(ground.close)
@@ -152,7 +152,7 @@ class Campaign:
     def _strike(self, target: Target, fault: Fault, ground: Ground) -> None:
         number = len(self._rounds.of(target.name, fault.name))
         name = f"{fault.name}-{number}"
-        done = strike(ground, fault, name, self._seed)
+        done = strike(ground, fault, name, self._seed, patient=fault.of_network)
         self._rounds.add(target.name, done)
         self._pace.append(done.seconds)
         self._told(self._progress(target, fault))
@@ -214,6 +214,7 @@ class Campaign:
             missed=sum(not r.struck for r in rounds),
             acknowledged=sum(r.acknowledged for r in rounds),
             whole=sum(r.whole for r in rounds),
+            reopened=sum(r.came_back in (OPENED_ANEW, NEVER) for r in rounds),
             oldest_lost_seconds=round(max((r.oldest_lost for r in rounds), default=0.0), 3),
             seconds=round(sum(r.seconds for r in rounds), 3),
             examples=tuple(e for r in rounds for e in r.examples)[:EXAMPLES],

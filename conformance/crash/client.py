@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import selectors
 import statistics
 import threading
@@ -18,6 +19,7 @@ from store_conformance.contract import Capability, Location, Mode
 from store_conformance.crash.account import Hit, Look
 from store_conformance.crash.history import Key, Kind
 from store_conformance.crash.worker import MAIN
+from store_conformance.harness.backends import LOOPBACK
 from store_conformance.harness.process.fork_server import Spawned, spawn
 from store_conformance.harness.text import shorten
 
@@ -37,7 +39,8 @@ class Client:
     """
     One process that has the store open.
 
-    ``life``: it is killed (SIGKILL) so many seconds after it begins to open the store, and not before.
+    ``life``: it is killed (SIGKILL) so many seconds after it begins to open the store, and not before.  ``through``:
+    ports of the engine, and those of the detours that lead there.
     """
 
     def __init__(
@@ -46,7 +49,9 @@ class Client:
         at: Location,
         *,
         seconds: float = ANSWER_SECONDS,
+        mode: Mode | None = None,
         life: float | None = None,
+        through: Mapping[int, int] | None = None,
     ) -> None:
         self._cosine = Capability.COSINE in backend.capabilities
         self._seconds = seconds
@@ -54,8 +59,12 @@ class Client:
         """The operations that it said it begins."""
         self.acknowledged = 0
         """Operations that it said were acknowledged."""
+        self.acknowledged_at = 0
+        """When the last one was (``time.monotonic_ns``)."""
         self.failed = 0
         self.last_failure = ""
+        self.reopened = False
+        """Whether it opened a new store object, as the first one worked no more."""
         self._durations: dict[Kind, list[float]] = {}
         self._begun_at = 0.0
         self._rest = b""
@@ -65,7 +74,7 @@ class Client:
         self._selector.register(self._process.stdout.fileno(), selectors.EVENT_READ)
         threading.Thread(target=self._keep_errors, daemon=True).start()
         try:
-            told = self._ask({**_opening(backend, at), "life": life})
+            told = self._ask({**_opening(backend, at, mode, through or {}), "life": life})
             self.opening = float(told["seconds"])
             """Seconds that opening the store took."""
             _preloaded[:] = sorted({*_preloaded, *told["modules"]})
@@ -101,9 +110,14 @@ class Client:
         shared: bool = False,
         at: int = 0,
         doom: tuple[int, float] | None = None,
+        over: Path | None = None,
+        again: bool = False,
     ) -> None:
         """
         Begin the work of ``writer``, at that time of ``time.monotonic_ns``; returns at once.
+
+        ``over``: the store object is kept while that file is not there, whatever its calls raise.  ``again``: a call
+        that raised is made a second time.
 
         ``doom``: after so many operations it is killed (SIGKILL) in the next one of ``kinds``, after that share of what
         such operations take.
@@ -121,6 +135,8 @@ class Client:
                 "shared": shared,
                 "at": at,
                 "doom": fate,
+                "over": over and str(over),
+                "again": again,
             }
         )
 
@@ -136,8 +152,11 @@ class Client:
             self._begun_at = time.perf_counter()
         elif word == "e":
             self.acknowledged += 1
+            self.acknowledged_at = int(rest.partition(" ")[2])
             took = time.perf_counter() - self._begun_at
             self._durations.setdefault(self.began[-1][1], []).append(took)
+        elif word == "o":
+            self.reopened = True
         elif word == "f":
             self.failed += 1
             self.last_failure = rest.partition(" ")[2]
@@ -226,16 +245,27 @@ class Client:
             pass  # the pipe was closed
 
 
-def _opening(backend: Backend, at: Location) -> dict[str, Any]:
+def _opening(
+    backend: Backend, at: Location, mode: Mode | None, through: Mapping[int, int]
+) -> dict[str, Any]:
     """What the process is told of the store that it opens."""
     offered = backend.capabilities
     return {
-        "backend": backend.spec().to_dict(),
-        "at": at.to_dict(),
-        "mode": str(Mode.SYNC if Capability.SYNC in offered else Mode.ASYNC),
+        "backend": redirected(backend.spec().to_dict(), through),
+        "at": redirected(at.to_dict(), through),
+        "mode": str(mode or (Mode.SYNC if Capability.SYNC in offered else Mode.ASYNC)),
         "vectors": Capability.VECTORS in offered,
         "ttl": Capability.TTL in offered,
     }
+
+
+def redirected(told: Mapping[str, Any], through: Mapping[int, int]) -> dict[str, Any]:
+    """The same with other ports in the addresses of engines on the loopback interface."""
+    text = json.dumps(told)
+    for port, other in through.items():
+        address = rf"(\b{re.escape(LOOPBACK)}:|[?&]port=){port}(?!\d)"
+        text = re.sub(address, rf"\g<1>{other}", text)
+    return dict(json.loads(text))
 
 
 def _place(row: list[Any]) -> Key:

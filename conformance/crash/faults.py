@@ -11,6 +11,7 @@ from enum import Enum
 from store_conformance.contract import UserError
 from store_conformance.contract.hints import suggestion
 from store_conformance.contract.survival import POWER_LOSS
+from store_conformance.crash.detour import Trouble
 from store_conformance.crash.history import Kind
 
 
@@ -23,6 +24,7 @@ class Strike(str, Enum):
     FREEZE_ENGINE = "stop the engine and let it go on"
     RESTART_ENGINE = "restart the engine"
     CUT_POWER = "cut the power"
+    TROUBLE_NETWORK = "trouble the network"
 
 
 MIXED = (Kind.PUT, Kind.OVERWRITE, Kind.DELETE, Kind.BATCH)
@@ -43,11 +45,18 @@ class Fault:
     """Whether they write the same keys."""
     opening: bool = False
     """Whether it strikes a process that opens the store at a place where none has been."""
+    trouble: Trouble | None = None
+    """What the network between store and engine does."""
 
     @property
     def of_engine(self) -> bool:
         """Whether it needs an engine of ours."""
         return self.strike not in (Strike.KILL_CLIENT, Strike.CUT_POWER)
+
+    @property
+    def of_network(self) -> bool:
+        """Whether it needs a way to the engine that leads through a proxy of ours."""
+        return self.trouble is not None
 
 
 FAULTS = (
@@ -64,6 +73,18 @@ FAULTS = (
     Fault("engine-freeze", Strike.FREEZE_ENGINE, "the engine is stopped for a while (SIGSTOP), and goes on"),
     Fault("engine-restart", Strike.RESTART_ENGINE, "the engine is restarted under load", writers=2),
     Fault("engine-and-client", Strike.KILL_BOTH, "engine and client are killed at once"),
+    *(
+        Fault(f"network-{name}", Strike.TROUBLE_NETWORK, f"the network is {trouble.value} for a while",
+              trouble=trouble)
+        for name, trouble in (
+            ("cut-answer", Trouble.CUT_ANSWER),
+            ("reset", Trouble.RESET),
+            ("black-hole", Trouble.BLACK_HOLE),
+            ("refused", Trouble.REFUSE),
+            ("cut-request", Trouble.CUT_REQUEST),
+            ("slow", Trouble.LATENCY),
+        )
+    ),
     Fault(POWER_LOSS, Strike.CUT_POWER, "the power fails: only what was synced to the disk is left"),
 )  # fmt: skip
 DEFAULT = tuple(f for f in FAULTS if f.strike is not Strike.CUT_POWER)
@@ -72,12 +93,13 @@ _GROUPS = {
     "all": FAULTS,
     "client": tuple(f for f in FAULTS if f.name.startswith("client-")),
     "engine": tuple(f for f in FAULTS if f.name.startswith("engine-")),
+    "network": tuple(f for f in FAULTS if f.of_network),
 }
 
 
 def named(names: Iterable[str]) -> tuple[Fault, ...]:
     """
-    The faults of these names, each once; ``client``, ``engine`` and ``all`` name several.
+    The faults of these names, each once; ``client``, ``engine``, ``network`` and ``all`` name several.
 
     Without a name: all but the power loss.  Raises ``UserError`` with the nearest right name.
     """

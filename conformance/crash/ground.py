@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 
-from store_conformance.contract import Capability, Location
+from store_conformance.contract import Capability, Location, Mode
 from store_conformance.contract.secrets import one_line
 from store_conformance.crash.client import Client, ClientFailedError
+from store_conformance.crash.detour import Detour
 from store_conformance.crash.faults import Fault, Strike
 from store_conformance.crash.history import Key, Kind, Write
 from store_conformance.crash.image import Image, problem
@@ -27,12 +28,25 @@ class Ground:
     """
     A started backend, one location in it, and what its keys hold.
 
-    ``make`` gives a new backend that nobody else uses.  Raises ``NoImageError`` and ``BackendError``.
+    ``make`` gives a new backend that nobody else uses, or with ``lent`` one that runs already: then what is struck is
+    its engine, and it is not stopped.  ``detoured``: its stores reach the engine through proxies of ours.  Raises
+    ``NoImageError`` and ``BackendError``.
     """
 
-    def __init__(self, make: Callable[[], Backend], *, on_image: bool) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Backend],
+        *,
+        on_image: bool = False,
+        lent: bool = False,
+        detoured: bool = False,
+        mode: Mode | None = None,
+    ) -> None:
         self._make = make
         self._on_image = on_image
+        self._lent = lent
+        self._detoured = detoured
+        self._mode = mode
         self._open()
 
     def _open(self) -> None:
@@ -49,12 +63,18 @@ class Ground:
             if self._on_image:
                 self.image = self._stack.enter_context(closing(Image(scratch())))
             self.backend = self._make()
-            self._stack.callback(self.backend.stop)
+            if not self._lent:
+                self._stack.callback(self.backend.stop)
             if self.image is not None:
                 self.backend.keep_in(self.image.mount / "home")
             self.backend.start()
-            self._stack.callback(self._let_go)
             self.at: Location = self.backend.location()
+            self.detours: dict[int, Detour] = {}
+            """By the port of the engine that each leads to."""
+            engine = self.backend.engine()
+            for port in engine.listens() if self._detoured and engine is not None else ():
+                self.detours[port] = self._stack.enter_context(closing(Detour(port)))
+            self._stack.callback(self._let_go)
             self.engine_name = self.backend.facts().engine
         except BaseException:
             self._stack.close()
@@ -68,6 +88,8 @@ class Ground:
         if self._client is not None:
             self._client.kill()
         engine = self.backend.engine()
+        if self._lent:
+            self.backend.discard(self.at)
         if self.image is not None and engine is not None:
             engine.kill()  # nothing of it is kept, and the image can be unmounted
 
@@ -81,7 +103,8 @@ class Ground:
 
     def another(self) -> Client:
         """One more process with the store open, which the caller ends; raises ``ClientFailedError``."""
-        return Client(self.backend, self.at)
+        through = {port: detour.port for port, detour in self.detours.items()}
+        return Client(self.backend, self.at, mode=self._mode, through=through)
 
     def take_client(self) -> Client:
         """The same as ``client``, and from now on the caller's."""
@@ -112,7 +135,8 @@ class Ground:
             self._setup_seconds = self.client().opening
             self._move()
         try:
-            Client(self.backend, self.at, life=share * self._setup_seconds).kill()
+            life = share * self._setup_seconds
+            Client(self.backend, self.at, mode=self._mode, life=life).kill()
         except ClientFailedError:
             return True
         return False
@@ -140,6 +164,8 @@ class Ground:
             return "the store is for one process at a time"
         if fault.of_engine and self.backend.engine() is None:
             return no_engine(self.backend)
+        if fault.of_network and not self.detours:
+            return "where this engine listens is not known"
         if fault.opening and sys.platform != "linux":
             return "the moment can be chosen on Linux only"
         engine = self.backend.engine()

@@ -35,8 +35,11 @@ SPREAD = 1.2
 """The strike falls within this many usual durations after the operation was begun."""
 FROZEN = (0.5, 2.0)
 """Seconds that an engine is stopped."""
+TROUBLED = (0.4, 1.2)
+"""Seconds that the network is not as it should be."""
 AFTERWARDS = 3
 """Operations that must go through again after an engine has come back."""
+BY_ITSELF, OPENED_ANEW, NEVER = "by itself", "opened anew", "never"
 LATE_SECONDS = 2.0
 """How long an engine has for what dead clients have asked of it, before what was read is held against it."""
 BACK_SECONDS = 15.0
@@ -59,6 +62,8 @@ class Round:
     """Seconds from the acknowledgement of the oldest lost thing to the strike."""
     examples: tuple[str, ...] = ()
     seconds: float = 0.0
+    came_back: str = ""
+    """How the store worked again (`BY_ITSELF`, `OPENED_ANEW`, `NEVER`), where it was given time for that."""
 
     @property
     def broken(self) -> bool:
@@ -66,10 +71,15 @@ class Round:
         return any(n for name, n in self.wrong.items() if name != Wrong.TORN_BATCH.value)
 
 
-def strike(ground: Ground, fault: Fault, name: str, seed: int) -> Round:
-    """Let writers work, strike, and judge what is left; ``name`` is the round's and in every version."""
+def strike(ground: Ground, fault: Fault, name: str, seed: int, *, patient: bool = False) -> Round:
+    """
+    Let writers work, strike, and judge what is left; ``name`` is the round's and in every version.
+
+    ``patient``: a store gets time to work again by itself, before it is opened anew.
+    """
     begin = time.monotonic()
-    fight = _Fight(ground, fault, name, random.Random(f"strike {seed} {name}"))
+    chance = random.Random(f"strike {seed} {name}")
+    fight = _Fight(ground, fault, name, chance, patient=patient)
     try:
         fight.work()
         fight.strike()
@@ -86,18 +96,26 @@ def strike(ground: Ground, fault: Fault, name: str, seed: int) -> Round:
 class _Fight:
     """The state of one strike."""
 
-    def __init__(self, ground: Ground, fault: Fault, name: str, chance: random.Random) -> None:
+    def __init__(
+        self, ground: Ground, fault: Fault, name: str, chance: random.Random, *, patient: bool
+    ) -> None:
         self._ground = ground
         self._fault = fault
         self._name = name
         self._chance = chance
         self._clients: list[Client] = []
         self._ledgers: list[Path] = []
-        self._at = 0
+        self._at = self._over_at = 0
         self._least = chance.randint(ENOUGH, MOST.get(fault.strike, USUALLY))
         self._share = chance.random() * SPREAD
         dies = fault.strike is Strike.KILL_CLIENT and sys.platform == "linux"
         self._doom = (self._least, self._share) if dies else None
+        self._over = ground.ledgers / "over" if patient else None
+        """The file that tells the writers that the fault is over."""
+        if self._over is not None:
+            self._over.unlink(missing_ok=True)
+        self._met = True
+        """Whether anything was under way that met the trouble of the network."""
         self._reason = ""
         self.broken = ""
         """What kept the strike from its end; whether anything is left to be read is seen afterwards."""
@@ -125,7 +143,16 @@ class _Fight:
             shared = self._fault.shared
             doom = self._doom if number == 0 else None
             client.write(
-                ledger, self._name, writer, held=held, kinds=kinds, shared=shared, at=at, doom=doom
+                ledger,
+                self._name,
+                writer,
+                held=held,
+                kinds=kinds,
+                shared=shared,
+                at=at,
+                doom=doom,
+                over=self._over,
+                again=self._fault.of_network,
             )
 
     # -- the moment -------------------------------------------------------------------------------
@@ -175,6 +202,8 @@ class _Fight:
                 time.sleep(self._chance.uniform(*FROZEN))
             finally:
                 engine.thaw()
+        elif how is Strike.TROUBLE_NETWORK:
+            self._trouble_network()
         elif how is Strike.RESTART_ENGINE:
             engine.stop()
             engine.start()
@@ -184,7 +213,23 @@ class _Fight:
                 first.kill()
             engine.start()
         if how is not Strike.KILL_BOTH:
+            self._over_at = time.monotonic_ns()
+            if self._over is not None:
+                self._over.touch()
             self._wait_until_it_works(first)
+
+    def _trouble_network(self) -> None:
+        detours, trouble = list(self._ground.detours.values()), self._fault.trouble
+        assert trouble is not None
+        before = sum(d.hits for d in detours)
+        try:
+            for detour in detours:
+                detour.begin(trouble)
+            time.sleep(self._chance.uniform(*TROUBLED))
+        finally:
+            for detour in detours:
+                detour.heal()
+        self._met = sum(d.hits for d in detours) > before
 
     def _let_others_go_on(self) -> None:
         """Those that were not struck write some more, beside what the dead one has left."""
@@ -195,11 +240,16 @@ class _Fight:
     def _wait_until_it_works(self, client: Client) -> None:
         # What it had said before the strike still stands in the pipe.
         self._follow(client, client.acknowledged + 10 * AFTERWARDS)
+        if self._over is not None:
+            self._follow(client, client.acknowledged + AFTERWARDS, after=self._over_at)
 
     @staticmethod
-    def _follow(client: Client, wanted: int) -> None:
+    def _follow(client: Client, wanted: int, after: int = 0) -> None:
+        """Until so many operations were acknowledged, the last of them after that time."""
         deadline = time.monotonic() + BACK_SECONDS
-        while client.acknowledged < wanted and time.monotonic() < deadline:
+        while client.acknowledged < wanted or client.acknowledged_at < after:
+            if time.monotonic() > deadline:
+                return
             if client.follow(max(0.0, deadline - time.monotonic())) is None:
                 return
 
@@ -218,7 +268,13 @@ class _Fight:
             # The opening was struck where that is the fault: then it is for that that no writer could be started.
             reason = "" if self._fault.opening else f"it worked when tried again: {self.broken}"
         acknowledged = sum(h.acknowledged for h in histories)
-        done = Round(self._fault.name, not reason, reason, acknowledged)
+        done = Round(
+            self._fault.name,
+            not reason,
+            reason,
+            acknowledged,
+            came_back=self._came_back(histories),
+        )
         try:
             # What fails once may be the machine's fault; new processes try it several times.
             judged, disordered = self._judged(histories)
@@ -227,6 +283,16 @@ class _Fight:
             said = f"unreadable: after {self._fault.name}: {self.broken or one_line(error)}"
             return Round(**{**vars(done), "wrong": {"unreadable": 1}, "examples": (said,)})
         return self._summed(done, judged, disordered)
+
+    def _came_back(self, histories: list[History]) -> str:
+        """How the writer that was struck worked again after the fault; empty where that was not looked at."""
+        if self._over is None or not self._over.exists() or not histories:
+            return ""
+        if self._clients[0].reopened:
+            return OPENED_ANEW
+        answered = (e for e in histories[0].entries if e.outcome is Outcome.ACKNOWLEDGED)
+        again = any(e.ended is not None and e.ended > self._over_at for e in answered)
+        return BY_ITSELF if again else NEVER
 
     def _judged(self, histories: list[History]) -> tuple[list[Account], list[str]]:
         ground = self._ground
@@ -273,6 +339,7 @@ class _Fight:
             {name: count for name, count in wrong.items() if count},
             max(0.0, oldest),
             examples[:5],
+            came_back=done.came_back,
         )
 
     def _uncounted(self, histories: list[History]) -> str:
@@ -293,6 +360,8 @@ class _Fight:
             hit = last.outcome is Outcome.OPEN and last.operation.kind in self._fault.kinds
             hit = hit or self._fault.opening  # what counts was struck before that
             return "" if hit else f"it fell outside of {_either(self._fault.kinds)}"
+        if self._fault.of_network:
+            return "" if self._met else "nothing was under way between store and engine"
         hit = any(h.in_flight(self._at) for h in histories)
         return "" if hit else "it fell between two operations"
 

@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +44,14 @@ USUAL_SECONDS = 0.001
 LIMIT = 1000
 QUERY = "apple*3 banana*5 cherry*7 damson*2 elder*4 fig*6 grape hazel*8 iris juniper*2 kiwi lemon mango nutmeg"
 """A text near everything."""
+SECOND = 10**6
+"""Added to the number of an operation that is tried a second time."""
 REST_SECONDS = 0.02
 """Between a call that raised and the next."""
 PATIENCE = 3
 """Calls that may raise, one after the other, before the store is opened anew."""
+RECOVER_SECONDS = 3.0
+"""How long a store has, once its engine is back, to work again by itself."""
 
 
 def say(line: str) -> None:
@@ -81,6 +86,33 @@ class Doom:
         self._acknowledged += 1
 
 
+class Patience:
+    """
+    When a store object is given up and another one opened: after some calls in a row that raised.
+
+    Where ``over`` is a file, not before it is there and some time has passed since.
+    """
+
+    def __init__(self, over: str | None) -> None:
+        self._over = Path(over) if over else None
+        self._since: float | None = None
+        self._failures = 0
+
+    def worked(self) -> None:
+        self._failures = 0
+
+    def is_at_its_end(self) -> bool:
+        """Another call has raised."""
+        self._failures += 1
+        if self._failures < PATIENCE:
+            return False
+        if self._over is None:
+            return True
+        if self._since is None and self._over.exists():
+            self._since = time.monotonic()
+        return self._since is not None and time.monotonic() - self._since > RECOVER_SECONDS
+
+
 class Worker:
     """One store at one place, opened as often as it takes."""
 
@@ -88,7 +120,6 @@ class Worker:
         self._setup = setup
         self._loop = LoopThread()
         self._subject: Subject | None = None
-        self.reopened = 0
         self.open()
 
     @property
@@ -164,10 +195,18 @@ class Worker:
 
     # -- writing ----------------------------------------------------------------------------------
 
-    def write(self, operations: Iterator[Operation], ledger: Ledger, doom: Doom | None) -> None:
+    def write(
+        self,
+        operations: Iterator[Operation],
+        ledger: Ledger,
+        doom: Doom | None,
+        patience: Patience,
+        *,
+        again: bool = False,
+    ) -> None:
         """Do them one after the other, each of them in the ledger before and after; never ends by itself."""
-        failures = 0
-        for operation in operations:
+        failed: list[Operation] = []
+        for operation in _with_second_tries(operations, failed) if again else operations:
             if operation.kind is Kind.SWEEP:
                 time.sleep(PASSING_SECONDS)
             ledger.begin(operation)
@@ -180,21 +219,21 @@ class Worker:
                 cause = error.cause if isinstance(error, StoreRaisedError) else error
                 ledger.fail(operation.number, cause)
                 say(f"f {operation.number} {one_line(cause, most=150)}")
-                failures += 1
+                failed.append(operation)
                 time.sleep(REST_SECONDS)
-                if failures >= PATIENCE:
+                if patience.is_at_its_end():
                     self._open_anew()
             else:
                 if doom is not None:
                     doom.end(operation.kind)
                 ledger.acknowledge(operation.number, seen)
-                say(f"e {operation.number}")
-                failures = 0
+                say(f"e {operation.number} {time.monotonic_ns()}")
+                patience.worked()
 
     def _open_anew(self) -> None:
         try:
             self.open()
-            self.reopened += 1
+            say("o")
         except Exception:  # noqa: BLE001 - the engine may be away for a while
             time.sleep(5 * REST_SECONDS)
 
@@ -241,6 +280,17 @@ def _operations(command: dict[str, Any]) -> Iterator[Operation]:
     return Planner(writer, name, held, tuple(Kind(k) for k in command["kinds"])).operations()
 
 
+def _with_second_tries(
+    operations: Iterator[Operation], failed: list[Operation]
+) -> Iterator[Operation]:
+    """Each of them, and once more what has failed in the meantime, under a number of its own."""
+    for operation in operations:
+        failed.clear()
+        yield operation
+        if failed:
+            yield replace(operation, number=SECOND + operation.number)
+
+
 def _obey(worker: Worker, command: dict[str, Any]) -> None:
     if "look" in command:
         keys = [(tuple(namespace), key) for namespace, key in command["look"]]
@@ -252,7 +302,9 @@ def _obey(worker: Worker, command: dict[str, Any]) -> None:
         doom = Doom(command["doom"]) if command["doom"] else None
         while time.monotonic_ns() < command["at"]:  # the barrier: all begin at one time
             time.sleep(0.0005)
-        worker.write(_operations(command), ledger, doom)
+        worker.write(
+            _operations(command), ledger, doom, Patience(command["over"]), again=command["again"]
+        )
 
 
 def _own_modules() -> list[str]:

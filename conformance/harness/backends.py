@@ -10,6 +10,7 @@ from store_conformance.backends.base import (
     BackendError,
     Deployment,
     Door,
+    Engine,
     EngineUnavailableError,
     Opened,
     Snippet,
@@ -17,7 +18,8 @@ from store_conformance.backends.base import (
     own_folder,
     scratch,
 )
-from store_conformance.backends.engines.processes import kill_tree
+from store_conformance.backends.engines.ports import LOOPBACK, answers, free_port
+from store_conformance.backends.engines.processes import ServerProcess, kill_tree
 from store_conformance.backends.environment import read_env_file
 from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
@@ -33,22 +35,27 @@ from store_conformance.backends.vector.errors import VectorStoreError
 
 __all__ = [
     "DOORS",
+    "LOOPBACK",
     "TTL",
     "Backend",
     "BackendError",
     "Deployment",
     "Door",
+    "Engine",
     "EngineUnavailableError",
     "Gathered",
     "Opened",
+    "ServerProcess",
     "Snippet",
     "Spec",
     "SuppliedBackend",
     "VectorStoreError",
+    "answers",
     "aopen_address",
     "causes",
     "create",
     "details_of",
+    "free_port",
     "from_spec",
     "inspect",
     "is_lost_connection",

@@ -25,7 +25,7 @@ class Mutant:
     """The sin in snake case."""
     store: type[Any]
     reference: str
-    """``<module>:<class>.open_store``, as ``--store`` takes it."""
+    """``<module>:<class>.open_store``, or the class of a backend, as ``--store`` takes it."""
     breaks: str
     """The one rule that must catch it."""
     also: tuple[str, ...] = ()
@@ -65,6 +65,12 @@ def _classes(beginning: str) -> list[type[Any]]:
     return found
 
 
+def _reference(store: type[Any]) -> str:
+    """A store's function, or a `Backend` of its own, which has an engine that can be struck."""
+    ending = ".open_store" if hasattr(store, "open_store") else ""
+    return f"{store.__module__}:{store.__name__}{ending}"
+
+
 def _facts(store: type[Any]) -> dict[str, Any]:
     own = vars(store).get("breaks", "")
     return {
@@ -72,7 +78,7 @@ def _facts(store: type[Any]) -> dict[str, Any]:
             r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", store.__name__
         ).lower(),
         "store": store,
-        "reference": f"{store.__module__}:{store.__name__}.open_store",
+        "reference": _reference(store),
         "breaks": own,
         "also": tuple(
             r for r in dict.fromkeys((*getattr(store, "also", ()), *EVERYTHING)) if r != own

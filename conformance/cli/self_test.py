@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from store_conformance.contract import Mode, UnknownRuleError, UserError, Verdict, declared, rule
@@ -86,6 +87,23 @@ def _jobs(rule_id: str | None, modes: tuple[str, ...], *, quick: bool) -> Iterat
                 yield spec, mode, param
 
 
+def _as_caught_soonest(jobs: Iterable[CaseRun]) -> Iterator[list[CaseRun]]:
+    """
+    The runs of one rule in the order in which a broken store is found with the least of them.
+
+    Most sins show in either mode, so that all cases come in one mode before any comes in the other.  Each list
+    may be run side by side: it is one run, or runs that wait.
+    """
+
+    def costs(job: CaseRun) -> tuple[bool, bool, int]:
+        spec, mode, _ = job
+        return _is_long(spec), spec.waits, spec.modes.index(mode)
+
+    for (_, waits, _), alike in groupby(sorted(jobs, key=costs), key=costs):
+        runs = list(alike)
+        yield from [runs] if waits else [[run] for run in runs]
+
+
 def _is_long(spec: CaseSpec) -> bool:
     """Whether a quick look leaves the case out: kills, other processes, loads, random histories."""
     return spec.serial or (spec.seconds or 0.0) > LONG_SECONDS
@@ -136,15 +154,18 @@ class _Run:
                 waiting.append(job)
             else:
                 self._one(job)
+        self._side_by_side(waiting)
+
+    def _side_by_side(self, jobs: list[CaseRun]) -> None:
         with ThreadPoolExecutor(WAITING_AT_ONCE) as pool:
-            list(pool.map(self._one, waiting))
+            list(pool.map(self._one, jobs))
 
     def until_caught(self, jobs: Iterable[CaseRun]) -> None:
-        """One after the other, until the mutant's rule has failed."""
-        for job in jobs:
+        """As few of them as it takes until the mutant's rule has failed."""
+        for together in _as_caught_soonest(jobs):
             if any(r.rule == self._breaks and r.verdict is Verdict.FAIL for r in self.rows):
                 break
-            self._one(job)
+            self._side_by_side(together)
 
 
 def judge_store(name: str, *, whole: bool, seed: int, quick: bool = False) -> Judged:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from store_conformance.contract import Mode, rules
+from store_conformance.contract import Level, Mode, Rule, rules
 from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.reports import build_report
 from store_conformance.reports.model import Report
@@ -155,6 +155,12 @@ def test_no_two_systems_read_the_same_where_their_evidence_differs(published: Re
 
 
 # -- words ---------------------------------------------------------------------------------------
+
+
+def test_every_rule_says_why_it_matters() -> None:
+    assert [r.id for r in rules() if not r.why.endswith(".")] == []
+    assert len({r.why for r in rules()}) == len(rules())
+    assert Rule("Q7", Level.MUST, "a promise of another version", "").why == ""
 
 
 def test_every_rule_has_a_title_that_fits_a_row() -> None:

@@ -368,6 +368,7 @@ def rule_record(rule_id: str) -> dict[str, Any]:
         "group": r.group,
         "level": str(r.level),
         "promise": r.promise,
+        "why": r.why,
         "source": r.source,
         "since": r.since,
         "cases": [
@@ -381,6 +382,7 @@ def rule_record(rule_id: str) -> dict[str, Any]:
 
 def _show_rule(record: dict[str, Any]) -> None:
     click.echo(f"{record['id']} ({record['level']})  {record['promise']}")
+    click.echo(f"why: {record['why']}")
     click.echo(f"source: {record['source'] or 'the data model'}")
     if record["since"]:
         click.echo(f"since langgraph-checkpoint {record['since']}")

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from store_conformance.cli.workflows import MATRIX, ONE_JOB
+
 STORE = '''\
 """
 The store that is checked: `store-conformance run --store conformance_store.py:open_store --name mine`.
@@ -58,55 +60,15 @@ unverified = "warn"
 # most = 1
 """
 
-WORKFLOW = """\
-# The store against the contract of LangGraph's stores, judged by gate.toml.
-name: Store conformance
 
-on:
-  push:
-    branches: [main]
-  pull_request:
-  workflow_dispatch:
-
-permissions: {}
-
-concurrency:
-  group: store-conformance-${{ github.ref }}
-  cancel-in-progress: true
-
-jobs:
-  conformance:
-    name: the store's contract
-    runs-on: ubuntu-24.04
-    timeout-minutes: 60
-    permissions:
-      contents: read # to check out
-    steps:
-      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1
-        with:
-          persist-credentials: false
-      - uses: actions/setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97 # v7.0.0
-        with:
-          python-version: "3.13"
-      - run: python -m pip install . "langgraph-store-conformance[scenarios]"
-      - run: store-conformance run --store conformance_store.py:open_store --name mine
-      - name: The report stays, whatever it says
-        if: ${{ !cancelled() }}
-        uses: actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0
-        with:
-          name: conformance-run
-          path: conformance-run
-"""
-
-
-def starting_files() -> dict[str, str]:
+def starting_files(*, matrix: bool = False) -> dict[str, str]:
     """What is written, by its path in the author's project."""
     from store_conformance.runs.facts import suite_version
 
     return {
         "conformance_store.py": STORE,
         "gate.toml": POLICY.replace("{suite}", _compatible(suite_version())),
-        ".github/workflows/store-conformance.yml": WORKFLOW,
+        ".github/workflows/store-conformance.yml": MATRIX if matrix else ONE_JOB,
     }
 
 
@@ -118,12 +80,12 @@ def _compatible(version: str) -> str:
     return f">={major}.{minor},<{major}.{minor + 1}"
 
 
-def init(folder: Path) -> None:
+def init(folder: Path, *, matrix: bool = False) -> None:
     """Write what is not there yet; a file that is there is never touched, nor is a second policy made."""
     from store_conformance.runs.policy import FILE, project_table
 
     project = folder / "pyproject.toml"
-    for name, text in starting_files().items():
+    for name, text in starting_files(matrix=matrix).items():
         path = folder / name
         if name == FILE and project.is_file() and project_table(project) is not None:
             click.echo(f"left out {path}: {project} has a policy")
@@ -145,8 +107,13 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
 
     @main.command("init")
     @click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
+    @click.option(
+        "--matrix",
+        is_flag=True,
+        help="A workflow of one job a store or backend, and one that merges their runs into one report.",
+    )
     @explain
-    def command(folder: Path) -> None:
+    def command(folder: Path, matrix: bool) -> None:
         """Write a starting policy, a GitHub workflow and a store function into FOLDER."""
-        init(folder)
+        init(folder, matrix=matrix)
         sys.exit(0)

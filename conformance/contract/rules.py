@@ -44,6 +44,11 @@ class Rule:
     def group(self) -> str:
         return self.id.rstrip("0123456789")
 
+    @property
+    def why(self) -> str:
+        """What goes wrong where the promise is broken, in plain words; empty where nobody wrote any."""
+        return _reasons().get(self.id, "")
+
 
 @dataclass(frozen=True)
 class Group:
@@ -54,6 +59,12 @@ class Group:
 def _table(name: str) -> dict[str, Any]:
     text = resources.files("store_conformance.contract").joinpath(name).read_text("utf-8")
     return tomllib.loads(text)
+
+
+@lru_cache(maxsize=1)
+def _reasons() -> dict[str, str]:
+    reasons: dict[str, str] = _table("reasons.toml")
+    return reasons
 
 
 @lru_cache(maxsize=1)

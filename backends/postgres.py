@@ -330,6 +330,26 @@ class PostgresBackend(Backend):
 
         return documented_doors(mode, conninfo_of)
 
+    def indexes(self) -> Mapping[str, Mapping[str, object]]:
+        from store_conformance.backends.engines.postgres_doors import documented_indexes
+
+        return documented_indexes()
+
+    @property
+    def pooled(self) -> bool:
+        return self._pool is not None
+
+    def sever(self, at: Location) -> int | None:
+        if self.deployment is Deployment.URL:
+            return None
+        from store_conformance.backends.engines.postgres_url import connect
+
+        ending = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+        )
+        with connect(self._owner(at)._running().params) as connection:
+            return len(connection.execute(ending, (at.name,)).fetchall())
+
     def _conninfo(self, at: Location) -> str:
         from store_conformance.backends.engines.postgres_url import conninfo, within
 

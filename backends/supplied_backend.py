@@ -120,6 +120,16 @@ class WrappedBackend(SuppliedBackend):
     def doors(self, mode: Mode) -> Mapping[str, Door]:
         return self._own.doors(mode)
 
+    def indexes(self) -> Mapping[str, Mapping[str, object]]:
+        return self._own.indexes()
+
+    @property
+    def pooled(self) -> bool:
+        return self._own.pooled
+
+    def sever(self, at: Location) -> int | None:
+        return self._own.sever(at)
+
     def engine(self) -> Engine | None:
         return self._own.engine()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -19,13 +19,14 @@ from contextlib import (
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langgraph.store.base import BaseStore
 
 from store_conformance.backends.arguments import Arguments
 from store_conformance.backends.base import (
     DOORS,
+    INDEXES,
     Availability,
     BackendError,
     Door,
@@ -86,12 +87,36 @@ class FunctionBackend(SuppliedBackend):
 
         Each opens the same store in another way and takes what the function itself may take.
         """
-        given: Mapping[str, Callable[..., object]]
-        given = getattr(self._arguments.function, "doors", None) or {}
-        for name in sorted(set(given) - set(DOORS)):
-            hint = f"the doors are {', '.join(DOORS)}"
-            raise BackendError(self.name, f"unknown door {name!r}.", hint)
+        given: Mapping[str, Callable[..., object]] = self._named("doors", "door", DOORS)
         return {name: partial(self._through(given[name]).open, mode=mode) for name in given}
+
+    def indexes(self) -> Mapping[str, Mapping[str, object]]:
+        """What is in the attribute ``indexes`` of the function, by any of the names of `INDEXES`."""
+        return self._named("indexes", "index", INDEXES)
+
+    @property
+    def pooled(self) -> bool:
+        """The attribute ``pooled`` of the function."""
+        return bool(getattr(self._arguments.function, "pooled", False))
+
+    def sever(self, at: Location) -> int | None:
+        """
+        Calls the attribute ``sever`` of the function, if it has one, with the place; it may give a number.
+        """
+        sever: Callable[[Location], object] | None
+        sever = getattr(self._arguments.function, "sever", None)
+        if sever is None:
+            return None
+        ended = sever(replace(at, options={**at.options, **self._options}))
+        return ended if isinstance(ended, int) else 1
+
+    def _named(self, attribute: str, kind: str, known: Sequence[str]) -> Mapping[str, Any]:
+        """The functions or entries that the function has by these names; raises ``BackendError``."""
+        given: Mapping[str, Any] = getattr(self._arguments.function, attribute, None) or {}
+        for name in sorted(set(given) - set(known)):
+            hint = f"{attribute} are {', '.join(known)}"
+            raise BackendError(self.name, f"unknown {kind} {name!r}.", hint)
+        return given
 
     def _through(self, function: Callable[..., object]) -> FunctionBackend:
         """This backend with another function."""

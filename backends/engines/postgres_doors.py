@@ -71,6 +71,17 @@ async def _astring(
         yield store
 
 
+def documented_indexes() -> Mapping[str, Mapping[str, object]]:
+    """Entries of ``PostgresIndexConfig`` for each kind of index and type of vector that it names."""
+    more: dict[str, dict[str, object]] = {"ivfflat": {"nlist": 10}}
+    found: dict[str, Mapping[str, object]] = {}
+    for kind in ("hnsw", "ivfflat", "flat"):
+        config = {"kind": kind, **more.get(kind, {})}
+        found[kind] = {"ann_index_config": {**config, "vector_type": "vector"}}
+        found[f"{kind} of halves"] = {"ann_index_config": {**config, "vector_type": "halfvec"}}
+    return found
+
+
 def documented_doors(mode: Mode, conninfo_of: Callable[[Location], str]) -> Mapping[str, Door]:
     """Names to doors; ``conninfo_of`` proves a place and gives the connection string that leads to it."""
     from psycopg.rows import dict_row

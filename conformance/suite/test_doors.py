@@ -6,37 +6,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from store_conformance.contract import Capability, Location, Mode
+from store_conformance.contract import Capability
 from store_conformance.embedding.exact import ExactEmbeddings
-from store_conformance.harness.backends import DOORS, Backend, Door
+from store_conformance.harness.backends import DOORS
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.doors import through
 from store_conformance.suite.support.ranking import does_not_match, matches
 
 D = ("d",)
 LASTING = (Capability.PERSISTENCE,)
 VALUE = {"text": "Äpfel 🍎", "n": [1, 2.5, None, True], "deep": {"a": {"b": {}}}}
-
-
-class _Through(Backend):
-    """Opens by another door of the same backend."""
-
-    def __init__(self, door: Door) -> None:
-        super().__init__()
-        self._door = door
-
-    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Any:
-        return self._door(at, index, ttl)
-
-
-def _through(lab: Lab) -> Backend:
-    """The backend whose stores are opened by the door of this row; ends the case where there is none."""
-    doors = lab.backend.doors(lab.mode)
-    if lab.param not in doors:
-        lab.unsupported(f"no such door: {lab.param}")
-    return _Through(doors[str(lab.param)])
 
 
 def _works(lab: Lab, store: Subject, what: str) -> None:
@@ -63,8 +45,8 @@ def test_every_documented_door_opens_a_store_that_works(lab: Lab, door: str) -> 
 
     If this fails, look at what ``from_conn_string`` sets that the way through the constructor leaves out.
     """
-    through = _through(lab)
-    _works(lab, lab.open(at=lab.location(), backend=through), f"the door {door!r}")
+    opened = through(lab, door)
+    _works(lab, lab.open(at=lab.location(), backend=opened), f"the door {door!r}")
 
 
 @case("O16", needs=LASTING, params={name: name for name in DOORS})
@@ -74,9 +56,9 @@ def test_what_one_door_wrote_the_others_read(lab: Lab, door: str) -> None:
 
     If this fails, look at writes that stay in a transaction which nobody commits.
     """
-    through = _through(lab)
+    opened = through(lab, door)
     at = lab.location()
-    store = lab.open(at=at, backend=through)
+    store = lab.open(at=at, backend=opened)
     store.put(D, "one", VALUE)
     store.put(D, "gone", {"n": 1})
     store.delete(D, "gone")
@@ -88,7 +70,7 @@ def test_what_one_door_wrote_the_others_read(lab: Lab, door: str) -> None:
     store.close()
     beside.close()
 
-    again = lab.open(at=at, backend=through)
+    again = lab.open(at=at, backend=opened)
     lab.equal(
         sorted(i.key for i in again.search(D)), ["one", "two"], "the items by that door again"
     )
@@ -102,7 +84,7 @@ def test_every_documented_door_opens_an_index(lab: Lab, door: str) -> None:
     """
     An index works by every door: put, overwrite, delete and query.
     """
-    store = lab.open(at=lab.location(), backend=_through(lab), index=lab.index("text"))
+    store = lab.open(at=lab.location(), backend=through(lab, door), index=lab.index("text"))
     store.batch([PutOp(D, key, {"text": key}) for key in ("apple", "banana", "cherry")])
     store.put(D, "banana", {"text": "fig"})
     store.delete(D, "cherry")

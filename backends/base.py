@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -358,9 +358,11 @@ class Backend:
         """
         return {}
 
-    def indexes(self) -> Mapping[str, Mapping[str, object]]:
+    def indexes(self) -> Mapping[str, Sequence[Mapping[str, object]]]:
         """
-        The documented kinds of vector index, by the names of ``INDEXES``: entries for an ``IndexConfig``.
+        The documented kinds of vector index, by the names of ``INDEXES``.
+
+        Each has one or several sets of entries for an ``IndexConfig``, such as one for each distance.
         """
         return {}
 

@@ -8,7 +8,7 @@ proves at each opening that a store is in them, removes them, and touches nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -330,7 +330,7 @@ class PostgresBackend(Backend):
 
         return documented_doors(mode, conninfo_of)
 
-    def indexes(self) -> Mapping[str, Mapping[str, object]]:
+    def indexes(self) -> Mapping[str, Sequence[Mapping[str, object]]]:
         from store_conformance.backends.engines.postgres_doors import documented_indexes
 
         return documented_indexes()

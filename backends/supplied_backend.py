@@ -5,7 +5,7 @@ A `Backend` of the user's own, found by a reference: everything is left to it bu
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,7 +120,7 @@ class WrappedBackend(SuppliedBackend):
     def doors(self, mode: Mode) -> Mapping[str, Door]:
         return self._own.doors(mode)
 
-    def indexes(self) -> Mapping[str, Mapping[str, object]]:
+    def indexes(self) -> Mapping[str, Sequence[Mapping[str, object]]]:
         return self._own.indexes()
 
     @property

@@ -90,8 +90,8 @@ class FunctionBackend(SuppliedBackend):
         given: Mapping[str, Callable[..., object]] = self._named("doors", "door", DOORS)
         return {name: partial(self._through(given[name]).open, mode=mode) for name in given}
 
-    def indexes(self) -> Mapping[str, Mapping[str, object]]:
-        """What is in the attribute ``indexes`` of the function, by any of the names of `INDEXES`."""
+    def indexes(self) -> Mapping[str, Sequence[Mapping[str, object]]]:
+        """The lists of entries in the attribute ``indexes`` of the function, by any of the names of `INDEXES`."""
         return self._named("indexes", "index", INDEXES)
 
     @property

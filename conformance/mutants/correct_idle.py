@@ -10,6 +10,7 @@ from typing import Any
 
 from langgraph.store.base import Op, Result
 
+from store_conformance.mutants.broken_doors import indexing
 from store_conformance.mutants.connections import Connected
 from store_conformance.mutants.correct import Variant
 from store_conformance.mutants.reference import ReferenceStore
@@ -50,3 +51,9 @@ class LooksNowAndThen(Variant, ReferenceStore):
         self.looking.join()
         self.threads.shutdown()
         super().close()
+
+
+class SeveralKindsOfIndex(Variant, ReferenceStore):
+    """A store that documents a kind of index, which changes how it looks and not what it finds."""
+
+    open_store = indexing("flat", {"kind": "flat"}, {"kind": "flat", "distance_type": "l2"})

@@ -69,12 +69,16 @@ class FunctionBackend(SuppliedBackend):
         self._is_async = _runs_in_a_loop(function)
         self._classes: set[type] = set()
         self._given: type | None = None  # what the function gave the last time
+        in_a_loop: Callable[..., object] | None = getattr(function, "for_async", None)
+        self._for_async = self._through(in_a_loop) if in_a_loop is not None else None
 
     # -- opening -----------------------------------------------------------------------------------
 
     def open(
         self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
     ) -> Opened:
+        if self._for_async is not None and mode == Mode.ASYNC:
+            return self._for_async.open(at, index, ttl, mode)
         place = replace(at, options={**at.options, **self._options})
         # The function is called where the store will be used, not before: an async store may need
         # the running loop, and what the function raises is raised by opening it.
@@ -121,6 +125,7 @@ class FunctionBackend(SuppliedBackend):
     def _through(self, function: Callable[..., object]) -> FunctionBackend:
         """This backend with another function."""
         other = copy.copy(self)
+        other._for_async = None
         other._arguments = Arguments.plan(self.name, function, self._options)
         other._is_async = _runs_in_a_loop(function)
         return other
@@ -193,6 +198,12 @@ class FunctionBackend(SuppliedBackend):
 
     def snippet(self, at: Location, mode: Mode) -> Snippet | None:
         """The function called by itself; ``None`` until a store was opened, which shows what it gives."""
+        twin = self._for_async if mode == Mode.ASYNC else None
+        if twin is not None:
+            return twin._snippet(f"{self._reference.name}.for_async")
+        return self._snippet(self._reference.name)
+
+    def _snippet(self, function: str) -> Snippet | None:
         if self._given is None:
             return None
         place = Path(self._reference.place)
@@ -202,7 +213,7 @@ class FunctionBackend(SuppliedBackend):
             head = (*head, *_file_as_module(place), f"{name} = store_file.{name}")
         else:
             head = (*head, f"from {self._reference.place} import {name}")
-        opening = f"{self._reference.name}({self._arguments.source('AT', '{INDEX}', '{TTL}')})"
+        opening = f"{function}({self._arguments.source('AT', '{INDEX}', '{TTL}')})"
         if self._given is BaseStore:
             head, opening = (*head, "from contextlib import nullcontext"), f"nullcontext({opening})"
         url = "None" if self._url is None else f"os.environ[{URL_VARIABLE!r}]"

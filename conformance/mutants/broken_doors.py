@@ -136,3 +136,50 @@ class OneKindKeepsDeletedVectors(ReferenceStore):
             "SELECT 1 FROM vectors WHERE namespace = ? AND key = ?", write.address
         )
         return found.fetchone() is not None
+
+
+def halves(behind: Callable[[], Any]) -> Any:
+    """An ``open_store`` whose async callers get another class."""
+
+    def usual(cls: Any, at: Any, index: Any = None, ttl: Any = None) -> Any:
+        open_store: Any = ReferenceStore.open_store
+        return open_store.__func__(cls, at, index, ttl)
+
+    def in_a_loop(at: Any, index: Any = None, ttl: Any = None) -> Any:
+        return behind().open_store(at, index, ttl)
+
+    usual.for_async = in_a_loop  # type: ignore[attr-defined]
+    return classmethod(usual)
+
+
+class HalvesSpellKeysApart(ReferenceStore):
+    """The async class writes keys in another form than the sync one."""
+
+    breaks = "O16"
+    also = ("E4", "E6", "E7")
+    open_store = halves(lambda: SpellsKeysApart)
+
+
+class SpellsKeysApart(HalvesSpellKeysApart):
+    """The same for async callers."""
+
+    def encode_key(self, key: str) -> str:
+        return f" {super().encode_key(key)}"
+
+
+class HalvesWriteVectorsApart(ReferenceStore):
+    """The async class writes the numbers of a vector in another order than the sync one."""
+
+    breaks = "O16"
+    also = ("E4", "E6")
+    open_store = halves(lambda: WritesVectorsApart)
+
+
+class WritesVectorsApart(HalvesWriteVectorsApart):
+    """The same for async callers."""
+
+    def encode_vector(self, vector: Any) -> bytes:
+        return super().encode_vector(list(vector)[::-1])
+
+    def decode_vector(self, data: bytes) -> Any:
+        return super().decode_vector(data)[::-1]

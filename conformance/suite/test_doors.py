@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, Mode
 from store_conformance.embedding.exact import ExactEmbeddings
 from store_conformance.harness.backends import DOORS
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.accepted import keys_taken
 from store_conformance.suite.support.doors import through
 from store_conformance.suite.support.ranking import does_not_match, matches
 
@@ -122,3 +123,52 @@ def test_a_partial_configuration_opens_a_store_that_works(lab: Lab, given: dict[
         lab.true("apple" in store.ranked(D, "apple", limit=100), "an item by a query", got=None)
     elif hasattr(store.raw, "sweep_ttl"):
         lab.equal(store.maintenance("sweep_ttl"), 0, "the count of a sweep of living items")
+
+
+HALVES = (Capability.SYNC, Capability.ASYNC, Capability.PERSISTENCE)
+
+
+@case("O16", needs=HALVES, modes=(Mode.SYNC,))
+def test_what_one_half_wrote_the_other_reads(lab: Lab) -> None:
+    """
+    What the store of async callers wrote the store of sync callers reads at the same place, and the reverse.
+
+    If this fails, look for two classes that write one item in two forms.
+    """
+    keys = keys_taken(lab, ["k", "K", "k 1", "ä"])
+    index = lab.index("text") if lab.offers(Capability.VECTORS) else None
+    at = lab.location()
+    for writer, reader in ((Mode.ASYNC, Mode.SYNC), (Mode.SYNC, Mode.ASYNC)):
+        home = ("halves", str(writer))
+        one = lab.open(at=at, index=index, mode=writer)
+        one.batch([PutOp(home, key, {**VALUE, "text": f"kiwi*{n}"}) for n, key in enumerate(keys)])
+        one.put(home, "k", {"text": "apple", "turn": 2})
+        one.put(home, "gone", {"text": "banana"})
+        one.delete(home, "gone")
+        written = {key: one.fetch(home, key) for key in keys}
+        one.close()
+
+        other = lab.open(at=at, index=index, mode=reader)
+        found = {i.key: i for i in other.search(home, limit=100)}
+        told = f"what the {writer} half wrote, by the {reader} half"
+        lab.equal(sorted(found), sorted(keys), f"the keys of {told}")
+        for key, item in written.items():
+            lab.same(other.value(home, key), item.value, told)
+            times = (found[key].created_at, found[key].updated_at)
+            lab.equal(times, (item.created_at, item.updated_at), f"the times of {told}")
+        lab.true(home in other.list_namespaces(), f"a namespace of {told}", got=None)
+        if index:
+            matches(lab, other, home, "apple", "k", f"a vector of {told}")
+            does_not_match(lab, other, home, "banana", "k", f"a vector of {told}")
+        other.put(home, "k", {"text": "cherry", "turn": 3})
+        other.delete(home, keys[1])
+        other.close()
+
+        again = lab.open(at=at, index=index, mode=writer)
+        left = sorted({*keys} - {keys[1]})
+        lab.equal(again.keys(home), left, "the items that the other half left")
+        lab.equal(again.value(home, "k")["turn"], 3, "an item that the other half overwrote")
+        if index:
+            matches(lab, again, home, "cherry", "k", "a vector that the other half wrote")
+            does_not_match(lab, again, home, "apple", "k", "the other half overwrote it")
+        again.close()

@@ -10,9 +10,9 @@ from typing import Any
 
 from langgraph.store.base import Op, Result
 
-from store_conformance.mutants.broken_doors import indexing
+from store_conformance.mutants.broken_doors import halves, indexing
 from store_conformance.mutants.connections import Connected
-from store_conformance.mutants.correct import Variant
+from store_conformance.mutants.correct import LoopBound, Variant
 from store_conformance.mutants.reference import ReferenceStore
 
 
@@ -57,3 +57,9 @@ class SeveralKindsOfIndex(Variant, ReferenceStore):
     """A store that documents a kind of index, which changes how it looks and not what it finds."""
 
     open_store = indexing("flat", {"kind": "flat"}, {"kind": "flat", "distance_type": "l2"})
+
+
+class TwoHalves(Variant, ReferenceStore):
+    """Async callers get a class of their own, which is bound to their loop and keeps the same."""
+
+    open_store = halves(lambda: LoopBound)

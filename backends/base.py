@@ -252,6 +252,8 @@ DOORS = (
     "other function",
 )
 """The names of `Backend.doors`, each a row of the report."""
+INDEXES = ("hnsw", "ivfflat", "flat", "hnsw of halves", "ivfflat of halves", "flat of halves")
+"""The names of `Backend.indexes`; halves are numbers of half precision."""
 
 
 class Backend:
@@ -359,6 +361,27 @@ class Backend:
         ``open`` is the usual one; a case runs through each of these.
         """
         return {}
+
+    def indexes(self) -> Mapping[str, Sequence[Mapping[str, object]]]:
+        """
+        The documented kinds of vector index, by the names of ``INDEXES``.
+
+        Each has one or several sets of entries for an ``IndexConfig``, such as one for each distance.
+        """
+        return {}
+
+    @property
+    def pooled(self) -> bool:
+        """Whether its stores replace a connection that died: from a pool, or one for each request."""
+        return False
+
+    def sever(self, at: Location) -> int | None:
+        """
+        End the connections of the stores that are open at the location, as a server does that ends a session.
+
+        Gives how many those were, and ``None`` where it is not in our power: a server of others' is left alone.
+        """
+        return None
 
     def engine(self) -> Engine | None:
         """The running engine if this object (or one it is made of) may kill it, else ``None``."""

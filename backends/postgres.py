@@ -8,7 +8,7 @@ proves at each opening that a store is in them, removes them, and touches nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -329,6 +329,26 @@ class PostgresBackend(Backend):
             return self._conninfo(at)
 
         return documented_doors(mode, conninfo_of)
+
+    def indexes(self) -> Mapping[str, Sequence[Mapping[str, object]]]:
+        from store_conformance.backends.engines.postgres_doors import documented_indexes
+
+        return documented_indexes()
+
+    @property
+    def pooled(self) -> bool:
+        return self._pool is not None
+
+    def sever(self, at: Location) -> int | None:
+        if self.deployment is Deployment.URL:
+            return None
+        from store_conformance.backends.engines.postgres_url import connect
+
+        ending = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+        )
+        with connect(self._owner(at)._running().params) as connection:
+            return len(connection.execute(ending, (at.name,)).fetchall())
 
     def _conninfo(self, at: Location) -> str:
         from store_conformance.backends.engines.postgres_url import conninfo, within

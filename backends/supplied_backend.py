@@ -5,7 +5,7 @@ A `Backend` of the user's own, found by a reference: everything is left to it bu
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,6 +119,16 @@ class WrappedBackend(SuppliedBackend):
 
     def doors(self, mode: Mode) -> Mapping[str, Door]:
         return self._own.doors(mode)
+
+    def indexes(self) -> Mapping[str, Sequence[Mapping[str, object]]]:
+        return self._own.indexes()
+
+    @property
+    def pooled(self) -> bool:
+        return self._own.pooled
+
+    def sever(self, at: Location) -> int | None:
+        return self._own.sever(at)
 
     def engine(self) -> Engine | None:
         return self._own.engine()

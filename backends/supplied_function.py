@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -19,13 +19,14 @@ from contextlib import (
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langgraph.store.base import BaseStore
 
 from store_conformance.backends.arguments import Arguments
 from store_conformance.backends.base import (
     DOORS,
+    INDEXES,
     Availability,
     BackendError,
     Door,
@@ -68,12 +69,16 @@ class FunctionBackend(SuppliedBackend):
         self._is_async = _runs_in_a_loop(function)
         self._classes: set[type] = set()
         self._given: type | None = None  # what the function gave the last time
+        in_a_loop: Callable[..., object] | None = getattr(function, "for_async", None)
+        self._for_async = self._through(in_a_loop) if in_a_loop is not None else None
 
     # -- opening -----------------------------------------------------------------------------------
 
     def open(
         self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
     ) -> Opened:
+        if self._for_async is not None and mode == Mode.ASYNC:
+            return self._for_async.open(at, index, ttl, mode)
         place = replace(at, options={**at.options, **self._options})
         # The function is called where the store will be used, not before: an async store may need
         # the running loop, and what the function raises is raised by opening it.
@@ -86,16 +91,41 @@ class FunctionBackend(SuppliedBackend):
 
         Each opens the same store in another way and takes what the function itself may take.
         """
-        given: Mapping[str, Callable[..., object]]
-        given = getattr(self._arguments.function, "doors", None) or {}
-        for name in sorted(set(given) - set(DOORS)):
-            hint = f"the doors are {', '.join(DOORS)}"
-            raise BackendError(self.name, f"unknown door {name!r}.", hint)
+        given: Mapping[str, Callable[..., object]] = self._named("doors", "door", DOORS)
         return {name: partial(self._through(given[name]).open, mode=mode) for name in given}
+
+    def indexes(self) -> Mapping[str, Sequence[Mapping[str, object]]]:
+        """The lists of entries in the attribute ``indexes`` of the function, by any of the names of `INDEXES`."""
+        return self._named("indexes", "index", INDEXES)
+
+    @property
+    def pooled(self) -> bool:
+        """The attribute ``pooled`` of the function."""
+        return bool(getattr(self._arguments.function, "pooled", False))
+
+    def sever(self, at: Location) -> int | None:
+        """
+        Calls the attribute ``sever`` of the function, if it has one, with the place; it may give a number.
+        """
+        sever: Callable[[Location], object] | None
+        sever = getattr(self._arguments.function, "sever", None)
+        if sever is None:
+            return None
+        ended = sever(replace(at, options={**at.options, **self._options}))
+        return ended if isinstance(ended, int) else 1
+
+    def _named(self, attribute: str, kind: str, known: Sequence[str]) -> Mapping[str, Any]:
+        """The functions or entries that the function has by these names; raises ``BackendError``."""
+        given: Mapping[str, Any] = getattr(self._arguments.function, attribute, None) or {}
+        for name in sorted(set(given) - set(known)):
+            hint = f"{attribute} are {', '.join(known)}"
+            raise BackendError(self.name, f"unknown {kind} {name!r}.", hint)
+        return given
 
     def _through(self, function: Callable[..., object]) -> FunctionBackend:
         """This backend with another function."""
         other = copy.copy(self)
+        other._for_async = None
         other._arguments = Arguments.plan(self.name, function, self._options)
         other._is_async = _runs_in_a_loop(function)
         return other
@@ -168,6 +198,12 @@ class FunctionBackend(SuppliedBackend):
 
     def snippet(self, at: Location, mode: Mode) -> Snippet | None:
         """The function called by itself; ``None`` until a store was opened, which shows what it gives."""
+        twin = self._for_async if mode == Mode.ASYNC else None
+        if twin is not None:
+            return twin._snippet(f"{self._reference.name}.for_async")
+        return self._snippet(self._reference.name)
+
+    def _snippet(self, function: str) -> Snippet | None:
         if self._given is None:
             return None
         place = Path(self._reference.place)
@@ -177,7 +213,7 @@ class FunctionBackend(SuppliedBackend):
             head = (*head, *_file_as_module(place), f"{name} = store_file.{name}")
         else:
             head = (*head, f"from {self._reference.place} import {name}")
-        opening = f"{self._reference.name}({self._arguments.source('AT', '{INDEX}', '{TTL}')})"
+        opening = f"{function}({self._arguments.source('AT', '{INDEX}', '{TTL}')})"
         if self._given is BaseStore:
             head, opening = (*head, "from contextlib import nullcontext"), f"nullcontext({opening})"
         url = "None" if self._url is None else f"os.environ[{URL_VARIABLE!r}]"

@@ -4,6 +4,7 @@ Stores that somebody brings: the function, its arguments, and what is wrong with
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -60,7 +61,17 @@ def by_pool(at, index, ttl):
     yield kept(at)
 
 
+@asynccontextmanager
+async def for_loops(at, index, ttl):
+    CALLS.append(("loop", at.url))
+    yield kept(at)
+
+
 managed.doors = {"pool of one": by_pool}
+managed.indexes = {"flat": [{"kind": "flat"}]}
+managed.for_async = for_loops
+managed.sever = lambda at: CALLS.append(("sever", at.name))
+managed.pooled = True
 
 
 @contextmanager
@@ -69,6 +80,7 @@ def with_a_strange_door(at, index, ttl):
 
 
 with_a_strange_door.doors = {"window": by_pool}
+with_a_strange_door.indexes = {"flt": []}
 
 
 @asynccontextmanager
@@ -326,6 +338,36 @@ def test_the_doors_of_a_function_open_the_same_store(file: Path) -> None:
         assert item is not None and item.value == {"n": 1}
     finally:
         backend.stop()
+
+
+def test_a_function_says_more_of_its_store_by_attributes(file: Path) -> None:
+    backend, plain = user_supplied(f"{file}:managed"), user_supplied(f"{file}:plain")
+
+    assert backend.indexes() == {"flat": [{"kind": "flat"}]}
+    assert (backend.pooled, plain.pooled) == (True, False)
+    at = backend.location()
+    assert (backend.sever(at), plain.sever(at)) == (1, None)
+    assert plain.indexes() == {}
+    with pytest.raises(BackendError, match=r"unknown index 'flt'.*hnsw"):
+        user_supplied(f"{file}:with_a_strange_door").indexes()
+    backend.stop()
+
+
+def test_async_callers_get_the_class_for_them(file: Path) -> None:
+    backend = user_supplied(f"{file}:managed")
+    at = backend.location()
+
+    async def use() -> None:
+        async with backend.open(at, None, None, Mode.ASYNC) as store:  # type: ignore[union-attr]
+            await store.aput(NAMESPACE, "k", {"n": 1})
+
+    asyncio.run(use())
+    snippets = backend.snippet(at, Mode.ASYNC), backend.snippet(at, Mode.SYNC)
+    assert snippets[0] is not None and "managed.for_async(" in snippets[0].opening
+    assert snippets[1] is None  # no store of sync callers was opened
+    with backend.open(at, None, None, Mode.SYNC) as store:  # type: ignore[union-attr]
+        assert store.get(NAMESPACE, "k") is not None
+    backend.stop()
 
 
 def test_an_unknown_door_is_told(file: Path) -> None:

@@ -6,7 +6,7 @@ Each is given a connection string whose place was proved just before, by a conne
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,24 @@ async def _astring(
     ) as store:
         await store.setup()
         yield store
+
+
+def documented_indexes() -> Mapping[str, Sequence[Mapping[str, object]]]:
+    """Entries of ``PostgresIndexConfig``: each kind of index and type of vector, with each distance."""
+    kinds: tuple[dict[str, object], ...] = (
+        {"kind": "hnsw", "m": 16, "ef_construction": 64},
+        {"kind": "ivfflat", "nlist": 10},
+        {"kind": "flat"},
+    )
+    types = {"vector": "", "halfvec": " of halves"}
+    return {
+        f"{kind['kind']}{suffix}": [
+            {"ann_index_config": {**kind, "vector_type": vector_type}, "distance_type": distance}
+            for distance in ("cosine", "l2", "inner_product")
+        ]
+        for kind in kinds
+        for vector_type, suffix in types.items()
+    }
 
 
 def documented_doors(mode: Mode, conninfo_of: Callable[[Location], str]) -> Mapping[str, Door]:

@@ -137,6 +137,11 @@ class VectorBackend(Backend):
 
         return docker_problem()
 
+    @property
+    def pooled(self) -> bool:
+        """The clients connect anew where a connection has died."""
+        return self.deployment is not Deployment.EMBEDDED
+
     # -- for subclasses ----------------------------------------------------------------------------
 
     def server_problem(self) -> str | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from store_conformance.backends.base import (
     DOORS,
+    INDEXES,
     Backend,
     BackendError,
     Deployment,
@@ -36,6 +37,7 @@ from store_conformance.backends.vector.errors import VectorStoreError
 __all__ = [
     "DOORS",
     "LOOPBACK",
+    "INDEXES",
     "TTL",
     "Backend",
     "BackendError",

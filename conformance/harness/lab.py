@@ -93,16 +93,21 @@ class Lab:
         ttl: Mapping[str, object] | None = None,
         at: Location | None = None,
         backend: Backend | None = None,
+        mode: Mode | None = None,
     ) -> Subject:
-        """A store at a fresh location, or at ``at`` to open that one again (or once more)."""
+        """
+        A store at a fresh location, or at ``at`` to open that one again (or once more).
+
+        ``mode`` opens it as the other API's users do.
+        """
         owner = backend or self.backend
         place = at or self.location(owner)
         if at is not None and any(s.at == at and s.lingers for s in self._subjects):
             gc.collect()  # as an application's own end would do: a closed store in a cycle
         subject = Subject(
-            self._opened(owner, place, index, ttl),
+            self._opened(owner, place, index, ttl, mode or self.mode),
             at=place,
-            mode=self.mode,
+            mode=mode or self.mode,
             loop_thread=self.loop_thread,
             journal=self.journal,
             number=len(self._subjects),
@@ -118,12 +123,13 @@ class Lab:
         at: Location,
         index: Mapping[str, object] | None,
         ttl: Mapping[str, object] | None,
+        mode: Mode,
     ) -> Opened:
         """The store's context manager; whatever but our own complaints comes out is the store's."""
         try:
             # As they are: that a store refuses what is no configuration is what some cases are about.
             config, expiry = cast("IndexConfig | None", index), cast("TTLConfig | None", ttl)
-            return owner.open(at, config, expiry, self.mode)
+            return owner.open(at, config, expiry, mode)
         except UserError:
             raise
         except Exception as error:

@@ -92,3 +92,94 @@ class PartialIndexHasNoFields(ReferenceStore):
     def fields(self, op: Any) -> list[str]:
         config = self.index_config or {}
         return super().fields(op) if config.get("fields") or op.index else []
+
+
+def indexing(kind: str, *configurations: dict[str, Any]) -> Any:
+    """An ``open_store`` that says which kind of index it has, and with which entries."""
+
+    def usual(cls: Any, at: Any, index: Any = None, ttl: Any = None) -> Any:
+        open_store: Any = ReferenceStore.open_store
+        return open_store.__func__(cls, at, index, ttl)
+
+    usual.indexes = {kind: configurations}  # type: ignore[attr-defined]
+    return classmethod(usual)
+
+
+class HalvesAreCut(ReferenceStore):
+    """With vectors of half precision the second half of each is left out."""
+
+    breaks = "O16"
+    open_store = indexing("hnsw of halves", {"halves": True})
+
+    def encode_vector(self, vector: Any) -> bytes:
+        halves = (self.index_config or {}).get("halves")
+        kept = [0.0 if halves and n % 2 == 0 else x for n, x in enumerate(vector)]
+        return super().encode_vector(kept)
+
+
+class OneKindKeepsDeletedVectors(ReferenceStore):
+    """With lists for an index an overwrite leaves the place of the old vector as it was."""
+
+    breaks = "O16"
+    open_store = indexing("ivfflat", {"lists": 4}, {"lists": 4, "distance_type": "l2"})
+
+    def remove_vectors(self, address: Any) -> None:
+        if "lists" not in (self.index_config or {}) or self.find(address) is None:
+            super().remove_vectors(address)
+
+    def write_vectors(self, write: Write, documents: Any) -> None:
+        if "lists" not in (self.index_config or {}) or not self.has_vector(write):
+            super().write_vectors(write, documents)
+
+    def has_vector(self, write: Write) -> bool:
+        found = self.connection.execute(
+            "SELECT 1 FROM vectors WHERE namespace = ? AND key = ?", write.address
+        )
+        return found.fetchone() is not None
+
+
+def halves(behind: Callable[[], Any]) -> Any:
+    """An ``open_store`` whose async callers get another class."""
+
+    def usual(cls: Any, at: Any, index: Any = None, ttl: Any = None) -> Any:
+        open_store: Any = ReferenceStore.open_store
+        return open_store.__func__(cls, at, index, ttl)
+
+    def in_a_loop(at: Any, index: Any = None, ttl: Any = None) -> Any:
+        return behind().open_store(at, index, ttl)
+
+    usual.for_async = in_a_loop  # type: ignore[attr-defined]
+    return classmethod(usual)
+
+
+class HalvesSpellKeysApart(ReferenceStore):
+    """The async class writes keys in another form than the sync one."""
+
+    breaks = "O16"
+    also = ("E4", "E6", "E7")
+    open_store = halves(lambda: SpellsKeysApart)
+
+
+class SpellsKeysApart(HalvesSpellKeysApart):
+    """The same for async callers."""
+
+    def encode_key(self, key: str) -> str:
+        return f" {super().encode_key(key)}"
+
+
+class HalvesWriteVectorsApart(ReferenceStore):
+    """The async class writes the numbers of a vector in another order than the sync one."""
+
+    breaks = "O16"
+    also = ("E4", "E6")
+    open_store = halves(lambda: WritesVectorsApart)
+
+
+class WritesVectorsApart(HalvesWriteVectorsApart):
+    """The same for async callers."""
+
+    def encode_vector(self, vector: Any) -> bytes:
+        return super().encode_vector(list(vector)[::-1])
+
+    def decode_vector(self, data: bytes) -> Any:
+        return super().decode_vector(data)[::-1]

@@ -6,37 +6,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from store_conformance.contract import Capability, Location, Mode
+from store_conformance.contract import Capability, Mode
 from store_conformance.embedding.exact import ExactEmbeddings
-from store_conformance.harness.backends import DOORS, Backend, Door
+from store_conformance.harness.backends import DOORS
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.accepted import keys_taken
+from store_conformance.suite.support.doors import through
 from store_conformance.suite.support.ranking import does_not_match, matches
 
 D = ("d",)
 LASTING = (Capability.PERSISTENCE,)
 VALUE = {"text": "Äpfel 🍎", "n": [1, 2.5, None, True], "deep": {"a": {"b": {}}}}
-
-
-class _Through(Backend):
-    """Opens by another door of the same backend."""
-
-    def __init__(self, door: Door) -> None:
-        super().__init__()
-        self._door = door
-
-    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Any:
-        return self._door(at, index, ttl)
-
-
-def _through(lab: Lab) -> Backend:
-    """The backend whose stores are opened by the door of this row; ends the case where there is none."""
-    doors = lab.backend.doors(lab.mode)
-    if lab.param not in doors:
-        lab.unsupported(f"no such door: {lab.param}")
-    return _Through(doors[str(lab.param)])
 
 
 def _works(lab: Lab, store: Subject, what: str) -> None:
@@ -63,8 +46,8 @@ def test_every_documented_door_opens_a_store_that_works(lab: Lab, door: str) -> 
 
     If this fails, look at what ``from_conn_string`` sets that the way through the constructor leaves out.
     """
-    through = _through(lab)
-    _works(lab, lab.open(at=lab.location(), backend=through), f"the door {door!r}")
+    opened = through(lab, door)
+    _works(lab, lab.open(at=lab.location(), backend=opened), f"the door {door!r}")
 
 
 @case("O16", needs=LASTING, params={name: name for name in DOORS})
@@ -74,9 +57,9 @@ def test_what_one_door_wrote_the_others_read(lab: Lab, door: str) -> None:
 
     If this fails, look at writes that stay in a transaction which nobody commits.
     """
-    through = _through(lab)
+    opened = through(lab, door)
     at = lab.location()
-    store = lab.open(at=at, backend=through)
+    store = lab.open(at=at, backend=opened)
     store.put(D, "one", VALUE)
     store.put(D, "gone", {"n": 1})
     store.delete(D, "gone")
@@ -88,7 +71,7 @@ def test_what_one_door_wrote_the_others_read(lab: Lab, door: str) -> None:
     store.close()
     beside.close()
 
-    again = lab.open(at=at, backend=through)
+    again = lab.open(at=at, backend=opened)
     lab.equal(
         sorted(i.key for i in again.search(D)), ["one", "two"], "the items by that door again"
     )
@@ -102,7 +85,7 @@ def test_every_documented_door_opens_an_index(lab: Lab, door: str) -> None:
     """
     An index works by every door: put, overwrite, delete and query.
     """
-    store = lab.open(at=lab.location(), backend=_through(lab), index=lab.index("text"))
+    store = lab.open(at=lab.location(), backend=through(lab, door), index=lab.index("text"))
     store.batch([PutOp(D, key, {"text": key}) for key in ("apple", "banana", "cherry")])
     store.put(D, "banana", {"text": "fig"})
     store.delete(D, "cherry")
@@ -140,3 +123,52 @@ def test_a_partial_configuration_opens_a_store_that_works(lab: Lab, given: dict[
         lab.true("apple" in store.ranked(D, "apple", limit=100), "an item by a query", got=None)
     elif hasattr(store.raw, "sweep_ttl"):
         lab.equal(store.maintenance("sweep_ttl"), 0, "the count of a sweep of living items")
+
+
+HALVES = (Capability.SYNC, Capability.ASYNC, Capability.PERSISTENCE)
+
+
+@case("O16", needs=HALVES, modes=(Mode.SYNC,))
+def test_what_one_half_wrote_the_other_reads(lab: Lab) -> None:
+    """
+    What the store of async callers wrote the store of sync callers reads at the same place, and the reverse.
+
+    If this fails, look for two classes that write one item in two forms.
+    """
+    keys = keys_taken(lab, ["k", "K", "k 1", "ä"])
+    index = lab.index("text") if lab.offers(Capability.VECTORS) else None
+    at = lab.location()
+    for writer, reader in ((Mode.ASYNC, Mode.SYNC), (Mode.SYNC, Mode.ASYNC)):
+        home = ("halves", str(writer))
+        one = lab.open(at=at, index=index, mode=writer)
+        one.batch([PutOp(home, key, {**VALUE, "text": f"kiwi*{n}"}) for n, key in enumerate(keys)])
+        one.put(home, "k", {"text": "apple", "turn": 2})
+        one.put(home, "gone", {"text": "banana"})
+        one.delete(home, "gone")
+        written = {key: one.fetch(home, key) for key in keys}
+        one.close()
+
+        other = lab.open(at=at, index=index, mode=reader)
+        found = {i.key: i for i in other.search(home, limit=100)}
+        told = f"what the {writer} half wrote, by the {reader} half"
+        lab.equal(sorted(found), sorted(keys), f"the keys of {told}")
+        for key, item in written.items():
+            lab.same(other.value(home, key), item.value, told)
+            times = (found[key].created_at, found[key].updated_at)
+            lab.equal(times, (item.created_at, item.updated_at), f"the times of {told}")
+        lab.true(home in other.list_namespaces(), f"a namespace of {told}", got=None)
+        if index:
+            matches(lab, other, home, "apple", "k", f"a vector of {told}")
+            does_not_match(lab, other, home, "banana", "k", f"a vector of {told}")
+        other.put(home, "k", {"text": "cherry", "turn": 3})
+        other.delete(home, keys[1])
+        other.close()
+
+        again = lab.open(at=at, index=index, mode=writer)
+        left = sorted({*keys} - {keys[1]})
+        lab.equal(again.keys(home), left, "the items that the other half left")
+        lab.equal(again.value(home, "k")["turn"], 3, "an item that the other half overwrote")
+        if index:
+            matches(lab, again, home, "cherry", "k", "a vector that the other half wrote")
+            does_not_match(lab, again, home, "apple", "k", "the other half overwrote it")
+        again.close()

@@ -171,6 +171,40 @@ def test_a_single_put_as_the_last_act_survives(lab: Lab) -> None:
 
 
 @case("O16", needs=LASTING)
+def test_what_is_acknowledged_after_a_refusal_survives(lab: Lab) -> None:
+    """
+    Calls that are refused leave nothing behind by which later ones are lost when the store is closed.
+
+    If this fails, look for a transaction that a refused call has opened and nobody ends.
+    """
+    store = lab.open()
+    for n in range(3):
+        store.put(D, f"k{n}", {"n": n})
+    refused: list[Any] = [
+        lambda: store.put(("a.b",), "k", {"n": 1}),
+        lambda: store.put(D, "k0", {"n": object(), "text": "a\x00b"}),
+        lambda: store.batch([PutOp(D, "k1", {"n": "never"}), object()]),
+        lambda: store.search(D, filter={"n": {"$nonsense": 1}}),
+    ]
+    errors = [lab.attempt(call) for call in refused]
+    lab.true(errors[0] is not None, "a bad namespace is refused")
+    taken = store.value(D, "k0") if errors[1] is None else {"n": 0}
+    store.put(D, "k2", {"n": "overwritten"})
+    store.put(D, "late", {"n": 3})
+    store.delete(D, "k1")
+    store.batch([PutOp(D, "last", {"n": 4})])
+
+    again = lab.reopen(store)
+
+    found = {i.key: i.value["n"] for i in again.search(D, limit=100) if i.key != "k0"}
+    lab.equal(
+        found, {"k2": "overwritten", "late": 3, "last": 4}, "the items after refusals and reopening"
+    )
+    if errors[1] is not None:
+        lab.same(again.value(D, "k0"), taken, "the item whose overwrite was refused")
+
+
+@case("O16", needs=LASTING)
 def test_two_locations_are_two_stores(lab: Lab) -> None:
     """
     What is written at one location is not seen at another one, before and after reopening.
@@ -238,3 +272,24 @@ def test_other_dims_than_those_of_the_location_are_refused(lab: Lab) -> None:
     again = lab.open(at=store.at, index=lab.index("text"))
     lab.equal(again.keys(D), ["k"], "all items under the old index again")
     matches(lab, again, D, "apple", "k", "the old vector under the old index again")
+
+
+@case("O17", needs=LASTING_VECTORS)
+def test_other_fields_than_before_lose_no_item(lab: Lab) -> None:
+    """
+    Opened with other ``fields``, a location keeps its items in plain searches and in rankings.
+
+    By which of the fields the old ones are found, that of their put or the new one, is the store's choice.
+    """
+    store = lab.indexed("title")
+    for n in range(4):
+        store.put(D, f"old{n}", {"title": "apple", "body": "banana", "n": n})
+
+    again = lab.reopen(store, index=lab.index("body"))
+
+    again.put(D, "new", {"title": "cherry", "body": "damson"})
+    every = ["new", *(f"old{n}" for n in range(4))]
+    lab.equal(again.keys(D), every, "a plain search")
+    for query in ("apple", "damson"):
+        scored = [i.key for i in again.search(D, query=query, limit=20) if i.score is not None]
+        lab.equal(sorted(scored), every, f"the items that the query {query!r} ranks")

@@ -4,6 +4,7 @@ O2, O11 to O13, V11 and T7: whole batches that overlap, and sweeps beside what t
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import partial
 from typing import Any
@@ -30,6 +31,7 @@ ASYNC = (Capability.ASYNC,)
 ASYNC_VECTORS = (Capability.ASYNC, Capability.VECTORS)
 D = ("d",)
 KEYS = ("a", "b", "c")
+MANY = 600
 
 
 def _need_threads(lab: Lab) -> None:
@@ -267,3 +269,25 @@ def test_a_refresh_beside_a_sweep_is_not_swept(lab: Lab) -> None:
     if time.monotonic() - read > LIFE - 1:
         lab.unverified("the machine is too slow: the refreshed items may have expired")
     lab.equal(left, keys, "the items that were refreshed beside a sweep")
+
+
+@case("O12", needs=(Capability.ASYNC,), modes=(Mode.ASYNC,))
+def test_hundreds_of_calls_in_one_tick_are_all_answered(lab: Lab) -> None:
+    """
+    Six hundred puts that are issued at once are all stored, and as many gets all find their own item.
+
+    If this fails, look for a queue or a pool that drops what it has no room for.
+    """
+    store = lab.open()
+
+    async def puts(raw: Any) -> None:
+        await asyncio.gather(*(raw.aput(("t",), f"k{n}", {"n": n}) for n in range(MANY)))
+
+    async def gets(raw: Any) -> list[Any]:
+        return await asyncio.gather(*(raw.aget(("t",), f"k{n}") for n in range(MANY)))
+
+    store.run(puts)
+    found = store.run(gets)
+    missing = [n for n, item in enumerate(found) if item is None or item.value != {"n": n}]
+    lab.equal(missing, [], "numbers of the puts of one tick whose item is not found")
+    lab.equal(len(store.search(("t",), limit=1000)), MANY, "how many a search finds")

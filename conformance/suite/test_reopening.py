@@ -14,7 +14,7 @@ from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.accepted import keys_taken, spaces_taken, without_refused
-from store_conformance.suite.support.expiry import has_ttl, says_ttl
+from store_conformance.suite.support.expiry import has_ttl, says_ttl, shown_or_ended
 from store_conformance.suite.support.picture import Address, picture, unchanged
 from store_conformance.suite.support.scale import by_cosine
 from store_conformance.suite.support.shapes import LOOKALIKES, fill, values_of
@@ -196,6 +196,7 @@ def test_times_to_live_are_as_they_were_after_two_reopenings(lab: Lab) -> None:
     store = lab.open(ttl=ttl)
     if not says_ttl(store) and not has_ttl(lab):
         lab.unsupported("supports_ttl is False")
+    shown_or_ended(lab)
     short = LIFE / 60
     for key in ("short", "taken_away", "longer"):
         store.put(D, key, {"n": 1}, ttl=short)

@@ -18,6 +18,7 @@ from store_conformance.suite.support.expiry import (
     expiring,
     has_ttl,
     says_ttl,
+    shown_or_ended,
     sweep,
     there,
 )
@@ -61,6 +62,8 @@ def test_supports_ttl_says_whether_a_ttl_has_an_effect(lab: Lab) -> None:
     says = says_ttl(lab.open())
     if says and not lab.offers(Capability.TTL):
         lab.unsupported("declared: no ttl")
+    if says:
+        shown_or_ended(lab)
     lab.equal(
         says, has_ttl(lab), "supports_ttl, where an item with a ttl has (True) or has not an end"
     )
@@ -144,6 +147,35 @@ def test_a_refresh_gives_a_fraction_of_a_minute_its_time_again(lab: Lab) -> None
         lab.equal(
             there(store, ("r", key), [key]), [key], f"the item with 24 s to live, read by {key}"
         )
+
+
+LONG: dict[str, float] = {"30 days": 43_200, "400 days": 576_000, "ten years": 5_259_600}
+
+
+@case("T2", needs=TTL, params=LONG)
+def test_a_long_life_does_not_end_at_once(lab: Lab, minutes: float) -> None:
+    """
+    An item with days or years to live outlives a sweep, read or not, by its own ttl or by the default.
+
+    If this fails, look at the type in which a time is kept: 32 bits of milliseconds hold 24 days.
+    """
+    store = expiring(lab, omit_expired=True, default_ttl=minutes)
+    error = lab.attempt(lambda: store.put(D, "own", {"n": 1}, ttl=minutes))
+    if error is not None:
+        named = any(word in str(error).lower() for word in ("ttl", "expir", "minute"))
+        lab.true(named, "a ttl that is refused is refused by name", got=error)
+        lab.unsupported(f"a ttl of {minutes} minutes is refused: {str(error)[:160]}")
+    store.put(D, "default", {"n": 2})
+    store.put(D, "overwritten", {"n": 3}, ttl=1)
+    store.put(D, "overwritten", {"n": 4}, ttl=minutes)
+    sweep(store)
+
+    everything = ["default", "overwritten", "own"]
+    lab.equal(store.keys(D, refresh_ttl=False), everything, "the items after a sweep")
+    store.get(D, "own", refresh_ttl=True)
+    store.search(D, refresh_ttl=True)
+    sweep(store)
+    lab.equal(store.keys(D), everything, "the items after a refresh and a sweep")
 
 
 @case("T3", needs=TTL, waits=True)

@@ -38,6 +38,7 @@ def test_a_sweep_deletes_exactly_the_expired_and_counts_them(lab: Lab) -> None:
     store.put(D, "long", {"n": 1}, ttl=10)
     store.put(D, "never", {"n": 2})
     store.put(("d", "n1"), "never", {"n": 3})
+    store.put(("e",), "dead0", {"n": 4})
     lab.sleep(GRACE)
     seen = len(store.search(D, limit=100, refresh_ttl=False)) - 3
 
@@ -55,8 +56,10 @@ def test_a_sweep_deletes_exactly_the_expired_and_counts_them(lab: Lab) -> None:
         expected=5,
     )
     lab.true(isinstance(count, int), "the count of a sweep is an int", got=type(count).__name__)
-    lab.equal(store.keys(()), ["long", "never", "never"], "the items after the sweep")
-    lab.equal(sorted(store.list_namespaces()), [D, ("d", "n1")], "the namespaces after the sweep")
+    lab.equal(store.keys(()), ["dead0", "long", "never", "never"], "the items after the sweep")
+    lab.equal(store.value(("e",), "dead0"), {"n": 4}, "an expired item's key elsewhere")
+    spaces = [D, ("d", "n1"), ("e",)]
+    lab.equal(sorted(store.list_namespaces()), spaces, "the namespaces after the sweep")
     lab.equal(sweep(store), 0, "the count of a second sweep")
 
 
@@ -69,10 +72,11 @@ def test_a_sweep_removes_the_vectors(lab: Lab) -> None:
     for key in ("k", "l"):
         store.put(D, key, {"text": "apple"}, ttl=SOON)
     store.put(D, "live", {"text": "apple banana"})
+    store.put(D, "same", {"text": "apple"})
     lab.sleep(GRACE)
     sweep(store)
 
-    in_order(lab, store.ranked(D, "apple"), ["live"], "the ranking after the sweep")
+    in_order(lab, store.ranked(D, "apple"), ["same", "live"], "the ranking after the sweep")
     store.put(D, "k", {"text": "apple"}, index=False)
     unscored(lab, store, D, "apple", "k", "the key was swept, then put with index=False")
     store.put(D, "l", {"text": "cherry"})

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, Mode
 from store_conformance.embedding.exact import ExactEmbeddings
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp, SearchOp
@@ -15,6 +15,7 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.embedders import (
     SPOILED,
+    LoopMindingEmbeddings,
     TroubledEmbeddings,
     TwoSidedEmbeddings,
 )
@@ -60,6 +61,22 @@ def test_queries_go_to_embed_query_and_documents_to_embed_documents(lab: Lab) ->
     lab.true("A CHERRY Tree " in embed.queries, "a query is embedded as it is", got=embed.queries)
     wrong = {"cherry", "damson", "elder"} & set(embed.documents)
     lab.equal(wrong, set(), "no query is embedded as a document")
+
+
+@case("V12", needs=VECTORS, modes=(Mode.ASYNC,))
+def test_async_calls_do_not_embed_in_the_loop(lab: Lab) -> None:
+    """
+    Async calls await the embedder or use a thread: a blocking call would hold up the whole loop.
+
+    If this fails, look for an async method that embeds as its blocking twin does.
+    """
+    embed = LoopMindingEmbeddings()
+    store = lab.indexed("text", embed=embed)
+    store.put(D, "k", {"text": "apple"})
+    store.batch([PutOp(D, "l", {"text": "banana"}), SearchOp(D, query="banana")])
+    store.search(D, query="apple")
+
+    lab.equal(embed.in_a_loop, [], "the blocking methods of the embedder that a loop waited for")
 
 
 @case("V12", needs=VECTORS)

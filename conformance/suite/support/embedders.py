@@ -162,3 +162,39 @@ class TwoSidedEmbeddings(ExactEmbeddings):
     def _turned(self, vector: list[float]) -> list[float]:
         words = vector[: len(WORDS)]
         return [words[-1], *words[:-1], *vector[len(WORDS) :]]
+
+
+class BackwardEmbeddings(ExactEmbeddings):
+    """Has all that it says in the last numbers of its vectors."""
+
+    def vector(self, text: str) -> list[float]:
+        return super().vector(text)[::-1]
+
+
+class LoopMindingEmbeddings(ExactEmbeddings):
+    """Notes which of its blocking methods were called where a loop runs, which stands still meanwhile."""
+
+    def __init__(self, dims: int = 16) -> None:
+        super().__init__(dims)
+        self.in_a_loop: list[str] = []
+
+    def _note(self, method: str) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # no loop runs in this thread
+            return
+        self.in_a_loop.append(method)
+
+    def embed_documents(self, texts: list[str]) -> Vectors:
+        self._note("embed_documents")
+        return super().embed_documents(texts)
+
+    def embed_query(self, text: str) -> list[float]:
+        self._note("embed_query")
+        return super().embed_query(text)
+
+    async def aembed_documents(self, texts: list[str]) -> Vectors:
+        return super().embed_documents(texts)
+
+    async def aembed_query(self, text: str) -> list[float]:
+        return super().embed_query(text)

@@ -1,0 +1,233 @@
+"""
+Legal variants that go as far as the docs allow: coarse clocks, numbers, names, limits and engines' own ways.
+
+Each is right by the sentences of ``langgraph.store.base``; ``also`` names the rules below MUST that its
+documented limit leaves aside.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from array import array
+from collections.abc import Mapping
+from struct import pack, unpack
+from typing import Any
+
+from langgraph.store.base import InvalidNamespaceError, ListNamespacesOp, Op, PutOp, SearchOp
+
+from store_conformance.mutants.correct import Variant
+from store_conformance.mutants.reference import (
+    MINUTE,
+    Embedded,
+    ItemRow,
+    Plan,
+    ReferenceStore,
+    Vector,
+)
+
+
+def whole(part: Any) -> Any:
+    """The same JSON value as an engine writes it that has one kind of number: 1.0 is 1."""
+    if isinstance(part, dict):
+        return {name: whole(inner) for name, inner in part.items()}
+    if isinstance(part, (list, tuple)):
+        return [whole(inner) for inner in part]
+    small = isinstance(part, float) and part.is_integer() and abs(part) < 2**53
+    return int(part) if small else part
+
+
+class WholeNumbersHaveNoPoint(Variant, ReferenceStore):
+    """A float without a fraction comes back as an integer, as every engine in JavaScript writes it."""
+
+    also = ("K8",)
+
+    def encode_value(self, value: Mapping[str, Any]) -> str:
+        return super().encode_value(whole(dict(value)))
+
+
+class WholeSeconds(Variant, ReferenceStore):
+    """Timestamps count whole seconds, as a table of epochs keeps them."""
+
+    also = ("K5",)
+
+    def timestamps(self, old: ItemRow | None, now: int) -> tuple[int, int]:
+        second = now // 1_000_000 * 1_000_000
+        fresh = old is None or self.hidden(old)
+        return (second if fresh or old is None else old.created_at), second
+
+
+class OneNormalForm(Variant, ReferenceStore):
+    """Labels and keys that are not in normal form C are refused by name."""
+
+    also = ("N8", "K11")
+
+    def validate_namespaces(self, op: Op) -> None:
+        super().validate_namespaces(op)
+        if isinstance(op, PutOp) and op.value is not None:
+            for text in (*op.namespace, str(op.key)):
+                if not unicodedata.is_normalized("NFC", text):
+                    raise InvalidNamespaceError(f"{text!r} is not in normal form C.")
+
+
+class KeyAndLabelsTogether(Variant, ReferenceStore):
+    """The key and all labels have 511 bytes together at most, as in LMDB."""
+
+    also = ("N8", "K11")
+    MOST = 511
+
+    def validate_namespaces(self, op: Op) -> None:
+        super().validate_namespaces(op)
+        if isinstance(op, PutOp) and op.value is not None:
+            parts = [str(part).encode("utf-8", "surrogatepass") for part in (*op.namespace, op.key)]
+            size = sum(map(len, parts)) + len(parts)
+            if size > self.MOST:
+                raise ValueError(
+                    f"The key with its namespace has {size} bytes; the limit is {self.MOST}."
+                )
+
+
+class ExpiredNamesAreListed(Variant, ReferenceStore):
+    """Reads leave out what has expired, but its namespace is listed until it is swept."""
+
+    def hidden(self, row: ItemRow) -> bool:
+        return self.expired(row, self.clock())
+
+    def read_namespaces(self, op: ListNamespacesOp) -> list[tuple[str, ...]]:
+        omit = (self.ttl_config or {}).get("omit_expired", False)
+        self.listing = not omit
+        try:
+            return super().read_namespaces(op)
+        finally:
+            self.listing = False
+
+    def visible(self) -> list[ItemRow]:
+        return self.order(self.scan()) if self.__dict__.get("listing") else super().visible()
+
+
+class TheEngineDeletesInTime(Variant, ReferenceStore):
+    """
+    An engine's own monitor deletes the expired, once in a minute or two, and nothing can be called for it.
+
+    Until then they are there: the docs promise a deletion on a best-effort basis.
+    """
+
+    alone = True
+    sweep_ttl = start_ttl_sweeper = stop_ttl_sweeper = property()
+
+    def close(self) -> None:
+        with self.lock:
+            self.connection.close()
+
+    def hidden(self, row: ItemRow) -> bool:
+        """``omit_expired`` is not supported, as the docs leave it to a store."""
+        return False
+
+    also = ("T5",)
+
+
+class HalfPrecisionVectors(Variant, ReferenceStore):
+    """Vectors are kept in half precision."""
+
+    also = ("V5",)
+
+    def encode_vector(self, vector: Vector) -> bytes:
+        return pack(f"{len(vector)}e", *vector)
+
+    def decode_vector(self, data: bytes) -> Vector:
+        return array("d", unpack(f"{len(data) // 2}e", data))
+
+
+class WindowIsLimited(Variant, ReferenceStore):
+    """A page that ends beyond the ten thousandth match is refused by name, as Elasticsearch does."""
+
+    also = ("K13",)
+
+    def validate(self, op: Op) -> None:
+        super().validate(op)
+        if isinstance(op, SearchOp) and op.offset + op.limit > 10_000:
+            raise ValueError(
+                f"offset + limit is {op.offset + op.limit}: a result window has 10000 at most."
+            )
+
+
+class TheServersClock(Variant, ReferenceStore):
+    """Times are those of a server whose clock is four minutes ahead of ours."""
+
+    def clock(self) -> int:
+        return super().clock() + 4 * MINUTE
+
+
+class EmbeddingsAreCached(Variant, ReferenceStore):
+    """A text that was embedded once is not given to the embedder again."""
+
+    def remembered(self, kind: str) -> dict[str, Vector]:
+        known: dict[str, dict[str, Vector]] = self.__dict__.setdefault("known", {})
+        return known.setdefault(kind, {})
+
+    def missing(self, plan: Plan) -> Plan:
+        documents, queries = self.remembered("document"), self.remembered("query")
+        return Plan(
+            plan.ops,
+            plan.writes,
+            [text for text in plan.texts if text not in documents],
+            [text for text in plan.queries if text not in queries],
+        )
+
+    def completed(self, plan: Plan, new: Embedded) -> Embedded:
+        documents, queries = self.remembered("document"), self.remembered("query")
+        documents.update(new.documents)
+        queries.update(new.queries)
+        return Embedded(
+            {text: documents[text] for text in plan.texts if text in documents},
+            {text: queries[text] for text in plan.queries if text in queries},
+        )
+
+    def embed(self, plan: Plan) -> Embedded:
+        return self.completed(plan, super().embed(self.missing(plan)))
+
+    async def aembed(self, plan: Plan) -> Embedded:
+        return self.completed(plan, await super().aembed(self.missing(plan)))
+
+
+class ShortTimesAreRefused(Variant, ReferenceStore):
+    """A time to live below a minute is refused by name: the service counts in minutes."""
+
+    alone = True
+    also = ("T8",)
+
+    def check_ttl(self, ttl: float | None) -> None:
+        super().check_ttl(ttl)
+        if ttl is not None and ttl < 1:
+            raise ValueError(f"ttl is at least one minute, not {ttl}.")
+
+
+class ZeroVectorsAreRefused(Variant, ReferenceStore):
+    """A vector of zeros only is refused by name: it has no direction."""
+
+    def check_vector(self, vector: Vector) -> None:
+        super().check_vector(vector)
+        if not any(vector):
+            raise ValueError("A vector of zeros cannot be stored or asked for.")
+
+
+class UnknownOperationsAreTypeErrors(Variant, ReferenceStore):
+    """What is no operation of the interface is refused by a TypeError."""
+
+    def validate(self, op: Op) -> None:
+        try:
+            super().validate(op)
+        except ValueError as error:
+            if "Unknown operation" in str(error):
+                raise TypeError(str(error)) from error
+            raise
+
+
+class LongTextsAreChunked(Variant, ReferenceStore):
+    """A text of more than 2,000 characters is embedded in parts, each a vector of its item."""
+
+    def texts_at(self, value: dict[str, Any], path: str) -> list[str]:
+        return [
+            text[start : start + 2000]
+            for text in super().texts_at(value, path)
+            for start in range(0, max(len(text), 1), 2000)
+        ]

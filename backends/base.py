@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from langgraph.store.base import BaseStore
 
+from store_conformance.backends.backups import Backup
 from store_conformance.backends.faults import of_the_machine
 from store_conformance.contract import (
     ALL,
@@ -353,6 +354,14 @@ class Backend:
         The other documented ways to open the same store, by the names of ``DOORS``.
 
         ``open`` is the usual one; a case runs through each of these.
+        """
+        return {}
+
+    def backups(self) -> Mapping[str, Backup]:
+        """
+        How what is at a location is backed up and restored, by any of the names of ``WAYS``.
+
+        Asked while the backend runs; empty where there is nothing that lasts or the engine is out of reach.
         """
         return {}
 

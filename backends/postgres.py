@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from store_conformance.backends.backups import DUMP, Backup
 from store_conformance.backends.base import (
     Availability,
     Backend,
@@ -329,6 +330,11 @@ class PostgresBackend(Backend):
             return self._conninfo(at)
 
         return documented_doors(mode, conninfo_of)
+
+    def backups(self) -> Mapping[str, Backup]:
+        from store_conformance.backends.engines.postgres_dump import dumped
+
+        return {DUMP: dumped(self._running(), self._fresh.forget)}
 
     def _conninfo(self, at: Location) -> str:
         from store_conformance.backends.engines.postgres_url import conninfo, within

@@ -13,12 +13,13 @@ import contextlib
 import importlib.util
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from langgraph.store.base import BaseStore
 
+from store_conformance.backends.backups import COPY, Backup, folder_copy, server_copy
 from store_conformance.backends.base import (
     Availability,
     Backend,
@@ -254,6 +255,15 @@ class VectorBackend(Backend):
 
     def engine(self) -> Engine | None:
         return self._server
+
+    def backups(self) -> Mapping[str, Backup]:
+        """The files, of the process or of a server of ours; one in a container keeps them to itself."""
+        if self.deployment is Deployment.EMBEDDED:
+            return {COPY: folder_copy("cp -a FOLDER BACKUP, while no process has it open")}
+        if self.deployment is Deployment.PROCESS:
+            server = self._server if isinstance(self._server, HttpServer) else None
+            return {COPY: server_copy(server, "stop the server, cp -a FOLDER BACKUP, start it")}
+        return {}
 
     def private(self) -> Backend | None:
         if self.deployment not in (Deployment.PROCESS, Deployment.CONTAINER):

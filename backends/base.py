@@ -357,6 +357,14 @@ class Backend:
         """
         return {}
 
+    def checkable(self) -> str | None:
+        """
+        The URL by which ``check`` looks at the engine, if it is the user's own and not one of ours.
+
+        It holds the password: for the look, and for nothing that is kept.
+        """
+        return None
+
     def backups(self) -> Mapping[str, Backup]:
         """
         How what is at a location is backed up and restored, by any of the names of ``WAYS``.

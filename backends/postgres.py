@@ -331,6 +331,9 @@ class PostgresBackend(Backend):
 
         return documented_doors(mode, conninfo_of)
 
+    def checkable(self) -> str | None:
+        return self._given if self.deployment is Deployment.URL else None
+
     def backups(self) -> Mapping[str, Backup]:
         from store_conformance.backends.engines.postgres_dump import dumped
 

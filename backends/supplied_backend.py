@@ -118,6 +118,9 @@ class WrappedBackend(SuppliedBackend):
     ) -> Opened:
         return self._own.open(at, index, ttl, mode)
 
+    def checkable(self) -> str | None:
+        return self._own.checkable()
+
     def backups(self) -> Mapping[str, Backup]:
         return self._own.backups()
 

@@ -16,6 +16,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import quote
 
 from langgraph.store.base import BaseStore
 
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 Make = Callable[[], VectorStore]
 Check = Callable[[VectorStore], None]
 
+CHECKED = ("qdrant", "chroma", "weaviate")
+"""Whose servers there is a checklist for."""
 _REFUSED = re.compile("(?i)unauthorized|unauthenticated|forbidden")
 _TALKATIVE = ("httpx", "chromadb", "pinecone", "testcontainers")
 """Loggers that tell of every request at INFO."""
@@ -255,6 +258,14 @@ class VectorBackend(Backend):
 
     def engine(self) -> Engine | None:
         return self._server
+
+    def checkable(self) -> str | None:
+        if self.deployment is not Deployment.URL or self._url is None or self.name not in CHECKED:
+            return None
+        scheme, _, where = self._url.partition("://")
+        key = f"{quote(self._key, safe='')}@" if self._key and "@" not in where else ""
+        tls = "on" if scheme == "https" else "off"
+        return f"{self.name}://{key}{where.rstrip('/')}?tls={tls}"
 
     def backups(self) -> Mapping[str, Backup]:
         """The files, of the process or of a server of ours; one in a container keeps them to itself."""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from langgraph.store.base import BaseStore
 
+from store_conformance.backends.backups import Backup
 from store_conformance.backends.faults import of_the_machine
 from store_conformance.contract import (
     ALL,
@@ -382,6 +383,22 @@ class Backend:
         Gives how many those were, and ``None`` where it is not in our power: a server of others' is left alone.
         """
         return None
+
+    def checkable(self) -> str | None:
+        """
+        The URL by which ``check`` looks at the engine, if it is the user's own and not one of ours.
+
+        It holds the password: for the look, and for nothing that is kept.
+        """
+        return None
+
+    def backups(self) -> Mapping[str, Backup]:
+        """
+        How what is at a location is backed up and restored, by any of the names of ``WAYS``.
+
+        Asked while the backend runs; empty where there is nothing that lasts or the engine is out of reach.
+        """
+        return {}
 
     def engine(self) -> Engine | None:
         """The running engine if this object (or one it is made of) may kill it, else ``None``."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from langgraph.store.base import BaseStore
 
+from store_conformance.backends.backups import WAYS, Backup
 from store_conformance.backends.base import (
     Availability,
     Backend,
@@ -170,6 +171,44 @@ class HybridBackend(Backend):
         finally:
             super().stop()
 
+    def backups(self) -> Mapping[str, Backup]:
+        """By each way that a half has; the other half by the same, or else by its first."""
+        first, second = (half.backups() for half in self._halves)
+        if not first or not second:
+            return {}
+        return {
+            way: self._both(
+                first.get(way) or next(iter(first.values())),
+                second.get(way) or next(iter(second.values())),
+            )
+            for way in WAYS
+            if way in {*first, *second}
+        }
+
+    def _both(self, *ways: Backup) -> Backup:
+        def take(at: Location, folder: Path) -> None:
+            for number, (way, own) in enumerate(zip(ways, self._own(at), strict=True)):
+                part = folder / str(number)
+                part.mkdir()
+                way.take(own, part)
+
+        def restore(folder: Path, old: Location, fresh: Location) -> Location:
+            there = [
+                way.restore(folder / str(number), before, after)
+                for number, (way, before, after) in enumerate(
+                    zip(ways, self._own(old), self._own(fresh), strict=True)
+                )
+            ]
+            return _over_halves(fresh, there)
+
+        return Backup(
+            " and ".join(way.command for way in ways),
+            take,
+            restore,
+            at_rest=any(way.at_rest for way in ways),
+            ends_engine=any(way.ends_engine for way in ways),
+        )
+
     def engine(self) -> Engine | None:
         engines = [engine for half in self._halves if (engine := half.engine()) is not None]
         return _Both(engines) if engines else None
@@ -189,9 +228,7 @@ class HybridBackend(Backend):
 
     def location(self, *, durable: bool = False) -> Location:
         at = super().location(durable=durable)
-        own = [half.location(durable=durable) for half in self._halves]
-        options = {f"half{n}": json.dumps(one.to_dict()) for n, one in enumerate(own)}
-        return replace(at, options=options)
+        return _over_halves(at, [half.location(durable=durable) for half in self._halves])
 
     def _own(self, at: Location) -> list[Location]:
         return [Location.from_dict(json.loads(at.options[f"half{n}"])) for n in (0, 1)]
@@ -267,6 +304,11 @@ class HybridBackend(Backend):
                 for half, facts in zip(self._halves, (first, second), strict=True)
             },
         )
+
+
+def _over_halves(at: Location, halves: Sequence[Location]) -> Location:
+    options = {f"half{n}": json.dumps(one.to_dict()) for n, one in enumerate(halves)}
+    return replace(at, options=options)
 
 
 def _halves(stores: str, deployment: Deployment | None) -> tuple[Backend, Backend]:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from store_conformance.backends.backups import DUMP, Backup
 from store_conformance.backends.base import (
     Availability,
     Backend,
@@ -349,6 +350,14 @@ class PostgresBackend(Backend):
         )
         with connect(self._owner(at)._running().params) as connection:
             return len(connection.execute(ending, (at.name,)).fetchall())
+
+    def checkable(self) -> str | None:
+        return self._given if self.deployment is Deployment.URL else None
+
+    def backups(self) -> Mapping[str, Backup]:
+        from store_conformance.backends.engines.postgres_dump import dumped
+
+        return {DUMP: dumped(self._running(), self._fresh.forget)}
 
     def _conninfo(self, at: Location) -> str:
         from store_conformance.backends.engines.postgres_url import conninfo, within

@@ -8,6 +8,7 @@ Many Pythons are built without loadable extensions, which sqlite-vec is.  Then a
 from __future__ import annotations
 
 import importlib
+import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import cache, partial
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from langgraph.store.base import BaseStore
 
 from store_conformance.backends.arguments import what_is_given
+from store_conformance.backends.backups import COPY, DUMP, SNAPSHOT, Backup, folder_copy
 from store_conformance.backends.base import (
     Availability,
     Backend,
@@ -229,6 +231,15 @@ class SqliteBackend(Backend):
         # The docstring of the async class shows from_conn_string only.
         return {**doors, "plain connection": door} if mode == "sync" else doors
 
+    def backups(self) -> Mapping[str, Backup]:
+        return {
+            COPY: folder_copy(f"cp {FILE_NAME} BACKUP, while nobody has it open"),
+            SNAPSHOT: Backup("source.backup(target) of sqlite3", _take_pages, _put_back),
+            DUMP: Backup(
+                f"sqlite3 {FILE_NAME} \"VACUUM INTO 'BACKUP'\"", _take_vacuumed, _put_back
+            ),
+        }
+
     def snippet(self, at: Location, mode: Mode) -> Snippet:
         distribution = driver()[1]
         temporary = "os.path.join(tempfile.mkdtemp(), 'store.db')"
@@ -293,6 +304,26 @@ class SqliteBackend(Backend):
             settings=settings,
             limits={"integers": "64 bit signed", "writers": "one at a time a file"},
         )
+
+
+def _take_pages(at: Location, folder: Path) -> None:
+    connect = driver()[0].connect
+    with (
+        closing(connect(str(at.path / FILE_NAME))) as source,
+        closing(connect(str(folder / FILE_NAME))) as target,
+    ):
+        source.backup(target)
+
+
+def _take_vacuumed(at: Location, folder: Path) -> None:
+    with closing(driver()[0].connect(str(at.path / FILE_NAME), isolation_level=None)) as source:
+        source.execute("VACUUM INTO ?", (str(folder / FILE_NAME),))
+
+
+def _put_back(folder: Path, old: Location, fresh: Location) -> Location:
+    del old
+    shutil.copy(folder / FILE_NAME, fresh.path / FILE_NAME)
+    return fresh
 
 
 def _vector_version(conn: sqlite3.Connection) -> str:

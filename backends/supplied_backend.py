@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from store_conformance.backends.backups import Backup
 from store_conformance.backends.base import (
     Availability,
     Backend,
@@ -116,6 +117,12 @@ class WrappedBackend(SuppliedBackend):
         self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None, mode: Mode
     ) -> Opened:
         return self._own.open(at, index, ttl, mode)
+
+    def checkable(self) -> str | None:
+        return self._own.checkable()
+
+    def backups(self) -> Mapping[str, Backup]:
+        return self._own.backups()
 
     def doors(self, mode: Mode) -> Mapping[str, Door]:
         return self._own.doors(mode)

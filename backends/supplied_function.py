@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from langgraph.store.base import BaseStore
 
 from store_conformance.backends.arguments import Arguments
+from store_conformance.backends.backups import COPY, SNAPSHOT, Backup, folder_copy
 from store_conformance.backends.base import (
     DOORS,
     INDEXES,
@@ -121,6 +122,32 @@ class FunctionBackend(SuppliedBackend):
             hint = f"{attribute} are {', '.join(known)}"
             raise BackendError(self.name, f"unknown {kind} {name!r}.", hint)
         return given
+
+    def backups(self) -> Mapping[str, Backup]:
+        """
+        What the attribute ``backup`` of the function says; nothing is guessed of a store without it.
+
+        ``"copy"``: the files below ``at.path`` are all there is.  Or two functions: ``take(at, folder)``
+        of the open store, and ``restore(folder, at)`` at a fresh place.
+        """
+        given: object = getattr(self._arguments.function, "backup", None)
+        if given is None:
+            return {}
+        if given == COPY:
+            return {COPY: folder_copy("copy the files, while nobody has them open")}
+        take, restore = (
+            given if isinstance(given, (tuple, list)) and len(given) == 2 else (None,) * 2
+        )
+        if not callable(take) or not callable(restore):
+            hint = 'write "copy", or (take, restore)'
+            raise BackendError(self.name, f"the attribute backup is {given!r}.", hint)
+
+        def restored(folder: Path, old: Location, fresh: Location) -> Location:
+            del old
+            restore(folder, fresh)
+            return fresh
+
+        return {SNAPSHOT: Backup("the function's own", take, restored)}
 
     def _through(self, function: Callable[..., object]) -> FunctionBackend:
         """This backend with another function."""

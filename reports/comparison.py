@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from store_conformance.contract import Level, Verdict
-from store_conformance.reports import durability, readiness, sharing
+from store_conformance.reports import backups, durability, readiness, sharing
 from store_conformance.reports.derived import ComparisonRow, Derived, Feature, Grade, not_measured
 from store_conformance.reports.text import NOT_MEASURED, milliseconds, number, plural
 from store_conformance.reports.view import BackendView
@@ -210,6 +210,7 @@ FEATURES = (
         durability.persistence,
         how_faults=durability.HOW_FAULTS,
     ),
+    Feature("backup", "Backup", backups.HOW, backups.backup),
     Feature("vectors", "Vector search", VECTORS_HOW, vector_search),
     Feature("setup", "Set-up complexity", SETUP_HOW, set_up, behaviour=False),
     Feature("scalability", "Scalability", sharing.HOW, sharing.scalability),

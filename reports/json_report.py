@@ -11,6 +11,7 @@ import math
 from importlib import resources
 from typing import Any
 
+from store_conformance.contract.checked import CheckedLine
 from store_conformance.contract.records import Measurement, Row
 from store_conformance.contract.survival import SurvivalFile
 from store_conformance.reports.cells import Cell, Finding
@@ -191,6 +192,12 @@ def _measurement(figure: Measurement) -> dict[str, Any]:
     return data
 
 
+def _check(line: CheckedLine) -> dict[str, Any]:
+    data = line.to_dict()
+    data.pop("kind")
+    return data
+
+
 def to_dict(report: Report) -> dict[str, Any]:
     """The document as JSON values."""
     return {
@@ -215,6 +222,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "portability": [_portability(p) for p in report.portability],
         "recall": [_measurement(m) for m in report.recall],
         "measurements": [_measurement(m) for m in (*report.figures, *report.troubles)],
+        **({"checklist": [_check(line) for line in report.checks]} if report.checks else {}),
         "cannot_say": list(report.caveats),
     }
 

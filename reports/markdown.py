@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from store_conformance.contract import Rule
+from store_conformance.contract.checked import counted
 from store_conformance.reports.cells import Finding, confirmation
 from store_conformance.reports.derived import SIGNS, Derived, Grade
 from store_conformance.reports.durability import level_verdicts
@@ -25,6 +26,7 @@ from store_conformance.reports.survival import KIND_TITLES
 from store_conformance.reports.tables import (
     Table,
     backend_facts,
+    checklist,
     disk,
     latency,
     paces,
@@ -314,6 +316,14 @@ def _portability(report: Report) -> list[str]:
     return ["## Portability", "", *folded(title, table(head, rows))]
 
 
+def _checklist(report: Report) -> list[str]:
+    made = checklist(report)
+    if not made.rows:
+        return []
+    title = f"{escape(counted(report.checks))}"
+    return [f"## {made.title}", "", *folded(title, told(made))]
+
+
 def _run(report: Report) -> list[str]:
     parts = [
         line for made in (seconds, backend_facts, run_facts) for line in (*told(made(report)), "")
@@ -350,6 +360,7 @@ def render(report: Report, pictures: tuple[Picture, ...] = ()) -> str:
         *_survives(report, pictures),
         *_figures(report, pictures),
         *_portability(report),
+        *_checklist(report),
         *_run(report),
         "## What this report cannot say",
         "",

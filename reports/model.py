@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from store_conformance.contract import Group, Rule, UnknownRuleError, Verdict, group
+from store_conformance.contract.checked import CheckedLine
 from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.contract.survival import SurvivalFile
 from store_conformance.reports.campaigns import campaign_caveats
@@ -68,6 +69,8 @@ class Report:
     rows: tuple[Row, ...]
     campaigns: tuple[SurvivalFile, ...] = ()
     """Campaigns of faults that the report was given."""
+    checks: tuple[CheckedLine, ...] = ()
+    """The production checklist of the databases that the run was pointed at."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -155,4 +158,5 @@ def build_report(run: Run, campaigns: Iterable[SurvivalFile] = ()) -> Report:
         caveats=(*caveats(view), *campaign_caveats(files, view.names)),
         rows=view.rows,
         campaigns=files,
+        checks=run.checks,
     )

@@ -24,6 +24,7 @@ from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUn
 from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
 
+from store_conformance.contract.checked import counted
 from store_conformance.reports.derived import SIGNS
 from store_conformance.reports.model import Report
 from store_conformance.reports.page_data import data, packed
@@ -47,23 +48,25 @@ def code(text: str) -> Markup:
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(visible(text)))))
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
     folder = resources.files("store_conformance.reports").joinpath("templates")
     return folder.joinpath(name).read_text("utf-8").strip()
 
 
 def _script() -> str:
-    return "\n".join(_source(f"page-{part}.js") for part in SCRIPTS)
+    return "\n".join(source(f"page-{part}.js") for part in SCRIPTS)
 
 
 def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
-def _policy(style: str, script: str) -> str:
+def policy(style: str, script: str = "") -> str:
+    """What a page may load and run: its own style and script by their hashes, and nothing else."""
+    runs = f"script-src 'sha256-{_digest(script)}'; " if script else ""
     return (
         f"default-src 'none'; style-src 'sha256-{_digest(style)}'; "
-        f"script-src 'sha256-{_digest(script)}'; img-src data:; base-uri 'none'; form-action 'none'"
+        f"{runs}img-src data:; base-uri 'none'; form-action 'none'"
     )
 
 
@@ -72,7 +75,10 @@ def sections(report: Report) -> tuple[tuple[str, str, str, bool], ...]:
     rules = len({finding.rule.id for finding in report.findings})
     told = f"{plural(len(report.findings), 'failed cell')} of {plural(rules, 'rule')}"
     differ = sum(row.differs for row in report.portability)
+    checked = counted(report.checks)
+    checklist = (("checklist", "Production checklist", checked, True),) if report.checks else ()
     return (
+        *checklist,
         ("pictures", "Pictures", "latency, writes a second, recall, size", True),
         ("findings", "Findings", told, False),
         (
@@ -106,8 +112,8 @@ class _Compiled(FileSystemBytecodeCache):
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    made = Environment(
         bytecode_cache=_Compiled(),
         loader=PackageLoader("store_conformance.reports", "templates"),
         autoescape=True,
@@ -116,26 +122,26 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters.update(code=code, plural=plural)
-    environment.globals.update(
+    made.filters.update(code=code, plural=plural)
+    made.globals.update(
         comparison_rows=comparison_rows,
         grades=[(str(g), SIGNS[g], words) for g, words in GRADE_WORDS.items()],
     )
-    return environment
+    return made
 
 
 def compile_templates() -> None:
     """Do now what the first ``render`` would do first."""
-    for name in _environment().list_templates(extensions=("j2",)):
-        _environment().get_template(name)
+    for name in environment().list_templates(extensions=("j2",)):
+        environment().get_template(name)
 
 
 def render(report: Report, pictures: tuple[Picture, ...] | None = None) -> str:
     """The page as text; the pictures are drawn if they are not given and can be."""
-    style, script = _source("style.css"), _script()
+    style, script = source("style.css"), _script()
     drawn = draw(report) if pictures is None else pictures
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             report=report,
@@ -147,6 +153,6 @@ def render(report: Report, pictures: tuple[Picture, ...] | None = None) -> str:
             data=Markup(packed(data(report, drawn))),
             style=Markup(style),
             script=Markup(script),
-            policy=Markup(_policy(style, script)),
+            policy=Markup(policy(style, script)),
         )
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from store_conformance.contract import Restart
+from store_conformance.contract.checked import FAIL, HIDDEN, PASS, WARN
 from store_conformance.contract.records import Measurement
 from store_conformance.contract.survival import Survival as Struck
 from store_conformance.contract.survival import SurvivalFile
@@ -414,6 +415,31 @@ def backend_facts(report: Report) -> Table:
     )
 
 
+# -- the production checklist ----------------------------------------------------------------------
+
+
+CHECK_MARKS = {PASS: "✓ pass", FAIL: "✗ fail", WARN: "◐ warn", HIDDEN: "? not visible"}
+
+
+def checklist(report: Report) -> Table:
+    """A row a check of each database that is the user's own, what is not well first within its part."""
+    lines = sorted(report.checks, key=lambda line: (line.backend, line.place))
+    return Table(
+        "checklist",
+        "Production checklist",
+        "What a client sees of the databases that this run was pointed at, as “store-conformance check” does. It "
+        "decides nothing of the run.",
+        ("Status", "Id", "Backend", "Part", "Promise", "Seen", "What to do"),
+        tuple(
+            (
+                CHECK_MARKS[line.status], line.id, line.backend, line.part, line.promise, line.said,
+                f"by hand: {line.advice}" if line.status == HIDDEN and line.advice else line.advice,
+            )
+            for line in lines
+        ),
+    )  # fmt: skip
+
+
 TABLES: tuple[Callable[[Report], Table], ...] = (
     restarts,
     survives,
@@ -427,6 +453,7 @@ TABLES: tuple[Callable[[Report], Table], ...] = (
     seconds,
     run_facts,
     backend_facts,
+    checklist,
 )
 
 

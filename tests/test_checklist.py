@@ -64,14 +64,14 @@ RIGHT: dict[str, dict[str, Any]] = {
         "search_plan": "Index Scan using store_vectors_embedding_idx", "hnsw_ef_search": "100",
         "hnsw_iterative_scan": "strict_order", "max_connections": "100", "superuser_reserved_connections": "3",
         "connection_limit": -1, "pool_max": 10, "timeouts_ms": TIMES, "url_timeouts_ms": TIMES, "connect_timeout": 10,
-        "latency_ms": 1.0, "autovacuum": "on", "autovacuum_off_for": [], "dead_rows": (10, 10**5),
+        "latency_ms": 1.0, "pg_dump_major": 17, "autovacuum": "on", "autovacuum_off_for": [], "dead_rows": (10, 10**5),
         "log_min_duration_statement": "-1", "old_transactions": 0, "foreign_key": True, "vector_bytes": 10**9,
     },
     "sqlite": {
         **COMMON, "integrity": "ok", "journal_mode": "wal", "url": {"synchronous": "full", "busy_seconds": 30.0},
         "file_mode": 0o600, "folder_mode": 0o755, "folder_writable": True, "network_file_system": False,
         "hot_journal": False, "locked": False, "pages": (10_000, 20), "loads_extensions": True, "wal_bytes": 0,
-        "free_bytes": 10**12,
+        "free_bytes": 10**12, "newest_backup_days": 0.5,
     },
     "qdrant": {
         **COMMON, "version": "1.18.3", "least_version": "1.16", "local": False, "open_without_key": False, "tls": True,
@@ -80,7 +80,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     },
     "chroma": {
         **COMMON, "version": "1.5.9", "least_version": "1.0", "local": False, "open_without_key": False, "tls": True,
-        "collection": "c", "latency_ms": 1.0,
+        "collection": "c", "latency_ms": 1.0, "folder_copied": True,
     },
     "weaviate": {
         **COMMON, "version": "1.39.0", "least_version": "1.27", "local": False, "open_without_key": False, "tls": True,
@@ -115,6 +115,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "SL13": {"wal_bytes": 10**9}, "VS1": {"version": "0.9.0"}, "VS2": {"open_without_key": True}, "VS3": {"tls": False},
     "VS4": {"has_store": False}, "VS5": {"replication_factor": 1}, "VS6": {"snapshots": 0},
     "VS7": {"indexed_fields": ["kind"]}, "VS8": {"state": "red"}, "VS9": {"latency_ms": 80.0}, "VS10": {"modules": []},
+    "PG51": {"pg_dump_major": 15}, "SL14": {"newest_backup_days": 30.0}, "VS11": {"folder_copied": False},
 }  # fmt: skip
 
 
@@ -292,10 +293,12 @@ def test_a_server_that_is_right_is_accused_of_nothing(tmp_path: Path) -> None:
             ).fetchall()
 
     told = statuses(found)
+    of_machine = {"PG47", "PG51"}  # how quick it is, and which programs it has
     assert [f"{line.check.id} {line.said}" for line in found.lines if line.status == FAIL] == []
-    assert {id for id, status in told.items() if status == WARN} - {"PG47"} == {"PG36"}
+    assert {id for id, status in told.items() if status == WARN} - of_machine == {"PG36"}
     # What is preloaded only an administrator is told.
-    assert {id for id, status in told.items() if status == HIDDEN} <= {"G3", "G4", "PG20"}
+    hidden = {id for id, status in told.items() if status == HIDDEN}
+    assert hidden <= {"G3", "G4", "PG20", *of_machine}
     assert statuses(reading)["PG4"] == HIDDEN and told["PG4"] == PASS
     assert left == []
     for text in (as_text(found, every=True), as_markdown(found), as_json(found)):
@@ -320,6 +323,23 @@ def test_a_check_leaves_a_file_of_sqlite_and_its_folder_as_they_were(
     assert {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.iterdir()} == before
 
 
+@no_sqlite
+def test_a_copy_beside_a_file_of_sqlite_is_a_backup_and_one_of_last_month_is_old(
+    tmp_path: Path,
+) -> None:
+    create_store("sqlite:///a.db").close()
+    (tmp_path / "a.txt").write_text("no database")
+    (tmp_path / "other.db").write_bytes((tmp_path / "a.db").read_bytes())
+    assert statuses(check("sqlite:///a.db"))["SL14"] == HIDDEN
+
+    copy = tmp_path / "a.db.backup"
+    copy.write_bytes((tmp_path / "a.db").read_bytes())
+    assert statuses(check("sqlite:///a.db"))["SL14"] == PASS
+
+    os.utime(copy, (0, 0))
+    assert statuses(check("sqlite:///a.db"))["SL14"] == WARN
+
+
 def test_a_check_beside_a_writer_leaves_its_files_to_it(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with closing(sqlite3.connect(path)) as writer:
@@ -341,7 +361,8 @@ def test_a_file_of_sqlite_that_is_right_and_one_that_is_wrong(tmp_path: Path) ->
         store.put(("lance",), "k", {"text": "a fact"})
         store.put(("{user}",), "gone", {"text": "a fact"}, ttl=1)
     right = statuses(check("sqlite:///a.db"))
-    assert {id for id, status in right.items() if status != PASS} - {"G5"} <= {"G3", "G4", "SL12"}
+    hidden = {"G3", "G4", "SL12", "SL14"}
+    assert {id for id, status in right.items() if status != PASS} - {"G5"} <= hidden
 
     path = tmp_path / "a.db"
     tmp_path.chmod(0o755)

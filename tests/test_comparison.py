@@ -410,3 +410,52 @@ def test_measurements_say_which_rule_they_answer_and_old_ones_are_understood() -
     assert build_report(make_run([row("postgres", "K1")], [odd])).portability == ()
     assert Measurement.from_dict(told.to_dict()) == told
     assert "rule" not in silent.to_dict()
+
+
+# -- backups ------------------------------------------------------------------------------------
+
+
+def backed_up(way: str, value: str = "restored", **facts: Any) -> Measurement:
+    return Measurement("postgres", f"backup.{way}", value, Mode.SYNC, facts=facts)
+
+
+DUMPED = backed_up("dump", writes_covered=17, command="pg_dump -Fc")
+
+
+def test_a_backup_that_brought_everything_back_is_a_yes_with_its_way() -> None:
+    derived = one("backup", [row("postgres", "E10", "pass")], [DUMPED])
+
+    assert (derived.value, derived.grade) == ("Yes, by dump", Grade.GOOD)
+    assert derived.detail == "by dump"
+    assert "17 writes" in derived.because
+    assert "dump: pg_dump -Fc" in derived.notes
+
+
+def test_a_copy_of_files_in_use_is_told_and_decides_nothing() -> None:
+    said = backed_up("in_use", "1 of 4 not whole", said="7 of 40 acknowledged writes are missing")
+    derived = one("backup", [row("postgres", "E10", "pass")], [DUMPED, said])
+
+    assert derived.grade is Grade.GOOD
+    assert any("1 of 4 not whole (7 of 40" in note for note in derived.notes)
+
+
+def test_a_backup_that_lost_something_is_no_yes() -> None:
+    failed = [row("postgres", "E10", "fail")]
+
+    assert one("backup", failed).short == "No"
+    assert one("backup", failed, [DUMPED]).short == "Partly"
+    assert one("backup", failed, [DUMPED]).detail == "restored by dump"
+
+
+@pytest.mark.parametrize("rows", [[], [("E10", "unsupported")], [("E10", "unverified")]])
+def test_a_backup_that_was_not_tried_says_so(rows: list[tuple[str, str]]) -> None:
+    others = [row("postgres", "K1", "pass")]
+    derived = one("backup", [*others, *(row("postgres", *told) for told in rows)])
+
+    assert (derived.value, derived.grade) == ("not tried", Grade.UNKNOWN)
+
+
+def test_no_backup_is_asked_of_a_store_that_does_not_persist() -> None:
+    derived = one("backup", [row("memory", "K1", "pass")], name="memory")
+
+    assert (derived.value, derived.grade) == ("No (declared)", Grade.BAD)

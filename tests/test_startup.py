@@ -221,7 +221,7 @@ def compiled(prefix: Path, **environment: str) -> list[str]:
 def test_compiled_templates_are_kept_where_python_keeps_compiled_modules(tmp_path: Path) -> None:
     kept = compiled(tmp_path)
 
-    assert len(kept) == len(page._environment().list_templates(extensions=("j2",)))
+    assert len(kept) == len(page.environment().list_templates(extensions=("j2",)))
     assert all(Path(file).is_relative_to(tmp_path) for file in kept)
 
 

@@ -147,6 +147,7 @@ def _qdrant(seen: Gathered, api: Api, collection: str) -> None:
 
 
 def _chroma(seen: Gathered, api: Api, collection: str) -> None:
+    seen.hidden["folder_copied"] = "Chroma's API tells nothing of backups"
     seen.see("open_without_key", lambda: api.is_open(f"{_DATABASE}/collections?limit=1"))
     told = _found(api, f"{_DATABASE}/collections/{quote(collection, safe='')}")
     seen.facts["has_store"] = told is not None

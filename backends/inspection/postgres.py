@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from store_conformance.backends.base import EngineUnavailableError
+from store_conformance.backends.engines.postgres_dump import newest_major
 from store_conformance.backends.engines.postgres_url import conninfo, describe_params, unavailable
 from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.opening.address import LOOPBACK, Address
@@ -51,6 +52,7 @@ def inspect(address: Address, *, read_only: bool = False) -> Gathered:
             seen.see("round_trip", lambda: _round_trip(conn))
         else:
             seen.hidden["round_trip"] = "--read-only"
+    seen.see("pg_dump_major", newest_major)
     seen.see("plain_accepted", lambda: _accepts(params, sslmode="disable"))
     seen.see("any_password_accepted", lambda: _any_password(params))
     return seen

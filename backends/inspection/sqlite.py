@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
@@ -82,7 +83,38 @@ def _file(seen: Gathered, path: Path) -> None:
     seen.facts["free_bytes"] = shutil.disk_usage(path.absolute().parent).free
     seen.facts["wal_bytes"] = _size(path, "-wal")
     seen.facts["hot_journal"] = _size(path, "-journal") > 0
+    seen.see("newest_backup_days", lambda: _newest_backup_days(path))
     seen.see("network_file_system", lambda: _file_system(path.absolute()) in _NETWORK)
+
+
+def _newest_backup_days(path: Path) -> float:
+    """
+    The age of the newest other file of the folder that is a SQLite database and holds a store.
+
+    Only those whose name begins like this one's, or says that it is a backup: others are other stores.
+    """
+    stem = path.name.partition(".")[0]
+    ages = []
+    for other in path.absolute().parent.iterdir():
+        alike = other.name.startswith(stem) or "backup" in other.name or "bak" in other.name
+        if other.name != path.name and alike and other.is_file() and _holds_a_store(other):
+            ages.append((time.time() - other.stat().st_mtime) / 86_400)
+    if not ages:
+        raise LookupError("no copy lies beside the file, and elsewhere nothing is to be seen")
+    return min(ages)
+
+
+def _holds_a_store(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.read(16) != b"SQLite format 3\0":
+            return False
+    kinds = driver()[0]
+    try:
+        uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+        with closing(kinds.connect(uri, uri=True, timeout=1)) as conn:
+            return _is(conn, "SELECT count(*) FROM sqlite_master WHERE name = 'store'")
+    except kinds.Error:
+        return False
 
 
 def _size(path: Path, ending: str) -> int:

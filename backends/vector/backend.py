@@ -13,12 +13,14 @@ import contextlib
 import importlib.util
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import quote
 
 from langgraph.store.base import BaseStore
 
+from store_conformance.backends.backups import COPY, Backup, folder_copy, server_copy
 from store_conformance.backends.base import (
     Availability,
     Backend,
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 Make = Callable[[], VectorStore]
 Check = Callable[[VectorStore], None]
 
+CHECKED = ("qdrant", "chroma", "weaviate")
+"""Whose servers there is a checklist for."""
 _REFUSED = re.compile("(?i)unauthorized|unauthenticated|forbidden")
 _TALKATIVE = ("httpx", "chromadb", "pinecone", "testcontainers")
 """Loggers that tell of every request at INFO."""
@@ -259,6 +263,23 @@ class VectorBackend(Backend):
 
     def engine(self) -> Engine | None:
         return self._server
+
+    def checkable(self) -> str | None:
+        if self.deployment is not Deployment.URL or self._url is None or self.name not in CHECKED:
+            return None
+        scheme, _, where = self._url.partition("://")
+        key = f"{quote(self._key, safe='')}@" if self._key and "@" not in where else ""
+        tls = "on" if scheme == "https" else "off"
+        return f"{self.name}://{key}{where.rstrip('/')}?tls={tls}"
+
+    def backups(self) -> Mapping[str, Backup]:
+        """The files, of the process or of a server of ours; one in a container keeps them to itself."""
+        if self.deployment is Deployment.EMBEDDED:
+            return {COPY: folder_copy("cp -a FOLDER BACKUP, while no process has it open")}
+        if self.deployment is Deployment.PROCESS:
+            server = self._server if isinstance(self._server, HttpServer) else None
+            return {COPY: server_copy(server, "stop the server, cp -a FOLDER BACKUP, start it")}
+        return {}
 
     def private(self) -> Backend | None:
         if self.deployment not in (Deployment.PROCESS, Deployment.CONTAINER):

@@ -444,6 +444,12 @@ def nothing_left_open(facts: Facts) -> Judgement:
     return not facts["old_transactions"], f"{facts['old_transactions']} idle for five minutes"
 
 
+@judge("PG51")
+def dump_at_hand(facts: Facts) -> Judgement:
+    here, server = facts["pg_dump_major"], facts["server_version"] // 10_000
+    return here >= server, f"pg_dump {here} for a server of {server}"
+
+
 # -- SQLite --------------------------------------------------------------------------------------------
 
 
@@ -514,6 +520,12 @@ def log_folded_in(facts: Facts) -> Judgement:
     return size < max(64 * _MEGABYTE, facts["bytes"]), f"{size / _MEGABYTE:.1f} MB of log"
 
 
+@judge("SL14")
+def backed_up(facts: Facts) -> Judgement:
+    days = facts["newest_backup_days"]
+    return days <= 7, f"the newest beside it is {days:.1f} days old"
+
+
 # -- servers that speak HTTP -----------------------------------------------------------------------------
 
 
@@ -569,6 +581,11 @@ def in_order(facts: Facts) -> Judgement:
 def backups(facts: Facts) -> Judgement:
     names = [name for name in facts["modules"] if name.startswith("backup-")]
     return bool(names), ", ".join(names) or "no backup module"
+
+
+@judge("VS11")
+def folder_copied(facts: Facts) -> Judgement:
+    return facts["folder_copied"], _yes(facts["folder_copied"])
 
 
 def _yes(value: object) -> str:

@@ -37,9 +37,20 @@ def check(
     where = folder or Path.cwd()
     load_files(where)
     chosen = wanted(url=url)
-    seen = inspect(chosen.url, read_only=read_only)
-    _project(seen, where)
-    _embedder(seen, chosen.embeddings)
+    return checklist_of(chosen.url, chosen.embeddings, read_only=read_only, folder=where)
+
+
+def checklist_of(
+    url: str,
+    embeddings: str | None = None,
+    *,
+    read_only: bool = False,
+    folder: Path | None = None,
+) -> Checklist:
+    """The same of this very URL, whatever the environment says; ``embeddings`` is the memories' model."""
+    seen = inspect(url, read_only=read_only)
+    _project(seen, folder or Path.cwd())
+    _embedder(seen, embeddings)
     return judged(seen)
 
 

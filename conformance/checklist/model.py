@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from store_conformance.contract.checked import FAIL, HIDDEN, PARTS, PASS, WARN
 from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
 
 if sys.version_info >= (3, 11):
@@ -18,8 +19,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-PASS, FAIL, WARN, HIDDEN = "pass", "fail", "warn", "not visible"
-PARTS = ("setup", "security", "performance", "data")
+__all__ = ["FAIL", "HIDDEN", "PARTS", "PASS", "WARN", "Check", "Checklist", "Line", "checks"]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from store_conformance.cli import reporting
+
 if TYPE_CHECKING:
     from store_conformance.checklist.model import Checklist
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 def _present(found: Checklist, shape: str, *, every: bool) -> str:
     from store_conformance.checklist import presenting
 
+    if shape == "html":
+        return reporting.checklist_page(found.to_dict())
     if shape == "md":
         return presenting.as_markdown(found)
     return presenting.as_json(found) if shape == "json" else presenting.as_text(found, every=every)
@@ -35,10 +39,10 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
     @click.option(
         "--format",
         "shape",
-        type=click.Choice(["text", "md", "json"]),
+        type=click.Choice(["text", "md", "json", "html"]),
         default="text",
         show_default=True,
-        help="For a terminal, as Markdown or as JSON.",
+        help="For a terminal, as Markdown, as JSON or as a page in the report's style.",
     )
     @click.option("--out", type=click.Path(path_type=Path), help="A file to write to instead.")
     @explain

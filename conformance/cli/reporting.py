@@ -6,8 +6,9 @@ The package is imported when it is used: most commands need none of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -46,6 +47,13 @@ def write_reports(
     from store_conformance.reports.write import write_reports as write
 
     return write(run, folder, formats or DEFAULT, campaigns)
+
+
+def checklist_page(found: Mapping[str, Any]) -> str:
+    """A checklist as an HTML page in the report's style; ``found`` is its JSON."""
+    from store_conformance.reports.checklist import page
+
+    return page(found)
 
 
 def one_line(text: str) -> str:

@@ -128,6 +128,33 @@ class LatencyFacts:
         )
 
 
+@dataclass(frozen=True)
+class BackupFacts:
+    """What a backup brought back; the measurement is named ``backup.<way>``, or ``backup.in_use``."""
+
+    writes_covered: int | None = None
+    """Acknowledged writes that were looked for afterwards."""
+    command: str | None = None
+    """How a person takes such a backup."""
+    whole: int | None = None
+    """Of copies of files in use: how many held all that was acknowledged before."""
+    said: str | None = None
+    """What was wrong with one that did not."""
+
+    def to_dict(self) -> dict[str, object]:
+        return _told(self)
+
+    @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> BackupFacts:
+        command, said = facts.get("command"), facts.get("said")
+        return cls(
+            _whole(facts.get("writes_covered")),
+            command if isinstance(command, str) else None,
+            _whole(facts.get("whole")),
+            said if isinstance(said, str) else None,
+        )
+
+
 def _told(facts: Any) -> dict[str, object]:
     """The fields that are not ``None``, as JSON values."""
     values = {f.name: getattr(facts, f.name) for f in fields(facts)}

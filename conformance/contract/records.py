@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Literal, TypeVar
 
 from store_conformance.contract.capabilities import Mode
+from store_conformance.contract.checked import CheckedLine
 from store_conformance.contract.memory import MemoryType, Restart
 from store_conformance.contract.verdicts import Level, Verdict
 
@@ -135,6 +136,8 @@ class Run:
     rows: tuple[Row, ...]
     measurements: tuple[Measurement, ...]
     footer: dict[str, Any]
+    checks: tuple[CheckedLine, ...] = ()
+    """The production checklist of the databases that the run was pointed at."""
 
     @property
     def backends(self) -> tuple[str, ...]:

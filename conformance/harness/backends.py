@@ -4,6 +4,7 @@ The one door to `store_conformance.backends`: whatever else in the harness needs
 
 from __future__ import annotations
 
+from store_conformance.backends.backups import COPY, WAYS, Backup
 from store_conformance.backends.base import (
     DOORS,
     INDEXES,
@@ -35,12 +36,15 @@ from store_conformance.backends.supplied import SuppliedBackend
 from store_conformance.backends.vector.errors import VectorStoreError
 
 __all__ = [
+    "COPY",
     "DOORS",
     "LOOPBACK",
     "INDEXES",
     "TTL",
+    "WAYS",
     "Backend",
     "BackendError",
+    "Backup",
     "Deployment",
     "Door",
     "Engine",

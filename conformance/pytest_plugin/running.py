@@ -124,6 +124,7 @@ def execute(
             console.print(f"engines up in {time.perf_counter() - begin:.1f} s")
             if cases:
                 _run_cases(session, ProgressPlugin(stream))
+                session.look(console.print)
             if bench:
                 console.print("latency")
                 _run_benchmarks(session, ProgressPlugin(stream))

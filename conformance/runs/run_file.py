@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from store_conformance.contract import UserError, Verdict
+from store_conformance.contract.checked import CheckedLine
 from store_conformance.contract.errors import EXIT_DATA
 from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.contract.secrets import redact
@@ -67,7 +68,7 @@ class RunWriter:
         self._file.write(json.dumps(redact(data), ensure_ascii=True, default=repr) + "\n")
         self._file.flush()
 
-    def add(self, entry: Row | Measurement) -> None:
+    def add(self, entry: Row | Measurement | CheckedLine) -> None:
         if isinstance(entry, Row):
             self.counts[entry.verdict] += 1
             self._in_store[entry.backend] += entry.in_store
@@ -204,6 +205,7 @@ def read_run(path: Path) -> Run:
     try:
         rows = tuple(Row.from_dict(d) for d in lines if d["kind"] == "verdict")
         figures = tuple(Measurement.from_dict(d) for d in lines if d["kind"] == "measurement")
+        checks = tuple(CheckedLine.from_dict(d) for d in lines if d["kind"] == "check")
     except (TypeError, ValueError) as error:
         raise RunFileError(
             path, f"has a record that cannot be read ({error})", "run again"
@@ -214,7 +216,7 @@ def read_run(path: Path) -> Run:
             f"has {len(rows)} rows but its footer counts {footer.get('rows')}",
             "the file was cut or edited; run again",
         )
-    return Run(header, rows, figures, footer)
+    return Run(header, rows, figures, footer, checks)
 
 
 def merge_runs(runs: Iterable[Run]) -> Run:
@@ -278,4 +280,5 @@ def merge_runs(runs: Iterable[Run]) -> Run:
         tuple(row for run in every for row in run.rows),
         tuple(m for run in every for m in run.measurements),
         footer,
+        tuple(c for run in every for c in run.checks),
     )

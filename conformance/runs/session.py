@@ -24,6 +24,7 @@ from store_conformance.contract import (
     Mode,
     Verdict,
 )
+from store_conformance.contract.checked import CheckedLine
 from store_conformance.contract.records import Measurement, Row
 from store_conformance.contract.secrets import redact
 from store_conformance.harness.backends import (
@@ -435,7 +436,13 @@ class RunSession:
             self._begin = time.perf_counter()
             self._writer = RunWriter(target, self.header())
 
-    def record(self, entry: Row | Measurement) -> None:
+    def look(self, say: Callable[[str], object]) -> None:
+        """The production checklist of the user's own databases, into the run file."""
+        from store_conformance.runs.checklists import look
+
+        look(self.backends.values(), self.record, say)
+
+    def record(self, entry: Row | Measurement | CheckedLine) -> None:
         if isinstance(entry, Row):
             self.rows.append(entry)
             self._spent[entry.backend] += entry.seconds

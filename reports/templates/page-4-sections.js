@@ -68,6 +68,7 @@ const SECTIONS = {
   portability: portabilitySection,
   pictures: picturesSection,
   figures: () => ["restarts", "latency", "latency-all", "embedding", "writers", "recall", "disk"].map(dataTable),
+  checklist: () => [dataTable("checklist")],
   run: () => ["seconds", "backends", "run", "measurements"].map(dataTable),
 };
 

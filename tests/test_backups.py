@@ -1,0 +1,129 @@
+"""
+How backends are backed up: each way brings everything back, and what cannot be done says what is missing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from store_conformance.backends import registry
+from store_conformance.backends.backups import COPY, WAYS
+from store_conformance.backends.base import Backend, BackendError, EngineUnavailableError
+from store_conformance.backends.engines import postgres_dump
+from store_conformance.backends.factory import user_supplied
+from tests.backend_use import HERE, no_sqlite, use
+
+
+def there_and_back(backend: Backend, way: str, folder: Path, between: Any = lambda _: None) -> Any:
+    """Two items put, backed up, thrown away and restored; gives what is found of each."""
+    backup = backend.backups()[way]
+    at = backend.location()
+
+    def fill(store: Any) -> None:
+        store.put(("anna",), "prompt", {"text": "be brief"})
+        store.put(("app", "anna"), "note", {"text": "a cat"})
+
+    use(backend, at, "sync", fill)
+    folder.mkdir()
+    backup.take(at, folder)
+    backend.discard(at)
+    between(folder)
+    fresh = backup.restore(folder, at, backend.location())
+    found = use(
+        backend,
+        fresh,
+        "sync",
+        lambda s: [s.get(("anna",), "prompt"), s.get(("app", "anna"), "note")],
+    )
+    backend.discard(fresh)
+    return [item and item.value["text"] for item in found]
+
+
+@no_sqlite
+def test_a_hybrid_is_backed_up_by_both_halves(tmp_path: Path) -> None:
+    pytest.importorskip("qdrant_client", reason="the second half is the client's local mode")
+    backend = registry.create("hybrid", options={"stores": "sqlite+qdrant"})
+    if backend.deployment != "embedded":
+        pytest.skip("a Qdrant server is here")
+    backend.start()
+    try:
+        assert set(backend.backups()) == set(WAYS)
+        for way in WAYS:
+            assert there_and_back(backend, way, tmp_path / way) == ["be brief", "a cat"]
+
+        def lost(folder: Path) -> None:
+            shutil.rmtree(folder / "1")
+            (folder / "1").mkdir()
+
+        assert there_and_back(backend, COPY, tmp_path / "half", lost) == ["be brief", None]
+    finally:
+        backend.stop()
+
+
+def supplied(folder: Path, backup: str) -> Backend:
+    path = folder / "own_store.py"
+    path.write_text(
+        "from langgraph.store.memory import InMemoryStore\n"
+        "def open_store(at, index=None, ttl=None):\n    return InMemoryStore()\n"
+        f"open_store.backup = {backup}\n"
+    )
+    return user_supplied(f"{path}:open_store")
+
+
+@pytest.mark.parametrize(
+    ("said", "ways"), [("None", []), ("'copy'", ["copy"]), ("(print, print)", ["snapshot"])]
+)
+def test_a_store_of_ones_own_says_how_it_is_backed_up(
+    tmp_path: Path, said: str, ways: list[str]
+) -> None:
+    assert list(supplied(tmp_path, said).backups()) == ways
+
+
+@pytest.mark.parametrize("said", ["'cp'", "print", "(1, 2)", "(print,)"])
+def test_what_says_nothing_of_a_backup_is_refused_with_the_form(tmp_path: Path, said: str) -> None:
+    with pytest.raises(BackendError, match="the attribute backup") as refused:
+        supplied(tmp_path, said).backups()
+
+    assert "(take, restore)" in refused.value.hint
+
+
+class ServerOf17:
+    def execute(self, statement: str) -> list[tuple[str]]:
+        return [("170002",)]
+
+
+def program(folder: Path, version: str) -> Path:
+    folder.mkdir()
+    path = folder / "pg_dump"
+    path.write_text(f"#!/bin/sh\necho 'pg_dump (PostgreSQL) {version}'\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_dump_takes_a_program_as_new_as_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = program(tmp_path / "old", "15.18"), program(tmp_path / "new", "17.1 (Debian 17.1-1)")
+    server: Any = ServerOf17()
+
+    monkeypatch.setattr(postgres_dump, "_programs", lambda name, own: iter([old, new]))
+    assert postgres_dump._program("pg_dump", server) == new
+
+    monkeypatch.setattr(postgres_dump, "_programs", lambda name, own: iter([old]))
+    with pytest.raises(EngineUnavailableError, match="PostgreSQL 17 or newer") as missing:
+        postgres_dump._program("pg_dump", server)
+    assert "postgresql-client-17" in missing.value.hint
+
+
+def test_a_dump_finds_the_programs_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(HERE))  # nothing of that name
+
+    assert all(path.name == "pg_dump" for path in postgres_dump._programs("pg_dump", None))
+    assert list(postgres_dump._programs("no-such-program", None)) == []
+
+    with pytest.raises(LookupError, match="no no-such-program"):
+        postgres_dump.newest_major("no-such-program")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -117,7 +118,7 @@ def test_a_slow_network_holds_pieces_back(way: Detour, monkeypatch: pytest.Monke
     slept: list[float] = []
     with dial(way) as line:
         way.begin(Trouble.LATENCY)
-        monkeypatch.setattr(detour.time, "sleep", slept.append)
+        monkeypatch.setattr(time, "sleep", slept.append)
         line.sendall(TEXT)
         assert received(line) == TEXT
     assert slept == [detour.LATENCY_SECONDS] * 2

@@ -38,8 +38,8 @@ from store_conformance.backends.vector.errors import VectorStoreError
 __all__ = [
     "COPY",
     "DOORS",
-    "LOOPBACK",
     "INDEXES",
+    "LOOPBACK",
     "TTL",
     "WAYS",
     "Backend",

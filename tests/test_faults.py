@@ -1,11 +1,12 @@
 """
-Rules P1 to P3: correct stores are not accused, whoever cannot be struck says why, and the account is in the run.
+Rules P1 to P4: correct stores are not accused, whoever cannot be struck says why, and the account is in the run.
 
 That broken stores are caught is in ``test_mutants.py``.
 """
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from store_conformance.contract import Mode, Verdict
 from store_conformance.crash import strikes
 from store_conformance.harness.backends import Backend, create, user_supplied
 from store_conformance.harness.case import CaseSpec
+from store_conformance.harness.errors import CheckFailedError
 from store_conformance.harness.private_engines import stop_private
 from store_conformance.harness.runner import Outcome, run_case
 from store_conformance.harness.settings import Settings
@@ -21,6 +23,7 @@ from store_conformance.mutants.reference import ReferenceStore
 from store_conformance.mutants.served import ServedBackend
 from store_conformance.runs.profiles import profile
 from store_conformance.suite.register import cases_naming
+from store_conformance.suite.support.strikes import judge
 
 CASES = {
     s.id.partition("::")[2]: s for s in cases_naming(frozenset({"P1"})) if s.id.startswith("faults")
@@ -109,3 +112,31 @@ def test_strikes_are_no_part_of_a_quick_run() -> None:
         assert not profile("quick").takes(spec)
         assert profile("default").takes(spec)
         assert Mode.SYNC in spec.modes or Mode.ASYNC in spec.modes
+
+
+@pytest.mark.parametrize(
+    ("pooled", "came_back", "fails"),
+    [
+        (True, strikes.OPENED_ANEW, True),
+        (False, strikes.OPENED_ANEW, False),
+        (False, strikes.NEVER, True),
+        (True, strikes.BY_ITSELF, False),
+    ],
+)
+def test_a_single_connection_need_not_be_made_anew(
+    pooled: bool, came_back: str, fails: bool
+) -> None:
+    told: list[str] = []
+    lab: Any = SimpleNamespace(
+        backend=SimpleNamespace(pooled=pooled),
+        spec=SimpleNamespace(id="faults::x", rule_id="P3"),
+        observe=lambda _name, _said, account: told.extend(account.came_back),
+    )
+    round_ = strikes.Round(fault="engine-restart", struck=True, came_back=came_back)
+
+    if fails:
+        with pytest.raises(CheckFailedError, match="after the engine was restarted"):
+            judge(lab, "the engine was restarted", [round_])
+    else:
+        judge(lab, "the engine was restarted", [round_])
+    assert told == [came_back]

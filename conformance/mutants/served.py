@@ -142,6 +142,10 @@ class ServedBackend(Backend):
     def engine(self) -> Engine | None:
         return self._engine
 
+    @property
+    def pooled(self) -> bool:
+        return True
+
     def private(self) -> Backend | None:
         return type(self)()
 

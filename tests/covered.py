@@ -5,36 +5,90 @@ Arguments go to pytest.  The floor (``fail_under`` in pyproject.toml) is that of
 name a part of them, the figure is printed and the floor is not asked for.  ``--no-coverage`` leaves the
 measurement out.  The judging of the broken stores one by one runs without it: it computes for minutes, takes
 twice as long when it is measured, and goes through lines that other tests measure too.
+
+A few tests that failed are run once more, alone: on a machine that others use, a test may run out of time that
+would not otherwise.  What holds then is named as unsteady, and its failure stays in the output; what fails again
+has failed.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from coverage import Coverage
 from coverage.exceptions import NoDataError
 
-PYTEST = ("-m", "pytest")
+OUTCOMES = Path(__file__).with_name("outcomes.py")
+MEASURED = ("-m", "coverage", "run")
 UNMEASURED = "tests/test_mutants.py"
+MOST = 5
+"""Failures that are looked at again; where more fail, it is not the machine."""
+ALONE = ("-n", "0", "--dist", "no")
+TESTS_FAILED = 1
+"""pytest's exit code for that; any other than 0 says that the tests could not be run as they should."""
 
 
 def main(arguments: list[str]) -> int:
     """Run pytest and print what it covered; gives the exit code of what failed."""
     if "--no-coverage" in arguments:
-        rest = [a for a in arguments if a != "--no-coverage"]
-        return subprocess.call([sys.executable, *PYTEST, *rest])
+        return _pass((), [a for a in arguments if a != "--no-coverage"])
     Coverage().erase()
     whole = not any(_selects(a) for a in arguments)
     apart = whole and Path(UNMEASURED).is_file()
     left_out = [f"--ignore={UNMEASURED}"] if apart else []
-    measured = [sys.executable, "-m", "coverage", "run", *PYTEST, *left_out, *arguments]
-    code = subprocess.call(measured)
+    code = _pass(MEASURED, [*left_out, *arguments])
     if apart:
         options = [a for a in arguments if a.rstrip("/") != "tests"]
-        code = subprocess.call([sys.executable, *PYTEST, *options, UNMEASURED]) or code
+        code = _pass((), [*options, UNMEASURED]) or code
     return code or _judge(whole=whole)
+
+
+def _pass(by: Sequence[str], arguments: Sequence[str]) -> int:
+    """Run these tests, and those few that fail once more; gives the exit code of the last look."""
+    with tempfile.TemporaryDirectory(prefix="covered-") as place:
+        notes, only = Path(place, "first"), Path(place, "only")
+        code = subprocess.call([sys.executable, *by, str(OUTCOMES), str(notes), "-", *arguments])
+        failed, _ = _noted(notes)
+        if code != TESTS_FAILED or not failed:
+            return code
+        if len(failed) > MOST:
+            print(f"{len(failed)} tests failed: more than {MOST} are not run once more", flush=True)
+            return code
+        print(f"{len(failed)} failed: once more, with nothing beside them", flush=True)
+        only.write_text("\n".join(failed), "utf-8")
+        again = Path(place, "again")
+        options = [*arguments, *(ALONE if _shared_out(arguments) else ())]
+        code = subprocess.call(
+            [sys.executable, *by, str(OUTCOMES), str(again), str(only), *options]
+        )
+        still, passed = _noted(again)
+        held = [test for test in failed if test in passed and test not in still]
+        for test in failed:
+            told = (
+                "unsteady: failed beside other tests, holds alone"
+                if test in held
+                else "fails alone"
+            )
+            print(f"{told}: {test}", flush=True)
+        return code or (0 if held == failed else TESTS_FAILED)
+
+
+def _noted(notes: Path) -> tuple[list[str], frozenset[str]]:
+    """The tests that failed, each once and in their order, and those whose body passed."""
+    lines = notes.read_text("utf-8").splitlines() if notes.is_file() else []
+    told = [json.loads(line) for line in lines]
+    failed = dict.fromkeys(note["test"] for note in told if note["failed"])
+    return list(failed), frozenset(note["test"] for note in told if not note["failed"])
+
+
+def _shared_out(arguments: Iterable[str]) -> bool:
+    """Whether pytest is told to use several processes."""
+    return any(a.startswith(("-n", "--numprocesses", "--dist")) for a in arguments)
 
 
 def _selects(argument: str) -> bool:

@@ -102,3 +102,105 @@ def test_it_can_be_left_out(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "branch coverage" not in done.stdout
+
+
+# -- a second look ----------------------------------------------------------------------------------------
+
+UNSTEADY = """
+import os
+from pathlib import Path
+
+import pytest
+
+BESIDE = "PYTEST_XDIST_WORKER" in os.environ
+
+@pytest.mark.xdist_group("together")
+@pytest.mark.parametrize("number", range(HOW_MANY))
+def test_needs_a_quiet_machine(number):
+    assert not BESIDE, f"number {number} was disturbed"
+
+def test_is_well():
+    Path("ran").open("a").write("x")
+"""
+
+
+def looked_at(folder: Path, text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command on tests that fail where others run beside them."""
+    (folder / "pyproject.toml").write_text(SETTINGS)
+    (folder / "test_unsteady.py").write_text(text)
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(("COVERAGE", "PYTEST"))}
+    options = ("-q", "-p", "xdist.plugin", "-p", "no:cacheprovider", "--no-coverage", "-n", "1")
+    return subprocess.run(
+        [sys.executable, str(COMMAND), *options, *words, "test_unsteady.py"],
+        cwd=folder,
+        env={**variables, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+UNSTEADY_LINE = "unsteady: failed beside other tests, holds alone: test_unsteady.py::"
+
+
+def test_what_holds_alone_is_named_and_fails_nothing(tmp_path: Path) -> None:
+    done = looked_at(tmp_path, UNSTEADY.replace("HOW_MANY", "2"), "--dist", "loadgroup")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "number 1 was disturbed" in done.stdout, "the first failure stays in the output"
+    for number in range(2):
+        assert f"{UNSTEADY_LINE}test_needs_a_quiet_machine[{number}]" in done.stdout
+    assert done.stdout.count("unsteady:") == 2
+    assert (tmp_path / "ran").read_text() == "x", "what held is not run again"
+
+
+def test_what_fails_again_has_failed(tmp_path: Path) -> None:
+    text = UNSTEADY.replace("HOW_MANY", "1") + "\ndef test_is_ill():\n    assert 1 == 2\n"
+    done = looked_at(tmp_path, text)
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "fails alone: test_unsteady.py::test_is_ill" in done.stdout
+    assert f"{UNSTEADY_LINE}test_needs_a_quiet_machine[0]" in done.stdout
+
+
+def test_a_test_that_is_skipped_alone_does_not_hold(tmp_path: Path) -> None:
+    text = "import os, pytest\ndef test_dodges():\n    if 'PYTEST_XDIST_WORKER' in os.environ: assert 0\n    pytest.skip()\n"
+    done = looked_at(tmp_path, text)
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "unsteady:" not in done.stdout
+
+
+def test_many_failures_are_not_run_again(tmp_path: Path) -> None:
+    done = looked_at(tmp_path, UNSTEADY.replace("HOW_MANY", "6"))
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "6 tests failed: more than 5 are not run once more" in done.stdout
+    assert "unsteady:" not in done.stdout
+
+
+@pytest.mark.parametrize(("alone", "code"), [("holds", 0), ("ends its process again", 7)])
+def test_a_test_that_ended_its_worker_has_failed_too(tmp_path: Path, alone: str, code: int) -> None:
+    text = f"""
+import os, pytest
+
+@pytest.mark.parametrize("who", ["one@first", "another"])
+def test_ends_its_worker(who):
+    if "PYTEST_XDIST_WORKER" in os.environ or {alone != "holds"}:
+        os._exit(7)
+
+def test_is_well():
+    pass
+"""
+    done = looked_at(tmp_path, text)
+
+    assert done.returncode == code, done.stdout + done.stderr
+    assert done.stdout.count(f"{UNSTEADY_LINE}test_ends_its_worker") == (2 if code == 0 else 0)
+
+
+def test_modules_that_cannot_be_imported_get_no_second_look(tmp_path: Path) -> None:
+    done = looked_at(tmp_path, "import nothing_of_this_name\n")
+
+    assert done.returncode != 0, done.stdout + done.stderr
+    assert "once more" not in done.stdout

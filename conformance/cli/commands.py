@@ -1,5 +1,8 @@
 """
 What the commands do, free of the command line's parsing.
+
+What runs a store is imported by the commands that do: reports, comparisons and names that are wrong need
+neither pytest nor LangGraph, whose imports take most of a second.
 """
 
 from __future__ import annotations
@@ -9,12 +12,11 @@ import shlex
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from store_conformance.cli import reporting
-from store_conformance.cli.conclusion import conclude
 from store_conformance.contract import UserError
 from store_conformance.contract import groups as contract_groups
 from store_conformance.contract import rule as contract_rule
@@ -23,26 +25,28 @@ from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIF
 from store_conformance.contract.records import Run
 from store_conformance.contract.secrets import redact_text
 from store_conformance.harness.settings import Settings
-from store_conformance.pytest_plugin import running
 from store_conformance.runs.folder import claimed_folder, prepare_folder
-from store_conformance.runs.options import RunOptions, pairs, session_from_options
 from store_conformance.runs.policy import Policy, policy_of
-from store_conformance.runs.probing import missing_halves
 from store_conformance.runs.profiles import DEFAULT, profile
 from store_conformance.runs.run_file import merge_runs, read_run
 from store_conformance.runs.selection import Selection
-from store_conformance.runs.session import RunSession
 from store_conformance.runs.workers import usable_cores
 from store_conformance.suite.register import all_cases
+
+if TYPE_CHECKING:
+    from store_conformance.runs.session import RunSession
 
 DEFAULT_BACKENDS = ("memory", "sqlite", "postgres")
 
 
 def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSession:
     """The session of a command's options; user-supplied stores are opened once, to fail early and clearly."""
+    _check_names(options)
     from store_conformance.embedding.naming import embedder_factory
     from store_conformance.harness.backends import SuppliedBackend
     from store_conformance.runs.facts import corpus_facts
+    from store_conformance.runs.options import RunOptions, session_from_options
+    from store_conformance.runs.probing import missing_halves
 
     named = bool(options["backend"] or options["store"])
     chosen = RunOptions(
@@ -77,6 +81,17 @@ def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSe
                 )
                 backend.capabilities -= {lacking}
     return session
+
+
+def _check_names(options: dict[str, Any]) -> None:
+    """Refuse a rule, group or scenario that there is not, before anything is imported that takes long."""
+    Selection.named(
+        options.get("rules", ()),
+        options.get("groups", ()),
+        options.get("scenarios", ()),
+        options.get("skip", ()),
+        options.get("profile", DEFAULT),
+    )
 
 
 def _embeds(selection: Selection) -> bool:
@@ -121,6 +136,9 @@ def run(
         confirm=confirm,
     )
     session = make_session(settings, measures=bench, **options)
+    from store_conformance.cli.conclusion import conclude
+    from store_conformance.pytest_plugin import running
+
     with claimed_folder(out) as folder:
         path = folder / "run.jsonl"
         load = partial(_load_what_follows, session.selection)
@@ -142,6 +160,8 @@ def _take_policy(options: dict[str, Any]) -> Policy | None:
 
 def bench(*, out: Path, items: int, embed: str, **options: Any) -> int:
     """The ``bench`` command; gives the exit code."""
+    from store_conformance.pytest_plugin import running
+
     session = make_session(Settings(items=items, embed=embed), measures=True, **options)
     with claimed_folder(out) as folder:
         result = running.execute(session, folder / "run.jsonl", cases=False, bench=True)
@@ -233,6 +253,7 @@ def expect(paths: tuple[Path, ...], backend: str | None, out: Path | None) -> in
 def export_memories(store: str, out: Path, *, option: tuple[str, ...], **where: Any) -> int:
     """The ``export`` command; gives how many items were written."""
     from store_conformance.migration.commands import export_store
+    from store_conformance.runs.options import pairs
 
     return export_store(store, out, options=pairs(option), **where)
 
@@ -240,6 +261,7 @@ def export_memories(store: str, out: Path, *, option: tuple[str, ...], **where: 
 def import_memories(store: str, source: Path, *, option: tuple[str, ...], **where: Any) -> int:
     """The ``import`` command; gives how many items were imported."""
     from store_conformance.migration.commands import import_file
+    from store_conformance.runs.options import pairs
 
     return import_file(store, source, options=pairs(option), **where)
 
@@ -274,6 +296,7 @@ def self_test(
 ) -> int:
     """The ``self-test`` command; gives 1 unless the score is 100 % both ways."""
     from store_conformance.cli.self_test import self_test as judge_all
+    from store_conformance.pytest_plugin import running
 
     judged = []
     processes = max(1, usable_cores() if workers is None else workers)

@@ -40,9 +40,6 @@ def _explain(func: F) -> F:
 
     @wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        from store_conformance.harness.backends import VectorStoreError
-        from store_conformance.harness.errors import HarnessError
-
         try:
             return func(*args, **kwargs)
         except KeyboardInterrupt:
@@ -50,12 +47,11 @@ def _explain(func: F) -> F:
             sys.exit(EXIT_INTERRUPTED)
         except UserError as error:
             _end(str(error), error.exit_code)
-        except VectorStoreError as error:
-            _end(str(error), EXIT_USAGE)
         except OSError as error:
             _end(_file_error(error), EXIT_USAGE)
-        except HarnessError as error:
-            _end(str(error), EXIT_FAILED, "error of the harness")
+        except Exception as error:
+            _end_by_kind(error)
+            raise
 
     return wrapper  # type: ignore[return-value]
 
@@ -68,6 +64,17 @@ _KEPT = {
     "import_command": "; the same import again leaves what is there already as it is",
 }
 """What is left of a command that was interrupted."""
+
+
+def _end_by_kind(error: Exception) -> None:
+    """End for errors whose classes are imported only now: they come with much else."""
+    from store_conformance.harness.backends import VectorStoreError
+    from store_conformance.harness.errors import HarnessError
+
+    if isinstance(error, VectorStoreError):
+        _end(str(error), EXIT_USAGE)
+    if isinstance(error, HarnessError):
+        _end(str(error), EXIT_FAILED, "error of the harness")
 
 
 def _file_error(error: OSError) -> str:

@@ -329,8 +329,9 @@ class AThousandNamespacesAreSearched(ReferenceStore):
     also = (*PLAIN, "L6")
 
     def candidates(self, op: SearchOp) -> list[ItemRow]:
-        found = super().candidates(op)
-        first = set(list(dict.fromkeys(row.namespace_text for row in found))[:1000])
+        below = super().candidates(op._replace(filter=None))
+        first = set(list(dict.fromkeys(row.namespace_text for row in below))[:1000])
+        found = [row for row in below if self.wanted(row, op)]
         return [row for row in found if row.namespace_text in first]
 
 

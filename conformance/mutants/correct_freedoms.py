@@ -7,13 +7,25 @@ documented limit leaves aside.
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import unicodedata
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from struct import pack, unpack
 from typing import Any
 
-from langgraph.store.base import InvalidNamespaceError, ListNamespacesOp, Op, PutOp, SearchOp
+from langgraph.store.base import (
+    GetOp,
+    InvalidNamespaceError,
+    Item,
+    ListNamespacesOp,
+    Op,
+    PutOp,
+    Result,
+    SearchItem,
+    SearchOp,
+)
 
 from store_conformance.mutants.correct import Variant
 from store_conformance.mutants.reference import (
@@ -23,6 +35,7 @@ from store_conformance.mutants.reference import (
     Plan,
     ReferenceStore,
     Vector,
+    Write,
 )
 
 
@@ -231,3 +244,56 @@ class LongTextsAreChunked(Variant, ReferenceStore):
             for text in super().texts_at(value, path)
             for start in range(0, max(len(text), 1), 2000)
         ]
+
+
+class GetsAreHits(Variant, ReferenceStore):
+    """``get`` gives a SearchItem, which is an Item, without a score."""
+
+    def read_item(self, op: GetOp) -> Item | None:
+        item = super().read_item(op)
+        if item is None:
+            return None
+        return SearchItem(**{name: getattr(item, name) for name in Item.__slots__}, score=None)
+
+
+class SinglePrecisionScores(Variant, ReferenceStore):
+    """Scores are rounded to single precision, as an engine gives them."""
+
+    def similarity(self, query: Vector, vector: Vector) -> float:
+        return float(unpack("f", pack("f", super().similarity(query, vector)))[0])
+
+
+class OneTimeForABatch(Variant, ReferenceStore):
+    """All that a batch writes has one timestamp, that of its transaction."""
+
+    def run(self, plan: Plan, writes: list[Write], embedded: Embedded) -> list[Result]:
+        self.moment: int | None = super().now()
+        try:
+            return super().run(plan, writes, embedded)
+        finally:
+            self.moment = None
+
+    def now(self) -> int:
+        moment: int | None = self.__dict__.get("moment")
+        return super().now() if moment is None else moment
+
+
+class SyncCallsUseALoopOfTheirOwn(Variant, ReferenceStore):
+    """Sync calls are run by a loop in a thread of the store's own: the embedder is always awaited."""
+
+    def setup(self) -> None:
+        super().setup()
+        if "loop" not in self.__dict__:
+            self.loop = asyncio.new_event_loop()
+            self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+            self.thread.start()
+
+    def batch(self, ops: Iterable[Op]) -> list[Result]:
+        coroutine = super().abatch(list(ops))
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+        super().close()

@@ -210,6 +210,35 @@ def test_the_sync_methods_of_an_async_store_do_the_same(lab: Lab) -> None:
     _compare(lab, steps, got, expected, "in the same class from another thread")
 
 
+@case("O7", needs=BOTH_APIS, modes=(Mode.ASYNC,))
+def test_each_api_of_a_store_sees_what_the_other_wrote(lab: Lab) -> None:
+    """
+    Of one store object, what a sync call wrote an async call reads at once, and the reverse.
+
+    If this fails, look for a cache of one API that the other does not clear.
+    """
+    if not lab.offers(Capability.THREADS):
+        lab.unsupported("declared: no threads")
+    store = lab.open()
+    _need_sync(lab, store)
+    raw = store.raw
+
+    def by_sync(name: str, *args: Any, **kwargs: Any) -> Any:
+        return store.timed(name, lambda: getattr(raw, name)(*args, **kwargs))
+
+    for n in range(3):
+        store.put(D, "k", {"n": n, "by": "async"})
+        lab.equal(by_sync("get", D, "k").value["by"], "async", "an async put, by a sync get")
+        lab.equal(store.value(D, "k")["by"], "async", "an async put, by an async get")
+        by_sync("put", D, "k", {"n": n, "by": "sync"})
+        lab.equal(store.value(D, "k"), {"n": n, "by": "sync"}, "a sync put, by an async get")
+        lab.equal(store.keys(D, filter={"by": "sync"}), ["k"], "a sync put, by an async search")
+        lab.equal(len(by_sync("search", D, filter={"by": "sync"})), 1, "the same by a sync search")
+        by_sync("delete", D, "k")
+        lab.equal(store.get(D, "k"), None, "a sync delete, by an async get")
+        lab.equal(store.keys(D), [], "a sync delete, by an async search")
+
+
 def _need_sync(lab: Lab, store: Subject) -> None:
     """Ends the case where the store's async class does not offer the sync methods and says so."""
 

@@ -30,7 +30,7 @@ def test_every_documented_kind_of_index_finds_the_nearest(lab: Lab, kind: str) -
         lab.unsupported(f"no such kind of index: {kind}")
     for more in configurations:
         told = ", ".join(f"{name}={value}" for name, value in more.items())
-        store = lab.open(index=lab.index("text", **dict[str, Any](more)))
+        store = lab.open(index={**lab.index("text"), **more})
         store.put(D, "apple", {"text": "apple", "n": 0})
         store.batch([PutOp(D, word, {"text": word, "n": n}) for n, word in enumerate(WORDS)])
         store.put(D, "fig", {"text": "grape", "n": 5})

@@ -246,3 +246,20 @@ def test_a_listing_of_more_than_a_thousand_is_whole(lab: Lab) -> None:
         pages += store.list_namespaces(prefix=D, limit=500, offset=offset)
     lab.equal(sorted(pages), names, "the namespaces of pages of 500")
     lab.equal(store.list_namespaces(max_depth=1, limit=1_000), [D], "the listing to depth 1")
+
+
+@case("S1")
+def test_a_search_looks_into_more_than_a_thousand_namespaces(lab: Lab) -> None:
+    """
+    Items of more than a thousand namespaces below a prefix are all found, in whichever of them they are.
+    """
+    store = lab.open()
+    fill(store, [(("d", f"n{n:04}"), "k", {"n": n, "late": n >= MANY // 2}) for n in range(MANY)])
+
+    half = MANY // 2
+    for late, wanted in ((False, range(half)), (True, range(half, MANY))):
+        found = store.search(D, filter={"late": late}, limit=1_000)
+        numbers = sorted(i.value["n"] for i in found)
+        lab.equal(numbers, list(wanted), f"the items of one half of the namespaces, late={late}")
+    for n in (0, 999, 1_000, MANY - 1):
+        lab.equal(store.keys(D, filter={"n": n}), ["k"], f"a filter for the item of namespace {n}")

@@ -155,3 +155,67 @@ def test_a_namespace_that_is_emptied_takes_nothing_along(lab: Lab) -> None:
         lab.equal(there, wanted, f"the items after {emptied!r} was emptied")
         listed = set(store.list_namespaces())  # whether the empty one still is is X5's
         lab.true(set(left) <= listed, "the namespaces that are left", got=sorted(listed))
+
+
+@case("V3", needs=VECTORS)
+def test_an_item_that_was_not_indexed_is_indexed_by_a_later_put(lab: Lab) -> None:
+    """
+    ``index=False`` and paths count for their own put: the next one without ``index`` embeds the fields again.
+    """
+    store = lab.indexed("text")
+    for key, index in (("a", False), ("b", ["title"])):
+        store.put(D, key, {"text": "apple", "title": "fig"}, index=index)
+        store.put(D, key, {"text": "cherry"})
+        matches(lab, store, D, "cherry", key, f"put again after index={index!r}")
+        store.batch([PutOp(D, key, {"text": "kiwi"}, False)])
+        store.batch([PutOp(D, key, {"text": "grape"})])
+        matches(lab, store, D, "grape", key, "put again in a batch after index=False")
+
+
+@case("S1")
+def test_a_search_sees_what_was_written_below_since(lab: Lab) -> None:
+    """
+    A search that is asked again finds what was put, changed and deleted meanwhile in namespaces below its prefix.
+
+    If this fails, look for answers that are kept until something is written in the very same namespace.
+    """
+    store = lab.open()
+    below = ("d", "below", "deeper")
+    store.put(D, "k", {"n": 1})
+    store.put(below, "old", {"n": 1})
+
+    def answers() -> list[list[Any]]:
+        return [
+            sorted((i.key, i.value["n"]) for i in store.search(D)),
+            store.keys(D, filter={"n": 1}),
+            sorted(i.key for i in store.search(("d", "below"), limit=5)),
+        ]
+
+    lab.equal(answers(), [[("k", 1), ("old", 1)], ["k", "old"], ["old"]], "the first answers")
+    store.put(below, "new", {"n": 1})
+    expected = [[("k", 1), ("new", 1), ("old", 1)], ["k", "new", "old"], ["new", "old"]]
+    lab.equal(answers(), expected, "the same searches after a put below")
+    store.put(below, "old", {"n": 2})
+    expected = [[("k", 1), ("new", 1), ("old", 2)], ["k", "new"], ["new", "old"]]
+    lab.equal(answers(), expected, "the same searches after an overwrite below")
+    store.delete(below, "new")
+    lab.equal(
+        answers(),
+        [[("k", 1), ("old", 2)], ["k"], ["old"]],
+        "the same searches after a delete below",
+    )
+
+
+@case("K6")
+def test_one_part_at_several_places_of_a_value(lab: Lab) -> None:
+    """
+    A value may hold the same list or dict at several places: that is no circle.
+    """
+    part = {"tags": ["a", "b"], "deep": {"n": [1, 2]}}
+    value = {"first": part, "second": part, "list": [part["tags"], part["tags"], part]}
+    store = lab.open()
+    store.put(D, "k", value)
+    store.batch([PutOp(D, "l", value), PutOp(D, "m", value)])
+
+    for key in ("k", "l", "m"):
+        lab.same(store.value(D, key), value, "a value with one part at several places")

@@ -291,3 +291,22 @@ def test_hundreds_of_calls_in_one_tick_are_all_answered(lab: Lab) -> None:
     missing = [n for n, item in enumerate(found) if item is None or item.value != {"n": n}]
     lab.equal(missing, [], "numbers of the puts of one tick whose item is not found")
     lab.equal(len(store.search(("t",), limit=1000)), MANY, "how many a search finds")
+
+
+@case("O12")
+def test_deletes_of_one_item_at_the_same_time_all_succeed(lab: Lab) -> None:
+    """
+    Several callers that delete one item at once are all answered, as a delete of what is gone does nothing.
+
+    If this fails, look for a delete that first looks whether the item is there.
+    """
+    _need_threads(lab)
+    store = lab.open()
+    keys = [f"k{n}" for n in range(6)]
+    store.batch([PutOp(D, key, {"n": 1}) for key in [*keys, "left"]])
+    jobs: list[Job] = [("delete", (D, key), {}) for key in keys for _ in range(3)]
+
+    errors = raised(overlapping(store, jobs))
+
+    lab.equal(errors, [], "what was raised by deletes of items that others delete at the same time")
+    lab.equal(store.keys(D), ["left"], "the items that are left")

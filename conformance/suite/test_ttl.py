@@ -149,6 +149,25 @@ def test_a_refresh_gives_a_fraction_of_a_minute_its_time_again(lab: Lab) -> None
         )
 
 
+@case("T2", needs=TTL, waits=True)
+def test_each_put_of_a_batch_has_its_own_ttl(lab: Lab) -> None:
+    """
+    In a batch each put lives as long as its own ttl says, beside others with another one or none.
+
+    If this fails, look for a statement that writes all rows of a batch with one time.
+    """
+    store = expiring(lab, refresh_on_read=False)
+    lives: dict[str, float | None] = {"soon": SOON, "none": None, "later": 10.0, "also_soon": SOON}
+    store.batch([PutOp(D, key, {"n": 1}, None, ttl) for key, ttl in lives.items()])
+    store.batch([PutOp(("e",), key, {"n": 1}, None, ttl) for key, ttl in [*lives.items()][::-1]])
+    lab.sleep(GRACE)
+    sweep(store)
+
+    for namespace in (D, ("e",)):
+        left = there(store, namespace, [*lives])
+        lab.equal(left, ["none", "later"], f"the items of a batch of {namespace} whose ttl goes on")
+
+
 LONG: dict[str, float] = {"30 days": 43_200, "400 days": 576_000, "ten years": 5_259_600}
 
 

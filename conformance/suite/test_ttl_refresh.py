@@ -113,7 +113,7 @@ def _refreshed(lab: Lab, life: float) -> None:
         for store in (by_default, off):
             line.put(store, D, *calls, "get_yes", "early", "twice")
             for name in (
-                "search", "search_no", "search_yes", "limit", "filter", "op_search", "query"
+                "search", "search_no", "search_yes", "limit", "page", "filter", "op_search", "query"
             ):  # fmt: skip
                 line.put(store, ("s", name), "a", "b")
         for store in (by_default, off):
@@ -164,6 +164,8 @@ def _search(line: _Timeline, store: Subject, note: _Note, refreshes: bool) -> No
     line.in_time()
     line.lab.equal(len(found), 1, "the items found with limit=1 before they expire")
     first = found[0].key
+    page = store.search(("s", "page"), limit=1, offset=1, refresh_ttl=True)
+    second = [i.key for i in page]
     store.batch(
         [
             SearchOp(("s", "op_search"), filter={"key": "a"}, limit=10, refresh_ttl=True),
@@ -181,6 +183,8 @@ def _search(line: _Timeline, store: Subject, note: _Note, refreshes: bool) -> No
             key,
             f"item {key!r} where a search with limit=1 gave {first!r}",
         )
+        what = f"item {key!r} where a search with limit=1 and offset=1 gave {second}"
+        note(key in second, ("s", "page"), key, what)
         note(
             key == "a",
             ("s", "op_search"),

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from store_conformance.contract import Verdict
-from store_conformance.contract.survival import NETWORK, POWER_LOSS, SETUP, Survival, SurvivalFile
+from store_conformance.contract.survival import (
+    DISK_FULL,
+    NETWORK,
+    POWER_LOSS,
+    SETUP,
+    Survival,
+    SurvivalFile,
+)
 from store_conformance.reports.text import one_line, plural
 
 FEW = 10
@@ -186,6 +193,8 @@ def under(setting: str) -> str:
 def _kind(fault: str) -> str:
     if fault == POWER_LOSS:
         return "power loss"
+    if fault == DISK_FULL:
+        return "full disk"
     if fault.startswith(NETWORK):
         return "network faults"
     return "engine faults" if fault.startswith("engine-") else "client kills"

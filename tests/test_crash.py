@@ -26,7 +26,7 @@ from store_conformance.crash import image
 from store_conformance.crash.campaign import Campaign, Target
 from store_conformance.crash.client import Client, ClientFailedError
 from store_conformance.crash.faults import DEFAULT, FAULTS, named
-from store_conformance.crash.ground import Ground, no_power_loss
+from store_conformance.crash.ground import Ground, no_disk
 from store_conformance.harness.backends import Backend, create, scratch, user_supplied
 from store_conformance.mutants.broken_survival import SINS, Sin
 from store_conformance.mutants.reference import ReferenceStore
@@ -88,6 +88,66 @@ def test_engines_are_struck_in_every_way(tmp_path: Path) -> None:
     found = struck(target, ("engine",), 4, tmp_path)
     assert [(f.broken, f.verdict) for f in found] == [(0, Verdict.PASS)] * 4, found
     assert found[0].engine.startswith("PostgreSQL")
+
+
+@pytest.mark.parametrize(("options", "reopened"), [({"pool": "4"}, 0), ({}, 1)])
+def test_a_network_is_troubled_and_only_a_pool_comes_back(
+    options: dict[str, str], reopened: int, tmp_path: Path
+) -> None:
+    """A connection that was reset is replaced by a pool; without one each later call raises."""
+    target = Target(
+        "postgres", lambda: create("postgres", deployment="embedded", options=options), options
+    )
+    (found,) = struck(target, ("network-reset",), 1, tmp_path)
+    assert (found.broken, found.verdict) == (0, Verdict.PASS), found
+    assert found.kills == 1
+    assert min(found.reopened, 1) == reopened
+
+
+def test_where_there_is_no_engine_there_is_no_network(tmp_path: Path) -> None:
+    (found,) = struck(Target("sqlite", lambda: create("sqlite")), ("network-slow",), 1, tmp_path)
+    assert found.verdict is Verdict.UNVERIFIED
+    assert found.reason == "there is no engine apart from the client's process"
+
+
+# -- a full disk ----------------------------------------------------------------------------------
+
+
+@needs_images
+def test_a_disk_is_full_to_the_last_block_and_then_is_not() -> None:
+    disk = image.Image(scratch())
+    try:
+        disk.fill()
+        with pytest.raises(OSError, match="No space"):
+            (disk.mount / "more").write_bytes(b"x" * 8192)
+        disk.make_room()
+        (disk.mount / "more").write_bytes(b"x" * 8192)
+        disk.make_room()
+    finally:
+        disk.close()
+    assert str(disk.folder) not in Path("/proc/mounts").read_text()
+
+
+@needs_images
+def test_a_full_disk_is_an_error_and_then_the_store_works_again(tmp_path: Path) -> None:
+    (found,) = struck(supplied(CORRECT), ("disk-full",), 1, tmp_path)
+    assert (found.broken, found.reopened, found.verdict) == (0, 0, Verdict.PASS), found
+
+
+@needs_images
+@pytest.mark.parametrize(
+    ("sin", "counts"),
+    [
+        ("TakesAFullDiskForAYes", ("lost", "stale", "resurrected")),
+        ("IsShutByAFullDisk", ("reopened",)),
+    ],
+)
+def test_a_store_that_does_not_come_through_a_full_disk_is_caught(
+    sin: str, counts: tuple[str, ...], tmp_path: Path
+) -> None:
+    reference = f"{ReferenceStore.__module__.rpartition('.')[0]}.broken_survival:{sin}.open_store"
+    (found,) = struck(supplied(reference), ("disk-full",), 1, tmp_path)
+    assert sum(getattr(found, count) for count in counts) > 0, found
 
 
 # -- power ----------------------------------------------------------------------------------------
@@ -182,15 +242,17 @@ def test_what_cannot_be_struck_says_why(tmp_path: Path, monkeypatch: pytest.Monk
     assert found.verdict is Verdict.UNVERIFIED
     assert found.reason == "there is no engine apart from the client's process"
     own = create("qdrant", url="http://127.0.0.1:1")
-    assert "the user's own" in str(no_power_loss(own))
+    power, full = named(("power-loss", "disk-full"))
+    assert "the user's own, and its power" in str(no_disk(own, power))
+    assert "the user's own, and its disk" in str(no_disk(own, full))
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(sys, "platform", "darwin")
-        assert "needs Linux" in str(no_power_loss(create("sqlite")))
+        assert "a power loss needs Linux" in str(no_disk(create("sqlite"), power))
     if sys.platform == "linux":
         with monkeypatch.context() as elsewhere:
             elsewhere.setattr(os, "geteuid", lambda: 1000)
-            assert "needs root" in str(no_power_loss(create("sqlite")))
-    monkeypatch.setattr("store_conformance.crash.ground.problem", lambda: "no loop devices")
+            assert "a full disk needs root" in str(no_disk(create("sqlite"), full))
+    monkeypatch.setattr("store_conformance.crash.ground.problem", lambda what: "no loop devices")
     (found,) = struck(Target("sqlite", lambda: create("sqlite")), ("power-loss",), 1, tmp_path)
     assert (found.verdict, found.reason) == (Verdict.UNVERIFIED, "no loop devices")
 
@@ -463,8 +525,8 @@ def test_what_a_backend_survives_is_said_of_what_was_tried() -> None:
     client = dataclasses.replace(FOUND, fault="client-put", verdict=Verdict.PASS, lost=0, stale=0)
     untold = dataclasses.replace(client, fault="engine-kill", verdict=Verdict.UNVERIFIED)
     assert durability([client, untold, FOUND]) == (
-        "a client's crash: survives; an engine's crash: not tried; "
-        "a power loss: lost or spoilt 8 of 100"
+        "a client's crash: survives; an engine's crash: not tried; a network's troubles: not tried; "
+        "a full disk: not tried; a power loss: lost or spoilt 8 of 100"
     )
     assert durability([untold]) == "not tried"
     shut = dataclasses.replace(client, verdict=Verdict.FAIL, kills=9, missed=1, unreadable=2)
@@ -475,7 +537,8 @@ def test_what_a_backend_survives_is_said_of_what_was_tried() -> None:
 
 def test_faults_are_known_by_name_and_by_group() -> None:
     assert named(()) == DEFAULT
-    assert "power-loss" not in {f.name for f in DEFAULT}
+    assert not {"power-loss", "disk-full"} & {f.name for f in DEFAULT}
+    assert {f.name for f in named(("network",))} == {f.name for f in DEFAULT if f.of_network}
     assert named(("all",)) == FAULTS
     assert len(named(("client", "client-put"))) == len(named(("client",)))
     with pytest.raises(UserError, match="did you mean 'client-put'"):

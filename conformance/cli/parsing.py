@@ -389,7 +389,7 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> None:
     multiple=True,
     callback=_listed,
     help="Only this fault (docs/SURVIVAL.md), or client, engine, network, all; repeatable, or with commas. "
-    "Default: all but power-loss.",
+    "Default: all but power-loss and disk-full.",
 )
 @click.option(
     "--kills",

@@ -22,6 +22,8 @@ SCHEMA = 1
 
 POWER_LOSS = "power-loss"
 """The fault after which only that is left which was synced to the disk."""
+DISK_FULL = "disk-full"
+"""The fault that leaves no room on the disk for a while."""
 NETWORK = "network-"
 """How the names of the faults begin that trouble the network between a store and its engine."""
 SETUP = "client-setup"
@@ -67,7 +69,7 @@ class Survival:
     disordered: int = 0
     """Keys whose concurrent calls no single order explains."""
     reopened: int = 0
-    """Troubles of the network after which the store object worked no more; they make no failure."""
+    """Troubles of the network or the disk after which the store object worked no more; they make no failure."""
     whole: int = 0
     """Operations that were never acknowledged and had taken effect, wholly."""
     oldest_lost_seconds: float = 0.0
@@ -220,6 +222,7 @@ def durability(results: Iterable[Survival]) -> str:
         ("a client's crash", [r for r in told if r.fault.startswith("client-")]),
         ("an engine's crash", [r for r in told if r.fault.startswith("engine-")]),
         ("a network's troubles", [r for r in told if r.fault.startswith(NETWORK)]),
+        ("a full disk", [r for r in told if r.fault == DISK_FULL]),
         ("a power loss", [r for r in told if r.fault == POWER_LOSS]),
     ):
         if not faults:

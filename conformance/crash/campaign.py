@@ -15,11 +15,11 @@ from store_conformance.contract import Capability, UserError, Verdict
 from store_conformance.contract.secrets import one_line, redact, redact_text
 from store_conformance.contract.survival import Survival, SurvivalFile
 from store_conformance.crash.client import ClientFailedError
-from store_conformance.crash.faults import Fault, Strike
-from store_conformance.crash.ground import Ground, no_power_loss
+from store_conformance.crash.faults import Fault
+from store_conformance.crash.ground import Ground, no_disk
 from store_conformance.crash.image import NoImageError
 from store_conformance.crash.record import NAME, Plan, Rounds
-from store_conformance.crash.strikes import NEVER, OPENED_ANEW, Round, strike
+from store_conformance.crash.strikes import BY_ITSELF, Round, strike
 from store_conformance.harness.backends import Backend, BackendError
 
 TRIES = 3
@@ -112,7 +112,7 @@ class Campaign:
             grounds: dict[tuple[bool, bool], Ground | str] = {}
             struck: list[tuple[Fault, Ground]] = []
             for fault in self._faults:
-                kind = (fault.strike is Strike.CUT_POWER, fault.of_network)
+                kind = (fault.on_image, fault.of_network)
                 if kind not in grounds:
                     grounds[kind] = self._ground(target, fault, stack)
                 ground = grounds[kind]
@@ -129,16 +129,15 @@ class Campaign:
 
     def _ground(self, target: Target, fault: Fault, stack: ExitStack) -> Ground | str:
         """Where that fault may strike, or why it cannot anywhere."""
-        on_image = fault.strike is Strike.CUT_POWER
         backend = target.make()
         self._rounds.describe(target.name, str(backend.deployment))
         if Capability.PERSISTENCE not in backend.capabilities:
             return "the store keeps nothing beyond its process, and says so"
-        why_not = no_power_loss(backend) if on_image else None
+        why_not = no_disk(backend, fault) if fault.on_image else None
         if why_not is not None:
             return why_not
         try:
-            ground = Ground(target.make, on_image=on_image, detoured=fault.of_network)
+            ground = Ground(target.make, on_image=fault.on_image, detoured=fault.of_network)
         except (NoImageError, BackendError) as error:
             return one_line(error)
         stack.callback(ground.close)
@@ -152,7 +151,7 @@ class Campaign:
     def _strike(self, target: Target, fault: Fault, ground: Ground) -> None:
         number = len(self._rounds.of(target.name, fault.name))
         name = f"{fault.name}-{number}"
-        done = strike(ground, fault, name, self._seed, patient=fault.of_network)
+        done = strike(ground, fault, name, self._seed, patient=fault.heals)
         self._rounds.add(target.name, done)
         self._pace.append(done.seconds)
         self._told(self._progress(target, fault))
@@ -214,7 +213,7 @@ class Campaign:
             missed=sum(not r.struck for r in rounds),
             acknowledged=sum(r.acknowledged for r in rounds),
             whole=sum(r.whole for r in rounds),
-            reopened=sum(r.came_back in (OPENED_ANEW, NEVER) for r in rounds),
+            reopened=sum(r.came_back not in ("", BY_ITSELF) for r in rounds),
             oldest_lost_seconds=round(max((r.oldest_lost for r in rounds), default=0.0), 3),
             seconds=round(sum(r.seconds for r in rounds), 3),
             examples=tuple(e for r in rounds for e in r.examples)[:EXAMPLES],

@@ -168,6 +168,10 @@ class Client:
         """What an operation of that kind takes, as far as it was seen."""
         return statistics.median(self._durations.get(kind) or [0.001])
 
+    def is_gone(self) -> bool:
+        """Whether its process has ended."""
+        return self._process.ended()
+
     def signal(self, number: int) -> None:
         """Send a signal to it and to what it has started."""
         self._process.signal(number)

@@ -10,7 +10,7 @@ from enum import Enum
 
 from store_conformance.contract import UserError
 from store_conformance.contract.hints import suggestion
-from store_conformance.contract.survival import POWER_LOSS
+from store_conformance.contract.survival import DISK_FULL, POWER_LOSS
 from store_conformance.crash.detour import Trouble
 from store_conformance.crash.history import Kind
 
@@ -25,6 +25,7 @@ class Strike(str, Enum):
     RESTART_ENGINE = "restart the engine"
     CUT_POWER = "cut the power"
     TROUBLE_NETWORK = "trouble the network"
+    FILL_DISK = "fill the disk"
 
 
 MIXED = (Kind.PUT, Kind.OVERWRITE, Kind.DELETE, Kind.BATCH)
@@ -51,7 +52,17 @@ class Fault:
     @property
     def of_engine(self) -> bool:
         """Whether it needs an engine of ours."""
-        return self.strike not in (Strike.KILL_CLIENT, Strike.CUT_POWER)
+        return self.strike is not Strike.KILL_CLIENT and not self.on_image
+
+    @property
+    def on_image(self) -> bool:
+        """Whether it needs a file system of ours below everything that the store keeps."""
+        return self.strike in (Strike.CUT_POWER, Strike.FILL_DISK)
+
+    @property
+    def heals(self) -> bool:
+        """Whether it ends with nothing dead, so that the same store object should work again."""
+        return self.of_network or self.strike is Strike.FILL_DISK
 
     @property
     def of_network(self) -> bool:
@@ -85,9 +96,10 @@ FAULTS = (
             ("slow", Trouble.LATENCY),
         )
     ),
+    Fault(DISK_FULL, Strike.FILL_DISK, "the disk is full for a while"),
     Fault(POWER_LOSS, Strike.CUT_POWER, "the power fails: only what was synced to the disk is left"),
 )  # fmt: skip
-DEFAULT = tuple(f for f in FAULTS if f.strike is not Strike.CUT_POWER)
+DEFAULT = tuple(f for f in FAULTS if not f.on_image)
 """Those that need nothing of the machine."""
 _GROUPS = {
     "all": FAULTS,
@@ -101,7 +113,7 @@ def named(names: Iterable[str]) -> tuple[Fault, ...]:
     """
     The faults of these names, each once; ``client``, ``engine``, ``network`` and ``all`` name several.
 
-    Without a name: all but the power loss.  Raises ``UserError`` with the nearest right name.
+    Without a name: all but the power loss and the full disk.  Raises ``UserError`` with the nearest right name.
     """
     known = {f.name: (f,) for f in FAULTS} | _GROUPS
     chosen: dict[str, Fault] = {}

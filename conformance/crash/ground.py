@@ -198,10 +198,12 @@ def no_engine(backend: Backend) -> str:
     return "there is no engine apart from the client's process"
 
 
-def no_power_loss(backend: Backend) -> str | None:
-    """Why the power of this backend cannot fail; ``None`` if it may be tried."""
+def no_disk(backend: Backend, fault: Fault) -> str | None:
+    """Why the disk of this backend cannot lose its power or be full; ``None`` if it may be tried."""
+    full = fault.strike is Strike.FILL_DISK
     if backend.deployment is Deployment.URL or backend.url is not None:
-        return "the engine is the user's own, and its power is not ours to cut"
+        whose = "disk is not ours to fill" if full else "power is not ours to cut"
+        return f"the engine is the user's own, and its {whose}"
     if not backend.in_folders():
         return f"not all of its data is in folders of ours ({backend.deployment})"
-    return problem()
+    return problem("a full disk" if full else "a power loss")

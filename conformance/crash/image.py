@@ -9,6 +9,7 @@ its power had failed, on a disk that keeps whatever it was sent.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import subprocess
@@ -30,21 +31,23 @@ COMMANDS = ("mkfs.ext4", "mount", "umount", "sync", "cp")
 COMMIT_SECONDS = 300
 """When the file system would write by itself; a strike takes far less."""
 BUSY_SECONDS = 5.0
+LARGEST_PIECE, SMALLEST_PIECE = 64 << 20, 4 << 10
+"""Bytes that are taken at once where a disk is filled."""
 
 
 class NoImageError(Exception):
     """No such disk can be had here; the text says why."""
 
 
-def problem() -> str | None:
-    """Why no power loss can be had on this machine, as far as that can be told without trying."""
+def problem(what: str = "a disk of its own") -> str | None:
+    """Why what needs such a disk cannot be had on this machine, as far as that can be told without trying."""
     if sys.platform != "linux":
-        return "a power loss needs Linux, whose loop devices it is made with"
+        return f"{what} needs Linux, whose loop devices it is made with"
     if os.geteuid() != 0:
-        return "a power loss needs root, to mount a file system of its own"
+        return f"{what} needs root, to mount a file system of its own"
     missing = [name for name in COMMANDS if shutil.which(name) is None]
     if missing:
-        return f"a power loss needs {', '.join(missing)} on PATH"
+        return f"{what} needs {', '.join(missing)} on PATH"
     return None
 
 
@@ -61,6 +64,7 @@ class Image:
         self.folder, self._lock = _new_folder(where)
         self.mount = self.folder / "mount"
         self._file = self.folder / "disk.img"
+        self._ballast = self.mount / "ballast"
         try:
             self.mount.mkdir()
             with self._file.open("wb") as file:
@@ -90,6 +94,26 @@ class Image:
         _detach(self.mount)
         after.replace(self._file)
         self._attach()
+
+    def fill(self) -> None:
+        """Leave no room at ``mount``, not even what is kept back for root."""
+        ballast = os.open(self._ballast, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            size, piece = os.fstat(ballast).st_size, LARGEST_PIECE
+            while piece >= SMALLEST_PIECE:
+                try:
+                    os.posix_fallocate(ballast, size, piece)
+                    size += piece
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    piece //= 2
+        finally:
+            os.close(ballast)
+
+    def make_room(self) -> None:
+        """There is as much room again as before ``fill``; without it, nothing is done."""
+        self._ballast.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Unmount and remove everything; a second call does nothing."""

@@ -22,7 +22,7 @@ from store_conformance.crash.ledger import read_ledger
 from store_conformance.crash.meeting import disorder, meetings
 from store_conformance.crash.plan import keys_of, shared_keys
 from store_conformance.crash.values import version_in
-from store_conformance.harness.backends import BackendError
+from store_conformance.harness.backends import BackendError, Engine
 
 ENOUGH = 5
 """Operations that must have been acknowledged before a strike counts."""
@@ -40,6 +40,7 @@ TROUBLED = (0.4, 1.2)
 AFTERWARDS = 3
 """Operations that must go through again after an engine has come back."""
 BY_ITSELF, OPENED_ANEW, NEVER = "by itself", "opened anew", "never"
+DIED = "its process ended"
 LATE_SECONDS = 2.0
 """How long an engine has for what dead clients have asked of it, before what was read is held against it."""
 BACK_SECONDS = 15.0
@@ -63,7 +64,7 @@ class Round:
     examples: tuple[str, ...] = ()
     seconds: float = 0.0
     came_back: str = ""
-    """How the store worked again (`BY_ITSELF`, `OPENED_ANEW`, `NEVER`), where it was given time for that."""
+    """How the store worked again (`BY_ITSELF`, `OPENED_ANEW`, `NEVER`, `DIED`), where it was given time for that."""
 
     @property
     def broken(self) -> bool:
@@ -114,6 +115,8 @@ class _Fight:
         """The file that tells the writers that the fault is over."""
         if self._over is not None:
             self._over.unlink(missing_ok=True)
+        self._died = False
+        """Whether the writer that was to go on has ended, although nobody killed it."""
         self._met = True
         """Whether anything was under way that met the trouble of the network."""
         self._reason = ""
@@ -152,7 +155,7 @@ class _Fight:
                 at=at,
                 doom=doom,
                 over=self._over,
-                again=self._fault.of_network,
+                again=self._fault.heals,
             )
 
     # -- the moment -------------------------------------------------------------------------------
@@ -195,7 +198,20 @@ class _Fight:
             if engine is not None:
                 engine.start()
             return
-        assert engine is not None
+        if how is Strike.FILL_DISK:
+            self._fill_disk()
+        else:
+            assert engine is not None
+            self._trouble(how, engine, first)
+        if how is not Strike.KILL_BOTH:
+            self._over_at = time.monotonic_ns()
+            if self._over is not None:
+                self._over.touch()
+            self._wait_until_it_works(first)
+            self._died = first.is_gone()
+
+    def _trouble(self, how: Strike, engine: Engine, first: Client) -> None:
+        """Do to the engine, or to the way to it, what has an end."""
         if how is Strike.FREEZE_ENGINE:
             engine.freeze()
             try:
@@ -212,11 +228,17 @@ class _Fight:
             if how is Strike.KILL_BOTH:
                 first.kill()
             engine.start()
-        if how is not Strike.KILL_BOTH:
-            self._over_at = time.monotonic_ns()
-            if self._over is not None:
-                self._over.touch()
-            self._wait_until_it_works(first)
+
+    def _fill_disk(self) -> None:
+        image, engine = self._ground.image, self._ground.backend.engine()
+        assert image is not None
+        try:
+            image.fill()
+            time.sleep(self._chance.uniform(*TROUBLED))
+        finally:
+            image.make_room()
+        if engine is not None:
+            engine.start()  # some end themselves on a full disk, and wait for an administrator
 
     def _trouble_network(self) -> None:
         detours, trouble = list(self._ground.detours.values()), self._fault.trouble
@@ -288,6 +310,8 @@ class _Fight:
         """How the writer that was struck worked again after the fault; empty where that was not looked at."""
         if self._over is None or not self._over.exists() or not histories:
             return ""
+        if self._died:
+            return DIED
         if self._clients[0].reopened:
             return OPENED_ANEW
         answered = (e for e in histories[0].entries if e.outcome is Outcome.ACKNOWLEDGED)
@@ -360,6 +384,10 @@ class _Fight:
             hit = last.outcome is Outcome.OPEN and last.operation.kind in self._fault.kinds
             hit = hit or self._fault.opening  # what counts was struck before that
             return "" if hit else f"it fell outside of {_either(self._fault.kinds)}"
+        if self._fault.strike is Strike.FILL_DISK:
+            late = [e for h in histories for e in h.entries if (e.ended or 0) > self._at]
+            met = self._died or any(e.outcome is Outcome.FAILED for e in late)
+            return "" if met else "no call met the full disk"
         if self._fault.of_network:
             return "" if self._met else "nothing was under way between store and engine"
         hit = any(h.in_flight(self._at) for h in histories)

@@ -8,6 +8,7 @@ break a rule of the suite, too (`store_conformance.mutants.broken_faults` has mo
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -182,6 +183,31 @@ class SetsUpByHalves(ReferenceStore):
                 for statement in others:
                     time.sleep(PAUSE)
                     self.connection.execute(statement)
+
+
+class TakesAFullDiskForAYes(ReferenceStore):
+    """A write for which there is no room is acknowledged."""
+
+    def execute(self, plan: Plan, embedded: Embedded, turn: int) -> list[Result]:
+        try:
+            return super().execute(plan, embedded, turn)
+        except sqlite3.OperationalError:
+            return [None] * len(plan.ops)
+
+
+class IsShutByAFullDisk(ReferenceStore):
+    """After a write for which there was no room every other one raises."""
+
+    shut = False
+
+    def execute(self, plan: Plan, embedded: Embedded, turn: int) -> list[Result]:
+        if self.shut:
+            raise RuntimeError("the disk is full")
+        try:
+            return super().execute(plan, embedded, turn)
+        except sqlite3.OperationalError:
+            self.shut = True
+            raise
 
 
 @dataclass(frozen=True)

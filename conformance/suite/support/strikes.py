@@ -12,7 +12,7 @@ from store_conformance.contract.observations import FaultFacts
 from store_conformance.crash.client import ClientFailedError
 from store_conformance.crash.faults import Fault
 from store_conformance.crash.ground import Ground, no_engine
-from store_conformance.crash.strikes import BY_ITSELF, NEVER, OPENED_ANEW, Round, strike
+from store_conformance.crash.strikes import BY_ITSELF, DIED, NEVER, Round, strike
 from store_conformance.harness.backends import Backend, Deployment
 from store_conformance.harness.errors import CheckFailedError
 from store_conformance.harness.lab import Lab
@@ -72,7 +72,7 @@ def struck(
                     begin = time.monotonic()
                 name = f"{fault.name}-{number}-{turn}"
                 rounds.append(strike(ground, fault, name, lab.settings.seed, patient=patient))
-                if rounds[-1].came_back in (OPENED_ANEW, NEVER):
+                if rounds[-1].came_back not in ("", BY_ITSELF):
                     return rounds
                 if rounds[-1].struck or rounds[-1].broken:
                     break
@@ -102,8 +102,9 @@ def judge(lab: Lab, what: str, rounds: Sequence[Round]) -> None:
     well = ("", BY_ITSELF) if lab.backend.pooled else ("", BY_ITSELF, OPENED_ANEW)
     back = [r.came_back for r in rounds if r.came_back not in well]
     if back:
-        how = "its calls never came back" if NEVER in back else "only a new store object worked"
-        broken.setdefault("P4" if of_network else "P3", CheckFailedError(f"after {what} {how}"))
+        how = {NEVER: "its calls never worked again", DIED: "its process had ended"}
+        said = how.get(back[0], "only a new store object worked")
+        broken.setdefault("P4" if of_network else "P3", CheckFailedError(f"after {what} {said}"))
     for rule_id, failure in broken.items():
         if rule_id != own:
             told = (failure.message, failure.expected, failure.got)

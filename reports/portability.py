@@ -17,7 +17,17 @@ from store_conformance.reports.text import show
 from store_conformance.reports.view import RunView
 
 PREFIX = "portability."
-_FIGURES = ("latency.", "recall.", "disk.", "processes.", "restart.", "trouble.", "histories")
+_FIGURES = (
+    "latency.",
+    "recall.",
+    "disk.",
+    "processes.",
+    "restart.",
+    "trouble.",
+    "histories",
+    "isolation.",
+    "concurrency.",
+)
 """Families of measurements that have tables of their own."""
 
 

@@ -1,7 +1,7 @@
 """
 What a run saw where callers were at work at once: how soon searches show a put, batches seen in part, lost increments.
 
-None of it is a failure: the contract leaves it open (O22 to O24), and a program has to know it.
+None of it is a failure: the contract leaves it open (O24 to O26), and a program has to know it.
 """
 
 from __future__ import annotations

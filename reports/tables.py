@@ -313,7 +313,7 @@ def concurrency(report: Report) -> Table:
         "search, by one with a filter, with a query), in milliseconds; at once: the first search showed each. Batches: looks "
         "at all keys of a batch beside it that showed a part of it. Increments: lost ones of a counter by get and put, as the "
         "interface has no compare-and-swap. Meetings: pairs of calls of one key that overlapped, all in an order that each "
-        "caller could agree with unless O21 failed.",
+        "caller could agree with unless O23 failed.",
         (
             "Backend", "Mode", "Search shows a put", "With a filter", "With a query", "Batches seen in part",
             "Increments lost", "Meetings",

@@ -185,9 +185,9 @@ def _figure(store: str, rule_id: str, name: str, param: str | None = None) -> Me
 
 def test_a_search_that_lags_is_told_with_how_long_and_one_that_does_not_as_at_once() -> None:
     lagging = DelayFacts.read(
-        _figure("SearchesLag", "O22", "concurrency.delay.plain", "plain").facts
+        _figure("SearchesLag", "O24", "concurrency.delay.plain", "plain").facts
     )
-    quick = DelayFacts.read(_figure("plain", "O22", "concurrency.delay.plain", "plain").facts)
+    quick = DelayFacts.read(_figure("plain", "O24", "concurrency.delay.plain", "plain").facts)
 
     assert lagging.late == lagging.puts
     assert lagging.p50_ms is not None
@@ -196,8 +196,8 @@ def test_a_search_that_lags_is_told_with_how_long_and_one_that_does_not_as_at_on
 
 
 def test_batches_that_are_written_key_by_key_are_seen_in_part_and_others_whole() -> None:
-    torn = LookFacts.read(_figure("BatchesTrickle", "O23", "concurrency.batches", "gets").facts)
-    whole = LookFacts.read(_figure("plain", "O23", "concurrency.batches", "gets").facts)
+    torn = LookFacts.read(_figure("BatchesTrickle", "O25", "concurrency.batches", "gets").facts)
+    whole = LookFacts.read(_figure("plain", "O25", "concurrency.batches", "gets").facts)
 
     assert torn.half
     assert whole.looks
@@ -205,7 +205,7 @@ def test_batches_that_are_written_key_by_key_are_seen_in_part_and_others_whole()
 
 
 def test_increments_are_counted_as_they_were_acknowledged() -> None:
-    facts = CounterFacts.read(_figure("plain", "O24", "concurrency.counter").facts)
+    facts = CounterFacts.read(_figure("plain", "O26", "concurrency.counter").facts)
 
     assert facts.callers == 4
     assert facts.increments is not None

@@ -1,5 +1,5 @@
 """
-Stores that answer one caller rightly, and several at once each with a truth of its own (O21).
+Stores that answer one caller rightly, and several at once each with a truth of its own (O23).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Busy(ReferenceStore):
 class GetsBesideWritesAreOld(Busy):
     """A get while another call is under way gives the value before the last one."""
 
-    breaks = "O21"
+    breaks = "O23"
 
     def write_item(self, write: Write, old: Any) -> None:
         place = (tuple(write.op.namespace), write.op.key)
@@ -79,7 +79,7 @@ class GetsBesideWritesAreOld(Busy):
 class BusyWritesAreAcknowledgedEarly(Busy):
     """A put while another call is under way is acknowledged at once, and written 5 ms later."""
 
-    breaks = "O21"
+    breaks = "O23"
 
     def several(self, ops: list[Op]) -> list[Result]:
         if not all(isinstance(op, PutOp) for op in ops):
@@ -91,7 +91,7 @@ class BusyWritesAreAcknowledgedEarly(Busy):
 class DeletedItemsLingerInBusySearches(Busy):
     """A search while another call is under way shows what was deleted lately."""
 
-    breaks = "O21"
+    breaks = "O23"
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -117,7 +117,7 @@ class DeletedItemsLingerInBusySearches(Busy):
 class BusyUpsertsMakeTwo(Busy):
     """Of two puts of a key at once each leaves an item."""
 
-    breaks = "O21"
+    breaks = "O23"
 
     def several(self, ops: list[Op]) -> list[Result]:
         with self.lock:
@@ -139,7 +139,7 @@ class BusyUpsertsMakeTwo(Busy):
 class TasksWriteWhenTheirCallerHasGoneOn(ReferenceStore):
     """An overwrite beside another put is acknowledged first, and written 3 ms later."""
 
-    breaks = "O21"
+    breaks = "O23"
     also = (*ASYNC, "O2", "O12", "O13", "V11")
     modes = ("async",)
 
@@ -162,7 +162,7 @@ class TasksWriteWhenTheirCallerHasGoneOn(ReferenceStore):
 class ProcessesKeepWhatTheyRead(ReferenceStore):
     """A process gives for 50 ms what it has read of a key itself, unless it wrote the key."""
 
-    breaks = "O21"
+    breaks = "O23"
     also = ("O13", "E6", "O16", "E1", "T7")
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:

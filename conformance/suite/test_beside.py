@@ -1,5 +1,5 @@
 """
-O22 to O24: what the contract leaves open where callers are at work at once, in figures.  None of them is a failure.
+O24 to O26: what the contract leaves open where callers are at work at once, in figures.  None of them is a failure.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from store_conformance.suite.support.callers import (
 )
 from store_conformance.suite.support.overlap import raised, threaded
 
-# -- O22 --------------------------------------------------------------------------------------------
+# -- O24 --------------------------------------------------------------------------------------------
 
 PUTS = 30
 SPAN = 2.0
@@ -71,7 +71,7 @@ def _delays(seconds: Sequence[float | None]) -> DelayFacts:
     return DelayFacts(len(seconds), late, len(seconds) - len(seen), *figures)
 
 
-@case("O22", params={kind: kind for kind in SEARCHES}, seconds=60)
+@case("O24", params={kind: kind for kind in SEARCHES}, seconds=60)
 def test_how_long_until_a_search_shows_a_put(lab: Lab, kind: str) -> None:
     """
     How long an acknowledged put takes until a search of its namespace shows it, as a distribution.
@@ -91,7 +91,7 @@ def test_how_long_until_a_search_shows_a_put(lab: Lab, kind: str) -> None:
     lab.observe(f"concurrency.delay.{kind}", facts.max_ms, facts, unit="ms", samples=samples)
 
 
-# -- O23 --------------------------------------------------------------------------------------------
+# -- O25 --------------------------------------------------------------------------------------------
 
 KEYS = tuple(f"k{n}" for n in range(20))
 AT = ("batches",)
@@ -115,7 +115,7 @@ def _half_seen(looks: Sequence[Answer], batches: Sequence[Answer]) -> LookFacts:
     return LookFacts(looks=len(met), half=half, batches=len(batches))
 
 
-@case("O23", params={"search": "search", "gets": "gets"}, seconds=60)
+@case("O25", params={"search": "search", "gets": "gets"}, seconds=60)
 def test_whether_a_batch_is_seen_whole(lab: Lab, look: str) -> None:
     """
     How many looks at the keys of a batch, in one call beside it, showed a part of it only.
@@ -154,7 +154,7 @@ def test_whether_a_batch_is_seen_whole(lab: Lab, look: str) -> None:
     lab.observe("concurrency.batches", facts.half, facts, look=look)
 
 
-# -- O24 --------------------------------------------------------------------------------------------
+# -- O26 --------------------------------------------------------------------------------------------
 
 CALLERS, EACH = 4, 25
 COUNTER = (("counters",), "c")
@@ -188,7 +188,7 @@ def _increments_in_tasks(store: Subject, each: int) -> list[Any]:
     return answers
 
 
-@case("O24", seconds=60)
+@case("O26", seconds=60)
 def test_how_many_increments_are_lost(lab: Lab) -> None:
     """
     How many increments by get and put are lost where several callers make them at once.

@@ -1,5 +1,5 @@
 """
-O21: callers that write and read the same keys at once agree on one order of them.
+O23: callers that write and read the same keys at once agree on one order of them.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def _in_one_process(lab: Lab) -> tuple[Lab, Subject, Together]:
     return lab, store, Together(lab, store, CALLERS, processes=False)
 
 
-@case("O21", seconds=90)
+@case("O23", seconds=90)
 def test_callers_agree_on_one_order_of_each_key(lab: Lab) -> None:
     """
     Each key behaves as one register: some order of all puts, deletes and gets explains what every caller saw.
@@ -182,7 +182,7 @@ def test_callers_agree_on_one_order_of_each_key(lab: Lab) -> None:
     _agree(*_in_one_process(lab))
 
 
-@case("O21", seconds=90)
+@case("O23", seconds=90)
 def test_upserts_at_once_leave_each_key_once(lab: Lab) -> None:
     """
     After callers have put the same keys at once, each key is there once, with a value that one of them wrote.
@@ -192,7 +192,7 @@ def test_upserts_at_once_leave_each_key_once(lab: Lab) -> None:
     _upsert(*_in_one_process(lab))
 
 
-@case("O21", seconds=90)
+@case("O23", seconds=90)
 def test_a_deleted_key_is_in_no_later_search(lab: Lab) -> None:
     """
     What a caller has deleted none of its later searches shows, whatever others put and delete beside it.
@@ -202,7 +202,7 @@ def test_a_deleted_key_is_in_no_later_search(lab: Lab) -> None:
     _delete(*_in_one_process(lab))
 
 
-@case("O21", needs=(Capability.PERSISTENCE, Capability.PROCESSES), serial=True, seconds=110)
+@case("O23", needs=(Capability.PERSISTENCE, Capability.PROCESSES), serial=True, seconds=110)
 def test_processes_agree_on_each_key(lab: Lab) -> None:
     """
     Callers in processes of their own agree on one order of each key, lose and double none, and see no deleted one.

@@ -27,6 +27,7 @@ from store_conformance.reports.tables import (
     Table,
     backend_facts,
     checklist,
+    concurrency,
     disk,
     latency,
     paces,
@@ -293,7 +294,13 @@ def _drawn(made: Table, pictures: tuple[Picture, ...]) -> list[str]:
 
 def _figures(report: Report, pictures: tuple[Picture, ...]) -> list[str]:
     lines = []
-    for made in (latency(report), paces(report), recall(report), disk(report)):
+    for made in (
+        latency(report),
+        paces(report),
+        recall(report),
+        disk(report),
+        concurrency(report),
+    ):
         if not made.rows:
             continue
         lines += [f"## {made.title}", "", *_drawn(made, pictures), *told(made), ""]

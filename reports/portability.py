@@ -17,7 +17,18 @@ from store_conformance.reports.text import show
 from store_conformance.reports.view import RunView
 
 PREFIX = "portability."
-_FIGURES = ("latency.", "recall.", "disk.", "processes.", "restart.", "backup.", "trouble.", "histories")  # fmt: skip
+_FIGURES = (
+    "latency.",
+    "recall.",
+    "disk.",
+    "processes.",
+    "restart.",
+    "backup.",
+    "trouble.",
+    "histories",
+    "isolation.",
+    "concurrency.",
+)
 """Families of measurements that have tables of their own."""
 
 

@@ -13,6 +13,7 @@ from store_conformance.contract.checked import FAIL, HIDDEN, PASS, WARN
 from store_conformance.contract.records import Measurement
 from store_conformance.contract.survival import Survival as Struck
 from store_conformance.contract.survival import SurvivalFile
+from store_conformance.reports.beside import FAMILY, KINDS, beside
 from store_conformance.reports.campaigns import setting_words
 from store_conformance.reports.latency import Latency
 from store_conformance.reports.model import Report
@@ -304,6 +305,33 @@ def recall(report: Report) -> Table:
     )
 
 
+def concurrency(report: Report) -> Table:
+    """What was seen where callers were at work at once; a row a backend and mode."""
+    return Table(
+        "concurrency",
+        "Callers at once",
+        "Nothing here is a failure. How long an acknowledged put takes until a search of its namespace shows it (by a plain "
+        "search, by one with a filter, with a query), in milliseconds; at once: the first search showed each. Batches: looks "
+        "at all keys of a batch beside it that showed a part of it. Increments: lost ones of a counter by get and put, as the "
+        "interface has no compare-and-swap. Meetings: pairs of calls of one key that overlapped, all in an order that each "
+        "caller could agree with unless O23 failed.",
+        (
+            "Backend", "Mode", "Search shows a put", "With a filter", "With a query", "Batches seen in part",
+            "Increments lost", "Meetings",
+        ),
+        tuple(
+            (
+                marked(report, view.name),
+                one.mode,
+                *(one.delays[kind] or NOT_MEASURED for kind in KINDS),
+                *(text or NOT_MEASURED for text in (one.batches, one.counter, one.met)),
+            )
+            for view in report.backends
+            for one in beside(view)
+        ),
+    )  # fmt: skip
+
+
 def measurements(report: Report) -> Table:
     """What no other table shows."""
     return Table(
@@ -320,6 +348,7 @@ def measurements(report: Report) -> Table:
                 ", ".join(f"{k} {show(v)}" for k, v in m.facts.items()),
             )
             for m in (*report.figures, *report.troubles)
+            if not m.name.startswith(FAMILY)
         ),
     )
 
@@ -449,6 +478,7 @@ TABLES: tuple[Callable[[Report], Table], ...] = (
     paces,
     recall,
     disk,
+    concurrency,
     measurements,
     seconds,
     run_facts,

@@ -17,11 +17,11 @@ from store_conformance.crash.account import Hit, Look, Wrong
 from store_conformance.crash.history import Entry, History, Key, Kind, Operation, Outcome, Write
 from store_conformance.crash.judge import judge
 from store_conformance.crash.ledger import Ledger, read_ledger
-from store_conformance.crash.linearizability import Call, Order, linearizable
 from store_conformance.crash.meeting import disorder, meetings
 from store_conformance.crash.plan import KEYS, Planner, keys_of, meeting
 from store_conformance.crash.values import is_whole, text_of, value_of
 from store_conformance.embedding.exact import ExactEmbeddings
+from store_conformance.oracle.linearizability import Call, Order, linearizable
 
 NS = ("crash", "w0", "facts")
 A, B, C = (NS, "a"), (NS, "b"), (NS, "c")

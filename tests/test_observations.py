@@ -11,7 +11,14 @@ import pytest
 
 from store_conformance.backends.memory import MemoryBackend
 from store_conformance.contract import MemoryType, Mode, Restart
-from store_conformance.contract.observations import LatencyFacts, RestartFacts, WriterFacts
+from store_conformance.contract.observations import (
+    CounterFacts,
+    DelayFacts,
+    LatencyFacts,
+    LookFacts,
+    RestartFacts,
+    WriterFacts,
+)
 from store_conformance.harness.case import CaseSpec, case, spec_of
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.runner import run_case
@@ -25,6 +32,9 @@ FACTS: tuple[Any, ...] = (
     WriterFacts(3, 75, 0, (), 40.6),
     WriterFacts(errors=("locked",), lost=2),
     LatencyFacts(1000, 100, 120),
+    DelayFacts(30, 7, 1, 2.0, 9.5, 12.0),
+    LookFacts(480, 3, 60),
+    CounterFacts(4, 100, 75),
     LatencyFacts(),
 )
 
@@ -37,7 +47,9 @@ def test_facts_read_back_from_a_run_file_as_they_were_written(facts: Any) -> Non
     assert None not in written.values()
 
 
-@pytest.mark.parametrize("kind", [RestartFacts, WriterFacts, LatencyFacts])
+@pytest.mark.parametrize(
+    "kind", [RestartFacts, WriterFacts, LatencyFacts, DelayFacts, LookFacts, CounterFacts]
+)
 @pytest.mark.parametrize("odd", ["text", True, None, {}, [[]], float("nan")])
 def test_facts_of_another_type_count_as_not_told(kind: Any, odd: Any) -> None:
     read = kind.read(dict.fromkeys(kind.__dataclass_fields__, odd))

@@ -37,8 +37,8 @@ WAITING_AT_ONCE = 12
 """Cases of items that expire mostly wait, so several wait together."""
 LONG_SECONDS = 100.0
 """A case with a time-out of its own above this is left out of a quick look."""
-HISTORIES = "E9"
-"""The rule of random histories; any sin may trip it."""
+DRAWN = ("E9", "N9")
+"""The rules of random histories and attacks; any sin may trip them."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _is_long(spec: CaseSpec) -> bool:
 
 def _settings(breaks: str | None, seed: int) -> Settings:
     """What proves the checks in little time; a sin that only histories show gets the usual number."""
-    if breaks == HISTORIES:
+    if breaks in DRAWN:
         return Settings(seed=seed, timeout=TIMEOUT, embed="exact")
     return Settings(seed=seed, timeout=TIMEOUT, embed="exact", histories=3, steps=30)
 

@@ -155,6 +155,67 @@ class BackupFacts:
         )
 
 
+@dataclass(frozen=True)
+class DelayFacts:
+    """
+    How long acknowledged puts took until a kind of search showed them; the measurement is ``concurrency.delay.<kind>``.
+
+    Its samples are the seconds, its value the largest of them.
+    """
+
+    puts: int | None = None
+    late: int | None = None
+    """Puts that the first search did not show."""
+    unseen: int | None = None
+    """Puts that no search showed in the time that was given."""
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    max_ms: float | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        return _told(self)
+
+    @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> DelayFacts:
+        counts = (_whole(facts.get(name)) for name in ("puts", "late", "unseen"))
+        return cls(*counts, *(_number(facts.get(name)) for name in ("p50_ms", "p95_ms", "max_ms")))
+
+
+@dataclass(frozen=True)
+class LookFacts:
+    """What readers saw of batches that were written beside them; the measurement is ``concurrency.batches``."""
+
+    looks: int | None = None
+    """Reads of all keys of a batch in one call, begun before it was acknowledged and ended after it had begun."""
+    half: int | None = None
+    """How many of them showed some keys from before it and some from after."""
+    batches: int | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        return _told(self)
+
+    @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> LookFacts:
+        return cls(*(_whole(facts.get(name)) for name in ("looks", "half", "batches")))
+
+
+@dataclass(frozen=True)
+class CounterFacts:
+    """What became of increments by get and put; the measurement is ``concurrency.counter``."""
+
+    callers: int | None = None
+    increments: int | None = None
+    """Acknowledged ones, of all callers together."""
+    lost: int | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        return _told(self)
+
+    @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> CounterFacts:
+        return cls(*(_whole(facts.get(name)) for name in ("callers", "increments", "lost")))
+
+
 def _told(facts: Any) -> dict[str, object]:
     """The fields that are not ``None``, as JSON values."""
     values = {f.name: getattr(facts, f.name) for f in fields(facts)}

@@ -5,11 +5,9 @@ O12, O13 and O15: several threads, several tasks, several store objects on one l
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -19,6 +17,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.callers import eager_threads
 from store_conformance.suite.support.conventions import needs_arguments
 from store_conformance.suite.support.ranking import in_order, matches
 from store_conformance.suite.support.scale import by_cosine
@@ -28,17 +27,6 @@ SPAN = 6.0
 """Seconds that a slow store may take for the calls of one case; fewer rounds are made for it."""
 LONGEST = 40.0
 """Seconds after which no new round begins, on a machine that is busy with other things."""
-
-
-@contextmanager
-def _eager_threads() -> Iterator[None]:
-    """Let threads of this process take turns far more often, so that races show."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 def _in_threads(works: list[Callable[[], Any]], seconds: float = 100.0) -> list[BaseException]:
@@ -119,7 +107,7 @@ def test_eight_threads_share_a_store(lab: Lab) -> None:
 
         return rounds_of_one
 
-    with _eager_threads():
+    with eager_threads():
         raised = store.timed(
             "calls of eight threads", lambda: _in_threads([work(n) for n in range(8)])
         )
@@ -173,7 +161,7 @@ def test_threads_put_and_query_an_index(lab: Lab) -> None:
                 )
             store.raw.put(("shared",), "k", {"text": f"fig grape*{n}"})
 
-    with _eager_threads():
+    with eager_threads():
         works: list[Callable[[], Any]] = [partial(work, n) for n in range(6)]
         raised = store.timed("calls of six threads", lambda: _in_threads(works))
 

@@ -111,6 +111,21 @@ class Child:
             raise ChildFailedError.told(answer)
         return answer["result"]
 
+    def start_timed(
+        self, calls: Sequence[tuple[str, Sequence[Any], Mapping[str, Any]]], begin: int
+    ) -> None:
+        """
+        Let it make these calls one after the other, from the time ``begin`` (``time.monotonic_ns``) on; returns at once.
+        """
+        self._send({"timed": calls, "begin": begin})
+
+    def timed(self, seconds: float) -> list[tuple[int, int, Any, str]]:
+        """What the calls of `start_timed` came to: begin, end, the result as JSON, and what was raised."""
+        answer = self._answer(seconds)
+        if "error" in answer:
+            raise ChildFailedError.told(answer)
+        return [tuple(one) for one in answer["timed"]]
+
     def write(
         self,
         items: Sequence[tuple[tuple[str, ...], str, Mapping[str, object]]],

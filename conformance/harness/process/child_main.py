@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,20 @@ def _write(store: Subject, items: list[Any], loop: bool) -> None:
             return
 
 
+def _timed(store: Subject, calls: list[Any], begin: int) -> list[Any]:
+    """Each call with the times of its begin and end, what it gave and what it raised."""
+    time.sleep(max(0.0, (begin - time.monotonic_ns()) / 1e9))
+    done = []
+    for name, args, kwargs in calls:
+        began, result, error = time.monotonic_ns(), None, ""
+        try:
+            result = _result(store, name, args, kwargs)
+        except StoreRaisedError as raised:
+            error = repr(raised.cause)
+        done.append((began, time.monotonic_ns(), _plain(result), error))
+    return done
+
+
 def _op(data: list[Any]) -> Any:
     name, args = data
     return OPS[name](*_tupled(args))
@@ -92,17 +107,21 @@ def _obey(store: Subject, command: dict[str, Any]) -> None:
     if "write" in command:
         _write(store, command["write"], command["loop"])
         return
-    name, args, kwargs = command["call"], command["args"], command["kwargs"]
+    if "timed" in command:
+        _say({"timed": _timed(store, command["timed"], command["begin"])})
+        return
+    _say({"result": _plain(_result(store, command["call"], command["args"], command["kwargs"]))})
+
+
+def _result(store: Subject, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
     for field in ("prefix", "suffix"):
         if kwargs.get(field) is not None:
             kwargs[field] = tuple(kwargs[field])
     if name == "batch":
-        result = store.batch([_op(o) for o in args[0]])
-    elif name in ("sweep_ttl", "setup"):
-        result = store.maintenance(name, *args, **kwargs)
-    else:
-        result = store.call(name, *_tupled(args), **kwargs)
-    _say({"result": _plain(result)})
+        return store.batch([_op(o) for o in args[0]])
+    if name in ("sweep_ttl", "setup"):
+        return store.maintenance(name, *args, **kwargs)
+    return store.call(name, *_tupled(args), **kwargs)
 
 
 def _told(error: Exception) -> dict[str, str]:

@@ -27,7 +27,7 @@ from store_conformance.migration.moving import Migration, Progress
 from store_conformance.migration.preflight import SAMPLE, unusual
 from store_conformance.migration.transfer import Exported, ImportRefusedError, MigrationError
 from store_conformance.migration.urls import migrate
-from store_conformance.migration.walking import walk
+from store_conformance.migration.walking import walk, walk_from_the_top
 from tests.backend_use import no_postgres, no_sqlite
 from tests.test_store_factory import execute, own_environment, server
 
@@ -266,6 +266,103 @@ def test_the_source_is_only_read(source: str) -> None:
     migrate(source, "sqlite:///target.db")
 
     assert (Path("source.db").read_bytes(), Path("source.db").stat().st_mtime_ns) == before
+
+
+def of_the_first_release(path: Path) -> None:
+    """A file as the first release of the store left it: without times to live."""
+    from langgraph.store.sqlite.base import MIGRATIONS
+
+    with closing(sqlite3.connect(path)) as conn:
+        conn.executescript("CREATE TABLE store_migrations (v INTEGER PRIMARY KEY)")
+        for number, statement in enumerate(MIGRATIONS[:2]):
+            conn.executescript(statement)
+            conn.execute("INSERT INTO store_migrations VALUES (?)", (number,))
+        conn.execute(
+            "INSERT INTO store VALUES ('users.anna', 'k', '{\"n\": 1}', '2020-01-02 03:04:05', '2021-01-02 03:04:05')"
+        )
+        conn.commit()
+
+
+def test_a_source_of_an_older_release_is_read_and_not_migrated() -> None:
+    of_the_first_release(Path("old.db"))
+    before = Path("old.db").read_bytes()
+
+    migrate("sqlite:///old.db", "sqlite:///target.db")
+
+    assert Path("old.db").read_bytes() == before
+    assert held("sqlite:///target.db") == {(("users", "anna"), "k"): {"n": 1}}
+    with closing(sqlite3.connect("target.db")) as conn:
+        moments = conn.execute("SELECT created_at, updated_at, expires_at FROM store").fetchone()
+    assert moments == ("2020-01-02 03:04:05.000000", "2021-01-02 03:04:05.000000", None)
+    create_store("sqlite:///old.db").close()
+    assert Path("old.db").read_bytes() != before, "an opening for use does migrate it"
+
+
+SHAPE = (
+    "SELECT table_name, column_name, data_type FROM information_schema.columns"
+    " WHERE table_schema = 'old' ORDER BY 1, 2"
+)
+
+
+@no_postgres
+def test_a_source_in_postgres_of_an_older_release_is_not_migrated(postgres: Backend) -> None:
+    import psycopg
+    from langgraph.store.postgres.base import MIGRATIONS
+
+    url = server(postgres)
+    execute(url, "DROP SCHEMA IF EXISTS old CASCADE", "CREATE SCHEMA old")
+    old = f"{url}?options=-csearch_path%3Dold"
+    execute(old, MIGRATIONS[0], """INSERT INTO store VALUES ('users.anna', 'k', '{"n": 1}')""")
+    with psycopg.connect(url) as conn:
+        before = conn.execute(SHAPE).fetchall()
+
+    migrate(f"{url}?schema=old", "sqlite:///target.db")
+
+    with psycopg.connect(url) as conn:
+        after = conn.execute(SHAPE).fetchall()
+    assert after == before and len(before) == 5
+    assert held("sqlite:///target.db") == {(("users", "anna"), "k"): {"n": 1}}
+
+
+def test_the_stores_of_a_hybrid_source_are_only_read_too() -> None:
+    of_the_first_release(Path("old.db"))
+    with create_store("sqlite:///other.db") as store:
+        store.put(("prompt",), "k", {"n": 2})
+    layout = 'default = "a"\n[stores]\na = "sqlite:///old.db"\nb = "sqlite:///other.db"\n'
+    Path("both.toml").write_text(layout + '[[routes]]\nstore = "b"\ndepth = 1\n')
+    before = Path("old.db").read_bytes()
+
+    assert migrate("hybrid:both.toml", "sqlite:///target.db").items == 2
+
+    assert Path("old.db").read_bytes() == before
+
+
+def test_a_source_with_a_time_to_live_in_its_url_is_not_swept(source: str) -> None:
+    with closing(sqlite3.connect("source.db")) as conn:
+        conn.execute("UPDATE store SET expires_at = '2020-01-01 00:00:00' WHERE key = 'k'")
+        conn.commit()
+
+    migrate(f"{source}?ttl_minutes=1&sweep_minutes=0.01", "sqlite:///target.db")
+
+    with closing(sqlite3.connect("source.db")) as conn:
+        assert conn.execute("SELECT count(*) FROM store WHERE key = 'k'").fetchone() == (1,)
+
+
+def test_a_source_with_a_cursor_is_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search passes over all that lies before its offset, in memory; a cursor does not."""
+    pytest.importorskip("qdrant_edge")
+    with create_store("qdrant+edge:///edge") as store:
+        fill(store, count=1200)
+        store.search = store.list_namespaces = None
+        pages: list[int] = []
+
+        def keep(page: list[Exported]) -> int:
+            pages.append(len(page))
+            return len(page)
+
+        assert sum(walk(store, keep)) == sum(pages) == 1202
+        assert max(pages) <= 500
+        assert sum(walk_from_the_top(store, keep)) == 1202
 
 
 def test_an_empty_source_is_an_error(tmp_path: Path) -> None:

@@ -156,6 +156,29 @@ def test_an_index_without_dims_is_refused() -> None:
         create_store("memory:", index={"embed": "openai:text-embedding-3-small"})
 
 
+@pytest.mark.parametrize(
+    ("embed", "dims", "said"),
+    [
+        ("opanai:text-embedding-3-small", 1536, "did you mean"),
+        ("exact:x", 24, "embed of the index"),
+        ("exact:24", 30, "exact:24 makes 24"),
+    ],
+)
+def test_a_misspelt_embedder_of_an_index_is_refused_by_its_name(
+    embed: str, dims: int, said: str
+) -> None:
+    with pytest.raises(FactoryError, match="index") as refused:
+        create_store("memory:", index={"embed": embed, "dims": dims})
+    assert said in str(refused.value)
+
+
+def test_an_embedder_of_an_index_may_be_given_by_its_name() -> None:
+    index: Any = {"embed": "exact:24", "dims": 24}
+    with create_store("memory:", index=index) as store:
+        store.put(("a",), "k", {"text": "apple"})
+        assert store.search(("a",), query="apple")[0].score is not None
+
+
 # -- every store ---------------------------------------------------------------------------------------
 
 LOCAL = [
@@ -300,13 +323,56 @@ def test_what_is_wrong_with_postgres_is_said_without_the_password(postgres: Back
         (f"{url}?schema=a&pooler=transaction", "ALTER ROLE"),
         (f"{url.rpartition('/')[0]}/nowhere", "no such database"),
         ("postgresql://weak@[::1]:1/x", "nobody listens"),
-        ("postgresql:///x?host=/nowhere", "cannot connect"),
+        ("postgresql:///x?host=/nowhere", "there is no folder /nowhere"),
     ):
         with pytest.raises(UserError) as caught:
             create_store(asked)
         assert said in str(caught.value), asked
         assert SECRET not in str(caught.value)
         assert quote(SECRET, safe="") not in str(caught.value)
+
+
+@no_postgres
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://u:p@h:notaport/d", "from 1 to 65535"),
+        ("postgresql://u:p@h:70000/d", "from 1 to 65535"),
+        ("postgresql://::1:5432/d", "in brackets"),
+        ("postgresql://u:TOP/SECRET@h/d", "from 1 to 65535"),
+        ("postgresql://u:TOP@SECRET@h/d", "as %40"),
+        ("postgresql://h/d?sslmode=requir", "did you mean 'require'"),
+        ("postgresql://h/d?connect_timeout=x", "a whole number"),
+        ("postgresql://h/d?target_session_attrs=rw", "is 'rw'"),
+        ("postgresql:///d?host=/no/such/folder", "unix_socket_directories"),
+    ],
+)
+def test_a_mistake_in_a_url_of_postgres_is_seen_before_anybody_is_asked(
+    url: str, said: str
+) -> None:
+    with pytest.raises(BackendError) as caught:
+        create_store(url)
+
+    assert said in str(caught.value)
+    assert caught.value.exit_code == 2
+    assert "SECRET" not in str(caught.value)
+
+
+@no_postgres
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://[::1]:1/d",
+        "postgresql://127.0.0.1:1,127.0.0.1:2/d",
+        "postgresql://127.0.0.1:1/d?connect_timeout=2&sslmode=prefer",
+        "postgresql:///d?host=@abstract&connect_timeout=2",
+    ],
+)
+def test_a_right_url_of_a_server_that_is_not_there_is_no_mistake(url: str) -> None:
+    with pytest.raises(EngineUnavailableError) as caught:
+        create_store(url)
+
+    assert caught.value.exit_code == 3
 
 
 @no_postgres

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from store_conformance.backends.base import BackendError, EngineUnavailableError
+from store_conformance.backends.engines.postgres_params import check_params
 from store_conformance.backends.engines.postgres_place import MENDED
 from store_conformance.contract.secrets import redact_text
 
@@ -64,13 +65,16 @@ def parse(url: str) -> dict[str, str]:
             "the URL cannot be read.",
             "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, special characters as %XX",
         ) from None
-    return {key: str(value) for key, value in params.items() if value is not None}
+    found = {key: str(value) for key, value in params.items() if value is not None}
+    check_params(found)
+    return found
 
 
 def describe_params(params: Params) -> str:
     """Where the parameters lead, without the password."""
     user = f"{params['user']}@" if "user" in params else ""
     host = params.get("host") or params.get("hostaddr") or "localhost"
+    host = ",".join(f"[{one}]" if ":" in one else one for one in host.split(","))
     return f"postgresql://{user}{host}:{params.get('port', '5432')}/{params.get('dbname', '')}"
 
 

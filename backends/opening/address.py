@@ -24,6 +24,8 @@ class Address:
     scheme: str
     rest: str = field(repr=False)
     parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
+    reading: bool = False
+    """Whether the store is only read: then nothing is made, migrated or swept."""
 
 
 def parse_address(url: str) -> Address:

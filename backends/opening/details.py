@@ -25,6 +25,13 @@ class Details:
     ttl_minutes: float | None = None
 
 
+_DETAILS = (
+    "SELECT s.prefix, s.key, s.created_at, s.updated_at, s.expires_at, s.ttl_minutes FROM store s"
+    " JOIN unnest(%s::text[], %s::text[]) AS p(prefix, key) USING (prefix, key)"
+)
+_DETAILS_OF_OLD = _DETAILS.replace("s.expires_at, s.ttl_minutes", "NULL AS expires, NULL AS ttl")
+
+
 class _Postgres:
     """The table ``store`` of ``PostgresStore``."""
 
@@ -32,6 +39,7 @@ class _Postgres:
 
     def __init__(self, store: Any) -> None:
         self._source = store.conn
+        self._reading: str | None = None
 
     @contextmanager
     def _connection(self) -> Iterator[Any]:
@@ -44,16 +52,23 @@ class _Postgres:
     def read(self, places: Sequence[Address]) -> dict[Address, Details]:
         names, keys = _columns(places)
         with self._connection() as conn:
-            rows = conn.execute(
-                "SELECT s.prefix, s.key, s.created_at, s.updated_at, s.expires_at, s.ttl_minutes FROM store s"
-                " JOIN unnest(%s::text[], %s::text[]) AS p(prefix, key) USING (prefix, key)",
-                (names, keys),
-            ).fetchall()
+            rows = conn.execute(self._query(conn), (names, keys)).fetchall()
         found = {}
         for row in rows:
             prefix, key, *moments, ttl = row.values() if isinstance(row, dict) else row
             found[tuple(prefix.split(".")), key] = _details(moments, ttl)
         return found
+
+    def _query(self, conn: Any) -> str:
+        """A table of an older release has no columns of times to live."""
+        if self._reading is None:
+            look = (
+                "SELECT 1 AS found FROM pg_attribute WHERE attrelid = to_regclass('store')"
+                " AND attname = 'ttl_minutes' AND NOT attisdropped"
+            )
+            has = conn.execute(look).fetchone() is not None
+            self._reading = _DETAILS if has else _DETAILS_OF_OLD
+        return self._reading
 
     def write(self, details: dict[Address, Details]) -> None:
         values = list(details.values())
@@ -118,6 +133,17 @@ class _Sqlite:
                 rows,
             )
             conn.execute("COMMIT")
+
+
+def pages_of(store: Any, size: int) -> Iterator[list[Any]] | None:
+    """
+    Every item of a store by its engine's cursor, a few at a time; ``None`` where a search has to do.
+
+    A search passes over its offset, which some engines do in memory, and again for each page.
+    """
+    from store_conformance.backends.vector.store import VectorStore
+
+    return store.pages(size) if isinstance(store, VectorStore) else None
 
 
 def details_of(store: Any) -> _Postgres | _Sqlite | None:

@@ -59,7 +59,7 @@ def open_sync(address: Address, index: Any, ttl: Any) -> Iterator[Any]:
     layout = read_layout(address)
     with ExitStack() as stack:
         stores = {
-            name: stack.enter_context(open_address(url, index, ttl))
+            name: stack.enter_context(open_address(url, index, ttl, reading=address.reading))
             for name, url in layout.urls.items()
         }
         yield layout.over(stores)

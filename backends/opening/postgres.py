@@ -23,7 +23,7 @@ from store_conformance.backends.engines.postgres_url import (
 from store_conformance.backends.opening.address import LOOPBACK, Address
 from store_conformance.backends.opening.managed import managed
 from store_conformance.backends.opening.postgres_setup import prepare
-from store_conformance.backends.opening.settings import TTL, Setting, read, ttl_of
+from store_conformance.backends.opening.settings import TTL, Setting, as_it_is, read, ttl_of
 from store_conformance.contract.secrets import one_line
 
 EXAMPLE = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
@@ -130,6 +130,7 @@ def plan(address: Address, index: Any, ttl: Any) -> Plan:
         ) from None
     theirs = [option.keyword.decode() for option in pq.Conninfo.get_defaults()]
     values = read("postgres", SETTINGS, address.parameters, theirs)
+    values = as_it_is(values, reading=address.reading)
     rest = {name: value for name, value in address.parameters.items() if name in theirs}
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in rest.items())
     text = address.rest

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -61,14 +61,20 @@ def schemes() -> Mapping[str, Scheme]:
     return found
 
 
-def _prepared(url: str) -> tuple[Any, Address]:
-    address = parse_address(url)
+def _prepared(url: str, *, reading: bool = False) -> tuple[Any, Address]:
+    address = replace(parse_address(url), reading=reading)
     return _opener(address.scheme), address
 
 
-def open_address(url: str, index: Any, ttl: Any) -> AbstractContextManager[Any]:
-    """The sync store of a URL; raises ``BackendError`` that names what is wrong and shows no password."""
-    opener, address = _prepared(url)
+def open_address(
+    url: str, index: Any, ttl: Any, *, reading: bool = False
+) -> AbstractContextManager[Any]:
+    """
+    The sync store of a URL; raises ``BackendError`` that names what is wrong and shows no password.
+
+    ``reading``: as it is, with nothing made, migrated or swept; for reads alone.
+    """
+    opener, address = _prepared(url, reading=reading)
     return opener.open_sync(address, index, ttl)  # type: ignore[no-any-return]
 
 

@@ -104,6 +104,11 @@ def read(
     }
 
 
+def as_it_is(values: dict[str, Any], *, reading: bool) -> dict[str, Any]:
+    """The values of a store that is only read: it is not set up, and nothing of it is swept."""
+    return {**values, "setup": False, "ttl_minutes": 0.0} if reading else values
+
+
 def ttl_of(values: Mapping[str, Any], given: Any) -> Any:
     """LangGraph's ``TTLConfig`` of what the caller gave, else of the URL's parameters."""
     if given is not None:

@@ -15,7 +15,7 @@ from store_conformance.backends.arguments import what_is_given
 from store_conformance.backends.base import BackendError, EngineUnavailableError
 from store_conformance.backends.opening.address import Address, path_of
 from store_conformance.backends.opening.managed import managed
-from store_conformance.backends.opening.settings import TTL, Setting, read, ttl_of
+from store_conformance.backends.opening.settings import TTL, Setting, as_it_is, read, ttl_of
 from store_conformance.backends.sqlite import GET_DRIVER, GET_STORE, driver
 
 EXAMPLE = "sqlite:///email_agent.db"
@@ -53,6 +53,8 @@ def open_sync(address: Address, index: Any, ttl: Any) -> Iterator[Any]:
                 conn.execute(pragma).fetchall()
             store = managed(SqliteStore)(conn, **what_is_given(index, ttl_of(values, ttl)))
             _has_a_store(path, values, conn.execute(_TABLE).fetchone())
+            if address.reading:
+                _leave_as_it_is(conn, store)
             store.setup()
             if index is not None:
                 _same_length(path, index, conn.execute(_VECTOR).fetchone())
@@ -95,7 +97,7 @@ async def open_async(address: Address, index: Any, ttl: Any) -> AsyncIterator[An
 
 
 def _checked(address: Address, index: Any) -> tuple[Path, dict[str, Any]]:
-    values = read("sqlite", SETTINGS, address.parameters)
+    values = as_it_is(read("sqlite", SETTINGS, address.parameters), reading=address.reading)
     if address.rest in ("//", "///", "///:memory:", ":memory:"):
         raise BackendError(
             "sqlite",
@@ -137,6 +139,20 @@ def _has_a_store(path: Path, values: Mapping[str, Any], found: Any) -> None:
         raise BackendError("sqlite", f"{path} holds no store.", "name the file of a SqliteStore")
 
 
+def _leave_as_it_is(conn: Any, store: Any) -> None:
+    """
+    Take a table of an older release as it is: the columns that it lacks are in a view of this connection.
+
+    The store's ``setup`` would add them to the file; without them it cannot read.
+    """
+    store.is_setup = True
+    have = {row[1] for row in conn.execute("PRAGMA main.table_info(store)").fetchall()}
+    for lacking, view in _OLDER.items():
+        if lacking not in have:
+            conn.execute(view)
+            return
+
+
 def _same_length(path: Path, index: Mapping[str, Any], found: Any) -> None:
     """The file keeps vectors of any length, and every search fails where two of them differ."""
     if found is not None and found[0] // 4 != index["dims"]:
@@ -147,6 +163,11 @@ def _same_length(path: Path, index: Mapping[str, Any], found: Any) -> None:
         )
 
 
+_OLDER = {
+    "expires_at": "CREATE TEMP VIEW store AS SELECT *, NULL AS expires_at, NULL AS ttl_minutes FROM main.store",
+    "ttl_minutes": "CREATE TEMP VIEW store AS SELECT *, NULL AS ttl_minutes FROM main.store",
+}
+"""By the first column that a table of an older release lacks: the table with all that is read of it."""
 _VECTOR = "SELECT length(embedding) FROM store_vectors LIMIT 1"
 _TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'store'"
 

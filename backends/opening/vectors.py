@@ -15,7 +15,7 @@ from typing import Any
 from store_conformance.backends.base import BackendError, EngineUnavailableError
 from store_conformance.backends.opening.address import Address, Host, host_of, path_of
 from store_conformance.backends.opening.managed import Managed, managed
-from store_conformance.backends.opening.settings import TTL, Setting, read, ttl_of
+from store_conformance.backends.opening.settings import TTL, Setting, as_it_is, read, ttl_of
 from store_conformance.backends.vector.errors import EngineError
 from store_conformance.backends.vector.store import VectorStore
 
@@ -58,6 +58,7 @@ class VectorScheme:
     @contextmanager
     def open_sync(self, address: Address, index: Any, ttl: Any) -> Iterator[Any]:
         values = read(self.engine, self.settings, address.parameters)
+        values = as_it_is(values, reading=address.reading)
         self._installed()
         try:
             store: Any = self.make(address, values, index, ttl_of(values, ttl))

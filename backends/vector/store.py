@@ -11,7 +11,7 @@ import asyncio
 import math
 import threading
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from langgraph.store.base import (
     BaseStore,
     IndexConfig,
+    Item,
     Op,
     Result,
     TTLConfig,
@@ -26,7 +27,7 @@ from langgraph.store.base import (
     tokenize_path,
 )
 
-from store_conformance.backends.vector.driver import Driver, Touch
+from store_conformance.backends.vector.driver import Driver, Touch, Where
 from store_conformance.backends.vector.errors import DimensionMismatchError, EngineError
 from store_conformance.backends.vector.listing import listed
 from store_conformance.backends.vector.ordering import Clock, Order
@@ -218,6 +219,23 @@ class VectorStore(BaseStore):
         if planned.writes:
             self._writer.write(list(planned.writes.values()), embedded.texts, number)
         return results
+
+    def pages(self, size: int) -> Iterator[list[Item]]:
+        """
+        Every item once, by the engine's own cursor, no more than about ``size`` of them at a time.
+
+        A search with an offset passes over all that lies before it, in some engines in memory.  What is
+        written meanwhile may be in it or not.
+        """
+        self._ensure_ready()
+        size = min(size, self._driver.limits.rows_per_page)
+        cursor: Any = None
+        while True:
+            page = self._driver.scan(Where(), size, cursor)
+            yield [Found.from_row(row).item() for row in page.rows]
+            cursor = page.cursor
+            if cursor is None:
+                return
 
     def _touch(self, touches: Sequence[Touch]) -> None:
         size = self._driver.limits.ids_per_fetch

@@ -119,14 +119,18 @@ def _index(chosen: Wanted, given: Any) -> Any:
                 'give {"dims": 1536, "embed": "openai:text-embedding-3-small"}: the vectors\' length is fixed'
                 " when the table is made",
             )
+        if isinstance(given["embed"], str):
+            embedder, dims = _embedder("embed of the index", given["embed"])
+            if given["dims"] != dims:
+                raise FactoryError(
+                    f"dims of the index is {given['dims']}, and {given['embed']} makes {dims}",
+                    f"write {dims}, or another model",
+                )
+            return {**given, "embed": embedder}
         return given
     if chosen.embeddings is None:
         return None
-    try:
-        embedder = embedder_from_name(chosen.embeddings)
-        dims = spec_of(embedder).dims
-    except EmbeddingError as error:
-        raise FactoryError(f"{EMBEDDINGS}: {error.problem}", error.hint) from None
+    embedder, dims = _embedder(EMBEDDINGS, chosen.embeddings)
     if chosen.dims not in (None, dims):
         raise FactoryError(
             f"EMBEDDINGS_DIMS is {chosen.dims}, and {chosen.embeddings} makes {dims}",
@@ -136,3 +140,11 @@ def _index(chosen: Wanted, given: Any) -> Any:
     if chosen.fields:
         index["fields"] = list(chosen.fields)
     return index
+
+
+def _embedder(what: str, name: str) -> tuple[Any, int]:
+    try:
+        embedder = embedder_from_name(name)
+        return embedder, spec_of(embedder).dims
+    except EmbeddingError as error:
+        raise FactoryError(f"{what}: {error.problem}", error.hint) from None

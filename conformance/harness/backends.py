@@ -28,7 +28,7 @@ from store_conformance.backends.faults import causes, is_lost_connection
 from store_conformance.backends.inspection.engines import inspect
 from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.opening.address import parse_address
-from store_conformance.backends.opening.details import details_of
+from store_conformance.backends.opening.details import details_of, pages_of
 from store_conformance.backends.opening.schemes import aopen_address, open_address, schemes
 from store_conformance.backends.opening.settings import TTL
 from store_conformance.backends.registry import create, from_spec, names
@@ -69,6 +69,7 @@ __all__ = [
     "names",
     "open_address",
     "own_folder",
+    "pages_of",
     "parse_address",
     "read_env_file",
     "schemes",

@@ -19,7 +19,6 @@ from store_conformance.migration.journal import Journal
 from store_conformance.migration.moving import Migration, Progress, Report
 from store_conformance.migration.transfer import MigrationError
 
-_WITHOUT_SETUP = frozenset({"memory", "hybrid"})
 _LEAST_FREE = 50_000_000
 """Bytes that the journal's disk must have, so that a migration does not end at once."""
 
@@ -60,7 +59,7 @@ def migrate(
 
 @contextmanager
 def _source(url: str) -> Iterator[Any]:
-    """The source with no index and without ``setup``: what is not there is not made."""
+    """The source with no index, as it is: what is not there is not made, nor is what is old migrated."""
     address = parse_address(url)
     if address.scheme == "memory":
         raise MigrationError(
@@ -68,9 +67,7 @@ def _source(url: str) -> Iterator[Any]:
             "call store_conformance.migration.urls.migrate(store, URL) there",
             EXIT_USAGE,
         )
-    if address.scheme not in _WITHOUT_SETUP and "setup" not in address.parameters and "://" in url:
-        url += ("&" if "?" in url else "?") + "setup=off"
-    with open_address(url, None, None) as store:
+    with open_address(url, None, None, reading=True) as store:
         yield store
 
 

@@ -8,7 +8,9 @@ counting: where a page brings what was there before, the whole prefix is read ag
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
+from store_conformance.harness.backends import pages_of
 from store_conformance.migration.transfer import (
     MOST_PAGES,
     PAGE,
@@ -28,13 +30,20 @@ Keep = Callable[[list[Exported]], int]
 
 def walk(store: Readable, keep: Keep) -> Iterator[int]:
     """Hand every item of the store to ``keep``; gives how many new ones each page brought."""
-    for root in namespace_roots(store):
-        yield from _below(store, root, keep)
+    yield from _by_cursor(store, keep) or chain.from_iterable(
+        _below(store, root, keep) for root in namespace_roots(store)
+    )
 
 
 def walk_from_the_top(store: Readable, keep: Keep) -> Iterator[int]:
     """The same by one search over all namespaces, for what a listing of them may not name."""
-    yield from _below(store, (), keep)
+    yield from _by_cursor(store, keep) or _below(store, (), keep)
+
+
+def _by_cursor(store: Readable, keep: Keep) -> Iterator[int] | None:
+    """Where the engine has a cursor: neither listing nor offset is needed."""
+    pages = pages_of(store, PAGE)
+    return None if pages is None else (keep([exported(item) for item in page]) for page in pages)
 
 
 def _below(store: Readable, prefix: tuple[str, ...], keep: Keep) -> Iterator[int]:

@@ -175,7 +175,7 @@ KEPT_HOW = (
 
 def kept(view: BackendView) -> Derived:
     """How many promises the backend keeps."""
-    promises = [c for c in view.cells.values() if c.level is not Level.IMPL]
+    promises = view.promises
     by_verdict = {v: tuple(c.rule for c in promises if c.verdict is v) for v in Verdict}
     broken = by_verdict[Verdict.FAIL]
     unsure = (*by_verdict[Verdict.UNVERIFIED], *by_verdict[Verdict.ERROR])

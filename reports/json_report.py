@@ -22,6 +22,7 @@ from store_conformance.reports.portability import PortabilityRow
 from store_conformance.reports.recommendation import Candidate, Recommendation
 from store_conformance.reports.summary import comparison_rows
 from store_conformance.reports.survival import Survival
+from store_conformance.reports.trend_formats import to_values
 from store_conformance.reports.view import BackendView
 
 SCHEMA = 1
@@ -173,6 +174,11 @@ def _campaigns(report: Report) -> dict[str, Any]:
     return {"what_survives": [_campaign(file) for file in report.campaigns]}
 
 
+def _over_time(report: Report) -> dict[str, Any]:
+    """Only in a report that was given earlier runs."""
+    return {"over_time": to_values(report.history)} if report.history.points else {}
+
+
 def _portability(row: PortabilityRow) -> dict[str, Any]:
     return {
         "rule": row.rule.id,
@@ -217,6 +223,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "stale_expectations": [_row(r) for r in report.stale],
         "survival": [_survival(s) for s in report.survival],
         **_campaigns(report),
+        **_over_time(report),
         "latency": [_latency(t) for t in report.latencies],
         "embedding": [_latency(t) for t in report.embedding],
         "portability": [_portability(p) for p in report.portability],

@@ -23,19 +23,19 @@ from store_conformance.reports.summary import (
     what_ran,
 )
 from store_conformance.reports.survival import KIND_TITLES
+from store_conformance.reports.table import Table
 from store_conformance.reports.tables import (
-    Table,
-    backend_facts,
-    checklist,
     concurrency,
     disk,
     latency,
     paces,
     recall,
-    run_facts,
-    seconds,
-    survives,
+    trend,
+    trend_latencies,
 )
+from store_conformance.reports.tables_checklist import checklist
+from store_conformance.reports.tables_run import backend_facts, run_facts, seconds
+from store_conformance.reports.tables_survival import survives
 from store_conformance.reports.text import ICONS, one_line, plural, safe_link, visible
 from store_conformance.reports.view import BackendView
 
@@ -294,13 +294,8 @@ def _drawn(made: Table, pictures: tuple[Picture, ...]) -> list[str]:
 
 def _figures(report: Report, pictures: tuple[Picture, ...]) -> list[str]:
     lines = []
-    for made in (
-        latency(report),
-        paces(report),
-        recall(report),
-        disk(report),
-        concurrency(report),
-    ):
+    for make in (latency, paces, recall, disk, concurrency, trend, trend_latencies):
+        made = make(report)
         if not made.rows:
             continue
         lines += [f"## {made.title}", "", *_drawn(made, pictures), *told(made), ""]

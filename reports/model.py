@@ -5,7 +5,7 @@ The report of a run as data: what every format prints, and no format computes fo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from store_conformance.contract import Group, Rule, UnknownRuleError, Verdict, group
@@ -27,6 +27,7 @@ from store_conformance.reports.latency import Latency, embedding_times, in_order
 from store_conformance.reports.portability import PortabilityRow, portability
 from store_conformance.reports.recommendation import Recommendation, recommend
 from store_conformance.reports.survival import Survival
+from store_conformance.reports.trend import Trend
 from store_conformance.reports.view import BackendView, read
 
 
@@ -71,6 +72,8 @@ class Report:
     """Campaigns of faults that the report was given."""
     checks: tuple[CheckedLine, ...] = ()
     """The production checklist of the databases that the run was pointed at."""
+    history: Trend = field(default_factory=Trend)
+    """This run and earlier ones, where the report was given some."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -122,12 +125,20 @@ def _groups(rules: tuple[Rule, ...]) -> tuple[GroupGrid, ...]:
     return tuple(GroupGrid(g, tuple(of_group)) for g, of_group in by_group.items())
 
 
+def _left_out(history: Trend) -> tuple[str, ...]:
+    return tuple(f"Not told over time: {u.source}: {u.reason}." for u in history.left_out)
+
+
 _TOLD = ("latency.", "recall.", "trouble.")
 
 
-def build_report(run: Run, campaigns: Iterable[SurvivalFile] = ()) -> Report:
-    """The report of a run (of one file, or merged from several), and of campaigns of faults."""
-    files = tuple(campaigns)
+def build_report(
+    run: Run, campaigns: Iterable[SurvivalFile] = (), history: Trend | None = None
+) -> Report:
+    """
+    The report of a run (of one file, or merged from several), of campaigns of faults, and of runs over time.
+    """
+    files, over_time = tuple(campaigns), history or Trend()
     view = read(run, files)
     every = view.backends
     table, told = portability(view)
@@ -155,8 +166,9 @@ def build_report(run: Run, campaigns: Iterable[SurvivalFile] = ()) -> Report:
         troubles=tuple(m for m in view.measurements if m.name.startswith("trouble.")),
         figures=rest,
         absent=view.absent,
-        caveats=(*caveats(view), *campaign_caveats(files, view.names)),
+        caveats=(*caveats(view), *campaign_caveats(files, view.names), *_left_out(over_time)),
         rows=view.rows,
         campaigns=files,
         checks=run.checks,
+        history=over_time,
     )

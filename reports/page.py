@@ -30,7 +30,7 @@ from store_conformance.reports.model import Report
 from store_conformance.reports.page_data import data, packed
 from store_conformance.reports.pictures import Picture, draw
 from store_conformance.reports.summary import GRADE_WORDS, comparison_rows, flags, what_ran
-from store_conformance.reports.tables import survives
+from store_conformance.reports.tables_survival import survives
 from store_conformance.reports.text import plural, slugs, visible
 
 SCRIPTS = ("1-start", "2-matrix", "3-panel", "4-sections")

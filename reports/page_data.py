@@ -27,7 +27,8 @@ from store_conformance.reports.model import Report
 from store_conformance.reports.pictures import Picture
 from store_conformance.reports.portability import PortabilityRow
 from store_conformance.reports.sources import explained
-from store_conformance.reports.tables import Table, tables
+from store_conformance.reports.table import Table
+from store_conformance.reports.tables import tables
 from store_conformance.reports.text import safe_link, slugs, visible
 
 _PLAIN = (Verdict.PASS, Verdict.UNSUPPORTED)

@@ -18,19 +18,32 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from store_conformance.reports.campaigns import power_cuts
+from store_conformance.reports.drawing import (
+    BLUE,
+    DARK,
+    ORANGE,
+    PAPER,
+    SERIES,
+    SOFT,
+    STYLE,
+    labels_of,
+    new_figure,
+)
 from store_conformance.reports.latency import OPERATIONS, Latency
 from store_conformance.reports.model import Report
+from store_conformance.reports.pictures_trend import draw_trend, draw_trend_latency
 from store_conformance.reports.sharing import writers
+from store_conformance.reports.table import Table, marked
 from store_conformance.reports.tables import (
-    Table,
     disk,
     latency,
-    marked,
     paces,
     recall,
     sizes,
-    survives,
+    trend,
+    trend_latencies,
 )
+from store_conformance.reports.tables_survival import survives
 from store_conformance.reports.text import number, one_line
 
 if TYPE_CHECKING:
@@ -38,44 +51,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HINT = "pip install 'langgraph-store-conformance[pictures]'"
-INK, SOFT, LINE, PAPER = "#1c2128", "#545d68", "#d9dde2", "#ffffff"
-BLUE, ORANGE = "#0072b2", "#d55e00"
-SERIES = (
-    ("#0072b2", "o"), ("#d55e00", "s"), ("#009e73", "^"), ("#cc79a7", "D"),
-    ("#56b4e9", "v"), ("#e69f00", "P"), ("#8a6d00", "X"), ("#545d68", "*"),
-)  # fmt: skip
-"""Okabe and Ito's colours, which colour-blind people tell apart, each with a shape of its own."""
-_DARK = {
-    INK: "#e3e6ea", SOFT: "#a6afba", LINE: "#333a43", PAPER: "#191d22", BLUE: "#56b4e9", ORANGE: "#ff9d5c",
-    "#009e73": "#34d3a6", "#cc79a7": "#eba5cb", "#8a6d00": "#d9bb4a",
-}  # fmt: skip
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "store-conformance",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "text.color": INK,
-    "axes.edgecolor": LINE,
-    "axes.facecolor": PAPER,
-    "axes.labelcolor": SOFT,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.grid.axis": "x",
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-    "grid.linewidth": 0.8,
-    "xtick.color": SOFT,
-    "ytick.color": LINE,
-    "ytick.labelcolor": INK,
-    "figure.facecolor": PAPER,
-    "legend.frameon": False,
-    "path.simplify": False,
-    "text.parse_math": False,
-}
 
 
 @dataclass(frozen=True)
@@ -103,16 +78,6 @@ def can_draw() -> bool:
 
 
 # -- drawing -------------------------------------------------------------------------------------
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _labels(report: Report) -> list[str]:
-    return [one_line(marked(report, name), 28) for name in report.names]
 
 
 def _rows(axes: Axes, labels: list[str]) -> None:
@@ -177,14 +142,14 @@ def _latency(report: Report) -> tuple[Figure, str] | None:
     across = min(len(every), 4)
     down = -(-len(every) // across)
     place = {name: n for n, name in enumerate(report.names)}
-    figure = _figure(11.5, 0.8 + down * (0.9 + 0.27 * len(place)))
+    figure = new_figure(11.5, 0.8 + down * (0.9 + 0.27 * len(place)))
     grid = figure.subplots(down, across, sharey=True, squeeze=False)
     for axes, operation in zip(grid.flat, every, strict=False):
         for t in timed:
             if t.operation == operation and t.backend in place:
                 _timed(axes, place[t.backend] + (-0.17 if t.mode == "sync" else 0.17), t)
         axes.set_title(operation)
-        _rows(axes, _labels(report))
+        _rows(axes, labels_of(report, report.names))
         _log(axes)
     for axes in list(grid.flat)[len(every) :]:
         axes.set_axis_off()
@@ -195,7 +160,7 @@ def _latency(report: Report) -> tuple[Figure, str] | None:
 
 
 def _bars(report: Report, values: dict[str, float], unit: str) -> Figure:
-    figure = _figure(7, 0.7 + 0.32 * len(report.names))
+    figure = new_figure(7, 0.7 + 0.32 * len(report.names))
     axes = figure.subplots()
     for line, name in enumerate(report.names):
         if name in values:
@@ -216,7 +181,7 @@ def _bars(report: Report, values: dict[str, float], unit: str) -> Figure:
                 va="center",
                 color=SOFT,
             )
-    _rows(axes, _labels(report))
+    _rows(axes, labels_of(report, report.names))
     axes.set_xlabel(unit)
     axes.margins(x=0.12)
     axes.set_xlim(left=0)
@@ -233,9 +198,11 @@ def _writers(report: Report) -> tuple[Figure, str] | None:
         values = {name: of[only] for name, of in told.items() if only in of}
         alt = f"Writes a second of {only} processes, a bar a backend."
         return _bars(report, values, f"acknowledged writes a second, {only} processes"), alt
-    figure = _figure(7, 4)
+    figure = new_figure(7, 4)
     axes = figure.subplots()
-    for position, (name, label) in enumerate(zip(report.names, _labels(report), strict=True)):
+    for position, (name, label) in enumerate(
+        zip(report.names, labels_of(report, report.names), strict=True)
+    ):
         if told[name]:
             colour, shape = SERIES[position % len(SERIES)]
             axes.plot(
@@ -261,7 +228,7 @@ def _recall(report: Report) -> tuple[Figure, str] | None:
     if not lowest:
         return None
     measures = list(dict.fromkeys(name for name, _ in lowest))
-    figure = _figure(7, 0.9 + 0.32 * len(report.names))
+    figure = new_figure(7, 0.9 + 0.32 * len(report.names))
     axes = figure.subplots()
     for position, measure in enumerate(measures):
         colour, shape = SERIES[position % len(SERIES)]
@@ -278,7 +245,7 @@ def _recall(report: Report) -> tuple[Figure, str] | None:
             label=measure,
             clip_on=False,
         )
-    _rows(axes, _labels(report))
+    _rows(axes, labels_of(report, report.names))
     axes.set_xlim(0, 1)
     axes.set_xlabel("recall, the lowest of several")
     figure.legend(loc="outside right upper")
@@ -297,7 +264,7 @@ def _power(report: Report) -> tuple[Figure, str] | None:
     cuts = power_cuts(report.campaigns)
     if not cuts:
         return None
-    figure = _figure(9, 0.7 + 0.32 * len(cuts))
+    figure = new_figure(9, 0.7 + 0.32 * len(cuts))
     axes = figure.subplots()
     for line, cut in enumerate(cuts.values()):
         share = cut.share * 100
@@ -319,6 +286,8 @@ _PICTURES: tuple[tuple[Callable[[Report], Table], _Maker], ...] = (
     (recall, _recall),
     (disk, _disk),
     (survives, _power),
+    (trend, draw_trend),
+    (trend_latencies, draw_trend_latency),
 )
 """A table of figures, and what draws it: the picture has the table's id and title."""
 
@@ -329,7 +298,7 @@ _PICTURES: tuple[tuple[Callable[[Report], Table], _Maker], ...] = (
 def _dark_rules() -> str:
     rules = "".join(
         f'[style*="{way}: {light}"]{{{way}:{dark} !important}}'
-        for light, dark in _DARK.items()
+        for light, dark in DARK.items()
         for way in ("fill", "stroke")
     )
     font = "text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif !important}"
@@ -365,7 +334,7 @@ def draw(report: Report, *, png: bool = False) -> tuple[Picture, ...]:
             "ignore"
         )  # a name in letters that the font lacks is no user's business
         matplotlib.rcdefaults()  # what the user or the process set is not the report's
-        matplotlib.rcParams.update(_STYLE)
+        matplotlib.rcParams.update(STYLE)
         for table, paint in wanted:
             painted = paint(report)
             if painted is not None:

@@ -4,150 +4,27 @@ The report's figures as tables of texts, the same for every format that shows th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable
 
-from store_conformance.contract import Restart
-from store_conformance.contract.checked import FAIL, HIDDEN, PASS, WARN
 from store_conformance.contract.records import Measurement
-from store_conformance.contract.survival import Survival as Struck
-from store_conformance.contract.survival import SurvivalFile
 from store_conformance.reports.beside import FAMILY, KINDS, beside
-from store_conformance.reports.campaigns import setting_words
 from store_conformance.reports.latency import Latency
 from store_conformance.reports.model import Report
 from store_conformance.reports.sharing import writers
-from store_conformance.reports.survival import KIND_TITLES, Survival
-from store_conformance.reports.text import ICONS, NOT_MEASURED, milliseconds, number, show
+from store_conformance.reports.table import NONE, Table, count, marked, names_of
+from store_conformance.reports.tables_checklist import checklist
+from store_conformance.reports.tables_run import backend_facts, run_facts, seconds
+from store_conformance.reports.tables_survival import restarts, survives
+from store_conformance.reports.text import NOT_MEASURED, milliseconds, number, show
+from store_conformance.reports.trend_formats import latencies as trend_latency
+from store_conformance.reports.trend_formats import verdicts as trend_verdicts
 from store_conformance.reports.view import BackendView
-
-NONE = "–"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of plain texts; ``figures`` are the columns that are numbers."""
-
-    id: str
-    title: str
-    note: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    figures: frozenset[int] = frozenset()
-
-
-def _count(value: int | None) -> str:
-    return NONE if value is None else f"{value:,}"
-
-
-def marked(report: Report, name: str) -> str:
-    """A backend's name, with a word where its engine is a stand-in."""
-    return f"{name} (emulated)" if name in report.emulated else name
-
-
-def _names(report: Report) -> tuple[str, ...]:
-    return tuple(marked(report, name) for name in report.names)
-
-
-# -- restarts ------------------------------------------------------------------------------------
-
-
-def _survived(entry: Survival | None) -> str:
-    if entry is None:
-        return NOT_MEASURED
-    told = f"{ICONS[entry.verdict]} {entry.verdict}"
-    if entry.writes is not None:
-        of = f"{entry.survived:,} of " if entry.survived is not None else ""
-        told += f", {of}{entry.writes:,} writes"
-    elif entry.observed and entry.verdict != "pass":
-        told += f": {entry.observed}"
-    return told
-
-
-def restarts(report: Report) -> Table:
-    """A row a backend and memory type, a column a kind of restart."""
-    by_row: dict[tuple[str, str], dict[Restart, Survival]] = {}
-    for entry in report.survival:
-        by_row.setdefault((entry.backend, entry.memory_name), {})[entry.kind] = entry
-    return Table(
-        "restarts",
-        "Restart survival",
-        "What became of acknowledged writes, for each memory type: how many the check covered, and how many "
-        "of them it found where it counted.",
-        ("Backend", "Memory type", *(KIND_TITLES[kind] for kind in Restart)),
-        tuple(
-            (
-                marked(report, backend),
-                "all types" if memory == "any" else memory,
-                *(_survived(entries.get(kind)) for kind in Restart),
-            )
-            for (backend, memory), entries in by_row.items()
-        ),
-    )
-
-
-# -- faults --------------------------------------------------------------------------------------
-
-
-def _verdict(one: Struck) -> str:
-    word = f"{ICONS[one.verdict]} {one.verdict}"
-    return f"{word}: {one.reason}" if one.reason else word
-
-
-def _figures(one: Struck) -> tuple[str, ...]:
-    """The counts of one fault; dashes where none struck."""
-    if not one.kills and not one.missed:
-        return (NONE,) * 9
-    counts = (
-        one.acknowledged, one.lost, one.stale, one.resurrected, one.torn_items, one.unreadable,
-        one.altered + one.duplicated + one.disordered,
-    )  # fmt: skip
-    oldest = number(one.oldest_lost_seconds) if one.oldest_lost_seconds else NONE
-    return (f"{one.kills:,} ({one.missed:,})", *map(_count, counts), oldest)
-
-
-def _struck(report: Report, file: SurvivalFile) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The rows of one campaign, each after its backend; faults that alike could not strike share one."""
-    alike: dict[tuple[str, ...], list[str]] = {}
-    for n, one in enumerate(file.results):
-        where = ", ".join(filter(None, (one.deployment, setting_words(one.setting))))
-        apart = str(n) if one.kills or one.missed else ""
-        key = (apart, one.backend, where, _verdict(one), *_figures(one))
-        alike.setdefault(key, []).append(one.fault)
-    for (_, backend, where, verdict, *figures), faults in alike.items():
-        row = (marked(report, backend), where, ", ".join(faults), verdict, *figures)
-        yield backend, row
-
-
-def survives(report: Report) -> Table:
-    """A row for each backend, setting and fault of each campaign; the backends in the report's order."""
-    place = {name: n for n, name in enumerate(report.names)}
-    every = [found for file in report.campaigns for found in _struck(report, file)]
-    every.sort(key=lambda found: place.get(found[0], len(place)))
-    return Table(
-        "survives",
-        "What survives",
-        "What faults left of acknowledged writes. Kills: strikes that count, and in brackets those that missed. "
-        "Lost: not there. Stale: an older value is there. Back: deleted, and there again. Torn: an item whose "
-        "value, vector or answers do not fit together. Unreadable: strikes after which the store could not be "
-        "opened or read. Other: altered, twice there, or in no order that explains them. Oldest: "
-        "how long before the strike the oldest of what was lost had been acknowledged. Campaigns are on one "
-        "machine and with one seed each, and power losses those of an honest disk.",
-        (
-            "Backend", "Setting", "Fault", "Verdict", "Kills (missed)", "Acknowledged", "Lost", "Stale", "Back",
-            "Torn", "Unreadable", "Other", "Oldest (s)",
-        ),
-        tuple(row for _, row in every),
-        frozenset(range(4, 13)),
-    )  # fmt: skip
-
 
 # -- latency -------------------------------------------------------------------------------------
 
 
 def _of_operation(timed: Latency) -> tuple[str, str, str]:
-    return timed.operation, timed.mode, _count(timed.items)
+    return timed.operation, timed.mode, count(timed.items)
 
 
 def _three(timed: Latency | None) -> str:
@@ -167,7 +44,7 @@ def latency(report: Report) -> Table:
         "Latency",
         "p50 / p95 / p99 in milliseconds a call; only the store's call is inside the clock. p99 from 100 "
         "samples up.",
-        ("Operation", "Mode", "Items", *_names(report)),
+        ("Operation", "Mode", "Items", *names_of(report)),
         tuple(
             (*place, *(_three(of.get(name)) for name in report.names))
             for place, of in by_row.items()
@@ -188,7 +65,7 @@ def latency_samples(report: Report) -> Table:
                 t.operation,
                 marked(report, t.backend),
                 t.mode,
-                _count(t.items),
+                count(t.items),
                 str(t.figures.n),
                 milliseconds(t.median),
                 milliseconds(t.figures.p95),
@@ -293,7 +170,7 @@ def recall(report: Report) -> Table:
         f"{' and '.join(sources)}."
         if sources
         else "",
-        ("Measure", "Mode", *_names(report)),
+        ("Measure", "Mode", *names_of(report)),
         tuple(
             (
                 *place,
@@ -353,121 +230,18 @@ def measurements(report: Report) -> Table:
     )
 
 
-# -- the run -------------------------------------------------------------------------------------
+# -- over time -----------------------------------------------------------------------------------
 
 
-def own_share(view: BackendView) -> str:
-    """Which part of the seconds that no case waited for was spent outside the store."""
-    total, inside = view.seconds.get("total"), view.seconds.get("in_store")
-    busy = (total or 0.0) - view.seconds.get("waited", 0.0)
-    return NONE if busy <= 0 or inside is None else f"{max(0.0, 1 - inside / busy):.0%}"
+def trend(report: Report) -> Table:
+    return trend_verdicts(report.history)
 
 
-def seconds(report: Report) -> Table:
-    def told(view: BackendView, key: str) -> str:
-        return number(view.seconds[key]) if key in view.seconds else NONE
-
-    return Table(
-        "seconds",
-        "Seconds",
-        "Of the cases added up; what they waited for (items that expire) is nobody's share.",
-        (
-            "Backend",
-            "Total",
-            "In the store",
-            "Waited",
-            "The harness's own share",
-            "To the first put",
-        ),
-        tuple(
-            (
-                marked(report, view.name),
-                told(view, "total"),
-                told(view, "in_store"),
-                told(view, "waited"),
-                own_share(view),
-                number(view.fact("seconds_to_first_put")),
-            )
-            for view in report.backends
-        ),
-        frozenset(range(1, 6)),
-    )
+def trend_latencies(report: Report) -> Table:
+    return trend_latency(report.history)
 
 
-HEADER_FACTS = (
-    "suite",
-    "suite_version",
-    "started",
-    "command",
-    "selection",
-    "settings",
-    "machine",
-    "corpus",
-)
-BACKEND_FACTS = (
-    "store", "packages", "engine", "deployment", "licence", "capabilities", "setup_steps", "settings", "limits",
-)  # fmt: skip
-
-
-def _told(value: Any) -> str:
-    if isinstance(value, dict):
-        return "\n".join(f"{key}: {show(entry)}" for key, entry in value.items()) or "none"
-    if isinstance(value, (list, tuple)):
-        return "\n".join(show(entry) for entry in value) or "none"
-    return "none" if value is None else show(value)
-
-
-def run_facts(report: Report) -> Table:
-    """The run's settings and machine; merged runs, a row each."""
-    rows = [
-        (key.replace("_", " "), _told(report.header[key]))
-        for key in HEADER_FACTS
-        if key in report.header
-    ]
-    rows += [
-        (f"merged run {n}", _told(part))
-        for n, part in enumerate(report.header.get("merged") or (), 1)
-    ]
-    return Table("run", "Settings and machine", "", ("What", "Value"), tuple(rows))
-
-
-def backend_facts(report: Report) -> Table:
-    return Table(
-        "backends",
-        "Backends",
-        "",
-        ("What", *_names(report)),
-        tuple(
-            (key.replace("_", " "), *(_told(view.fact(key)) for view in report.backends))
-            for key in BACKEND_FACTS
-        ),
-    )
-
-
-# -- the production checklist ----------------------------------------------------------------------
-
-
-CHECK_MARKS = {PASS: "✓ pass", FAIL: "✗ fail", WARN: "◐ warn", HIDDEN: "? not visible"}
-
-
-def checklist(report: Report) -> Table:
-    """A row a check of each database that is the user's own, what is not well first within its part."""
-    lines = sorted(report.checks, key=lambda line: (line.backend, line.place))
-    return Table(
-        "checklist",
-        "Production checklist",
-        "What a client sees of the databases that this run was pointed at, as “store-conformance check” does. It "
-        "decides nothing of the run.",
-        ("Status", "Id", "Backend", "Part", "Promise", "Seen", "What to do"),
-        tuple(
-            (
-                CHECK_MARKS[line.status], line.id, line.backend, line.part, line.promise, line.said,
-                f"by hand: {line.advice}" if line.status == HIDDEN and line.advice else line.advice,
-            )
-            for line in lines
-        ),
-    )  # fmt: skip
-
+# -- all of them ---------------------------------------------------------------------------------
 
 TABLES: tuple[Callable[[Report], Table], ...] = (
     restarts,
@@ -479,6 +253,8 @@ TABLES: tuple[Callable[[Report], Table], ...] = (
     recall,
     disk,
     concurrency,
+    trend,
+    trend_latencies,
     measurements,
     seconds,
     run_facts,

@@ -50,6 +50,11 @@ class BackendView:
         """A fact of the header, or ``None``."""
         return self.facts.get(name)
 
+    @property
+    def promises(self) -> tuple[Cell, ...]:
+        """The cells that count as kept or broken: those of IMPL rules are recorded only."""
+        return tuple(c for c in self.cells.values() if c.level is not Level.IMPL)
+
     def figures(self, name: str) -> tuple[Measurement, ...]:
         """The measurements of that name."""
         return tuple(m for m in self.measurements if m.name == name)

@@ -18,7 +18,7 @@ from store_conformance.reports.markdown import code, escape, folded, promise, ta
 from store_conformance.reports.model import Report
 from store_conformance.reports.places import Place, place_of
 from store_conformance.reports.summary import flags, what_ran
-from store_conformance.reports.tables import marked
+from store_conformance.reports.table import marked
 from store_conformance.reports.text import ICONS, plural, visible
 
 MOST_FINDINGS = 50

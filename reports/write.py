@@ -16,6 +16,7 @@ from store_conformance.contract.survival import SurvivalFile
 from store_conformance.reports import badge, json_report, junit, markdown, page, sarif, workflow
 from store_conformance.reports.model import Report, build_report
 from store_conformance.reports.pictures import HINT, Picture, can_draw, draw
+from store_conformance.reports.trend import Trend
 
 FORMATS = (
     "md", "html", "json", "junit", "pictures", "badge", "sarif", "summary", "annotations",
@@ -83,6 +84,7 @@ def write_reports(
     out: Path,
     formats: Iterable[str] = DEFAULT,
     campaigns: Iterable[SurvivalFile] = (),
+    history: Trend | None = None,
 ) -> list[Path]:
     """
     Write each format's files into ``out``: ``report.md``, ``junit.xml``, ``badges/`` and so on.
@@ -90,7 +92,7 @@ def write_reports(
     The folder is made if it is not there.  Raises ``UserError`` where it cannot be written.
     """
     chosen = _checked(formats)
-    report = build_report(run, campaigns)
+    report = build_report(run, campaigns, history)
     drawn = _pictures(report, chosen)
     written, failed = [], []
     for name, content in _files(report, chosen, drawn):

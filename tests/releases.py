@@ -25,7 +25,8 @@ from pathlib import Path
 
 from store_conformance.contract import Verdict, rule
 from store_conformance.contract.records import Row, Run
-from store_conformance.runs.run_file import RunFileError, read_run
+from store_conformance.runs.lines import RunFileError
+from store_conformance.runs.run_file import read_run
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("conformance", "backends", "reports", "pyproject.toml", "README.md", "LICENSE")

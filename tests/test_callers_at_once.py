@@ -7,6 +7,7 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -78,7 +79,7 @@ def _backend(reference: str) -> Backend:
     return user_supplied(reference, name="mine")
 
 
-def _run(reference: str, spec: CaseSpec, param: str | None = None, **settings: int) -> Outcome:
+def _run(reference: str, spec: CaseSpec, param: str | None = None, **settings: Any) -> Outcome:
     backend = _backend(reference)
     backend.start()
     try:

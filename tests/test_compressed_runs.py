@@ -5,6 +5,8 @@ Run files that gzip has packed, and folders with them: read like plain ones, ref
 from __future__ import annotations
 
 import gzip
+import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,9 @@ from click.testing import CliRunner
 
 from store_conformance.cli.parsing import main
 from store_conformance.contract.records import Run
-from store_conformance.runs.run_file import RunFileError, RunWriter, read_run
+from store_conformance.runs import lines
+from store_conformance.runs.lines import RunFileError
+from store_conformance.runs.run_file import RunWriter, read_run
 from tests.sample_run import sample_run
 
 
@@ -125,3 +129,78 @@ def test_the_command_reads_packed_runs_and_ends_with_65_where_one_is_cut(
     assert code == 65
     assert "truncated gzip" in said
     assert "Traceback" not in said
+
+
+# -- what no run writes ------------------------------------------------------------------------------
+
+
+def changed(plain: Path, kind: str, **values: object) -> str:
+    """The run's text with values of its records of one kind changed."""
+    lines = [json.loads(line) for line in plain.read_text("utf-8").splitlines()]
+    told = [{**line, **values} if line["kind"] == kind else line for line in lines]
+    return "".join(json.dumps(line) + "\n" for line in told)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda plain: plain.read_text("utf-8") * 2, "has more than one run in it"),
+        (lambda plain: changed(plain, "verdict", backend="other"), "'other', which its header"),
+        (lambda plain: changed(plain, "footer", counts={"pass": 99}), "contradicts itself"),
+        (lambda plain: changed(plain, "footer", seconds=3), "seconds are no table"),
+        (lambda plain: changed(plain, "verdict", message=["<b>"]), "message is no text"),
+        (lambda plain: changed(plain, "verdict", seconds="long"), "seconds is no number"),
+        (lambda plain: changed(plain, "verdict", history=[{}]), "history is no list"),
+        (lambda plain: changed(plain, "header", backends=["memory"]), "header without backends"),
+        (lambda plain: changed(plain, "header", machine="fast"), "machine is no table"),
+        (lambda plain: plain.read_text("utf-8")[:-30], "is truncated: line"),
+        (lambda plain: plain.read_text("utf-8") + "[" * 100_000, "is not JSON"),
+    ],
+    ids=[
+        *("twice", "other backend", "contradictory", "seconds", "message", "number", "history"),
+        *("backends", "machine", "cut", "nested"),
+    ],
+)
+def test_what_no_run_writes_is_refused_with_the_reason(
+    spoil: Callable[[Path], str], problem: str, plain: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_text(spoil(plain), "utf-8")
+
+    with pytest.raises(RunFileError, match=problem) as refused:
+        read_run(path)
+
+    assert refused.value.hint
+
+
+def test_the_same_text_written_anew_is_read(plain: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.jsonl").write_text(changed(plain, "verdict"), "utf-8")
+
+    assert same(read_run(tmp_path / "run.jsonl"), read_run(plain))
+
+
+def test_what_is_too_large_is_refused_before_it_is_in_memory(
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = plain.read_bytes()
+    monkeypatch.setattr(lines, "MOST_BYTES", len(whole) + 10)
+    assert read_run(plain).rows
+    bomb = tmp_path / "run.jsonl.gz"
+    bomb.write_bytes(gzip.compress(whole.partition(b"\n")[0] + b"\n{" + b" " * 50_000_000, 1))
+
+    tracemalloc.start()
+    with pytest.raises(RunFileError, match="has more than"):
+        read_run(bomb)
+    monkeypatch.setattr(lines, "MOST_BYTES", len(whole) - 1)
+    with pytest.raises(RunFileError, match="has more than"):
+        read_run(plain)
+    monkeypatch.setattr(lines, "MOST_BYTES", len(whole))
+    monkeypatch.setattr(lines, "MOST_RECORDS", 2)
+    with pytest.raises(RunFileError, match="has more than 2 records"):
+        read_run(plain)
+    monkeypatch.setattr(lines, "MOST_IN_LINE", 20)
+    with pytest.raises(RunFileError, match="has a line of more than"):
+        read_run(plain)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5_000_000

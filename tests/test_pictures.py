@@ -15,7 +15,7 @@ import pytest
 
 from store_conformance.contract import Mode, UserError
 from store_conformance.contract.records import Measurement, Run
-from store_conformance.reports import build_report, pictures, write_reports
+from store_conformance.reports import build_report, drawing, pictures, write_reports
 from store_conformance.reports.pictures import Picture, can_draw, draw
 from store_conformance.reports.sharing import FIGURE
 from store_conformance.reports.tables import tables
@@ -81,10 +81,10 @@ def test_every_colour_has_one_for_dark_mode_that_can_be_seen(drawn: tuple[Pictur
         style, _, shapes = picture.svg.partition("</style>")
         used = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", shapes))
         assert used
-        for colour in used & set(pictures._DARK):
+        for colour in used & set(drawing.DARK):
             assert f'[style*="fill: {colour}"]' in style
-        unmapped = used - set(pictures._DARK)
-        assert unmapped <= {colour for colour, _ in pictures.SERIES}, unmapped
+        unmapped = used - set(drawing.DARK)
+        assert unmapped <= {colour for colour, _ in drawing.SERIES}, unmapped
 
 
 @needs_matplotlib

@@ -32,8 +32,8 @@ from store_conformance.reports import (
 from store_conformance.reports.diff import headline, print_diff, to_markdown
 from store_conformance.reports.statistics import percentile, summarise
 from store_conformance.reports.text import number, safe_link, visible
+from store_conformance.runs.lines import RunFileError
 from store_conformance.runs.run_file import (
-    RunFileError,
     RunWriter,
     merge_runs,
     read_run,

@@ -28,7 +28,7 @@ from store_conformance.reports import Report, build_report, json_report, write_r
 from store_conformance.reports.derived import Derived, Grade
 from store_conformance.reports.page import render
 from store_conformance.reports.pictures import can_draw, draw
-from store_conformance.reports.tables import survives
+from store_conformance.reports.tables_survival import survives
 from store_conformance.runs.options import RunOptions, session_from_options
 from store_conformance.runs.run_file import RunWriter
 from tests.page_parts import Page, page_data

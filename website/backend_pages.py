@@ -14,7 +14,9 @@ from store_conformance.harness.backends import create
 from store_conformance.reports.cells import Finding
 from store_conformance.reports.markdown import escape, table
 from store_conformance.reports.summary import comparison_rows
-from store_conformance.reports.tables import Table, latency_samples, recall, restarts, survives
+from store_conformance.reports.table import Table
+from store_conformance.reports.tables import latency_samples, recall
+from store_conformance.reports.tables_survival import restarts, survives
 from store_conformance.reports.text import ICONS, number, safe_link, show
 from store_conformance.reports.view import BackendView
 from website.published import report

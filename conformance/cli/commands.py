@@ -191,14 +191,19 @@ def _say_written(paths: Iterable[Path]) -> None:
 
 
 def report(
-    paths: tuple[Path, ...], out: Path, formats: tuple[str, ...], survival: tuple[Path, ...] = ()
+    paths: tuple[Path, ...],
+    out: Path,
+    formats: tuple[str, ...],
+    survival: tuple[Path, ...] = (),
+    history: tuple[Path, ...] = (),
 ) -> None:
     """The ``report`` command."""
     from store_conformance.contract.survival import read_campaigns
 
     merged = merge_runs([read_run(p) for p in paths])
     campaigns = read_campaigns(survival)
-    written = reporting.write_reports(merged, prepare_folder(out), formats, campaigns)
+    over_time = (*paths, *history) if history else ()
+    written = reporting.write_reports(merged, prepare_folder(out), formats, campaigns, over_time)
     _say_written(written)
     if "pictures" in formats and not any(p.suffix == ".svg" for p in written):
         click.echo(

@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from store_conformance.cli import check, gate, init, migrate
+from store_conformance.cli import check, gate, init, migrate, trend
 from store_conformance.contract import UserError
 from store_conformance.contract.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 
@@ -308,14 +308,24 @@ def bench(**options: Any) -> None:
     type=click.Path(path_type=Path),
     help="A crash.json, or the folder of a campaign, to be told beside the runs; repeatable.",
 )
+@click.option(
+    "--history",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Earlier runs, or a folder of them, to be told over time beside these; repeatable.",
+)
 @_explain
 def report(
-    runs: tuple[Path, ...], out: Path, formats: tuple[str, ...], survival: tuple[Path, ...]
+    runs: tuple[Path, ...],
+    out: Path,
+    formats: tuple[str, ...],
+    survival: tuple[Path, ...],
+    history: tuple[Path, ...],
 ) -> None:
     """Make one report of one or more run files (or their folders), and of campaigns of faults."""
     from store_conformance.cli import commands
 
-    commands.report(runs, out, formats, survival)
+    commands.report(runs, out, formats, survival, history)
 
 
 @main.command()
@@ -560,6 +570,7 @@ check.register(main, _explain)
 gate.register(main, _explain)
 init.register(main, _explain)
 migrate.register(main, _explain)
+trend.register(main, _explain)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from store_conformance.contract import UserError
 from store_conformance.contract.records import Run
 from store_conformance.contract.survival import SurvivalFile
+
+if TYPE_CHECKING:
+    from store_conformance.reports.trend import Trend
 
 
 def load() -> None:
@@ -39,14 +43,16 @@ def write_reports(
     folder: Path,
     formats: tuple[str, ...] = (),
     campaigns: tuple[SurvivalFile, ...] = (),
+    history: tuple[Path, ...] = (),
 ) -> list[Path]:
     """
-    Write the reports of a run and of campaigns of faults, the usual formats if none is named; gives the files.
+    Write the reports of a run, of campaigns of faults and of runs over time, the usual formats if none is
+    named; gives the files.
     """
     from store_conformance.reports.write import DEFAULT
     from store_conformance.reports.write import write_reports as write
 
-    return write(run, folder, formats or DEFAULT, campaigns)
+    return write(run, folder, formats or DEFAULT, campaigns, _trend(history) if history else None)
 
 
 def checklist_page(found: Mapping[str, Any]) -> str:
@@ -74,3 +80,28 @@ def tell_changes(before: Run, after: Run, notes: tuple[str, ...], shape: str) ->
         told = diff.to_markdown(change) if shape == "md" else diff.to_json(change)
         click.echo(told.rstrip("\n"))
     return bool(change.newly_failing)
+
+
+def tell_trend(paths: tuple[Path, ...], shape: str) -> bool:
+    """Say what runs over time tell, as ``text``, ``md`` or ``json``; gives whether any run could be read."""
+    from store_conformance.reports import trend_formats
+
+    told = _trend(paths)
+    if shape == "text":
+        trend_formats.print_trend(told)
+    else:
+        made = trend_formats.to_markdown(told) if shape == "md" else trend_formats.to_json(told)
+        click.echo(made.rstrip("\n"))
+    return bool(told.points)
+
+
+def _trend(paths: tuple[Path, ...]) -> Trend:
+    from store_conformance.reports.trend import Unread, trend
+    from store_conformance.runs.history import run_paths, runs_over_time
+
+    return trend(
+        Unread(source, found.problem.removeprefix(f"{source}: "))
+        if isinstance(found, UserError)
+        else (source, found)
+        for source, found in runs_over_time(run_paths(paths))
+    )

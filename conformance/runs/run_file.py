@@ -7,32 +7,22 @@ anything is written.  What is read may be compressed by gzip, as the published r
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
 from typing import Any, TextIO
 
 from store_conformance.contract import UserError, Verdict
 from store_conformance.contract.checked import CheckedLine
-from store_conformance.contract.errors import EXIT_DATA
 from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.contract.secrets import redact
 from store_conformance.runs.causes import causes_of
+from store_conformance.runs.lines import RunFileError, records
 
 SCHEMA_VERSION = 1
-
-
-class RunFileError(UserError):
-    """A run file cannot be used."""
-
-    default_exit_code = EXIT_DATA
-
-    def __init__(self, path: Path | str, problem: str, hint: str) -> None:
-        super().__init__(f"{path}: {problem}", hint)
 
 
 # -- writing ------------------------------------------------------------------------------------
@@ -119,38 +109,6 @@ def schema() -> dict[str, Any]:
     return data
 
 
-_GZIP = b"\x1f\x8b"
-"""How every gzip file begins."""
-
-
-def _text(path: Path) -> str:
-    """What the file says, unpacked where it is compressed, whatever its name is."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise RunFileError(path, f"cannot be read ({error.strerror})", "check the path") from None
-    try:
-        if data.startswith(_GZIP):
-            data = gzip.decompress(data)
-        elif path.suffix == ".gz":
-            raise RunFileError(
-                path,
-                "is not a gzip file although its name ends with .gz",
-                "take .gz off its name if it is a plain run file, else get the file anew",
-            )
-        return data.decode("utf-8")
-    except EOFError:
-        raise RunFileError(
-            path, "is a truncated gzip file", "copy it again from where it came"
-        ) from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise RunFileError(
-            path, f"is a damaged gzip file ({error})", "copy it again from where it came"
-        ) from None
-    except UnicodeDecodeError:
-        raise RunFileError(path, "is not a text file", "give a run file (run.jsonl)") from None
-
-
 def _file_in(folder: Path) -> Path:
     """The run file of a run's folder: the plain one, or the compressed one if that alone is there."""
     plain, packed = folder / "run.jsonl", folder / "run.jsonl.gz"
@@ -163,60 +121,143 @@ def _file_in(folder: Path) -> Path:
     return plain if plain.exists() else packed
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    lines = []
-    for number, line in enumerate(_text(path).splitlines(), 1):
-        try:
-            data = json.loads(line)
-        except ValueError:
-            raise RunFileError(
-                path,
-                f"line {number} is not JSON",
-                "the file is truncated or not a run file; run again",
-            ) from None
-        if not isinstance(data, dict) or "kind" not in data:
-            raise RunFileError(
-                path, f"line {number} is not a record of a run", "give a run file (run.jsonl)"
-            )
-        lines.append(data)
-    return lines
+_TEXTS = (
+    "backend",
+    "rule",
+    "case",
+    "message",
+    "name",
+    "expected",
+    "got",
+    "expectation",
+    "upstream",
+    "script",
+)
+_MORE_TEXTS = ("failure_kind", "cause", "unlike", "unit")
+_NUMBERS = ("seconds", "in_store", "waited", "calls", "seed")
 
 
-def read_run(path: Path) -> Run:
-    """
-    A run file, plain or compressed by gzip, or the one in a run's folder.
+def _check_types(data: dict[str, Any]) -> None:
+    """Raise ``TypeError`` for a field that every reader takes for a text or number, and is none."""
+    for key in (*_TEXTS, *_MORE_TEXTS):
+        if not isinstance(data.get(key, ""), (str, type(None))):
+            raise TypeError(f"{key} is no text")
+    for key in _NUMBERS:
+        value = data.get(key, 0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"{key} is no number")
+    for key, kind in (("history", str), ("samples", (int, float))):
+        listed = data.get(key, [])
+        if not isinstance(listed, list) or not all(isinstance(entry, kind) for entry in listed):
+            raise TypeError(f"{key} is no list of its kind")
+    if not isinstance(data.get("facts", {}), dict):
+        raise TypeError("facts is no table")
 
-    Raises ``RunFileError`` where it is missing, foreign, truncated or of another schema.
-    """
-    if path.is_dir():
-        path = _file_in(path)
-    lines = _lines(path)
-    if not lines or lines[0]["kind"] != "header":
-        raise RunFileError(path, "has no header", "give a run file (run.jsonl)")
-    header, footer = lines[0], lines[-1]
+
+_KINDS: dict[str, type[Row | Measurement | CheckedLine]] = {
+    "verdict": Row,
+    "measurement": Measurement,
+    "check": CheckedLine,
+}
+
+
+def _read_record(
+    path: Path, data: dict[str, Any], backends: Container[str]
+) -> Row | Measurement | CheckedLine:
+    try:
+        _check_types(data)
+        entry = _KINDS[data["kind"]].from_dict(data)
+    except (TypeError, ValueError) as error:
+        raise RunFileError(
+            path, f"has a record that cannot be read ({error})", "run again"
+        ) from None
+    if entry.backend not in backends:
+        raise RunFileError(
+            path,
+            f"has a record of {entry.backend!r}, which its header does not name",
+            "the file was edited; run again",
+        )
+    return entry
+
+
+def _checked_header(path: Path, header: dict[str, Any]) -> dict[str, Any]:
     if header.get("schema") != SCHEMA_VERSION:
         raise RunFileError(
             path,
             f"is of schema {header.get('schema')!r}, this version reads {SCHEMA_VERSION}",
             "run again with this version, or report with the version that wrote it",
         )
-    if footer["kind"] != "footer":
-        raise RunFileError(path, "is truncated: it has no footer", "the run was cut off; run again")
-    try:
-        rows = tuple(Row.from_dict(d) for d in lines if d["kind"] == "verdict")
-        figures = tuple(Measurement.from_dict(d) for d in lines if d["kind"] == "measurement")
-        checks = tuple(CheckedLine.from_dict(d) for d in lines if d["kind"] == "check")
-    except (TypeError, ValueError) as error:
-        raise RunFileError(
-            path, f"has a record that cannot be read ({error})", "run again"
-        ) from None
+    backends = header.get("backends")
+    if not isinstance(backends, dict) or not all(isinstance(f, dict) for f in backends.values()):
+        raise RunFileError(path, "has a header without backends", "give a run file (run.jsonl)")
+    for key in ("selection", "settings", "machine"):
+        if not isinstance(header.get(key) or {}, dict):
+            raise RunFileError(path, f"has a header whose {key} is no table", "run again")
+    return header
+
+
+def _checked_footer(path: Path, footer: dict[str, Any], rows: list[Row]) -> None:
+    """Raise where the footer does not fit what stands above it."""
     if footer.get("rows") != len(rows):
         raise RunFileError(
             path,
             f"has {len(rows)} rows but its footer counts {footer.get('rows')}",
             "the file was cut or edited; run again",
         )
-    return Run(header, rows, figures, footer, checks)
+    counted = Counter(str(row.verdict) for row in rows)
+    told = footer.get("counts")
+    if told is not None and {k: n for k, n in told.items() if n} != counted:
+        raise RunFileError(
+            path,
+            "contradicts itself: its footer counts other verdicts than its rows have",
+            "the file was edited; run again",
+        )
+    if not isinstance(footer.get("seconds", {}), dict):
+        raise RunFileError(path, "has a footer whose seconds are no table", "run again")
+
+
+def read_run(path: Path) -> Run:
+    """
+    A run file, plain or compressed by gzip, or the one in a run's folder.
+
+    Raises ``RunFileError`` where it is missing, foreign, truncated, too large, contradicts itself, or is of
+    another schema.
+    """
+    path = _file_in(path) if path.is_dir() else path
+    with closing(records(path)) as lines:
+        return _read(path, lines)
+
+
+def _read(path: Path, lines: Iterator[dict[str, Any]]) -> Run:
+    first = next(lines, {"kind": "nothing"})
+    if first["kind"] != "header":
+        raise RunFileError(path, "has no header", "give a run file (run.jsonl)")
+    header = _checked_header(path, first)
+    rows: list[Row] = []
+    figures: list[Measurement] = []
+    checks: list[CheckedLine] = []
+    footer: dict[str, Any] | None = None
+    for data in lines:
+        if footer is not None or data["kind"] == "header":
+            raise RunFileError(
+                path,
+                "has more than one run in it",
+                "give each run's file by itself; `report` takes several",
+            )
+        if data["kind"] == "footer":
+            footer = data
+        elif data["kind"] in _KINDS:
+            entry = _read_record(path, data, header["backends"])
+            if isinstance(entry, Row):
+                rows.append(entry)
+            elif isinstance(entry, Measurement):
+                figures.append(entry)
+            else:
+                checks.append(entry)
+    if footer is None:
+        raise RunFileError(path, "is truncated: it has no footer", "the run was cut off; run again")
+    _checked_footer(path, footer, rows)
+    return Run(header, tuple(rows), tuple(figures), footer, tuple(checks))
 
 
 def merge_runs(runs: Iterable[Run]) -> Run:

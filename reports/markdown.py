@@ -27,6 +27,7 @@ from store_conformance.reports.tables import (
     backend_facts,
     disk,
     latency,
+    left,
     paces,
     recall,
     run_facts,
@@ -291,7 +292,7 @@ def _drawn(made: Table, pictures: tuple[Picture, ...]) -> list[str]:
 
 def _figures(report: Report, pictures: tuple[Picture, ...]) -> list[str]:
     lines = []
-    for made in (latency(report), paces(report), recall(report), disk(report)):
+    for made in (latency(report), paces(report), recall(report), disk(report), left(report)):
         if not made.rows:
             continue
         lines += [f"## {made.title}", "", *_drawn(made, pictures), *told(made), ""]

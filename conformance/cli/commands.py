@@ -22,9 +22,11 @@ from store_conformance.contract import rules as contract_rules
 from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
 from store_conformance.contract.records import Run
 from store_conformance.contract.secrets import redact_text
+from store_conformance.harness.backends import Backend, SuppliedBackend
 from store_conformance.harness.settings import Settings
 from store_conformance.pytest_plugin import running
 from store_conformance.runs.folder import claimed_folder, prepare_folder
+from store_conformance.runs.hosted import HostedBackend
 from store_conformance.runs.options import RunOptions, pairs, session_from_options
 from store_conformance.runs.policy import Policy, policy_of
 from store_conformance.runs.probing import missing_halves
@@ -35,13 +37,14 @@ from store_conformance.runs.session import RunSession
 from store_conformance.runs.workers import usable_cores
 from store_conformance.suite.register import all_cases
 
+OPEN_SECONDS = 30.0
+"""What opening a user's store once may take."""
 DEFAULT_BACKENDS = ("memory", "sqlite", "postgres")
 
 
 def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSession:
     """The session of a command's options; user-supplied stores are opened once, to fail early and clearly."""
     from store_conformance.embedding.naming import embedder_factory
-    from store_conformance.harness.backends import SuppliedBackend
     from store_conformance.runs.facts import corpus_facts
 
     named = bool(options["backend"] or options["store"])
@@ -61,22 +64,35 @@ def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSe
         expectations=tuple(options.get("expectations", ())),
         settings=settings,
     )
-    session = session_from_options(chosen)
+    session = session_from_options(chosen, hosted=True)
     if not named:
         session.optional = frozenset(DEFAULT_BACKENDS)
-    make_embedder = embedder_factory(settings.embed)
-    if measures or _embeds(session.selection):
-        make_embedder()
-    corpus_facts(settings)
-    for backend in session.backends.values():
-        if isinstance(backend, SuppliedBackend):
-            backend.check(min(settings.timeout, 30.0))
-            for lacking in missing_halves(backend, min(settings.timeout, 30.0)):
-                click.echo(
-                    f"{backend.name}: no {lacking} API (its methods raise NotImplementedError)"
-                )
-                backend.capabilities -= {lacking}
+    try:
+        make_embedder = embedder_factory(settings.embed)
+        if measures or _embeds(session.selection):
+            make_embedder()
+        corpus_facts(settings)
+        for backend in session.backends.values():
+            _open_once(backend, min(settings.timeout, OPEN_SECONDS))
+    except BaseException:  # nobody else knows of its processes yet
+        session.stop()
+        raise
     return session
+
+
+def _open_once(backend: Backend, seconds: float) -> None:
+    """A user's store is opened before anything else, so that what is wrong with it is told early."""
+    if isinstance(backend, HostedBackend):
+        backend.check(seconds)
+        missing = backend.missing_halves(seconds)
+    elif isinstance(backend, SuppliedBackend):
+        backend.check(seconds)
+        missing = missing_halves(backend, seconds)
+        backend.capabilities -= frozenset(missing)
+    else:
+        return
+    for lacking in missing:
+        click.echo(f"{backend.name}: no {lacking} API (its methods raise NotImplementedError)")
 
 
 def _embeds(selection: Selection) -> bool:
@@ -120,8 +136,8 @@ def run(
         histories=chosen.histories if histories is None else histories,
         confirm=confirm,
     )
-    session = make_session(settings, measures=bench, **options)
     with claimed_folder(out) as folder:
+        session = make_session(settings, measures=bench, **options)
         path = folder / "run.jsonl"
         load = partial(_load_what_follows, session.selection)
         result = running.execute(session, path, workers=workers, bench=bench, meanwhile=load)
@@ -142,8 +158,8 @@ def _take_policy(options: dict[str, Any]) -> Policy | None:
 
 def bench(*, out: Path, items: int, embed: str, **options: Any) -> int:
     """The ``bench`` command; gives the exit code."""
-    session = make_session(Settings(items=items, embed=embed), measures=True, **options)
     with claimed_folder(out) as folder:
+        session = make_session(Settings(items=items, embed=embed), measures=True, **options)
         result = running.execute(session, folder / "run.jsonl", cases=False, bench=True)
         _say_written(reporting.write_reports(result, folder))
     return EXIT_OK if result.measurements else EXIT_UNVERIFIED

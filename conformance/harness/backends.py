@@ -14,6 +14,7 @@ from store_conformance.backends.base import (
     Opened,
     Snippet,
     Spec,
+    forget_folders,
     own_folder,
     scratch,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "causes",
     "create",
     "details_of",
+    "forget_folders",
     "from_spec",
     "inspect",
     "is_lost_connection",

@@ -126,7 +126,8 @@ def execute(
                 _run_cases(session, ProgressPlugin(stream))
             if bench:
                 console.print("latency")
-                _run_benchmarks(session, ProgressPlugin(stream))
+                with session.attached():
+                    _run_benchmarks(session, ProgressPlugin(stream))
             _tell_left(session, console)
             interrupted = False
     finally:

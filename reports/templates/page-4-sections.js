@@ -67,7 +67,7 @@ const SECTIONS = {
   findings: findingsSection,
   portability: portabilitySection,
   pictures: picturesSection,
-  figures: () => ["restarts", "latency", "latency-all", "embedding", "writers", "recall", "disk"].map(dataTable),
+  figures: () => ["restarts", "latency", "latency-all", "embedding", "writers", "recall", "disk", "left"].map(dataTable),
   run: () => ["seconds", "backends", "run", "measurements"].map(dataTable),
 };
 

@@ -391,6 +391,18 @@ def test_the_command_again_is_the_runs_own() -> None:
     assert "--store FILE.py:FUNCTION" in command_again(run_of([]), "mine", "K2")
 
 
+def test_the_command_again_of_a_run_that_pytest_started_is_the_command_lines() -> None:
+    pytest_line = (
+        "pytest --pyargs store_conformance.suite --conformance-store 'my store.py:open_store'"
+        " --conformance-store-name=mine --conformance-declare no-ttl --conformance-rule K1 -n 2"
+    )
+    run = run_of([], command=pytest_line)
+
+    assert command_again(run, "mine", "K2") == (
+        "store-conformance run --store 'my store.py:open_store' --name mine --declare no-ttl --rule K2"
+    )
+
+
 # -- a run, and a beginning ---------------------------------------------------------------------
 
 

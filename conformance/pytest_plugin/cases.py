@@ -48,6 +48,7 @@ _CASES_ONLY = pytest.StashKey[bool]()
 _STACKS = pytest.StashKey[Path]()
 _LEFT = "conformance_left"
 _HELD = "conformance_held"
+ANY_NUMBER = "1000000"
 
 
 class Handover:
@@ -94,6 +95,9 @@ def pytest_configure(config: pytest.Config) -> None:
     options = config.option
     if getattr(options, "dist", "no") == "load":
         options.dist = "loadgroup"  # what kills an engine must not run beside its like
+    if getattr(options, "maxworkerrestart", None) is None:
+        # The run itself gives a store up that ends too many; xdist would leave the rest without a verdict.
+        options.maxworkerrestart = ANY_NUMBER
     if session_of(config) is not None:
         return
     worker = getattr(config, "workerinput", {})

@@ -86,7 +86,8 @@ class _Host:
         except VectorStoreError as error:
             return _refusal(str(error))
         except BaseException as error:  # noqa: BLE001 - a store that exits must not end its host
-            said = f"{self._reference} raised {type(error).__name__}: {message_of(error, 300)}"
+            text = message_of(error, 300)
+            said = f"{self._reference} raised {type(error).__name__}{f': {text}' if text else ''}"
             return _refusal(said, "call it by hand to see where")
         return done
 

@@ -53,8 +53,12 @@ class _Host:
         self._process: Spawned = spawn(main=MAIN, preload=(MAIN,))
         self._answers: Queue[str | None] = Queue()
         self._errors: list[str] = []
-        threading.Thread(target=self._read, daemon=True).start()
-        threading.Thread(target=self._drain, daemon=True).start()
+        self._ended = False
+        self._readers = [
+            threading.Thread(target=work, daemon=True) for work in (self._read, self._drain)
+        ]
+        for reader in self._readers:
+            reader.start()
         self.ask(STARTING_SECONDS, "hello", stacks=str(self._folder / "stacks.txt"))
 
     def ask(self, seconds: float, do: str, /, **given: Any) -> dict[str, Any]:
@@ -88,14 +92,22 @@ class _Host:
         return HostEndedError(f"ended its process{f': {tail}' if tail else ''}")
 
     def end(self, *, kill: bool = False) -> None:
-        """Let the process stop what it started and end, or end it by force."""
+        """Let the process stop what it started and end, or end it by force; a second call does nothing."""
+        if self._ended:
+            return
         if not kill and not self._process.ended():
             try:
                 self.ask(STOP_SECONDS, "stop")
             except (UserError, HostEndedError):
                 pass
+        if self._ended:  # it gave no answer to that either
+            return
+        self._ended = True
         self._process.kill()  # holds nothing any more, and the hooks of a store are not waited for
         self._process.ended(STOP_SECONDS)
+        for reader in self._readers:
+            reader.join(1.0)
+        self._process.close()
         shutil.rmtree(self._folder, ignore_errors=True)
         forget_folders(self._process.pid)
 

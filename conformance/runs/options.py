@@ -4,6 +4,7 @@ What a user asks of a run, and the run that it describes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -165,4 +166,6 @@ def session_from_spec(spec: dict[str, Any]) -> RunSession:
         owner=False,
         facts=spec["facts"],
         at_once=spec["at_once"],
+        hung=Counter(spec["hung"]),
+        killed=Counter(spec["killed"]),
     )

@@ -55,6 +55,8 @@ from store_conformance.runs.starting import start_side_by_side
 from store_conformance.runs.trial import FOR_EACH_WORKER
 
 IMPATIENT_SECONDS = 15.0
+MOST_KILLED = 30
+"""So many processes a store may end: each costs the start of another, and the run must come to an end."""
 CONFIRM_SECONDS = 60.0
 """What running reproducers may take in all; a quarter of it is for causes that were confirmed before."""
 
@@ -120,6 +122,8 @@ class RunSession:
     """Seconds spent in running reproducers."""
     hung: Counter[str] = field(default_factory=Counter)
     """How many cases of a backend ended by their time-out."""
+    killed: Counter[str] = field(default_factory=Counter)
+    """How many cases of a backend ended the process that ran them."""
     tried: set[str] = field(default_factory=set)
     """Cases whose reproducer was run: one confirmation a case is enough."""
     shown: set[tuple[str, str]] = field(default_factory=set)
@@ -249,6 +253,8 @@ class RunSession:
             "expectations": [dataclasses.asdict(e) for e in self.expectations],
             "facts": self.facts,
             "at_once": self.at_once,
+            "hung": dict(self.hung),
+            "killed": dict(self.killed),
         }
 
     # -- cases --------------------------------------------------------------------------------
@@ -298,6 +304,10 @@ class RunSession:
         backend = self.backends[job.backend]
         if self.selection.skips(job.spec.rule_id):
             why = f"skipped: --skip {job.spec.rule_id}"
+            return not_run(backend, job.spec, job.mode, job.param, self.settings, why)
+        killed = self.killed[job.backend]
+        if killed >= MOST_KILLED:
+            why = f"not run: the store had ended {killed} processes that ran cases of it"
             return not_run(backend, job.spec, job.mode, job.param, self.settings, why)
         health = self._health_of(job.backend)
         if health.gone is not None:
@@ -480,6 +490,8 @@ class RunSession:
         Both are the store's doing: what ran in that process beside it was the harness, which does not
         end it, and Python, which stood still.
         """
+        self.killed[job.backend] += 1
+        self.hung[job.backend] += bool(stacks)
         if len(stacks) > 1:
             held = "the process stood still with the interpreter's lock held"
             message = f"hung, killed: {held} for longer than the time-out"

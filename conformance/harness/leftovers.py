@@ -11,15 +11,16 @@ import gc
 import os
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-OURS = "conformance-"
-"""How the names of our own temporary folders begin."""
+TEMPORARY = ("TMPDIR", "TEMP", "TMP")
+"""The variables that say where temporary files go, by system."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Held:
     sockets: int
     processes: int
     temporary_files: int = 0
-    """What lies in the folder for temporary files, but for folders of our own."""
+    """Files and folders in the folder for temporary files that a case has to itself."""
     connections: int | None = None
     """Connections to one place, as the server counts them; ``None`` where there is none that does."""
 
@@ -48,11 +49,13 @@ class Held:
         return {kind: more for kind, more in grown.items() if more > 0}
 
 
-def count_held(tasks: int = 0, connections: int | None = None) -> Held:
+def count_held(
+    tasks: int = 0, connections: int | None = None, temporary: Path | None = None
+) -> Held:
     """
     What this process holds now, after a collection of garbage.
 
-    ``tasks`` and ``connections`` are counted by the caller.
+    ``tasks`` and ``connections`` are counted by the caller; ``temporary`` is the folder whose files are.
     """
     gc.collect()
     me = psutil.Process()
@@ -64,7 +67,7 @@ def count_held(tasks: int = 0, connections: int | None = None) -> Held:
             files=max(0, _descriptors(me) - sockets),
             sockets=sockets,
             processes=len(me.children(recursive=True)),
-            temporary_files=_temporary_files(),
+            temporary_files=len(list(temporary.rglob("*"))) if temporary is not None else 0,
             connections=connections,
         )
 
@@ -98,11 +101,27 @@ def more_than(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, 
     return {kind: more for kind, more in grown.items() if more > 0}
 
 
-def _temporary_files() -> int:
-    try:
-        return sum(not e.name.startswith(OURS) for e in os.scandir(tempfile.gettempdir()))
-    except OSError:
-        return 0
+@contextmanager
+def own_temporary_folder() -> Iterator[Path]:
+    """
+    A folder where this process and those that it starts put temporary files, in the block.
+
+    The usual one has files of everybody on the machine.
+    """
+    before = {name: os.environ.get(name) for name in TEMPORARY}
+    usual = tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix="conformance-left-") as folder:
+        os.environ.update(dict.fromkeys(TEMPORARY, folder))
+        tempfile.tempdir = folder
+        try:
+            yield Path(folder)
+        finally:
+            tempfile.tempdir = usual
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
 
 
 def connections(process: psutil.Process, kind: str = "all") -> list[Any]:

@@ -313,6 +313,18 @@ def test_a_wrong_policy_is_refused_with_the_nearest_right_name(
     assert str(tmp_path / "gate.toml") in done.stderr
 
 
+@pytest.mark.parametrize(("text", "refused"), [("[[[", False), ("[[[ store-conformance", True)])
+def test_what_is_wrong_with_somebody_elses_project_is_no_business_of_ours(
+    tmp_path: Path, text: str, refused: bool
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(text, "utf-8")
+    if not refused:
+        assert find_policy(tmp_path) is None
+        return
+    with pytest.raises(UserError, match="is not TOML"):
+        find_policy(tmp_path)
+
+
 def test_a_policy_is_found_in_the_nearest_project(tmp_path: Path) -> None:
     inner = tmp_path / "src" / "deep"
     inner.mkdir(parents=True)

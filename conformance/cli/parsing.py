@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -43,10 +44,11 @@ def _explain(func: F) -> F:
         from store_conformance.harness.backends import VectorStoreError
         from store_conformance.harness.errors import HarnessError
 
+        begun = time.time()
         try:
             return func(*args, **kwargs)
         except KeyboardInterrupt:
-            click.echo(f"interrupted{_KEPT.get(func.__name__, '')}", err=True)
+            click.echo(f"interrupted{_kept(func.__name__, kwargs.get('out'), begun)}", err=True)
             sys.exit(EXIT_INTERRUPTED)
         except UserError as error:
             _end(str(error), error.exit_code)
@@ -68,6 +70,18 @@ _KEPT = {
     "import_command": "; the same import again leaves what is there already as it is",
 }
 """What is left of a command that was interrupted."""
+
+
+def _kept(command: str, out: object, begun: float) -> str:
+    """What to say of it; of a run file only where this command has begun one."""
+    if command in ("run", "bench"):
+        try:
+            written = (Path(str(out)) / "run.jsonl").stat().st_mtime
+        except OSError:
+            written = 0.0
+        if written < begun - 2.0:  # file systems count in steps
+            return " before anything was checked: no run file was written"
+    return _KEPT.get(command, "")
 
 
 def _file_error(error: OSError) -> str:

@@ -158,11 +158,14 @@ class Subject:
         """Leave the store's context manager; a second call does nothing."""
         if not self.closed:
             self.closed = True
-            try:
-                self._timed("close", (), {}, self._exit)
-            finally:
-                # A store may give back what it holds only when nobody refers to it.
-                self._store = self._manager = self._host = None
+            self._timed("close", (), {}, self._exit_and_forget)
+
+    def _exit_and_forget(self) -> None:
+        try:
+            self._exit()
+        finally:
+            # A store may give back what it holds only when nobody refers to it; that is a part of its close.
+            self._store = self._manager = self._host = None
 
     @property
     def in_loop(self) -> bool:

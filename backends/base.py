@@ -202,6 +202,13 @@ def own_folder(name: str, parent: str | None) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"conformance-{name}-pid{os.getpid()}-", dir=where))
 
 
+def forget_folders(pid: int) -> None:
+    """Remove the temporary folders of a process that was ended by force."""
+    for parent in {scratch(), tempfile.gettempdir()}:
+        for left in Path(parent or tempfile.gettempdir()).glob(f"conformance-*-pid{pid}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def _alive(pid: int) -> bool:
     import psutil  # here, as this module is imported by whatever only asks for names
 
@@ -428,6 +435,10 @@ class Backend:
 
     def spare_connections(self, most: int) -> int | None:
         """How many of ``most`` further connections may be open at once; ``None`` where nothing limits them."""
+        return None
+
+    def server_connections(self, at: Location) -> int | None:
+        """How many connections to a place the server counts; ``None`` where there is no server that does."""
         return None
 
     def environment_fault(self, error: BaseException) -> str | None:

@@ -397,6 +397,16 @@ class PostgresBackend(Backend):
 
         return spare(self._running().params, most) if self.deployment is Deployment.URL else None
 
+    def server_connections(self, at: Location) -> int | None:
+        from store_conformance.backends.engines.postgres_url import (
+            connect,
+            connections_named,
+            parse,
+        )
+
+        with connect(parse(self._conninfo(at))) as connection:
+            return connections_named(connection, at.name)
+
     def environment_fault(self, error: BaseException) -> str | None:
         from store_conformance.backends.engines.postgres_faults import Surroundings, fault
 

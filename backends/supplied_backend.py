@@ -154,6 +154,9 @@ class WrappedBackend(SuppliedBackend):
     def spare_connections(self, most: int) -> int | None:
         return self._own.spare_connections(most)
 
+    def server_connections(self, at: Location) -> int | None:
+        return self._own.server_connections(at)
+
     def facts(self) -> Facts:
         return self._own.facts()
 

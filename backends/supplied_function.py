@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import copy
 import inspect
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
+    ExitStack,
     asynccontextmanager,
     contextmanager,
 )
@@ -37,6 +39,7 @@ from store_conformance.backends.base import (
     Snippet,
     Spec,
 )
+from store_conformance.backends.faults import causes
 from store_conformance.backends.packages import installed_with
 from store_conformance.backends.references import Reference
 from store_conformance.backends.supplied import OnlyAsyncError, SuppliedBackend
@@ -45,6 +48,8 @@ from store_conformance.contract import Capability, Location
 if TYPE_CHECKING:
     from langgraph.store.base import IndexConfig, TTLConfig
 
+COUNT_SECONDS = 10.0
+"""What counting connections may take."""
 URL_VARIABLE = "STORE_URL"
 """Where a reproducer finds the URL, which may hold a password."""
 
@@ -216,6 +221,26 @@ class FunctionBackend(SuppliedBackend):
     @property
     def url(self) -> str | None:
         return self._url
+
+    def spare_connections(self, most: int) -> int | None:
+        """
+        How many stores a server lets be open at once: they are opened until it says that these are all.
+
+        Asked where a URL was given; of a store that opens in a loop only, or slowly, it is not known.
+        """
+        if self._url is None or self._is_async or Capability.SYNC not in self.capabilities:
+            return None
+        number, end = 0, time.monotonic() + COUNT_SECONDS
+        try:
+            with ExitStack() as opened:
+                while number < most and time.monotonic() < end:
+                    at = self.location()
+                    opened.callback(self.discard, at)
+                    opened.enter_context(self._open_sync(at, None, None))
+                    number += 1
+        except Exception as error:  # noqa: BLE001 - what is no limit is left to the cases
+            return number if any(self.environment_fault(e) for e in causes(error)) else None
+        return None
 
     def facts(self) -> Facts:
         """What can be told of a function: of what has been opened, and of its module."""

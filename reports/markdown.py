@@ -28,6 +28,7 @@ from store_conformance.reports.tables import (
     concurrency,
     disk,
     latency,
+    left,
     paces,
     recall,
     trend,
@@ -294,7 +295,7 @@ def _drawn(made: Table, pictures: tuple[Picture, ...]) -> list[str]:
 
 def _figures(report: Report, pictures: tuple[Picture, ...]) -> list[str]:
     lines = []
-    for make in (latency, paces, recall, disk, concurrency, trend, trend_latencies):
+    for make in (latency, paces, recall, disk, concurrency, left, trend, trend_latencies):
         made = make(report)
         if not made.rows:
             continue

@@ -148,6 +148,50 @@ def disk(report: Report) -> Table:
     )
 
 
+LEFT_KINDS = ("threads", "tasks", "files", "sockets", "connections", "processes", "temporary_files")
+
+
+def _left(view: BackendView) -> dict[str, int]:
+    """What closing left after some openings, by kind, the most of several measurements."""
+    most: dict[str, int] = {}
+    for figure in view.figures("left.after_close"):
+        if isinstance(figure.value, dict):
+            for kind, count in figure.value.items():
+                if isinstance(count, int):
+                    most[kind] = max(most.get(kind, 0), count)
+    return most
+
+
+def left(report: Report) -> Table:
+    """What is left when a store was closed, and what the whole run left."""
+    told = {view.name: _left(view) for view in report.backends}
+    openings = {
+        m.facts.get("openings") for v in report.backends for m in v.figures("left.after_close")
+    }
+    after = " or ".join(str(n) for n in sorted(n for n in openings if isinstance(n, int)))
+    in_all = report.footer.get("left") or {}
+    whole = ", ".join(f"{count} {kind}" for kind, count in in_all.items()) or "nothing"
+    return Table(
+        "left",
+        "What closing leaves",
+        f"More than before, after {after or 'some'} openings that were closed again, the most of several measurements;"
+        " connections are those that the server counts. What stays below the number of openings is no leak"
+        " (a pool or a cache that all of them share)."
+        f" The processes of the run held at their end, beside what they began with: {whole}.",
+        ("Backend", *(kind.replace("_", " ").capitalize() for kind in LEFT_KINDS)),
+        tuple(
+            (
+                marked(report, name),
+                *(str(found[kind]) if kind in found else NOT_MEASURED for kind in LEFT_KINDS),
+            )
+            for name, found in told.items()
+        )
+        if any(told.values())
+        else (),
+        frozenset(range(1, 1 + len(LEFT_KINDS))),
+    )
+
+
 def _recall_place(figure: Measurement) -> tuple[str, str]:
     return figure.name.removeprefix("recall."), str(figure.mode)
 
@@ -253,6 +297,7 @@ TABLES: tuple[Callable[[Report], Table], ...] = (
     recall,
     disk,
     concurrency,
+    left,
     trend,
     trend_latencies,
     measurements,

@@ -37,7 +37,7 @@ def interrupted(*args: Any, **more: Any) -> None:
 @pytest.mark.parametrize(
     ("words", "module", "name", "said"),
     [
-        (["run", "-b", "memory"], commands, "run", "the run file holds"),
+        (["run", "-b", "memory", "--out", "none"], commands, "run", "no run file was written"),
         (["crash", "-b", "sqlite"], crash, "crash", "--resume goes on"),
         (
             ["export", "--store", "a.py:b", "--out", "c"],
@@ -62,6 +62,20 @@ def test_an_interrupted_command_says_what_is_left_of_it(
 
     assert ended.exit_code == 130 and said in ended.output
     assert ("run file" in ended.output) == (words[0] == "run")
+
+
+def test_a_run_that_was_interrupted_in_the_middle_says_what_its_file_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begun(*args: Any, **more: Any) -> None:
+        (more["out"] / "run.jsonl").write_text("{}\n")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "run", begun)
+
+    ended = CliRunner().invoke(main, ["run", "-b", "memory", "--out", str(tmp_path)])
+
+    assert ended.exit_code == 130 and "holds what was checked so far" in ended.output
 
 
 def test_a_file_that_cannot_be_written_is_named_without_the_systems_number(tmp_path: Path) -> None:

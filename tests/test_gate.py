@@ -313,6 +313,18 @@ def test_a_wrong_policy_is_refused_with_the_nearest_right_name(
     assert str(tmp_path / "gate.toml") in done.stderr
 
 
+@pytest.mark.parametrize(("text", "refused"), [("[[[", False), ("[[[ store-conformance", True)])
+def test_what_is_wrong_with_somebody_elses_project_is_no_business_of_ours(
+    tmp_path: Path, text: str, refused: bool
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(text, "utf-8")
+    if not refused:
+        assert find_policy(tmp_path) is None
+        return
+    with pytest.raises(UserError, match="is not TOML"):
+        find_policy(tmp_path)
+
+
 def test_a_policy_is_found_in_the_nearest_project(tmp_path: Path) -> None:
     inner = tmp_path / "src" / "deep"
     inner.mkdir(parents=True)
@@ -389,6 +401,18 @@ def test_the_command_again_is_the_runs_own() -> None:
         "store-conformance run -b memory --option size=3 --rule K2"
     )
     assert "--store FILE.py:FUNCTION" in command_again(run_of([]), "mine", "K2")
+
+
+def test_the_command_again_of_a_run_that_pytest_started_is_the_command_lines() -> None:
+    pytest_line = (
+        "pytest --pyargs store_conformance.suite --conformance-store 'my store.py:open_store'"
+        " --conformance-store-name=mine --conformance-declare no-ttl --conformance-rule K1 -n 2"
+    )
+    run = run_of([], command=pytest_line)
+
+    assert command_again(run, "mine", "K2") == (
+        "store-conformance run --store 'my store.py:open_store' --name mine --declare no-ttl --rule K2"
+    )
 
 
 # -- a run, and a beginning ---------------------------------------------------------------------

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -92,6 +93,11 @@ def test_each_case_is_a_test_with_a_report(project: Path) -> None:
     assert "test_it.py::TestMine::K10::test_two_readers_get_separate_objects[sync]" in done.stdout
     assert "K10 (SHOULD) fail: " in done.stdout and "  promise: " in done.stdout
     assert "reproducer" in done.stdout
+    commands = [
+        line.partition("again: ")[2] for line in done.stdout.splitlines() if "  again: " in line
+    ]
+    assert len(commands) == count["failed"]
+    assert ended(run(project, *shlex.split(commands[0])[1:])) == {"failed": 1}
     assert "own_suite.py" not in done.stdout  # no traceback through our code
     cases = list(ET.parse(project / "out.xml").iter("testcase"))
     told = {
@@ -107,6 +113,18 @@ def test_each_case_is_a_test_with_a_report(project: Path) -> None:
 
     assert ended(again)["failed"] == count["failed"]
     assert "passed" not in ended(again)
+
+
+def test_the_plugins_items_say_how_they_are_run_again(project: Path) -> None:
+    words = ("--pyargs", "store_conformance.suite.test_aliasing", "--conformance-store")
+    given = ("--conformance-declare", "no-async")
+    done = run(project, *words, "my_store.py:open_store", *given, "--conformance-rule", "K10")
+    told = next(line for line in done.stdout.splitlines() if "  again: " in line)
+    command = shlex.split(told.partition("again: ")[2])
+
+    assert command[0] == "pytest" and "--conformance-declare" in command
+    assert "--conformance-rule" not in command  # the test is named
+    assert ended(run(project, *command[1:])) == {"failed": 1}
 
 
 @pytest.mark.slow

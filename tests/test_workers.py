@@ -9,10 +9,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from store_conformance.harness.settings import Settings
+from store_conformance.pytest_plugin import cases
 from store_conformance.runs import workers
 from store_conformance.runs.options import RunOptions, session_from_options
 from store_conformance.runs.selection import Selection
@@ -109,3 +112,18 @@ def test_a_wrong_number_of_processes_is_refused(tmp_path: Path, given: str) -> N
 
     assert done.returncode == 2
     assert "write auto, 1, 2" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("tx", "dist", "asked"), [(["popen", "2*popen"], "load", 3), ([], "no", 0)]
+)
+def test_xdist_is_told_to_start_fewer_where_connections_are_few(
+    tx: list[str], dist: str, asked: int
+) -> None:
+    option = SimpleNamespace(tx=tx, dist=dist, numprocesses=len(tx))
+    config: Any = SimpleNamespace(option=option, getvalue=lambda name: getattr(option, name))
+
+    assert cases._workers_asked(config) == asked
+    if asked:
+        cases._lower_workers(config, 1)
+        assert (option.tx, option.numprocesses) == (["popen"], 1)

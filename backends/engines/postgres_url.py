@@ -134,3 +134,10 @@ def spare(params: Params, most: int) -> int:
             except EngineUnavailableError:
                 return number
     return most
+
+
+def connections_named(connection: psycopg.Connection[Any], name: str) -> int:
+    """How many other connections go by this application name, those of every process."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND pid <> pg_backend_pid()"
+    found = connection.execute(query, (name,)).fetchone()
+    return int(found[0]) if found else 0

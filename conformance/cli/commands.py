@@ -34,8 +34,11 @@ from store_conformance.runs.workers import usable_cores
 from store_conformance.suite.register import all_cases
 
 if TYPE_CHECKING:
+    from store_conformance.harness.backends import Backend
     from store_conformance.runs.session import RunSession
 
+OPEN_SECONDS = 30.0
+"""What opening a user's store once may take."""
 DEFAULT_BACKENDS = ("memory", "sqlite", "postgres")
 
 
@@ -43,10 +46,8 @@ def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSe
     """The session of a command's options; user-supplied stores are opened once, to fail early and clearly."""
     _check_names(options)
     from store_conformance.embedding.naming import embedder_factory
-    from store_conformance.harness.backends import SuppliedBackend
     from store_conformance.runs.facts import corpus_facts
     from store_conformance.runs.options import RunOptions, session_from_options
-    from store_conformance.runs.probing import missing_halves
 
     named = bool(options["backend"] or options["store"])
     chosen = RunOptions(
@@ -65,21 +66,19 @@ def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSe
         expectations=tuple(options.get("expectations", ())),
         settings=settings,
     )
-    session = session_from_options(chosen)
+    session = session_from_options(chosen, hosted=True)
     if not named:
         session.optional = frozenset(DEFAULT_BACKENDS)
-    make_embedder = embedder_factory(settings.embed)
-    if measures or _embeds(session.selection):
-        make_embedder()
-    corpus_facts(settings)
-    for backend in session.backends.values():
-        if isinstance(backend, SuppliedBackend):
-            backend.check(min(settings.timeout, 30.0))
-            for lacking in missing_halves(backend, min(settings.timeout, 30.0)):
-                click.echo(
-                    f"{backend.name}: no {lacking} API (its methods raise NotImplementedError)"
-                )
-                backend.capabilities -= {lacking}
+    try:
+        make_embedder = embedder_factory(settings.embed)
+        if measures or _embeds(session.selection):
+            make_embedder()
+        corpus_facts(settings)
+        for backend in session.backends.values():
+            _open_once(backend, min(settings.timeout, OPEN_SECONDS))
+    except BaseException:  # nobody else knows of its processes yet
+        session.stop()
+        raise
     return session
 
 
@@ -92,6 +91,25 @@ def _check_names(options: dict[str, Any]) -> None:
         options.get("skip", ()),
         options.get("profile", DEFAULT),
     )
+
+
+def _open_once(backend: Backend, seconds: float) -> None:
+    """A user's store is opened before anything else, so that what is wrong with it is told early."""
+    from store_conformance.harness.backends import SuppliedBackend
+    from store_conformance.runs.hosted import HostedBackend
+    from store_conformance.runs.probing import missing_halves
+
+    if isinstance(backend, HostedBackend):
+        backend.check(seconds)
+        missing = backend.missing_halves(seconds)
+    elif isinstance(backend, SuppliedBackend):
+        backend.check(seconds)
+        missing = missing_halves(backend, seconds)
+        backend.capabilities -= frozenset(missing)
+    else:
+        return
+    for lacking in missing:
+        click.echo(f"{backend.name}: no {lacking} API (its methods raise NotImplementedError)")
 
 
 def _embeds(selection: Selection) -> bool:
@@ -135,11 +153,11 @@ def run(
         histories=chosen.histories if histories is None else histories,
         confirm=confirm,
     )
-    session = make_session(settings, measures=bench, **options)
     from store_conformance.cli.conclusion import conclude
     from store_conformance.pytest_plugin import running
 
     with claimed_folder(out) as folder:
+        session = make_session(settings, measures=bench, **options)
         path = folder / "run.jsonl"
         load = partial(_load_what_follows, session.selection)
         result = running.execute(session, path, workers=workers, bench=bench, meanwhile=load)
@@ -162,8 +180,8 @@ def bench(*, out: Path, items: int, embed: str, **options: Any) -> int:
     """The ``bench`` command; gives the exit code."""
     from store_conformance.pytest_plugin import running
 
-    session = make_session(Settings(items=items, embed=embed), measures=True, **options)
     with claimed_folder(out) as folder:
+        session = make_session(Settings(items=items, embed=embed), measures=True, **options)
         result = running.execute(session, folder / "run.jsonl", cases=False, bench=True)
         _say_written(reporting.write_reports(result, folder))
     return EXIT_OK if result.measurements else EXIT_UNVERIFIED

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -40,10 +41,11 @@ def _explain(func: F) -> F:
 
     @wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        begun = time.time()
         try:
             return func(*args, **kwargs)
         except KeyboardInterrupt:
-            click.echo(f"interrupted{_KEPT.get(func.__name__, '')}", err=True)
+            click.echo(f"interrupted{_kept(func.__name__, kwargs.get('out'), begun)}", err=True)
             sys.exit(EXIT_INTERRUPTED)
         except UserError as error:
             _end(str(error), error.exit_code)
@@ -75,6 +77,18 @@ def _end_by_kind(error: Exception) -> None:
         _end(str(error), EXIT_USAGE)
     if isinstance(error, HarnessError):
         _end(str(error), EXIT_FAILED, "error of the harness")
+
+
+def _kept(command: str, out: object, begun: float) -> str:
+    """What to say of it; of a run file only where this command has begun one."""
+    if command in ("run", "bench"):
+        try:
+            written = (Path(str(out)) / "run.jsonl").stat().st_mtime
+        except OSError:
+            written = 0.0
+        if written < begun - 2.0:  # file systems count in steps
+            return " before anything was checked: no run file was written"
+    return _KEPT.get(command, "")
 
 
 def _file_error(error: OSError) -> str:

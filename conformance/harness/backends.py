@@ -17,6 +17,7 @@ from store_conformance.backends.base import (
     Opened,
     Snippet,
     Spec,
+    forget_folders,
     own_folder,
     scratch,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "causes",
     "create",
     "details_of",
+    "forget_folders",
     "free_port",
     "from_spec",
     "inspect",

@@ -1,5 +1,6 @@
 """
-What this process holds that a store may have taken: threads, tasks, files, sockets and other processes.
+What this process holds that a store may have taken: threads, tasks, files, sockets, other processes,
+temporary files, and connections as its server counts them.
 
 Counted before and after; who took what cannot be told, so it is growth over several openings that counts.
 """
@@ -7,12 +8,19 @@ Counted before and after; who took what cannot be told, so it is growth over sev
 from __future__ import annotations
 
 import gc
+import os
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
+
+TEMPORARY = ("TMPDIR", "TEMP", "TMP")
+"""The variables that say where temporary files go, by system."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +34,29 @@ class Held:
     """Open files and other descriptors that are no sockets."""
     sockets: int
     processes: int
+    temporary_files: int = 0
+    """Files and folders in the folder for temporary files that a case has to itself."""
+    connections: int | None = None
+    """Connections to one place, as the server counts them; ``None`` where there is none that does."""
 
     def counts(self) -> dict[str, int]:
-        return dict(vars(self))
+        return {kind: count for kind, count in vars(self).items() if count is not None}
 
     def growth_since(self, before: Held) -> dict[str, int]:
         """What there is more of than before, by kind; kinds that did not grow are left out."""
         earlier = before.counts()
-        grown = {kind: count - earlier[kind] for kind, count in self.counts().items()}
+        grown = {kind: n - earlier[kind] for kind, n in self.counts().items() if kind in earlier}
         return {kind: more for kind, more in grown.items() if more > 0}
 
 
-def count_held(tasks: int = 0) -> Held:
-    """What this process holds now, after a collection of garbage; ``tasks`` are counted by the caller."""
+def count_held(
+    tasks: int = 0, connections: int | None = None, temporary: Path | None = None
+) -> Held:
+    """
+    What this process holds now, after a collection of garbage.
+
+    ``tasks`` and ``connections`` are counted by the caller; ``temporary`` is the folder whose files are.
+    """
     gc.collect()
     me = psutil.Process()
     with me.oneshot():
@@ -49,7 +67,61 @@ def count_held(tasks: int = 0) -> Held:
             files=max(0, _descriptors(me) - sockets),
             sockets=sockets,
             processes=len(me.children(recursive=True)),
+            temporary_files=len(list(temporary.rglob("*"))) if temporary is not None else 0,
+            connections=connections,
         )
+
+
+def count_quickly(leave: str = "") -> dict[str, int]:
+    """
+    Threads, descriptors and child processes of this process, quick enough to be counted with every case.
+
+    ``leave``: the name of threads that are not counted.
+    """
+    found = {
+        "threads": sum(t.name != leave for t in threading.enumerate()),
+        "descriptors": _descriptors(psutil.Process()),
+    }
+    children = _children()
+    return found if children is None else {**found, "processes": children}
+
+
+def _children() -> int | None:
+    """The children of this process's threads, where the system lists them; else ``None``, as looking is slow."""
+    try:
+        lists = list(Path("/proc/self/task").glob("*/children"))
+        return sum(len(one.read_text().split()) for one in lists) if lists else None
+    except OSError:  # a thread that ended while we looked
+        return None
+
+
+def more_than(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
+    """What of the same kinds there is more of."""
+    grown = {kind: after[kind] - n for kind, n in before.items() if kind in after}
+    return {kind: more for kind, more in grown.items() if more > 0}
+
+
+@contextmanager
+def own_temporary_folder() -> Iterator[Path]:
+    """
+    A folder where this process and those that it starts put temporary files, in the block.
+
+    The usual one has files of everybody on the machine.
+    """
+    before = {name: os.environ.get(name) for name in TEMPORARY}
+    usual = tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix="conformance-left-") as folder:
+        os.environ.update(dict.fromkeys(TEMPORARY, folder))
+        tempfile.tempdir = folder
+        try:
+            yield Path(folder)
+        finally:
+            tempfile.tempdir = usual
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
 
 
 def connections(process: psutil.Process, kind: str = "all") -> list[Any]:
@@ -73,7 +145,7 @@ def _descriptors(process: psutil.Process) -> int:
 
 def describe_growth(grown: Mapping[str, int], openings: int) -> str:
     """Growth as text: ``3 threads more after 6 openings``."""
-    parts = ", ".join(f"{more} {kind}" for kind, more in grown.items())
+    parts = ", ".join(f"{more} {kind.replace('_', ' ')}" for kind, more in grown.items())
     return (
         f"{parts} more after {openings} openings"
         if parts

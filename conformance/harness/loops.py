@@ -8,11 +8,11 @@ A store that hangs leaves its threads behind (they are daemons) and the run goes
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from threading import Lock, Thread  # these and the clock by name: a store may change the modules
+from time import monotonic
 from typing import Any, TypeVar
 
 from store_conformance.contract import Verdict
@@ -83,23 +83,23 @@ def run_bounded(body: Callable[[], T], seconds: float, name: str, watch: Watch |
             told = f"the store's call ended with {type(error).__name__}: {error}"
             outcome.set_exception(BodyExitedError(told))
 
-    thread = threading.Thread(target=work, name=name, daemon=True)
-    thread.start()
-    begin = time.monotonic()
-    while True:
+    thread = Thread(target=work, name=name, daemon=True)
+    begin = monotonic()
+    with watchdog.watching():
         watchdog.feed(seconds)
-        if wait([outcome], timeout=min(0.25, seconds)).done:
-            return outcome.result()
-        ending = _overdue(seconds, begin, thread, watch)
-        if ending is not None and not outcome.done():  # it may have come while we looked
-            raise ending
+        thread.start()
+        while True:
+            if wait([outcome], timeout=min(0.25, seconds)).done:
+                return outcome.result()
+            watchdog.feed(seconds)
+            ending = _overdue(seconds, begin, thread, watch)
+            if ending is not None and not outcome.done():  # it may have come while we looked
+                raise ending
 
 
-def _overdue(
-    seconds: float, begin: float, thread: threading.Thread, watch: Watch | None
-) -> CaseEnded | None:
+def _overdue(seconds: float, begin: float, thread: Thread, watch: Watch | None) -> CaseEnded | None:
     """How a body ends that has run since ``begin``; ``None`` while it may go on."""
-    now = time.monotonic()
+    now = monotonic()
     if watch is None:
         return HungError(seconds) if now - begin > seconds else None
     started = watch.busy_since()
@@ -142,8 +142,8 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._thread: Thread | None = None
+        self._starting = Lock()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -151,7 +151,7 @@ class LoopThread:
         with self._starting:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
+                self._thread = Thread(
                     target=self._serve, args=(self._loop,), name="case-loop", daemon=True
                 )
                 self._thread.start()

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.compat import operation_came_later, since
 from store_conformance.harness.errors import CaseEnded, CheckFailedError
 from store_conformance.harness.lab import Lab
+from store_conformance.harness.leftovers import count_quickly, more_than
 from store_conformance.harness.loops import (
     HungError,
     NothingButErrorsError,
@@ -79,8 +82,9 @@ def run_case(
         return Outcome(_row(lab, Verdict.UNSUPPORTED, cannot, 0.0, None), (), lab, None)
     begin = time.perf_counter()
     failure: BaseException | None = None
+    limit, name = patience or spec.seconds or settings.timeout, f"{spec.case_id(param)}-{mode}"
+    held = count_quickly(name)
     try:
-        limit, name = patience or spec.seconds or settings.timeout, f"{spec.case_id(param)}-{mode}"
         run_bounded(lambda: _body(lab), limit, name, lab.journal.watch())
         verdict, message = Verdict.PASS, spec.sentence
     except Exception as error:  # noqa: BLE001 - every ending of a case becomes a verdict
@@ -92,8 +96,19 @@ def run_case(
         lab.abandon()
         raise
     seconds = time.perf_counter() - begin
+    _note_left(lab, held, name)
     row = _row(lab, verdict, message, seconds, failure)
     return Outcome(row, _measurements(lab), lab, failure, _others(row, lab))
+
+
+def _note_left(lab: Lab, held: Mapping[str, int], name: str) -> None:
+    """What this process holds more than before the case; of cases that run side by side it cannot be told."""
+    if lab.spec.waits or not more_than(held, count_quickly(name)):
+        return
+    gc.collect()  # takes too long to be done after every case
+    left = more_than(held, count_quickly(name))
+    if left:
+        lab.observations.append({"name": "left.after_case", "value": left})
 
 
 def _why_not(backend: Backend, spec: CaseSpec, mode: Mode) -> str | None:

@@ -8,11 +8,11 @@ It adds nothing to the store's answers: results are handed on as they are.
 from __future__ import annotations
 
 import inspect
-import time
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import CancelledError
 from contextlib import AbstractAsyncContextManager
+from time import monotonic, perf_counter  # by name: a store may change the module
 from typing import TYPE_CHECKING, Any
 
 from store_conformance.contract import Location, Mode
@@ -158,11 +158,14 @@ class Subject:
         """Leave the store's context manager; a second call does nothing."""
         if not self.closed:
             self.closed = True
-            try:
-                self._timed("close", (), {}, self._exit)
-            finally:
-                # A store may give back what it holds only when nobody refers to it.
-                self._store = self._manager = self._host = None
+            self._timed("close", (), {}, self._exit_and_forget)
+
+    def _exit_and_forget(self) -> None:
+        try:
+            self._exit()
+        finally:
+            # A store may give back what it holds only when nobody refers to it; that is a part of its close.
+            self._store = self._manager = self._host = None
 
     @property
     def in_loop(self) -> bool:
@@ -175,8 +178,8 @@ class Subject:
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], work: Callable[[], Any]
     ) -> Any:
         embedder = self.index.get("embed") if name == "open" and self.index is not None else None
-        begin = time.perf_counter()
-        self._journal.busy_since = time.monotonic()
+        begin = perf_counter()
+        self._journal.busy_since = monotonic()
         try:
             result = work()
         except Exception as error:
@@ -185,7 +188,7 @@ class Subject:
             raise StoreRaisedError(call.text(), error) from error
         finally:
             self._journal.busy_since = None
-            self._journal.seconds += time.perf_counter() - begin
+            self._journal.seconds += perf_counter() - begin
         kept = None if name == "open" else result  # the record must not keep a store alive
         self._journal.add(Call(self.number, name, args, kwargs, result=kept, embedder=embedder))
         return result
@@ -314,15 +317,15 @@ class Subject:
         """
         if self._loop_thread is None:
             raise HarnessError("a coroutine of a case runs in a loop only")
-        begin = time.perf_counter()
-        self._journal.busy_since = time.monotonic()
+        begin = perf_counter()
+        self._journal.busy_since = monotonic()
         try:
             return self._loop_thread.run(work(self.raw))
         except CancelledError as error:  # no case cancels itself
             raise StoreRaisedError("a call in the loop", error) from error
         finally:
             self._journal.busy_since = None
-            self._journal.seconds += time.perf_counter() - begin
+            self._journal.seconds += perf_counter() - begin
 
     def timed(self, name: str, work: Callable[[], Any]) -> Any:
         """Run something of the case's own against ``raw``, timed and recorded as one call."""

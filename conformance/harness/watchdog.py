@@ -1,51 +1,107 @@
 """
 Ends a process in which Python itself stands still: native code of a store that holds the interpreter's
-lock (the GIL) while it waits.
+lock (the GIL) while it waits, or a process that was stopped.
 
-No time-out inside Python fires then, and no signal handler runs.  The watchdog is a thread of C in
-`faulthandler`, which needs no lock: it writes what every thread was doing and ends the process.  Only
-processes that something else watches are guarded: the workers of a run, whose controller records the case
-that was under way and starts another worker.
+No time-out inside Python fires then, and no signal handler runs.  Two things outside of Python watch.  A
+thread of C in `faulthandler`, which needs no lock, writes what every thread was doing and ends the process.
+And the process writes down until when it will be heard of again, for a supervisor in another process
+(`store_conformance.pytest_plugin.supervising`), because a store may take the first away.  Only processes
+that something else watches are guarded: the workers of a run, whose controller records the case that was
+under way and starts another worker.
 """
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
+import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic  # by name: a store may put another clock into the module
 from typing import IO
 
 GRACE_SECONDS = 5.0
 """How much longer than a case's time-out the process may stand still."""
+BEAT = ".beat"
+"""Ends the name of the file with the process id and the time until which the process will be heard of."""
 
 _file: IO[str] | None = None
+_beat: int | None = None
+_watched = 0
+_lock = threading.Lock()
 
 
 def guard_process(stacks: Path) -> None:
     """From now on ``feed`` has an effect in this process; ``stacks`` is where its threads are written."""
-    global _file
+    global _file, _beat
     if _file is None:
         _file = stacks.open("w", encoding="utf-8")
+        _beat = os.open(beat_file(stacks), os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+
+
+def beat_file(stacks: Path) -> Path:
+    return stacks.with_name(stacks.name + BEAT)
 
 
 def feed(seconds: float) -> None:
-    """Tell the watchdog that Python runs; if it is not told again within ``seconds``, the process ends."""
+    """Tell the watchdogs that Python runs; if they are not told again within ``seconds``, the process ends."""
     if _file is not None:
-        faulthandler.dump_traceback_later(seconds + GRACE_SECONDS, exit=True, file=_file)
+        with contextlib.suppress(OSError, ValueError):  # the store closed what is not its own
+            _write_beat(monotonic() + seconds + GRACE_SECONDS)
+            faulthandler.dump_traceback_later(seconds + GRACE_SECONDS, exit=True, file=_file)
 
 
 def rest() -> None:
     """Nothing is under way: the process may do nothing for as long as it likes."""
     if _file is not None:
-        faulthandler.cancel_dump_traceback_later()
+        with contextlib.suppress(OSError, ValueError):
+            _write_beat(0.0)
+            faulthandler.cancel_dump_traceback_later()
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[None]:
+    """Something is under way that calls ``feed``; after the last such block the watchdogs rest."""
+    global _watched
+    with _lock:
+        _watched += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _watched -= 1
+            if not _watched:
+                rest()
+
+
+def _write_beat(deadline: float) -> None:
+    if _beat is not None:
+        os.lseek(_beat, 0, os.SEEK_SET)
+        os.write(_beat, f"{os.getpid():12d} {deadline:20.3f}\n".encode())
+
+
+def read_beat(file: Path) -> tuple[int, float] | None:
+    """The process and until when it will be heard of; ``None`` while nothing is under way."""
+    try:
+        pid, deadline = file.read_text("ascii").split()
+        found = int(pid), float(deadline)
+    except (OSError, ValueError):
+        return None
+    return found if found[1] > 0 else None
 
 
 def release_process() -> None:
     """End the guard of this process and remove its file."""
-    global _file
+    global _file, _beat
     if _file is not None:
         rest()
         _file.close()
         _file = None
+    if _beat is not None:
+        with contextlib.suppress(OSError):
+            os.close(_beat)
+        _beat = None
 
 
 def read_stacks(stacks: Path, most: int = 30) -> tuple[str, ...]:

@@ -4,10 +4,14 @@ Stores that keep something when they are closed (O19).
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+import weakref
+from pathlib import Path
 from typing import Any, ClassVar
 
 from store_conformance.mutants.reference import ReferenceStore
@@ -71,3 +75,15 @@ class ClosingLeavesAProcess(Keeps):
     def take(cls) -> Any:
         waiting = "import sys; sys.stdin.read()"  # ends with us: its standard input is closed then
         return subprocess.Popen([sys.executable, "-S", "-c", waiting], stdin=subprocess.PIPE)
+
+
+class ClosingLeavesATemporaryFile(Keeps):
+    """Each opening writes a temporary file that the close does not remove; this process does at its end."""
+
+    breaks = "O19"
+
+    @classmethod
+    def take(cls) -> Any:
+        number, path = tempfile.mkstemp(prefix="left-by-a-store-")
+        os.close(number)
+        return weakref.finalize(cls, Path(path).unlink, missing_ok=True)

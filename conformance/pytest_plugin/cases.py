@@ -11,6 +11,7 @@ import dataclasses
 import importlib
 import json
 import logging
+import shlex
 import shutil
 import sys
 import tempfile
@@ -37,6 +38,7 @@ from store_conformance.pytest_plugin.items import (
     session_of,
 )
 from store_conformance.pytest_plugin.plugin import WORKER_INPUT
+from store_conformance.pytest_plugin.supervising import Supervisor
 from store_conformance.runs.options import RunOptions, session_from_options, session_from_spec
 from store_conformance.runs.profiles import DEFAULT, profile
 from store_conformance.runs.session import RunSession
@@ -45,6 +47,8 @@ from store_conformance.runs.streams import lingering_threads
 _CASES_ONLY = pytest.StashKey[bool]()
 _STACKS = pytest.StashKey[Path]()
 _LEFT = "conformance_left"
+_HELD = "conformance_held"
+ANY_NUMBER = "1000000"
 
 
 class Handover:
@@ -91,6 +95,9 @@ def pytest_configure(config: pytest.Config) -> None:
     options = config.option
     if getattr(options, "dist", "no") == "load":
         options.dist = "loadgroup"  # what kills an engine must not run beside its like
+    if getattr(options, "maxworkerrestart", None) is None:
+        # The run itself gives a store up that ends too many; xdist would leave the rest without a verdict.
+        options.maxworkerrestart = ANY_NUMBER
     if session_of(config) is not None:
         return
     worker = getattr(config, "workerinput", {})
@@ -152,12 +159,34 @@ def _start_own(config: pytest.Config) -> None:
     try:
         session = session_from_options(_options(config))
         config.add_cleanup(session.stop)
+        session.command = shlex.join(["pytest", *map(str, config.invocation_params.args)])
         if not config.option.collectonly:
+            session.workers = workers = _workers_asked(config)
             session.open_file(config.option.conformance_run_file)
             session.start()
+            if session.workers < workers:
+                _lower_workers(config, session.workers)
     except (UserError, VectorStoreError, OSError) as error:
         raise pytest.UsageError(redact_text(str(error))) from None
     _adopt(config, session)
+
+
+def _workers_asked(config: pytest.Config) -> int:
+    """How many processes xdist is about to start; 0 without it."""
+    tx = getattr(config.option, "tx", None) or []
+    if not tx or getattr(config.option, "dist", "no") == "no":
+        return 0
+    from xdist.workermanage import parse_tx_spec_config
+
+    return len(parse_tx_spec_config(config))
+
+
+def _lower_workers(config: pytest.Config, workers: int) -> None:
+    """Let xdist, which has not begun yet, start fewer: the engine allows few connections."""
+    from xdist.workermanage import parse_tx_spec_config
+
+    config.option.tx = parse_tx_spec_config(config)[:workers]
+    config.option.numprocesses = workers
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -282,8 +311,13 @@ class _Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
-            for entry in entries_of(report):
+            entries = entries_of(report)
+            for entry in entries:
                 self.run.record(entry)
+            job = None if entries or report.failed else _job_of(report.nodeid, self.run)
+            if job is not None:
+                self.run.record_lost(job)
+                return
         # A case that was cut off has a report of its own kind: `pytest_handlecrashitem` records it.
         if report.failed and report.when in ("setup", "call") and not entries_of(report):
             self.run.record_crash(report.nodeid, str(report.longrepr))
@@ -318,8 +352,10 @@ def _job_of(nodeid: str, run: RunSession) -> Job | None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A worker tells its controller which threads it leaves: they end with its process."""
     output = getattr(session.config, "workeroutput", None)
+    run = session_of(session.config)
     if output is not None:
         output[_LEFT] = lingering_threads()
+        output[_HELD] = run.left_behind() if run is not None else {}
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -328,10 +364,15 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     del error
     run = session_of(node.config)
     if run is not None:
-        run.left += getattr(node, "workeroutput", {}).get(_LEFT, [])
+        told = getattr(node, "workeroutput", {})
+        run.left += told.get(_LEFT, [])
+        run.left_in_all.update(told.get(_HELD, {}))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    run = session_of(session.config)
-    if run is not None and not hasattr(session.config, "workerinput"):
-        session.config.pluginmanager.register(_Recorder(run), "conformance-recorder")
+    config = session.config
+    run = session_of(config)
+    if run is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Recorder(run), "conformance-recorder")
+        if config.pluginmanager.hasplugin("dsession"):
+            config.add_cleanup(Supervisor(_stacks_folder(config)).stop)

@@ -5,8 +5,8 @@ carries from the worker that ran it to the run file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
+from json import dumps, loads  # by name: a store may change the module
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,15 @@ from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.runner import Outcome
 from store_conformance.harness.waiting import Job
 from store_conformance.pytest_plugin.plugin import PREFIX
+from store_conformance.runs.again import pytest_again
 from store_conformance.runs.session import RunSession
 
 SESSION = pytest.StashKey[RunSession]()
 _DATA = "conformance_entries"
+_OPTION = "conformance_"
+_KEPT = ("backend", "store", "store-name", "declare", "option", "deployment", "url", "profile",
+         "expectations", "settings", "timeout")  # fmt: skip
+"""The plugin's options that decide how a case ends, and not which cases there are."""
 MARKER = "conformance(rule, level, group): a conformance case, of that rule"
 
 
@@ -38,7 +43,7 @@ def session_of(config: pytest.Config) -> RunSession | None:
 
 def carry(item: pytest.Item, entries: Sequence[Row | Measurement]) -> None:
     """Hand rows and measurements of a test that is not a case to the run file, from any worker."""
-    item.user_properties.append((_DATA, json.dumps([e.to_dict() for e in entries], default=repr)))
+    item.user_properties.append((_DATA, dumps([e.to_dict() for e in entries], default=repr)))
 
 
 def case_label(backend: str, mode: Mode, param: str | None) -> str:
@@ -122,9 +127,7 @@ class CaseItem(pytest.Item):
             pytest.skip(f"name a backend: {PREFIX}backend NAME or {PREFIX}store FILE.py:FUNCTION")
         outcome = session.run(self.spec, self.backend, self.mode, self.param)
         entries: list[Row | Measurement] = [outcome.row, *outcome.others, *outcome.measurements]
-        self.user_properties.append(
-            (_DATA, json.dumps([e.to_dict() for e in entries], default=repr))
-        )
+        self.user_properties.append((_DATA, dumps([e.to_dict() for e in entries], default=repr)))
         row = outcome.row
         if row.verdict in (Verdict.UNSUPPORTED, Verdict.UNVERIFIED):
             pytest.skip(f"{row.verdict}: {row.message}")
@@ -140,16 +143,21 @@ class CaseItem(pytest.Item):
             return str(excinfo.value)
         if not isinstance(excinfo.value, CaseFailedError):
             return str(super().repr_failure(excinfo))
-        row = excinfo.value.row
-        return f"{failure_text(self.spec.rule, row)}\n  again: {session_command(row)}"
+        told = failure_text(self.spec.rule, excinfo.value.row)
+        again = self._again()
+        return f"{told}\n  again: {again}" if again else told
+
+    def _again(self) -> str | None:
+        """The command that runs this item alone; ``None`` in a run that the command line started."""
+        option = self.config.option
+        if not (option.conformance_backend or option.conformance_store):
+            return None
+        node = f"{getattr(self.parent, 'dotted', self.spec.func.__module__)}::{self.name}"
+        given = {name: getattr(option, f"{_OPTION}{name.replace('-', '_')}") for name in _KEPT}
+        return pytest_again(node, given)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, self.spec.func.__code__.co_firstlineno, self.name
-
-
-def session_command(row: Row) -> str:
-    """The command that runs just this rule on this backend."""
-    return f"store-conformance run --backend {row.backend} --rule {row.rule}"
 
 
 def entries_of(report: pytest.TestReport) -> list[Row | Measurement]:
@@ -157,7 +165,7 @@ def entries_of(report: pytest.TestReport) -> list[Row | Measurement]:
     found: list[Row | Measurement] = []
     for name, value in report.user_properties:
         if name == _DATA:
-            for data in json.loads(str(value)):
+            for data in loads(str(value)):
                 kind = Row if data["kind"] == "verdict" else Measurement
                 found.append(kind.from_dict(data))
     return found

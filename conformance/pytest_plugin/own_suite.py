@@ -15,6 +15,7 @@ markers need our entry point, because they have to be registered.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
 from store_conformance.pytest_plugin.items import MARKER, case_mark, counting, failure_text
 from store_conformance.pytest_plugin.plugin import CONFIGS
+from store_conformance.runs.again import pytest_again
 from store_conformance.runs.options import RunOptions, session_from_options
 from store_conformance.runs.probing import missing_halves
 from store_conformance.runs.profiles import DEFAULT, profile
@@ -241,11 +243,22 @@ def _tell(spec: CaseSpec, outcome: Outcome, node: pytest.Item) -> None:
         node.add_report_section("call", "reproducer", row.script)
     if row.expectation is not None:
         pytest.xfail(f"expected: {row.expectation}")
-        _fail(failure_text(spec.rule, row))  # with --runxfail
+        _fail(failure_text(spec.rule, row), node)  # with --runxfail
     found = counting(outcome)
     if found is not None:
-        _fail(failure_text(spec.rule, found))
+        _fail(failure_text(spec.rule, found), node)
 
 
-def _fail(text: str) -> NoReturn:
-    pytest.fail(text, pytrace=False)
+def _fail(text: str, node: pytest.Item) -> NoReturn:
+    pytest.fail(f"{text}\n  again: {pytest_again(_name_from_here(node))}", pytrace=False)
+
+
+def _name_from_here(node: pytest.Item) -> str:
+    """The test's name from the folder in which pytest was started, without the group that xdist adds."""
+    chain = node.listchain()
+    module = next(n for n, one in enumerate(chain) if isinstance(one, pytest.Module))
+    try:
+        path = os.path.relpath(node.path, node.config.invocation_params.dir)
+    except ValueError:  # on another drive
+        path = str(node.path)
+    return "::".join([path, *(one.name for one in chain[module + 1 :])])

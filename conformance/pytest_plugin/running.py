@@ -127,7 +127,8 @@ def execute(
                 session.look(console.print)
             if bench:
                 console.print("latency")
-                _run_benchmarks(session, ProgressPlugin(stream))
+                with session.attached():
+                    _run_benchmarks(session, ProgressPlugin(stream))
             _tell_left(session, console)
             interrupted = False
     finally:

@@ -61,13 +61,18 @@ def _facts_of(data: tuple[str, ...]) -> dict[str, Any]:
 
 def describe(backend: Backend, patience: float) -> dict[str, Any]:
     """The header's record of one running backend; ``patience`` is the most that its first put may take."""
+    return {**describe_untouched(backend), "seconds_to_first_put": first_put(backend, patience)}
+
+
+def describe_untouched(backend: Backend) -> dict[str, Any]:
+    """The same record without a first put."""
     facts = dataclasses.asdict(backend.facts())
     return {
         **facts,
         "setup_steps": list(facts["setup_steps"]),
         "deployment": str(backend.deployment),
         "capabilities": sorted(str(c) for c in backend.capabilities),
-        "seconds_to_first_put": first_put(backend, patience),
+        "seconds_to_first_put": None,
     }
 
 

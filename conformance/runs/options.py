@@ -4,6 +4,7 @@ What a user asks of a run, and the run that it describes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +17,7 @@ from store_conformance.harness.alarm import alarm
 from store_conformance.harness.backends import Backend, Spec, create, from_spec, user_supplied
 from store_conformance.harness.settings import Settings
 from store_conformance.runs.expectations import Expectation, read_expectations
+from store_conformance.runs.hosted import HostedBackend, HostSilentError
 from store_conformance.runs.profiles import DEFAULT
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.session import RunSession, shipped_expectations
@@ -48,11 +50,13 @@ class RunOptions:
     settings: Settings = field(default_factory=Settings)
 
 
-def session_from_options(options: RunOptions) -> RunSession:
+def session_from_options(options: RunOptions, *, hosted: bool = False) -> RunSession:
     """
     The run that these options describe; raises ``UserError`` for wrong ones.
+
+    ``hosted``: users' stores are loaded by another process, and never by this one.
     """
-    backends = {b.name: b for b in _backends(options)}
+    backends = {b.name: b for b in _backends(options, hosted=hosted)}
     expectations = [e for name in backends for e in shipped_expectations(name)]
     for path in options.expectations:
         expectations += read_expectations(path)
@@ -73,7 +77,7 @@ def session_from_options(options: RunOptions) -> RunSession:
     )
 
 
-def _backends(options: RunOptions) -> list[Backend]:
+def _backends(options: RunOptions, *, hosted: bool) -> list[Backend]:
     extra = pairs(options.options)
     found: list[Backend] = [
         create(name, deployment=options.deployment, url=options.url, options=extra)
@@ -84,20 +88,38 @@ def _backends(options: RunOptions) -> list[Backend]:
         raise UserError("--declare goes with --store", "a built-in backend declares for itself")
     for reference in options.stores:
         seconds = min(options.settings.timeout, IMPORT_SECONDS)
-        with alarm(seconds, partial(_too_slow, reference, seconds)):
-            supplied = user_supplied(
-                reference,
-                name=options.store_name,
-                capabilities=declared(names) if names else None,
-                options=extra,
-                url=options.url,
-            )
-        found.append(supplied)
+        supply = partial(
+            _hosted if hosted else _loaded_here,
+            reference,
+            seconds,
+            name=options.store_name,
+            capabilities=declared(names) if names else None,
+            options=extra,
+            url=options.url,
+        )
+        try:
+            found.append(supply())
+        except BaseException:
+            for backend in found:
+                backend.stop()
+            raise
     seen = [b.name for b in found]
     twice = next((n for n in seen if seen.count(n) > 1), None)
     if twice:
         raise UserError(f"backend {twice!r} is named twice", "give the --store another --name")
     return found
+
+
+def _loaded_here(reference: str, seconds: float, **given: Any) -> Backend:
+    with alarm(seconds, partial(_too_slow, reference, seconds)):
+        return user_supplied(reference, **given)
+
+
+def _hosted(reference: str, seconds: float, **given: Any) -> Backend:
+    try:
+        return HostedBackend(reference, seconds=seconds, **given)
+    except HostSilentError:
+        raise _too_slow(reference, seconds) from None
 
 
 def _too_slow(reference: str, seconds: float) -> UserError:
@@ -144,4 +166,6 @@ def session_from_spec(spec: dict[str, Any]) -> RunSession:
         owner=False,
         facts=spec["facts"],
         at_once=spec["at_once"],
+        hung=Counter(spec["hung"]),
+        killed=Counter(spec["killed"]),
     )

@@ -146,7 +146,7 @@ def find_policy(start: Path) -> Policy | None:
     """
     for folder in (start.absolute(), *start.absolute().parents):
         alone, project = folder / FILE, folder / PROJECT
-        table = project_table(project) if project.is_file() else None
+        table = project_table(project) if _names_us(project) else None
         if alone.is_file() and table is not None:
             raise UserError(
                 f"{alone} and [tool.{TABLE}] of {project} are both policies",
@@ -159,6 +159,14 @@ def find_policy(start: Path) -> Policy | None:
         if project.is_file():
             return None
     return None
+
+
+def _names_us(project: Path) -> bool:
+    """Whether a pyproject.toml can hold a policy; what else is wrong with it is no business of ours."""
+    try:
+        return TABLE.encode() in project.read_bytes()
+    except OSError:  # there is none, or it may not be read
+        return False
 
 
 def read_policy(path: Path) -> Policy:

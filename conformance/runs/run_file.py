@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import closing
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TextIO
 
 from store_conformance.contract import UserError, Verdict
@@ -67,9 +68,16 @@ class RunWriter:
                 self._failed.append(entry)
         self._write(entry.to_dict())
 
-    def close(self, *, seconds: float, by_backend: dict[str, float], interrupted: bool) -> None:
+    def close(
+        self,
+        *,
+        seconds: float,
+        by_backend: dict[str, float],
+        interrupted: bool,
+        left: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         """
-        Write the footer: counts, seconds, and the likely causes of the failures.
+        Write the footer: counts, seconds, what was ``left`` in the processes, and the likely causes of the failures.
 
         ``seconds`` is the wall clock of the run; the seconds a backend are its cases' added up, which is
         more where cases ran side by side.
@@ -93,6 +101,7 @@ class RunWriter:
                     },
                 },
                 "interrupted": interrupted,
+                "left": dict(left),
                 "causes": [cause.to_dict() for cause in causes_of(self._failed)],
             }
         )
@@ -306,6 +315,7 @@ def merge_runs(runs: Iterable[Run]) -> Run:
             "by_backend": by_backend,
         },
         "interrupted": any(r.footer.get("interrupted") for r in every),
+        "left": dict(sum((Counter(r.footer.get("left", {})) for r in every), Counter())),
         "causes": [cause for r in every for cause in r.footer.get("causes", ())],
     }
     header = {

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
+import shlex
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
@@ -30,11 +32,12 @@ from store_conformance.contract.secrets import redact
 from store_conformance.harness.backends import (
     Backend,
     BackendError,
-    Deployment,
     EngineUnavailableError,
     SuppliedBackend,
+    from_spec,
 )
 from store_conformance.harness.case import CaseSpec
+from store_conformance.harness.leftovers import count_quickly, more_than
 from store_conformance.harness.loops import HungError
 from store_conformance.harness.private_engines import stop_private
 from store_conformance.harness.runner import Outcome, not_run, run_case
@@ -42,21 +45,21 @@ from store_conformance.harness.settings import Settings
 from store_conformance.harness.signatures import normal
 from store_conformance.harness.waiting import AT_ONCE, Job, WaitingCases
 from store_conformance.runs.expectations import Expectation, read_expectations
-from store_conformance.runs.facts import corpus_facts, describe, machine, suite_version
+from store_conformance.runs.facts import corpus_facts, machine, suite_version
 from store_conformance.runs.health import NOT_RUN, STOPPED, Health
-from store_conformance.runs.preflight import keeps_apart
+from store_conformance.runs.hosted import HostedBackend
+from store_conformance.runs.preparing import prepare
 from store_conformance.runs.profiles import profile
 from store_conformance.runs.run_file import RunWriter
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.starting import start_side_by_side
-from store_conformance.runs.trial import FOR_EACH_WORKER, opens_what_cases_open
+from store_conformance.runs.trial import FOR_EACH_WORKER
 
 IMPATIENT_SECONDS = 15.0
+MOST_KILLED = 30
+"""So many processes a store may end: each costs the start of another, and the run must come to an end."""
 CONFIRM_SECONDS = 60.0
 """What running reproducers may take in all; a quarter of it is for causes that were confirmed before."""
-PREFLIGHT_SECONDS = 30.0
-FIRST_SECONDS = 30.0
-"""What the first put of all may take: a store that hangs is for the cases to judge, each in its time."""
 
 
 _SPENT = ("seconds", "in_store", "waited", "calls")
@@ -86,6 +89,15 @@ def inherited_expectations(backend: str, parts: Iterable[str]) -> tuple[Expectat
     )
 
 
+def _here(backend: Backend) -> Backend:
+    """The backend itself, or that of another process as this one opens it."""
+    if not isinstance(backend, HostedBackend):
+        return backend
+    here = from_spec(backend.spec())
+    here.capabilities = backend.capabilities
+    return here
+
+
 @dataclass
 class RunSession:
     """A run in progress; ``start`` brings the engines up, ``stop`` ends them."""
@@ -103,12 +115,16 @@ class RunSession:
     rows: list[Row] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     """Threads that a store left in a worker of the run, and that ended with it."""
+    left_in_all: Counter[str] = field(default_factory=Counter)
+    """What the workers held more at their end than before their first case, by kind."""
     trouble: list[str] = field(default_factory=list)
     """What went wrong beside the verdicts."""
     confirming: float = 0.0
     """Seconds spent in running reproducers."""
     hung: Counter[str] = field(default_factory=Counter)
     """How many cases of a backend ended by their time-out."""
+    killed: Counter[str] = field(default_factory=Counter)
+    """How many cases of a backend ended the process that ran them."""
     tried: set[str] = field(default_factory=set)
     """Cases whose reproducer was run: one confirmation a case is enough."""
     shown: set[tuple[str, str]] = field(default_factory=set)
@@ -116,6 +132,8 @@ class RunSession:
     options: Mapping[str, str] = field(default_factory=dict)
     """What was given to the backends with ``--option``."""
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    command: str = ""
+    """What started the run, where that was not our command line."""
     workers: int = 0
     """How many processes run cases; lowered by ``start`` where connections are few."""
     at_once: int = AT_ONCE
@@ -126,6 +144,7 @@ class RunSession:
     _health: dict[str, Health] = field(default_factory=dict)
     _held: dict[str, tuple[Expectation, ...]] = field(default_factory=dict)
     _avoided: dict[str, frozenset[str]] = field(default_factory=dict)
+    _held_before: dict[str, int] | None = None
     _writer: RunWriter | None = None
     _begin: float = 0.0
     _spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -166,14 +185,7 @@ class RunSession:
                 del self.backends[name]
                 continue
             begin = time.perf_counter()
-            backend = self.backends[name]
-            patience = min(self.settings.timeout, PREFLIGHT_SECONDS)
-            if not isinstance(backend, SuppliedBackend) or keeps_apart(backend, patience):
-                self._try(backend)
-            self.facts[name] = describe(backend, min(self.settings.timeout, FIRST_SECONDS))
-            if self.options:
-                self.facts[name]["options"] = redact(dict(self.options))
-            self._note_connections(name)
+            self._prepare(name)
             self._spent[name] += started.seconds + time.perf_counter() - begin
         if self._writer is not None:
             self._writer.begin_again(self.header())
@@ -185,31 +197,45 @@ class RunSession:
     @property
     def runs_foreign_code(self) -> bool:
         """Whether a store of the run comes from the user and not from the packages of our backends."""
-        return any(isinstance(b, SuppliedBackend) for b in self.backends.values())
+        foreign = (SuppliedBackend, HostedBackend)
+        return any(isinstance(b, foreign) for b in self.backends.values())
 
-    def _try(self, backend: Backend) -> None:
-        """Open what the cases will open, where the environment is not of our making."""
-        if backend.deployment not in (Deployment.URL, Deployment.FACTORY):
-            return
+    def _prepare(self, name: str) -> None:
+        """Try and describe a backend; where connections are few, fewer cases run side by side."""
+        backend = self.backends[name]
         wanted = FOR_EACH_WORKER * max(1, self.workers)
-        spare = backend.spare_connections(wanted)
-        if spare is not None and spare < wanted:
-            if spare == 0:
-                raise EngineUnavailableError(
-                    backend.name, "no connection is left beside the run's own.", "allow at least 4"
-                )
-            self.spare[backend.name] = spare
-            self.workers = max(1, min(self.workers, spare // FOR_EACH_WORKER))
-            self.at_once = max(1, min(self.at_once, spare // 2))
-        opens_what_cases_open(backend, min(self.settings.timeout, PREFLIGHT_SECONDS))
+        if isinstance(backend, HostedBackend):
+            prepared = backend.prepare(self.settings.timeout, wanted)
+        else:
+            prepared = prepare(backend, self.settings.timeout, wanted)
+        self.facts[name] = prepared.facts
+        if self.options:
+            self.facts[name]["options"] = redact(dict(self.options))
+        if prepared.spare is not None:
+            self.spare[name] = prepared.spare
+            self.workers = max(1, min(self.workers, prepared.spare // FOR_EACH_WORKER))
+            self.at_once = max(1, min(self.at_once, prepared.spare // 2))
+            self._note_connections(name)
 
     def _note_connections(self, name: str) -> None:
-        if name in self.spare:
-            self.facts[name]["settings"] = {
-                **self.facts[name]["settings"],
-                "connections at once": f"{self.spare[name]} beside the run's own, so {self.workers or 1}"
-                f" process(es) and {self.at_once} waiting case(s) at a time",
-            }
+        self.facts[name]["settings"] = {
+            **self.facts[name]["settings"],
+            "connections at once": f"{self.spare[name]} beside the run's own, so {self.workers or 1}"
+            f" process(es) and {self.at_once} waiting case(s) at a time",
+        }
+
+    @contextlib.contextmanager
+    def attached(self) -> Iterator[None]:
+        """For what is measured in this process: users' stores are loaded into it, for the block."""
+        before = self.backends
+        self.backends = {name: _here(backend) for name, backend in before.items()}
+        try:
+            yield
+        finally:
+            for name, backend in self.backends.items():
+                if backend is not before[name]:
+                    backend.stop()
+            self.backends = before
 
     def stop(self) -> None:
         stop_private()
@@ -228,12 +254,16 @@ class RunSession:
             "expectations": [dataclasses.asdict(e) for e in self.expectations],
             "facts": self.facts,
             "at_once": self.at_once,
+            "hung": dict(self.hung),
+            "killed": dict(self.killed),
         }
 
     # -- cases --------------------------------------------------------------------------------
 
     def run(self, spec: CaseSpec, backend: str, mode: Mode, param: str | None) -> Outcome:
         """Run one case and mark a failure that was expected."""
+        if self._held_before is None:
+            self._held_before = count_quickly()
         job = Job(spec, backend, mode, param)
         outcome = self.waiting.take(job) if spec.waits else self._outcome(job)
         self.hung[backend] += isinstance(outcome.failure, HungError)
@@ -243,6 +273,13 @@ class RunSession:
             # The case failed by these divergences alone, and each is known.
             row = dataclasses.replace(row, expectation=others[0].expectation)
         return dataclasses.replace(outcome, row=row, others=others)
+
+    def left_behind(self) -> dict[str, int]:
+        """What this process holds more than before its first case."""
+        if self._held_before is None:
+            return {}
+        gc.collect()
+        return more_than(self._held_before, count_quickly())
 
     def expect(self, jobs: Iterable[Job]) -> None:
         """Tell which waiting cases this process is going to run, so that it may run them at once."""
@@ -268,6 +305,10 @@ class RunSession:
         backend = self.backends[job.backend]
         if self.selection.skips(job.spec.rule_id):
             why = f"skipped: --skip {job.spec.rule_id}"
+            return not_run(backend, job.spec, job.mode, job.param, self.settings, why)
+        killed = self.killed[job.backend]
+        if killed >= MOST_KILLED:
+            why = f"not run: the store had ended {killed} processes that ran cases of it"
             return not_run(backend, job.spec, job.mode, job.param, self.settings, why)
         health = self._health_of(job.backend)
         if health.gone is not None:
@@ -413,7 +454,7 @@ class RunSession:
             "suite": "langgraph-store-conformance",
             "suite_version": suite_version(),
             "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "command": " ".join(["store-conformance", *sys.argv[1:]]),
+            "command": self.command or shlex.join(["store-conformance", *sys.argv[1:]]),
             "profile": self.selection.profile,
             "selection": self.selection.to_dict(),
             "settings": self.settings.to_dict(),
@@ -456,15 +497,27 @@ class RunSession:
         Both are the store's doing: what ran in that process beside it was the harness, which does not
         end it, and Python, which stood still.
         """
-        spec = job.spec
-        if stacks:
+        self.killed[job.backend] += 1
+        self.hung[job.backend] += bool(stacks)
+        if len(stacks) > 1:
             held = "the process stood still with the interpreter's lock held"
             message = f"hung, killed: {held} for longer than the time-out"
+        elif stacks:
+            message = f"hung, {stacks[-1]}"
         else:
             message = "the process that ran the case was ended from within (a crash of native code, or an exit)"
+        self._record_without_verdict(job, message, stacks)
+
+    def record_lost(self, job: Job) -> None:
+        """A case that ended and told nothing: what the harness tells with was taken from it."""
+        said = "the case's verdict was lost: something of Python's own was changed in its process"
+        self._record_without_verdict(job, said, ())
+
+    def _record_without_verdict(self, job: Job, message: str, history: Sequence[str]) -> None:
+        spec = job.spec
         row = Row(
             job.backend, spec.rule_id, spec.rule.level, spec.case_id(job.param), job.mode,
-            Verdict.FAIL, message, history=tuple(stacks), scenario=spec.scenario,
+            Verdict.FAIL, message, history=tuple(history), scenario=spec.scenario,
             seed=self.settings.seed,
         )  # fmt: skip
         self.record(self._marked(row))
@@ -481,5 +534,6 @@ class RunSession:
                 seconds=time.perf_counter() - self._begin,
                 by_backend=dict(self._spent),
                 interrupted=interrupted,
+                left=dict(self.left_in_all + Counter(self.left_behind())),
             )
             self._writer = None

@@ -67,7 +67,7 @@ const SECTIONS = {
   findings: findingsSection,
   portability: portabilitySection,
   pictures: picturesSection,
-  figures: () => ["restarts", "latency", "latency-all", "embedding", "writers", "recall", "disk", "concurrency", "trend", "trend-latency"].map(dataTable),
+  figures: () => ["restarts", "latency", "latency-all", "embedding", "writers", "recall", "disk", "concurrency", "left", "trend", "trend-latency"].map(dataTable),
   checklist: () => [dataTable("checklist")],
   run: () => ["seconds", "backends", "run", "measurements"].map(dataTable),
 };

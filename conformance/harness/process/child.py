@@ -8,10 +8,10 @@ kills the child.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from json import dumps, loads  # by name: a store may change the module
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
@@ -191,14 +191,14 @@ class Child:
     # -- pipes --------------------------------------------------------------------------------
 
     def _send(self, command: Mapping[str, object]) -> None:
-        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.write(dumps(command) + "\n")
         self._process.stdin.flush()
 
     def _read(self) -> None:
         try:
             for line in self._process.stdout:
                 try:
-                    answer = json.loads(line)
+                    answer = loads(line)
                 except ValueError:
                     continue  # a store that prints, or a line cut off by the kill
                 if isinstance(answer, dict):

@@ -4,10 +4,10 @@ The other end of `store_conformance.harness.process.child`: opens one location a
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Mapping
+from json import dumps, loads  # by name: a store may change the module
 from typing import TYPE_CHECKING, Any
 
 from store_conformance.contract import Location, Mode, UserError, Verdict
@@ -31,7 +31,7 @@ OPS: dict[str, Any] = {
 
 
 def _say(answer: Mapping[str, object]) -> None:
-    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.write(dumps(answer) + "\n")
     sys.stdout.flush()
 
 
@@ -142,7 +142,7 @@ def main() -> None:
     loop_thread = LoopThread()
     store: Subject | None = None
     for line in sys.stdin:
-        command = json.loads(line)
+        command = loads(line)
         if command.get("quit"):
             break
         try:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import importlib
-import json
 import os
 import selectors
 import signal
@@ -29,6 +28,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from json import dumps, loads  # by name: a store may change the module
 from typing import IO
 
 from store_conformance.harness.backends import kill_tree
@@ -101,7 +101,7 @@ def spawn(
     """
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
     environment.update(changes or {})
-    request = json.dumps(
+    request = dumps(
         {
             "environment": environment,
             "path": sys.path,
@@ -232,7 +232,7 @@ def serve(fd: int) -> None:
         pid = os.fork()
         if pid == 0:
             ours.close()
-            _become(json.loads(request), fds)
+            _become(loads(request), fds)
         for each in fds:
             os.close(each)
         ours.send(str(pid).encode())
@@ -240,7 +240,7 @@ def serve(fd: int) -> None:
 
 def _preload(request: bytes) -> None:
     """Import what the request names; what cannot be imported is the forked process's to tell."""
-    for name in json.loads(request)["preload"]:
+    for name in loads(request)["preload"]:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
 

@@ -1,0 +1,162 @@
+"""
+The process in which a user's store is loaded, tried and described before its first case.
+
+It does what `store_conformance.runs.hosted` tells it, a line of JSON a command, and answers each with a line.  The
+pipes are its first input and output; the store sees others, which it may close or fill as it likes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from functools import partial
+from json import dumps, loads  # by name: a store may change the module
+from pathlib import Path
+from queue import Queue
+from time import sleep
+from typing import Any
+
+from store_conformance.contract import Capability, UserError
+from store_conformance.contract.errors import EXIT_USAGE
+from store_conformance.harness import watchdog
+from store_conformance.harness.backends import (
+    Spec,
+    SuppliedBackend,
+    VectorStoreError,
+    user_supplied,
+)
+from store_conformance.harness.text import message_of
+from store_conformance.runs.facts import describe_untouched
+from store_conformance.runs.preparing import prepare
+from store_conformance.runs.probing import missing_halves
+
+LAST_SECONDS = 30.0
+"""How long it may go on after nobody is there any more who asks."""
+
+
+def main() -> None:
+    commands, answers = _own_pipes()
+    ended: Queue[str | None] = Queue()
+    threading.Thread(target=partial(_read, commands, ended), daemon=True).start()
+    host = _Host()
+    while (line := ended.get()) is not None:
+        answer = host.obey(loads(line))
+        os.write(answers, (dumps(answer, default=repr) + "\n").encode())
+    host.stop()
+
+
+def _own_pipes() -> tuple[int, int]:
+    """The pipes to whoever asks, out of the store's reach; it gets an empty input and one output."""
+    commands, answers = os.dup(0), os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nowhere, 0)
+    os.dup2(2, 1)
+    os.close(nowhere)
+    return commands, answers
+
+
+def _read(commands: int, lines: Queue[str | None]) -> None:
+    with os.fdopen(commands, encoding="utf-8") as source:
+        for line in source:
+            lines.put(line)
+    lines.put(None)
+    sleep(LAST_SECONDS)
+    os._exit(1)  # what it was doing does not end
+
+
+def _refusal(problem: str, hint: str = "", exit_code: int = EXIT_USAGE) -> Mapping[str, Any]:
+    return {"error": {"problem": problem, "hint": hint, "exit_code": exit_code}}
+
+
+class _Host:
+    """The backend, and the commands about it; each gives a record."""
+
+    def __init__(self) -> None:
+        self._backend: SuppliedBackend | None = None
+        self._reference = "the store"
+
+    def obey(self, command: Mapping[str, Any]) -> Mapping[str, Any]:
+        given = {name: value for name, value in command.items() if name != "do"}
+        try:
+            done: Mapping[str, Any] = getattr(self, f"_{command['do']}")(**given)
+        except UserError as error:
+            return _refusal(error.problem, error.hint, error.exit_code)
+        except VectorStoreError as error:
+            return _refusal(str(error))
+        except BaseException as error:  # noqa: BLE001 - a store that exits must not end its host
+            text = message_of(error, 300)
+            said = f"{self._reference} raised {type(error).__name__}{f': {text}' if text else ''}"
+            return _refusal(said, "call it by hand to see where")
+        return done
+
+    def _hello(self, stacks: str) -> Mapping[str, Any]:
+        watchdog.guard_process(Path(stacks))
+        return {}
+
+    def stop(self) -> None:
+        if self._backend is not None:
+            self._backend.stop()
+
+    @property
+    def _loaded(self) -> SuppliedBackend:
+        assert self._backend is not None
+        return self._backend
+
+    def _load(
+        self,
+        reference: str,
+        name: str | None,
+        capabilities: list[str] | None,
+        options: dict[str, str],
+        url: str | None,
+        known: dict[str, Any] | None = None,
+    ) -> Mapping[str, Any]:
+        """``known``: what another process has found out about the same store."""
+        self._reference = reference
+        offered = None if capabilities is None else frozenset(map(Capability, capabilities))
+        self._backend = user_supplied(
+            reference, name=name, capabilities=offered, options=options, url=url
+        )
+        if known is not None:
+            self._backend.attach(Spec.from_dict(known))
+        return self._told()
+
+    def _check(self, seconds: float) -> Mapping[str, Any]:
+        self._loaded.check(seconds)
+        return self._told()
+
+    def _halves(self, seconds: float) -> Mapping[str, Any]:
+        lacking = missing_halves(self._loaded, seconds)
+        self._loaded.capabilities -= frozenset(lacking)
+        return {"lacking": [str(c) for c in lacking], **self._told()}
+
+    def _start(self) -> Mapping[str, Any]:
+        self._loaded.start()
+        return self._told()
+
+    def _prepare(self, timeout: float, wanted: int) -> Mapping[str, Any]:
+        return prepare(self._loaded, timeout, wanted).to_dict()
+
+    def _describe(self) -> Mapping[str, Any]:
+        return {"facts": describe_untouched(self._loaded)}
+
+    def _stop(self) -> Mapping[str, Any]:
+        self.stop()
+        self._backend = None
+        return {}
+
+    def _told(self) -> Mapping[str, Any]:
+        backend = self._loaded
+        return {
+            "name": backend.name,
+            "capabilities": sorted(str(c) for c in backend.capabilities),
+            "spec": backend.spec().to_dict(),
+            "parts": list(backend.parts),
+        }
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit(0)

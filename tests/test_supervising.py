@@ -1,0 +1,144 @@
+"""
+Workers that are not heard of any more are ended from outside; those that are only slow, or rest, are not.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from store_conformance.contract import Mode
+from store_conformance.harness.settings import Settings
+from store_conformance.harness.waiting import Job
+from store_conformance.harness.watchdog import beat_file, read_beat, read_stacks
+from store_conformance.pytest_plugin import cases
+from store_conformance.pytest_plugin.items import case_label
+from store_conformance.pytest_plugin.supervising import KILLED, LOOKS, Supervisor
+from store_conformance.runs.options import RunOptions, session_from_options
+from store_conformance.runs.session import MOST_KILLED, RunSession
+
+WORKER = """
+import os, signal, sys, time
+from pathlib import Path
+from store_conformance.harness import watchdog
+watchdog.guard_process(Path(sys.argv[1]))
+watchdog.feed(float(sys.argv[2]))
+if sys.argv[3] == "rests":
+    watchdog.rest()
+print("ready", flush=True)
+if sys.argv[3] == "stops":
+    os.kill(os.getpid(), signal.SIGSTOP)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="unverified: no such signal here")
+@pytest.mark.parametrize(
+    ("seconds", "what", "ended"),
+    [(-60, "stops", True), (60, "stops", False), (-60, "rests", False)],
+)
+def test_a_worker_that_stands_still_beyond_its_time_is_killed(
+    tmp_path: Path, seconds: float, what: str, ended: bool
+) -> None:
+    stacks = tmp_path / "gw0.txt"
+    # Its own watchdog is taken away, as a store may do: there is no time-out in the past.
+    script = (
+        "import faulthandler\nfaulthandler.dump_traceback_later = lambda *a, **k: None\n" + WORKER
+    )
+    worker = subprocess.Popen(
+        [sys.executable, "-c", script, str(stacks), str(seconds), what],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert worker.stdout is not None and worker.stdout.readline() == "ready\n"
+        supervisor = Supervisor(tmp_path)
+        supervisor.stop()
+        for _ in range(LOOKS - 1):
+            supervisor.look()
+        assert worker.poll() is None  # the whole run may have been stopped for a while
+        for _ in range(2):
+            supervisor.look()
+        if ended:
+            assert worker.wait(20) == -signal.SIGKILL
+            assert read_stacks(stacks) == (KILLED,)
+            assert read_beat(beat_file(stacks)) is None
+        else:
+            assert worker.poll() is None
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+@pytest.fixture
+def session() -> RunSession:
+    return session_from_options(
+        RunOptions(backends=("memory",), rules=("K3",), settings=Settings())
+    )
+
+
+def _job(session: RunSession) -> Job:
+    spec = session.selection.cases()[0]
+    return Job(spec, "memory", Mode.SYNC, next(iter(spec.expand())))
+
+
+def _reported(session: RunSession, **more: Any) -> Any:
+    job = _job(session)
+    label = case_label(job.backend, job.mode, job.param)
+    nodeid = f"{job.spec.func.__module__}::{job.spec.func.__name__}[{label}]@serial"
+    given = {"when": "call", "failed": False, "user_properties": [], "longrepr": "", **more}
+    return SimpleNamespace(nodeid=nodeid, **given)
+
+
+def test_a_case_that_ended_without_a_verdict_is_not_lost(session: RunSession) -> None:
+    cases._Recorder(session).pytest_runtest_logreport(_reported(session))
+
+    (row,) = session.rows
+    assert (row.backend, row.rule, str(row.verdict)) == ("memory", "K3", "fail")
+    assert "verdict was lost" in row.message
+
+
+def test_a_fault_of_the_harness_stays_one(session: RunSession) -> None:
+    report = _reported(session, failed=True, longrepr="KeyError")
+    cases._Recorder(session).pytest_runtest_logreport(report)
+
+    assert [str(row.verdict) for row in session.rows] == ["error"]
+
+
+@pytest.mark.parametrize(("killed", "verdict"), [(MOST_KILLED, "unverified"), (1, "pass")])
+def test_a_store_that_ended_very_many_processes_is_given_up(
+    session: RunSession, killed: int, verdict: str
+) -> None:
+    job = _job(session)
+    for _ in range(killed):
+        session.record_killed(job, ())
+    worker = RunSession(session.backends, session.selection, session.settings)
+    worker.killed.update(session.spec()["killed"])  # as the worker that comes next is told
+
+    row = worker.run(job.spec, job.backend, job.mode, job.param).row
+
+    assert str(row.verdict) == verdict
+    assert ("processes that ran cases" in row.message) is (verdict == "unverified")
+    session.stop()
+
+
+@pytest.mark.parametrize(
+    ("stacks", "said"),
+    [
+        (("Thread 1", "in batch"), "with the interpreter's lock held"),
+        ((KILLED,), "killed from outside"),
+        ((), "ended from within"),
+    ],
+)
+def test_how_a_worker_ended_is_told(
+    session: RunSession, stacks: tuple[str, ...], said: str
+) -> None:
+    session.record_killed(_job(session), stacks)
+
+    assert said in session.rows[0].message
+    assert session.hung["memory"] == bool(stacks)

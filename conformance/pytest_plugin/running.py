@@ -126,9 +126,7 @@ def execute(
                 _run_cases(session, ProgressPlugin(stream))
                 session.look(console.print)
             if bench:
-                console.print("latency")
-                with session.attached():
-                    _run_benchmarks(session, ProgressPlugin(stream))
+                _measure(session, console, ProgressPlugin(stream))
             _tell_left(session, console)
             interrupted = False
     finally:
@@ -137,6 +135,12 @@ def execute(
         if stream is not sys.stdout:
             stream.close()
     return read_run(run_file)
+
+
+def _measure(session: RunSession, console: Console, progress: ProgressPlugin) -> None:
+    console.print("latency")
+    with session.attached():
+        _run_benchmarks(session, progress)
 
 
 def _run_cases(session: RunSession, progress: ProgressPlugin) -> None:

@@ -4,13 +4,14 @@ O16 by every door: each documented way to open a store opens the same store.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from store_conformance.contract import Capability, Mode
 from store_conformance.embedding.exact import ExactEmbeddings
 from store_conformance.harness.backends import DOORS
 from store_conformance.harness.case import case
-from store_conformance.harness.compat import GetOp, PutOp, SearchOp
+from store_conformance.harness.compat import GetOp, Item, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.accepted import keys_taken
@@ -128,6 +129,15 @@ def test_a_partial_configuration_opens_a_store_that_works(lab: Lab, given: dict[
 HALVES = (Capability.SYNC, Capability.ASYNC, Capability.PERSISTENCE)
 
 
+def _written(store: Subject, home: tuple[str, ...], keys: Sequence[str]) -> dict[str, Item]:
+    """What the store keeps for these keys after a batch, an overwrite and a delete."""
+    store.batch([PutOp(home, key, {**VALUE, "text": f"kiwi*{n}"}) for n, key in enumerate(keys)])
+    store.put(home, "k", {"text": "apple", "turn": 2})
+    store.put(home, "gone", {"text": "banana"})
+    store.delete(home, "gone")
+    return {key: store.fetch(home, key) for key in keys}
+
+
 @case("O16", needs=HALVES, modes=(Mode.SYNC,))
 def test_what_one_half_wrote_the_other_reads(lab: Lab) -> None:
     """
@@ -141,11 +151,7 @@ def test_what_one_half_wrote_the_other_reads(lab: Lab) -> None:
     for writer, reader in ((Mode.ASYNC, Mode.SYNC), (Mode.SYNC, Mode.ASYNC)):
         home = ("halves", str(writer))
         one = lab.open(at=at, index=index, mode=writer)
-        one.batch([PutOp(home, key, {**VALUE, "text": f"kiwi*{n}"}) for n, key in enumerate(keys)])
-        one.put(home, "k", {"text": "apple", "turn": 2})
-        one.put(home, "gone", {"text": "banana"})
-        one.delete(home, "gone")
-        written = {key: one.fetch(home, key) for key in keys}
+        written = _written(one, home, keys)
         one.close()
 
         other = lab.open(at=at, index=index, mode=reader)

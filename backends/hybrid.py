@@ -253,6 +253,15 @@ class HybridBackend(Backend):
         found = (half.environment_fault(error) for half in self._halves)
         return next((fault for fault in found if fault is not None), None)
 
+    def server_connections(self, at: Location) -> int | None:
+        """Those of its parts whose servers count them."""
+        counts = [
+            half.server_connections(own)
+            for half, own in zip(self._halves, self._own(at), strict=True)
+        ]
+        known = [count for count in counts if count is not None]
+        return sum(known) if known else None
+
     def bytes_on_disk(self, at: Location) -> int | None:
         sizes = [
             half.bytes_on_disk(own) for half, own in zip(self._halves, self._own(at), strict=True)

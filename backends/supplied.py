@@ -56,6 +56,8 @@ class SuppliedBackend(Backend):
         self._url = url
         self._is_async = False
         """Whether stores are opened in an event loop only, also for their blocking methods."""
+        self._trying = "open"
+        """What ``check`` is doing with a store, for its message."""
 
     def returned(self, value: object) -> BackendError:
         """The error that this is not a store."""
@@ -92,7 +94,7 @@ class SuppliedBackend(Backend):
         except queue.Empty:
             raise BackendError(
                 self.name,
-                f"{self._reference} did not open a store within {seconds:g} s.",
+                f"{self._reference} did not {self._trying} a store within {seconds:g} s.",
                 "does it wait for a server? A longer time-out can be set",
             ) from None
         if isinstance(answer, BackendError):
@@ -122,7 +124,7 @@ class SuppliedBackend(Backend):
             try:
                 if isinstance(opened, AbstractContextManager):
                     with opened as store:
-                        return self.checked(store)
+                        return self._entered(store)
             except OnlyAsyncError:
                 self._is_async = True
 
@@ -130,11 +132,15 @@ class SuppliedBackend(Backend):
             opened = self.open(at, None, None, Mode.ASYNC)
             if isinstance(opened, AbstractContextManager):
                 with opened as store:
-                    return self.checked(store)
+                    return self._entered(store)
             async with opened as store:
-                return self.checked(store)
+                return self._entered(store)
 
         return asyncio.run(enter())
+
+    def _entered(self, store: object) -> BaseStore:
+        self._trying = "close"
+        return self.checked(store)
 
     def environment_fault(self, error: BaseException) -> str | None:
         return postgres_fault(error, Surroundings())

@@ -16,6 +16,7 @@ import pytest
 
 from store_conformance.backends import registry
 from store_conformance.backends.base import Backend, EngineUnavailableError
+from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection, of_the_machine
 from store_conformance.contract import Mode, Verdict
 from store_conformance.harness.errors import CheckFailedError, StoreRaisedError
@@ -34,6 +35,21 @@ from tests.between import needs_pgbouncer, pgbouncer
 psycopg = pytest.importorskip("psycopg")
 
 SETTINGS = Settings(timeout=30.0, embed="exact")
+LIMITED = """
+import builtins
+from contextlib import contextmanager
+from langgraph.store.memory import InMemoryStore
+
+held = []
+
+@contextmanager
+def open_store(at, index, ttl):
+    if builtins.raised_by_a_server is not None and len(held) == 3:
+        raise builtins.raised_by_a_server
+    held.append(at)
+    yield InMemoryStore()
+    held.remove(at)
+"""
 ROLES = {"few": "CONNECTION LIMIT 4", "strict": "", "maker": ""}
 
 
@@ -256,3 +272,27 @@ def test_a_trial_of_a_store_that_hangs_ends_in_its_time() -> None:
     opens_what_cases_open(backend, 0.5)
     assert time.monotonic() - begin < 15
     backend.stop()
+
+
+@pytest.mark.parametrize(
+    ("error", "url", "counted"),
+    [
+        (psycopg.OperationalError('FATAL:  too many connections for role "few"'), "x://", 3),
+        (RuntimeError("the store's own"), "x://", None),
+        (None, "x://", None),
+        (psycopg.OperationalError('FATAL:  too many connections for role "few"'), None, None),
+    ],
+)
+def test_how_many_stores_of_a_user_may_be_open_is_counted_at_a_server(
+    tmp_path: Path, error: Exception | None, url: str | None, counted: int | None
+) -> None:
+    import builtins
+
+    builtins.raised_by_a_server = error  # type: ignore[attr-defined]
+    (tmp_path / "limited.py").write_text(LIMITED, "utf-8")
+    backend = user_supplied(f"{tmp_path / 'limited.py'}:open_store", url=url)
+    try:
+        assert backend.spare_connections(5) == counted
+    finally:
+        backend.stop()
+        del builtins.raised_by_a_server  # type: ignore[attr-defined]

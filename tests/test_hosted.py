@@ -104,13 +104,22 @@ def test_an_import_that_stands_still_with_the_lock_held_is_ended(store: Callable
         HostedBackend(store(at_import=held), seconds=1.0)
 
 
-@pytest.mark.parametrize(("at_call", "answers"), [("os._exit(0)", False), ("pass", True)])
+@pytest.mark.parametrize(
+    ("at_call", "answers"),
+    [
+        ("os._exit(0)", False),
+        ("raise type('Mine', (BaseException,), {})", False),
+        ("raise SystemExit", False),
+        ("pass", True),
+    ],
+)
 def test_a_store_that_ends_its_process_later_is_left_to_the_cases(
     store: Callable[..., str], at_call: str, answers: bool
 ) -> None:
     backend = HostedBackend(store(at_call=at_call), seconds=60.0, capabilities=ALL)
     try:
         backend.check(60.0)
+        assert backend.missing_halves(60.0) == []
         backend.start()
         told = backend.prepare(60.0, 16)
     finally:

@@ -15,6 +15,8 @@ from store_conformance.contract import UserError
 
 LOCK = ".running"
 """Holds the process id of the run that writes to the folder."""
+CLOCK_SECONDS = 2.0
+"""How far the clocks of processes and of file systems may be apart."""
 
 
 def prepare_folder(out: Path) -> Path:
@@ -68,9 +70,13 @@ def _claim(lock: Path) -> bool:
 
 
 def _owner(lock: Path) -> int | None:
-    """The process that holds the claim, ``None`` where it has ended."""
+    """The process that holds the claim, ``None`` where it has ended; its number may be another's by now."""
     try:
         owner = int(lock.read_text("ascii"))
-    except (OSError, ValueError):
+        begun = psutil.Process(owner).create_time()
+        written = lock.stat().st_mtime
+    except (OSError, ValueError, psutil.NoSuchProcess):
         return None
-    return owner if psutil.pid_exists(owner) else None
+    except psutil.Error:  # it is there, and may not be looked at
+        return owner
+    return owner if begun <= written + CLOCK_SECONDS else None

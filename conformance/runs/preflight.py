@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from store_conformance.contract import Capability, Mode
 from store_conformance.harness.backends import BackendError
 from store_conformance.harness.compat import Item
+from store_conformance.harness.errors import CaseEnded
 from store_conformance.harness.journal import Journal
-from store_conformance.harness.loops import HungError, LoopThread, run_bounded
+from store_conformance.harness.loops import LoopThread, run_bounded
 from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import shorten
 
@@ -47,8 +48,8 @@ def keeps_apart(backend: Backend, seconds: float) -> bool:
             continue
         try:
             found = run_bounded(partial(_look, backend, mode), seconds, f"preflight-{mode}")
-        except HungError:
-            return False  # the suite's own time-outs will say so, case by case
+        except CaseEnded:  # it hangs, or exits: the suite will say so, case by case
+            return False
         except BackendError:
             return True  # so will its openings
         if found is not None:

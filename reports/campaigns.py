@@ -148,9 +148,13 @@ def damages(results: Iterable[Survival]) -> tuple[Damage, ...]:
 
 
 def kill_losses(faults: Faults | None) -> tuple[Damage, ...]:
-    """What kills of clients and engines, their stops and freezes took in the run's own setting."""
+    """
+    What kills of clients and engines, their stops and freezes, and networks took in the run's own setting.
+
+    What a full disk spoilt is told, and is no crash: it is foreseen by whoever watches the disk.
+    """
     own = () if faults is None else damages(faults.own)
-    return tuple(one for one in own if one.loses and one.fault != POWER_LOSS)
+    return tuple(one for one in own if one.loses and one.fault not in (POWER_LOSS, DISK_FULL))
 
 
 def power_losses(faults: Faults | None) -> tuple[Damage, ...]:

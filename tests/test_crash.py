@@ -529,6 +529,8 @@ def test_what_a_backend_survives_is_said_of_what_was_tried() -> None:
         "a full disk: not tried; a power loss: lost or spoilt 8 of 100"
     )
     assert durability([untold]) == "not tried"
+    anew = dataclasses.replace(client, fault="network-reset", kills=4, missed=1, reopened=3)
+    assert "a network's troubles: survives, opened anew after 3 of 5 strikes;" in durability([anew])
     shut = dataclasses.replace(client, verdict=Verdict.FAIL, kills=9, missed=1, unreadable=2)
     assert durability([client, shut]).startswith(
         "a client's crash: could not be opened again after 2 of 13 strikes; "

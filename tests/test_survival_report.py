@@ -17,6 +17,7 @@ from store_conformance.cli.parsing import main
 from store_conformance.contract import UserError, Verdict
 from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.contract.survival import (
+    DISK_FULL,
     POWER_LOSS,
     SETUP,
     Survival,
@@ -122,6 +123,18 @@ def test_a_kill_that_took_writes_is_worse_than_a_power_loss() -> None:
     assert value(report, "persistence").detail == "4 of 4,000 lost by engine kill, as it comes"
     assert value(report, "best_for").value == "Nothing that must survive a crash"
     assert refused(report, "production") and refused(report, "small")
+
+
+def test_what_a_full_disk_spoilt_is_a_reservation_and_no_crash() -> None:
+    spoilt = replace(PASSED, fault=DISK_FULL, verdict=Verdict.FAIL, torn_items=16)
+    report = reported(PASSED, spoilt)
+
+    kept = value(report, "persistence")
+    assert kept.detail == "16 of 4,000 spoilt by disk full, as it comes"
+    assert value(report, "production").grade is Grade.PARTLY
+    assert not refused(report, "small")
+    by_network = reported(PASSED, replace(spoilt, fault="network-reset"))
+    assert value(by_network, "best_for").value == "Nothing that must survive a crash"
 
 
 def test_campaigns_of_the_same_setting_are_added_up() -> None:

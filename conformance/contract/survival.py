@@ -228,10 +228,16 @@ def durability(results: Iterable[Survival]) -> str:
         if not faults:
             words.append(f"{name}: not tried")
         elif all(r.verdict is Verdict.PASS for r in faults):
-            words.append(f"{name}: survives")
+            words.append(f"{name}: survives{_opened_anew(faults)}")
         else:
             words.append(f"{name}: {_damage(faults)}")
     return "; ".join(words)
+
+
+def _opened_anew(results: list[Survival]) -> str:
+    reopened = sum(r.reopened for r in results)
+    strikes = sum(r.kills + r.missed for r in results)
+    return f", opened anew after {reopened} of {strikes} strikes" if reopened else ""
 
 
 def _damage(results: list[Survival]) -> str:

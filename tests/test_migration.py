@@ -365,6 +365,47 @@ def test_a_source_with_a_cursor_is_read_page_by_page(monkeypatch: pytest.MonkeyP
         assert sum(walk_from_the_top(store, keep)) == 1202
 
 
+@no_postgres
+@pytest.mark.parametrize("add", [False, True])
+def test_one_store_by_two_addresses_is_noticed(source: str, postgres: Backend, add: bool) -> None:
+    url = server(postgres)
+    execute(url, "DROP SCHEMA IF EXISTS same CASCADE", "CREATE SCHEMA same")
+    migrate(source, f"{url}?schema=same")
+    other = url.replace("127.0.0.1", "localhost")
+    assert other != url
+
+    with pytest.raises(MigrationError, match="both sides are the same store") as refused:
+        migrate(f"{url}?schema=same", f"{other}?schema=same", journal=Path("j"), add=add)
+
+    assert refused.value.exit_code == 2
+    assert held(f"{url}?schema=same") == held(source)
+
+
+def test_a_journal_whose_disk_is_full_says_so_and_goes_on_later(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(MigrationError, match="disk of the journal j is full") as refused:
+        with monkeypatch.context() as patch:
+            patch.setattr(Journal, "add", _on_a_full_disk)
+            migrate(source, "sqlite:///target.db", journal=Path("j"))
+    assert "goes on from here" in refused.value.hint
+
+    assert migrate(source, "sqlite:///target.db", journal=Path("j")).items == len(held(source))
+
+
+def _on_a_full_disk(journal: Journal, items: Any) -> int:
+    """What SQLite does on a full disk, by a database that may not grow."""
+    journal._conn.execute("PRAGMA max_page_count = 1")
+    try:
+        large = [Exported(("a",), f"k{n}", {"t": "x" * 5000}) for n in range(50)]
+        return journal._many(
+            "INSERT INTO seen VALUES (?, ?, ?)",
+            [(str(item.namespace), item.key, item.value["t"]) for item in large],
+        )
+    finally:
+        journal._conn.execute("PRAGMA max_page_count = 1000000")
+
+
 def test_an_empty_source_is_an_error(tmp_path: Path) -> None:
     create_store("sqlite:///source.db").close()
 

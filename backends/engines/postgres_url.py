@@ -38,6 +38,8 @@ _PROBLEMS = (
     ("timeout", "the server did not answer in time", "check host, port and firewall"),
     ("startup parameter", "a connection pooler in between refuses the search path in options",
      MENDED),
+    ("closed the connection", "the connection was ended at once",
+     "does a server of Postgres listen there, and is it starting or stopping?"),
     ("too many", "the server has no connection left", "raise max_connections or close others"),
     ("no pg_hba.conf entry", "the server does not let this user in from here",
      "check pg_hba.conf, or add sslmode=require to the URL"),

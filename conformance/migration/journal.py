@@ -133,11 +133,22 @@ class Journal:
         before = self._conn.total_changes
         try:
             self._conn.executemany(statement, rows)
-        except BaseException:
-            self._conn.execute("ROLLBACK")
+            self._conn.execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):  # SQLite itself has rolled back where the disk is full
+                self._conn.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+                raise self._is_full() from None
             raise
-        self._conn.execute("COMMIT")
         return self._conn.total_changes - before
+
+    def _is_full(self) -> MigrationError:
+        return MigrationError(
+            f"the disk of the journal {self.folder} is full, and it holds every item once",
+            "make room there and run the same command again, which goes on from here; or remove the"
+            " journal and give one on another disk with --journal",
+            EXIT_USAGE,
+        )
 
     def count(self) -> int:
         """How many items the source has."""

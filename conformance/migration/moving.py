@@ -19,7 +19,7 @@ from store_conformance.contract.secrets import one_line
 from store_conformance.harness.backends import details_of
 from store_conformance.harness.compat import PutOp
 from store_conformance.migration.journal import Entry, Journal, Space
-from store_conformance.migration.preflight import refusals
+from store_conformance.migration.preflight import both_the_same, is_the_same, refusals
 from store_conformance.migration.transfer import (
     BATCH,
     Exported,
@@ -101,8 +101,8 @@ class Migration:
                 f"remove {self.journal.folder} to begin a new one",
                 EXIT_USAGE,
             )
-        if self.journal.fact(WRITTEN) is None and not self.add:
-            self._target_is_empty()
+        if self.journal.fact(WRITTEN) is None:
+            self._target_is_free()
         if not resumed:
             self._read()
         self._check()
@@ -146,12 +146,15 @@ class Migration:
         finally:
             self.seconds[STAGES[number]] = round(time.monotonic() - begun, 2)
 
-    def _target_is_empty(self) -> None:
+    def _target_is_free(self) -> None:
+        """It holds nothing, or what it holds may be there; and it is another store than the source."""
         with self._stage(3, 0):
             # InMemoryStore lists namespaces whose items are gone: a name is no item.
             named = self.target.list_namespaces(limit=20, offset=0)
             found = any(self.target.search(n, limit=1, offset=0) for n in ((), *named))
-        if found:
+            if found and is_the_same(self.source, self.target):
+                raise both_the_same()
+        if found and not self.add:
             raise MigrationError(
                 "the target is not empty",
                 "give an empty schema, collection or file, or --add to put the items beside those that are there",
@@ -201,7 +204,7 @@ class Migration:
 
     def _write(self) -> None:
         if self.journal.fact(WRITTEN) is None and not self.add:
-            self._target_is_empty()  # another migration may have begun while this one was checking
+            self._target_is_free()  # another migration may have begun while this one was checking
         self.journal.note(WRITTEN, "begun")
         details = details_of(self.target)
         with self._stage(2, self.journal.waiting("done")) as step:

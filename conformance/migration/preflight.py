@@ -11,10 +11,13 @@ import math
 import uuid
 from typing import Any
 
+from store_conformance.contract.errors import EXIT_USAGE
+from store_conformance.harness.compat import GetOp, PutOp
 from store_conformance.migration.journal import Entry, Journal
 from store_conformance.migration.transfer import (
     BATCH,
     Exported,
+    MigrationError,
     Refusal,
     Writable,
     invalid,
@@ -120,3 +123,25 @@ def _tried(store: Writable, entries: list[Entry]) -> dict[int, Refusal]:
         finally:
             take_away(store, aside, part)
     return found
+
+
+def is_the_same(source: Any, target: Writable) -> bool:
+    """
+    Whether the two are one store by two addresses: what is put into one is there in the other.
+
+    It is put under a label of nobody's and taken away again.
+    """
+    namespace, key = (f"migration-check-{uuid.uuid4().hex}",), "one"
+    target.batch([PutOp(namespace, key, {"n": 1}, index=False)])
+    try:
+        return source.batch([GetOp(namespace, key, refresh_ttl=False)])[0] is not None
+    finally:
+        target.batch([PutOp(namespace, key, None)])
+
+
+def both_the_same() -> MigrationError:
+    return MigrationError(
+        "both sides are the same store",
+        "give another schema, collection or file as the target",
+        EXIT_USAGE,
+    )

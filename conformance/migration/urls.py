@@ -17,6 +17,7 @@ from store_conformance.factory.environment import load_files
 from store_conformance.harness.backends import open_address, parse_address
 from store_conformance.migration.journal import Journal
 from store_conformance.migration.moving import Migration, Progress, Report
+from store_conformance.migration.preflight import both_the_same
 from store_conformance.migration.transfer import MigrationError
 
 _LEAST_FREE = 50_000_000
@@ -53,7 +54,7 @@ def migrate(
         _enough_space(folder)
         to_store = stack.enter_context(create_store(target)) if isinstance(target, str) else target
         if from_store is to_store:
-            raise _same()
+            raise both_the_same()
         return Migration(from_store, to_store, kept, add=add, tell=tell).run()
 
 
@@ -92,24 +93,16 @@ def _same_text(source: object, target: object) -> None:
     one, other = parse_address(source), parse_address(target)
     where = [(a.rest.rpartition("@")[2].rstrip("/"), _place(a)) for a in (one, other)]
     if where[0] == where[1] and one.scheme.startswith(other.scheme[:8]):
-        raise _same()
+        raise both_the_same()
     if one.scheme == other.scheme == "sqlite":
         paths = [Path(a.rest[3:]) for a in (one, other)]
         if all(p.exists() for p in paths) and paths[0].samefile(paths[1]):
-            raise _same()
+            raise both_the_same()
 
 
 def _place(address: Any) -> tuple[str, ...]:
     names = ("schema", "collection", "namespace", "dbname", "host", "port", "options")
     return tuple(address.parameters.get(name, "") for name in names)
-
-
-def _same() -> MigrationError:
-    return MigrationError(
-        "both sides are the same store",
-        "give another schema, collection or file as the target",
-        EXIT_USAGE,
-    )
 
 
 def _enough_space(folder: Path) -> None:

@@ -90,7 +90,7 @@ class LosesItsLastWritesWithItsEngine(ServedBackend):
                 found = self.connection.execute("SELECT value FROM facts WHERE name = 'engine'")
                 before, now = found.fetchone(), str(self.ask())
                 if before is not None and before[0] != now:
-                    last = "(SELECT rowid FROM items ORDER BY updated_at DESC LIMIT 3)"
+                    last = "(SELECT rowid FROM items ORDER BY updated_at DESC LIMIT 8)"
                     self.connection.execute(f"DELETE FROM items WHERE rowid IN {last}")
                 self.connection.execute("INSERT OR REPLACE INTO facts VALUES ('engine', ?)", (now,))
 

@@ -35,7 +35,7 @@ from store_conformance.mutants.reference import Embedded, Plan, ReferenceStore
 
 SIZE = 256
 """Bytes of a request and of an answer: enough to be cut in the middle."""
-SECONDS = 1.0
+SECONDS = 10.0
 """The time-out of a request."""
 
 

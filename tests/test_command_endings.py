@@ -5,6 +5,9 @@ How commands end that cannot do what they were asked to: what they say, and what
 from __future__ import annotations
 
 import os
+import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from store_conformance.cli import commands, crash
 from store_conformance.cli.migrate import _teller
 from store_conformance.cli.parsing import main
 from store_conformance.migration.moving import Progress
+from store_conformance.pytest_plugin import running
 from store_conformance.reports.pictures import can_draw
 from store_conformance.runs.run_file import RunWriter
 from tests.sample_run import BACKENDS, header, row
@@ -122,3 +126,34 @@ def test_each_stage_of_a_migration_is_told_at_its_beginning_and_its_end(
     told = [line.partition(" items")[0] for line in capsys.readouterr().err.splitlines()]
 
     assert told == [f"{s}: {n} of 300" for s in ("writing", "verifying") for n in (100, 300)]
+
+
+class Clears:
+    """Does something when it is cleared away, where Python raises nothing."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self.work = work
+
+    def __del__(self) -> None:
+        self.work()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="unverified: no such signal here")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_while_something_is_cleared_away_is_not_lost(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(KeyboardInterrupt), running.interruptible():
+        one = Clears(lambda: signal.raise_signal(getattr(signal, name)))
+        del one
+        time.sleep(10)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_what_else_goes_wrong_there_is_told_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda ignored: told.append(ignored.exc_type))
+    with running.interruptible():
+        one = Clears(lambda: 1 / 0)
+        del one
+    assert told == [ZeroDivisionError]

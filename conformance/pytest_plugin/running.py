@@ -4,11 +4,13 @@ A whole run as the command line does it: engines up, cases, measurements, run fi
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,19 +28,35 @@ from store_conformance.runs.session import RunSession
 from store_conformance.runs.streams import duplicate_stdout
 from store_conformance.runs.workers import choose_workers
 
+AGAIN_SECONDS = 0.05
+
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the run as Ctrl-C does, so that everything is cleaned up."""
+    """
+    SIGTERM and SIGHUP end the run as Ctrl-C does, so that everything is cleaned up.
+
+    One that comes while Python clears something away, where it can raise nothing, is not lost either.
+    """
 
     def interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
+    def unraisable(ignored: Any) -> None:
+        if ignored.exc_type is KeyboardInterrupt:
+            # In a moment: from here nothing can be raised either.
+            threading.Timer(AGAIN_SECONDS, _thread.interrupt_main).start()
+        else:
+            hook(ignored)
+
+    hook = sys.unraisablehook
     numbers = [getattr(signal, n) for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
     before = {n: signal.signal(n, interrupt) for n in numbers}
+    sys.unraisablehook = unraisable
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -115,8 +133,8 @@ def execute(
     stream = duplicate_stdout()
     console = Console(file=stream, soft_wrap=True)
     interrupted = True
-    try:
-        with interruptible(), _isolated(run_file.resolve().parent):
+    with interruptible(), _isolated(run_file.resolve().parent):
+        try:
             begin = time.perf_counter()
             session.workers = choose_workers(workers, session.count_cases())
             session.open_file(str(run_file))
@@ -129,11 +147,12 @@ def execute(
                 _measure(session, console, ProgressPlugin(stream))
             _tell_left(session, console)
             interrupted = False
-    finally:
-        session.close_file(interrupted=interrupted)
-        session.stop()
-        if stream is not sys.stdout:
-            stream.close()
+        finally:
+            with _undisturbed():
+                session.close_file(interrupted=interrupted)
+            session.stop()
+            if stream is not sys.stdout:
+                stream.close()
     return read_run(run_file)
 
 
@@ -141,6 +160,21 @@ def _measure(session: RunSession, console: Console, progress: ProgressPlugin) ->
     console.print("latency")
     with session.attached():
         _run_benchmarks(session, progress)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """What must not be cut off, and is quick: a second signal is not obeyed."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    before = {
+        number: signal.signal(number, signal.SIG_IGN)
+        for number in (getattr(signal, name) for name in names if hasattr(signal, name))
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run_cases(session: RunSession, progress: ProgressPlugin) -> None:

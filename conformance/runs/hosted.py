@@ -9,16 +9,20 @@ on without it.  The cases run in workers, which load the store themselves.
 from __future__ import annotations
 
 import shutil
-import tempfile
 import threading
 from collections.abc import Mapping
 from json import dumps, loads
-from pathlib import Path
 from queue import Empty, Queue
 from typing import Any, ClassVar
 
 from store_conformance.contract import Capability, UserError
-from store_conformance.harness.backends import Backend, Deployment, Spec, forget_folders
+from store_conformance.harness.backends import (
+    Backend,
+    Deployment,
+    Spec,
+    forget_folders,
+    own_folder,
+)
 from store_conformance.harness.process.fork_server import Spawned, spawn
 from store_conformance.harness.text import shorten
 from store_conformance.harness.watchdog import read_stacks
@@ -49,7 +53,7 @@ class _Host:
     """The process, and what is asked of it."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="conformance-host-"))
+        self._folder = own_folder("host", None)  # which a later run removes if we are killed
         self._process: Spawned = spawn(main=MAIN, preload=(MAIN,))
         self._answers: Queue[str | None] = Queue()
         self._errors: list[str] = []

@@ -13,7 +13,7 @@ from typing import Any
 
 from store_conformance import mutants as mutants_package
 
-EVERYTHING = ("E1", "E2", "E3", "E4", "E5", "E7", "E9")
+EVERYTHING = ("E1", "E2", "E3", "E4", "E5", "E7", "E9", "E10")
 """Rules whose cases use a store as a whole (scenarios, restarts, moving, histories): any sin may trip them."""
 
 

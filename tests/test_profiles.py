@@ -52,7 +52,11 @@ def test_quick_has_a_case_of_every_must_rule_and_no_kill() -> None:
 def test_the_default_is_what_it_was_and_thorough_has_more_of_it() -> None:
     usual, thorough = PROFILES["default"], PROFILES["thorough"]
     assert (usual.histories, usual.steps) == (Settings().histories, Settings().steps)
-    assert selected(profile_name="thorough").cases() == selected().cases()
+    usual_cases = {spec.id for spec in selected().cases()}
+    more = {spec.id: spec for spec in selected(profile_name="thorough").cases()}
+    assert set(more) > usual_cases
+    assert all(more[name].thorough for name in set(more) - usual_cases)
+    assert not any(spec.thorough for spec in selected().cases())
     assert thorough.histories > usual.histories
     assert thorough.rounds > usual.rounds == 1
 
@@ -156,6 +160,8 @@ def test_histories_are_many_by_themselves() -> None:
     specs: dict[str, CaseSpec] = {s.rule_id: s for s in selected().cases()}
     assert profile("thorough").rounds_of(specs["E9"]) == 1
     assert profile("thorough").rounds_of(specs["K1"]) == 3
+    other_engines = next(s for s in selected(profile_name="thorough").cases() if s.thorough)
+    assert profile("thorough").rounds_of(other_engines) == 1
 
 
 # -- causes --------------------------------------------------------------------------------------------

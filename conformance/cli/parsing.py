@@ -216,7 +216,7 @@ def _targets(function: Callable[..., Any]) -> Callable[..., Any]:
     default="default",
     show_default=True,
     help="quick: every MUST rule, without kills and what is long; thorough: each case with three "
-    "seeds, and many random histories.",
+    "seeds, many random histories, and moves to every other backend.",
 )
 @click.option(
     "--timeout",

@@ -77,7 +77,7 @@ CaseRun = tuple[CaseSpec, Mode, "str | None"]
 
 def _jobs(rule_id: str | None, modes: tuple[str, ...], *, quick: bool) -> Iterator[CaseRun]:
     """The runs of one rule's cases, or of all; what takes long by nature comes last."""
-    specs = [s for s in all_cases() if rule_id in (None, s.rule_id)]
+    specs = [s for s in all_cases() if rule_id in (None, s.rule_id) and not s.thorough]
     if quick:
         specs = [s for s in specs if not _is_long(s)]
     for spec in sorted(specs, key=lambda s: (s.serial, s.seconds or 0.0)):

@@ -32,11 +32,12 @@ from store_conformance.backends.opening.address import parse_address
 from store_conformance.backends.opening.details import details_of, pages_of
 from store_conformance.backends.opening.schemes import aopen_address, open_address, schemes
 from store_conformance.backends.opening.settings import TTL
-from store_conformance.backends.registry import create, from_spec, names
+from store_conformance.backends.registry import BUILT_IN, create, from_spec, names
 from store_conformance.backends.supplied import SuppliedBackend
 from store_conformance.backends.vector.errors import VectorStoreError
 
 __all__ = [
+    "BUILT_IN",
     "COPY",
     "DOORS",
     "INDEXES",

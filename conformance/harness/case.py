@@ -44,6 +44,8 @@ class CaseSpec:
     """A time-out of its own, for cases that are long by nature; ``None``: the run's."""
     waits: bool
     """Sleeps for most of its time, so that it may do so beside other such cases."""
+    thorough: bool = False
+    """Too much for each run (it starts engines of other backends): the profile of that name alone has it."""
 
     @property
     def rule(self) -> Rule:
@@ -79,6 +81,7 @@ def case(
     serial: bool = False,
     seconds: float | None = None,
     waits: bool = False,
+    thorough: bool = False,
 ) -> Callable[[F], F]:
     """
     Mark a function as the case of one rule; an unknown rule id raises at import.
@@ -102,6 +105,7 @@ def case(
             serial=serial,
             seconds=seconds,
             waits=waits,
+            thorough=thorough,
         )
         func.__conformance_case__ = spec  # type: ignore[attr-defined]
         return func

@@ -4,12 +4,10 @@ Engines that cases may kill: one private backend a process and backend, started 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from store_conformance.harness.backends import Backend
+from store_conformance.harness.backends import Backend, create
 
 _running: dict[int, Backend] = {}
+_partners: dict[str, Backend] = {}
 
 
 def private_backend(backend: Backend) -> Backend | None:
@@ -29,8 +27,23 @@ def private_backend(backend: Backend) -> Backend | None:
     return made
 
 
+def partner(name: str) -> Backend:
+    """
+    The started backend of that name, for a case that needs two; shared and stopped as private ones are.
+
+    Raises ``EngineUnavailableError`` where its engine is not there.
+    """
+    known = _partners.get(name)
+    if known is None:
+        known = create(name)
+        known.start()
+        _partners[name] = known
+    return known
+
+
 def stop_private() -> None:
     """Stop every private backend of this process."""
-    while _running:
-        _, backend = _running.popitem()
-        backend.stop()
+    for started in (_running, _partners):
+        while started:
+            _, backend = started.popitem()
+            backend.stop()

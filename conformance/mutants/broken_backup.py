@@ -5,8 +5,12 @@ Stores that are right where they are, and of which a backup does not bring every
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from langgraph.store.base import BaseStore, IndexConfig, TTLConfig
 
 from store_conformance.mutants.reference import TABLES, ReferenceStore
 
@@ -83,3 +87,28 @@ class RestoredItemsCannotBeChanged(KnowsItsPlace):
     elsewhere = (
         "CREATE TRIGGER frozen BEFORE UPDATE OF value ON items BEGIN SELECT RAISE(IGNORE); END"
     )
+
+
+class RestoreRaises(ReferenceStore):
+    """The store's own function that restores a backup does not take what the other one made."""
+
+    breaks = "E10"
+
+    @classmethod
+    @contextmanager
+    def open_store(
+        cls, at: Any, index: IndexConfig | None = None, ttl: TTLConfig | None = None
+    ) -> Iterator[BaseStore]:
+        with super().open_store(at, index=index, ttl=ttl) as store:
+            yield store
+
+
+def _take(at: Any, folder: Path) -> None:
+    (folder / "backup").write_text(str(at.path))
+
+
+def _restore(folder: Path, at: Any) -> None:
+    raise ValueError(f"{folder.name} is no backup for {at.name}")
+
+
+vars(RestoreRaises)["open_store"].__func__.backup = (_take, _restore)

@@ -13,8 +13,11 @@ from typing import Any
 
 from store_conformance import mutants as mutants_package
 
-EVERYTHING = ("E1", "E2", "E3", "E4", "E5", "E7", "E9", "N9", "O23")
-"""Rules whose cases use a store as a whole (scenarios, restarts, moving, histories, attacks): any sin may trip them."""
+EVERYTHING = ("E1", "E2", "E3", "E4", "E5", "E7", "E9", "E10", "N9", "O23")
+"""
+Rules whose cases use a store as a whole (scenarios, restarts, moving, backups, histories, attacks): any sin may
+trip them.
+"""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Correct stores that are backed up in other ways than by one file.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -54,7 +55,7 @@ def _take(at: Any, folder: Path) -> None:
 
 
 def _restore(folder: Path, at: Any) -> None:
-    (folder / "pages").replace(Path(at.path) / "store.sqlite3")
+    shutil.copy(folder / "pages", Path(at.path) / "store.sqlite3")
 
 
 vars(BackedUpByItself)["open_store"].__func__.backup = (_take, _restore)

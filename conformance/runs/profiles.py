@@ -33,6 +33,8 @@ class Profile:
 
     def takes(self, spec: CaseSpec) -> bool:
         """Whether a run of this profile has the case."""
+        if spec.thorough:
+            return self.name == THOROUGH
         if self.name != QUICK:
             return True
         if spec.rule.level is not Level.MUST or spec.serial:
@@ -40,8 +42,8 @@ class Profile:
         return spec.rule_id == HISTORIES_RULE or (spec.seconds or 0.0) <= LONG_SECONDS
 
     def rounds_of(self, spec: CaseSpec) -> int:
-        """How often the case is run; histories are many by themselves."""
-        return 1 if spec.rule_id == HISTORIES_RULE else self.rounds
+        """How often the case is run; histories are many by themselves, and other engines no matter of chance."""
+        return 1 if spec.rule_id == HISTORIES_RULE or spec.thorough else self.rounds
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -58,7 +60,8 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             Profile(DEFAULT, "every rule", histories=15, steps=40),
             Profile(
                 THOROUGH,
-                "every rule, each case with three seeds, and four times as many random histories",
+                "every rule, each case with three seeds, four times as many random histories, and moves to every"
+                " other backend",
                 histories=60,
                 steps=80,
                 rounds=3,

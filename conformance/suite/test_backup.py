@@ -7,16 +7,16 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from store_conformance.contract import Capability, Location, MemoryType
+from store_conformance.contract import Capability, Location, MemoryType, UserError
 from store_conformance.contract.observations import BackupFacts
 from store_conformance.harness.backends import COPY, WAYS, Backend, Backup
 from store_conformance.harness.case import case
-from store_conformance.harness.errors import CaseEnded
+from store_conformance.harness.errors import CaseEnded, StoreRaisedError
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.private_engines import private_backend
 from store_conformance.harness.subject import Subject
@@ -24,6 +24,7 @@ from store_conformance.suite.support.expiry import expiring
 from store_conformance.suite.support.memories import Entry, memories
 from store_conformance.suite.test_restart import check_entries
 
+T = TypeVar("T")
 LASTING = (Capability.PERSISTENCE,)
 LIFE = 4.0
 """Seconds that an item lives which expires after the restore."""
@@ -55,6 +56,16 @@ def _way(lab: Lab, name: str | None) -> tuple[Backend, Backup]:
     return private, private.backups()[name or next(iter(found))]
 
 
+def _done(work: Callable[[], T], what: str) -> T:
+    """What a function of the store's author raises is the store's, as what its methods raise."""
+    try:
+        return work()
+    except (UserError, CaseEnded):
+        raise
+    except Exception as error:
+        raise StoreRaisedError(what, error) from error
+
+
 def _index(lab: Lab) -> dict[str, Any] | None:
     return lab.index("text") if lab.offers(Capability.VECTORS) else None
 
@@ -64,7 +75,8 @@ def _restored(lab: Lab, backend: Backend, way: Backup, store: Subject, folder: P
     settings = {"index": store.index, "ttl": store.ttl}
     if not way.ends_engine:
         lab.forget(store)
-    at = way.restore(folder, store.at, lab.location(backend))
+    fresh = lab.location(backend)
+    at = _done(lambda: way.restore(folder, store.at, fresh), "the restore")
     return lab.open(at=at, backend=backend, **settings)
 
 
@@ -89,7 +101,7 @@ def test_a_backup_restored_into_an_empty_engine_is_everything(lab: Lab, way: str
     with _folder() as folder:
         if backup.at_rest:
             store.close()
-        backup.take(store.at, folder)
+        _done(lambda: backup.take(store.at, folder), "the backup")
         if not backup.at_rest:
             store.put(changed[0], changed[1], {"text": "after the backup"})
             store.put(("later",), "k", {"text": "after the backup"})
@@ -146,7 +158,7 @@ def test_an_expiry_survives_a_backup(lab: Lab) -> None:
     with _folder() as folder:
         if backup.at_rest:
             store.close()
-        backup.take(store.at, folder)
+        _done(lambda: backup.take(store.at, folder), "the backup")
         store.close()
         again = _restored(lab, backend, backup, store, folder)
     lab.sleep(written + LIFE - 1 - time.monotonic())

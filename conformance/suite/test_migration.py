@@ -10,9 +10,13 @@ from typing import Any
 
 from langgraph.store.memory import InMemoryStore
 
+from store_conformance.contract import Capability
+from store_conformance.harness.backends import BUILT_IN
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
+from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.lab import Lab
+from store_conformance.harness.private_engines import partner
 from store_conformance.harness.subject import Subject
 from store_conformance.migration.export_file import read_export, write_export
 from store_conformance.migration.transfer import (
@@ -225,3 +229,43 @@ def test_wrong_items_are_refused_before_anything_is_written(lab: Lab) -> None:
         except ImportRefusedError as error:
             lab.equal([r.key for r in error.refusals], [key], "the items that were refused")
     _check(lab, list(export_items(store)), [Exported(("there",), "k", {"n": 1})], "the store")
+
+
+@case("E7", params={name: name for name in BUILT_IN}, serial=True, thorough=True)
+def test_memories_move_to_every_other_backend(lab: Lab, name: str) -> None:
+    """
+    What this store holds moves into a store of each backend that is shipped, and is equal there.
+
+    What that one cannot hold is refused by name, with nothing written, and the rest moves.  An engine that is
+    not there, or raises, leaves the pair unverified: the other store is judged by its own runs.
+    """
+    other = lab.backend if name == lab.backend.name else partner(name)
+    if Capability(str(lab.mode)) not in other.capabilities:
+        lab.unsupported(f"{name} has no {lab.mode} methods")
+    source, target = lab.open(), lab.open(backend=other)
+    items = _held(lab, source)
+    _fill(source, items)
+    exported = list(export_items(source))
+    _check(lab, exported, items, "the export")
+
+    try:
+        refused = _refused_by(lab, target, exported)
+        kept = [item for item in exported if item.address not in refused]
+        moved = _moved_in(lab, target, kept)
+        arrived = list(export_items(target))
+    except StoreRaisedError as error:
+        lab.unverified(f"{name} itself raised {type(error.cause).__name__}: {error.cause}"[:300])
+    lab.equal(moved, len(kept), f"the number of items moved to {name}")
+    _check(lab, arrived, kept, f"the store of {name}")
+    _check(lab, list(export_items(source)), items, "this store after its items were moved")
+    lab.observe("migration.pair", f"{moved} of {len(items)} items", to=name)
+
+
+def _refused_by(lab: Lab, target: Subject, items: list[Exported]) -> set[Any]:
+    """The addresses of what the target refuses; then nothing was written."""
+    try:
+        import_items(target, items)
+    except ImportRefusedError as error:
+        lab.equal(list(export_items(target)), [], "what was written by a refused import")
+        return {(refusal.namespace, refusal.key) for refusal in error.refusals}
+    return set()

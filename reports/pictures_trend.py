@@ -36,7 +36,7 @@ def _over_time(report: Report, panels: list[tuple[str, _Value]], *, log: bool) -
                     [point.moment], [found], shape, color=colour, markerfacecolor=face, zorder=3
                 )
         axes.set_title(title)
-        axes.xaxis.set_major_locator(AutoDateLocator(maxticks=5))
+        axes.xaxis.set_major_locator(AutoDateLocator(maxticks=5))  # type: ignore[no-untyped-call]
         axes.tick_params(axis="x", labelrotation=30)
         axes.tick_params(axis="y", labelcolor=SOFT)
         if log:

@@ -170,6 +170,7 @@ class RunSession:
             if not isinstance(backend, SuppliedBackend) or keeps_apart(backend, patience):
                 self._try(backend)
             self.facts[name] = describe(backend, min(self.settings.timeout, FIRST_SECONDS))
+            self.facts[name]["seconds_to_start"] = round(started.seconds, 3)
             if self.options:
                 self.facts[name]["options"] = redact(dict(self.options))
             self._note_connections(name)

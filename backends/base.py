@@ -101,6 +101,8 @@ class Facts:
     """What a person does to get it running, a line each."""
     install_megabytes: float | None = None
     """Millions of bytes of the installed files of ``packages``, without what those need; ``None``: unknown."""
+    engine_megabytes: float | None = None
+    """Millions of bytes of the server's program, where it is in none of ``packages``; ``None``: unknown or none."""
     hosted: bool = False
     """Whether the engine is somebody else's service."""
     settings: Mapping[str, JsonValue] = field(default_factory=dict)

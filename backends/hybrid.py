@@ -292,6 +292,8 @@ class HybridBackend(Backend):
     def facts(self) -> Facts:
         first, second = (half.facts() for half in self._halves)
         sizes = (first.install_megabytes, second.install_megabytes)
+        both = (first.engine_megabytes, second.engine_megabytes)
+        engines = [size for size in both if size is not None]
         return Facts(
             store=f"store_conformance.backends.hybridstore.HybridStore over {first.store} and {second.store}",
             packages={**first.packages, **second.packages},
@@ -300,6 +302,7 @@ class HybridBackend(Backend):
             services=first.services + second.services,
             setup_steps=(*first.setup_steps, *second.setup_steps),
             install_megabytes=None if None in sizes else round(sum(filter(None, sizes)), 1),
+            engine_megabytes=round(sum(engines), 1) if engines else None,
             hosted=first.hosted or second.hosted,
             settings={
                 "route": "one label: the first store; else the second",

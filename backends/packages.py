@@ -69,6 +69,11 @@ def unknown_to(opening: Callable[..., object]) -> frozenset[Capability]:
     return frozenset(capability for name, capability in late.items() if name not in taken)
 
 
+def program_megabytes(program: str | None) -> float | None:
+    """What a program's file takes; ``None`` where there is none, as with a server of somebody else's."""
+    return round(Path(program).stat().st_size / 1e6, 1) if program else None
+
+
 def megabytes(distributions: Iterable[str]) -> float | None:
     """
     What the installed files of these distributions take, without what they in turn depend on.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 from store_conformance.backends.base import Availability, BackendError, Deployment, Facts, Spec
 from store_conformance.backends.engines.http_server import HttpContainer, HttpServer
 from store_conformance.backends.engines.ports import LOOPBACK
-from store_conformance.backends.packages import megabytes, versions
+from store_conformance.backends.packages import megabytes, program_megabytes, versions
 from store_conformance.backends.vector.backend import VectorBackend
 from store_conformance.backends.vector.qdrant import OLDEST_SERVER, QdrantStore, connect
 from store_conformance.backends.vector.qdrant_edge import QdrantEdgeStore
@@ -190,6 +190,9 @@ class QdrantBackend(VectorBackend):
             services=0 if embedded else 1,
             setup_steps=(f"pip install {packages[0]}", *steps),
             install_megabytes=megabytes(packages),
+            engine_megabytes=program_megabytes(
+                shutil.which(BINARY) if self.deployment is Deployment.PROCESS else None
+            ),
             settings={"writes": "acknowledged when applied (wait)", "vectors": "cosine"},
             limits={
                 "item": "30 MB (a request is at most 32 MiB)",

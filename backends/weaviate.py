@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from store_conformance.backends.base import Deployment, Facts, Spec
 from store_conformance.backends.engines.weaviate import WeaviateContainer, WeaviateServer, binary
 from store_conformance.backends.environment import setting
-from store_conformance.backends.packages import megabytes, versions
+from store_conformance.backends.packages import megabytes, program_megabytes, versions
 from store_conformance.backends.vector.backend import VectorBackend
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.backends.vector.versions import require
@@ -116,6 +116,9 @@ class WeaviateBackend(VectorBackend):
             services=1,
             setup_steps=(self.GET_CLIENT, "run a Weaviate server"),
             install_megabytes=megabytes(_PACKAGES),
+            engine_megabytes=program_megabytes(
+                binary() if self.deployment is Deployment.PROCESS else None
+            ),
             settings={
                 "index": "HNSW, cosine; up to 40,000 vectors that the filter leaves are compared one by one",
                 "writes": "a batch is followed by an empty one, so that its vectors outlive a kill",

@@ -103,9 +103,16 @@ def set_up(view: BackendView) -> Derived:
     if view.emulated:
         first_put = f"first put {NOT_MEASURED} (emulated)"
     installed = f"{number(size)} MB installed" if size is not None else f"size {NOT_MEASURED}"
+    if view.fact("engine_megabytes") is not None:
+        installed += f", {number(view.fact('engine_megabytes'))} MB of the engine"
+    if view.fact("seconds_to_start"):
+        first_put += f", {number(view.fact('seconds_to_start'))} s until the engine is up"
     work = f"{_told(services, 'service')}, {_told(count, 'step')}"
     notes = (work, f"{installed}, {first_put}")
-    facts = ("services", "setup_steps", "install_megabytes", "seconds_to_first_put", "hosted")
+    facts = (
+        *("services", "setup_steps", "install_megabytes", "engine_megabytes"),
+        *("seconds_to_first_put", "seconds_to_start", "hosted"),
+    )
     figures = tuple(f"header: {name}" for name in facts)
     unstated = view.deployment == "factory" and not steps
     if unstated or not isinstance(services, int) or count is None:

@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from store_conformance.cli.parsing import main
-from store_conformance.contract.records import Run
+from store_conformance.contract import Level, Verdict
+from store_conformance.contract.records import Row, Run
 from store_conformance.runs import lines
 from store_conformance.runs.lines import RunFileError
 from store_conformance.runs.run_file import RunWriter, read_run
@@ -171,6 +172,18 @@ def test_what_no_run_writes_is_refused_with_the_reason(
         read_run(path)
 
     assert refused.value.hint
+
+
+def test_a_process_that_died_belongs_to_no_backend_and_is_read(tmp_path: Path) -> None:
+    died = Row("?", "K1", Level.MUST, "cases::k1", "?", Verdict.ERROR, "a worker died")
+    run = sample_run()
+    writer = RunWriter(
+        tmp_path / "run.jsonl", {k: v for k, v in run.header.items() if k not in ("kind", "schema")}
+    )
+    writer.add(died)
+    writer.close(seconds=1.0, by_backend={}, interrupted=False)
+
+    assert read_run(tmp_path).rows == (died,)
 
 
 def test_the_same_text_written_anew_is_read(plain: Path, tmp_path: Path) -> None:

@@ -100,6 +100,8 @@ def test_a_backend_may_be_asked_for_more_than_the_others(tmp_path: Path) -> None
     other = judged(tmp_path, own.replace("NAME", "yours"), run)
     assert (other.code, other.causes) == (EXIT_UNVERIFIED, ())
     assert other.unchecked == ("yours: no run is of it, and the policy asks for it",)
+    near = judged(tmp_path, own.replace("NAME", "minee"), run).unchecked
+    assert near == ("minee: no run is of it, and the policy asks for it; did you mean 'mine'?",)
 
 
 def test_a_rule_without_a_row_was_not_checked(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ FACTS = (
     ("setup_steps", "To set it up"),
     ("install_megabytes", "Megabytes of its packages"),
     ("engine_megabytes", "Megabytes of its engine"),
+    ("seconds_to_start", "Seconds until the engine is up"),
     ("seconds_to_first_put", "Seconds to the first put"),
     ("capabilities", "Offers"),
 )

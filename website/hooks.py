@@ -111,6 +111,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             lambda m: re.sub(r"[A-Z]\d+", r"[\g<0>](../rules/\g<0>.md)", m[0]), text
         )
     elif place == "published/report.md":
+        page.meta["hide"] = ["navigation"]
         text = text.replace("<details>", '<details markdown="1">')
         text = f"[The same report as a page]({posixpath.basename(PAGE)}), with every check behind its cell.\n\n{text}"
     return with_wide_lists(text)

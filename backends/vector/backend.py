@@ -399,6 +399,9 @@ class VectorBackend(Backend):
         return ""
 
     def bytes_on_disk(self, at: Location) -> int | None:
+        """Of a server of our own its whole folder: nobody else knows which part of it is whose."""
+        if self.deployment is Deployment.PROCESS and isinstance(self._server, HttpServer):
+            return self._server.bytes_on_disk()
         return super().bytes_on_disk(at) if self.deployment is Deployment.EMBEDDED else None
 
 

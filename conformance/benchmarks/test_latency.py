@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from store_conformance.benchmarks._measure import OPERATIONS, Measured, embedding_samples, measure
+from store_conformance.benchmarks._writers import NEEDS, measured_paces
 from store_conformance.contract import Capability, Mode
 from store_conformance.contract.records import Measurement
 from store_conformance.contract.secrets import redact_text
@@ -128,6 +129,34 @@ def test_bytes_on_disk(request: pytest.FixtureRequest, name: str) -> None:
         name, "disk.bytes_per_item", size, unit="B", case="benchmarks::disk", facts=measured.disk
     )
     carry(request.node, [figure])
+
+
+def test_writers(request: pytest.FixtureRequest, name: str) -> None:
+    """Writes a second of one process and of several."""
+    session = session_of(request.config)
+    assert session is not None
+    backend = session.backends[name]
+    if not backend.capabilities >= NEEDS:
+        pytest.skip("one process at a time, or nothing that outlives it")
+    mode = next(m for m, needed in _MODES if needed in backend.capabilities)
+    try:
+        told = list(measured_paces(backend, mode))
+    except (Exception, HungError) as error:  # noqa: BLE001 - told as a finding
+        said = _told(error)
+        carry(request.node, [Measurement(name, "trouble.writers", said, mode=mode)])
+        pytest.skip(said)
+    figures = [
+        Measurement(
+            name,
+            "processes.writers",
+            "errors" if facts.errors else "ok",
+            mode=mode,
+            case="benchmarks::writers",
+            facts=facts.to_dict(),
+        )
+        for facts in told
+    ]
+    carry(request.node, figures)
 
 
 def test_embedding(request: pytest.FixtureRequest, name: str) -> None:

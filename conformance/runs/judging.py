@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion
 from store_conformance.contract import Capability, Mode, UserError, Verdict
 from store_conformance.contract.capabilities import ALL
 from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIFIED
+from store_conformance.contract.hints import did_you_mean
 from store_conformance.contract.observations import LatencyFacts
 from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.harness.backends import create, names
@@ -115,7 +116,9 @@ def judge(
             seen.add(name)
             _judge_backend(run, name, policy.of(name), found, started_with)
     found.missing += [
-        f"{name}: no run is of it, and the policy asks for it"
+        f"{name}: no run is of it, and the policy asks for it; {did_you_mean(name, seen)}".rstrip(
+            "; "
+        )
         for name in policy.backends
         if name not in seen
     ]

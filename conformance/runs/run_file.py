@@ -180,7 +180,9 @@ def _read_record(
         raise RunFileError(
             path, f"has a record that cannot be read ({error})", "run again"
         ) from None
-    if entry.backend not in backends:
+    # A process that died without a verdict belongs to no backend: that is an error of the harness.
+    died = isinstance(entry, Row) and entry.verdict is Verdict.ERROR
+    if entry.backend not in backends and not died:
         raise RunFileError(
             path,
             f"has a record of {entry.backend!r}, which its header does not name",

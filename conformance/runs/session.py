@@ -186,6 +186,7 @@ class RunSession:
                 continue
             begin = time.perf_counter()
             self._prepare(name)
+            self.facts[name]["seconds_to_start"] = round(started.seconds, 3)
             self._spent[name] += started.seconds + time.perf_counter() - begin
         if self._writer is not None:
             self._writer.begin_again(self.header())

@@ -156,14 +156,13 @@ def test_a_store_that_hangs_fails_its_cases_and_the_run_goes_on(folder: Path) ->
         "--store",
         "mine.py:hangs_in_put",
         "--rule",
-        "K2",
-        "--rule",
         "X2",
         "--timeout",
         "2",
         "--out",
         "out",
         "--no-confirm",
+        timeout=600,
     )
 
     rows = [json.loads(line) for line in (folder / "out/run.jsonl").read_text().splitlines()]

@@ -12,6 +12,7 @@ from store_conformance.backends.factory import user_supplied
 from store_conformance.contract import Verdict, declared
 from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
+from store_conformance.oracle import histories
 from store_conformance.suite.register import all_cases
 from tests.nonsense_stores import KINDS
 
@@ -27,6 +28,7 @@ def test_nonsense_is_a_finding_and_no_error_of_ours(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CONFORMANCE_HISTORIES", str(tmp_path))
+    monkeypatch.setattr(histories, "SHRINK_SECONDS", 0.2)  # how short a history is does not matter
     backend = user_supplied(
         f"{FILE}:open_store",
         name="nonsense",

@@ -22,7 +22,7 @@ from store_conformance.runs.selection import Selection
 from store_conformance.runs.session import RunSession
 from store_conformance.runs.workers import FEW, MOST, choose_workers, usable_cores
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workers")]  # they share a run
 
 
 def test_the_cores_of_this_process_count_and_not_those_of_the_machine() -> None:
@@ -82,18 +82,24 @@ def rows(folder: Path, *words: str) -> tuple[str, list[tuple[str, ...]]]:
     return done.stdout, [(r["backend"], r["case"], r["mode"], r["verdict"]) for r in found]
 
 
-def test_two_processes_give_the_rows_of_one(tmp_path: Path) -> None:
-    words = ("-b", "memory,sqlite", "--rule", "K1,K4,E6")
-    _, one = rows(tmp_path, *words, "-n", "0")
-    _, two = rows(tmp_path, *words, "-n", "2")
-
-    assert sorted(one) == sorted(two)
-    assert len(set(one)) == len(one) > 40
+WORDS = ("-b", "memory,sqlite", "--rule", "K1,K2,K4,E6")
 
 
-def test_what_keeps_a_process_busy_for_long_begins_first(tmp_path: Path) -> None:
-    _, found = rows(tmp_path, "-b", "sqlite", "--rule", "K2,K4,E6", "-n", "0")
-    kinds = [case.split("::")[0] for _, case, _, _ in found]
+@pytest.fixture(scope="module")
+def in_one(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, ...]]:
+    """The verdicts of a run in one process."""
+    return rows(tmp_path_factory.mktemp("one"), *WORDS, "-n", "0")[1]
+
+
+def test_two_processes_give_the_rows_of_one(in_one: list[tuple[str, ...]], tmp_path: Path) -> None:
+    _, two = rows(tmp_path, *WORDS, "-n", "2")
+
+    assert sorted(in_one) == sorted(two)
+    assert len(set(in_one)) == len(in_one) > 40
+
+
+def test_what_keeps_a_process_busy_for_long_begins_first(in_one: list[tuple[str, ...]]) -> None:
+    kinds = [case.split("::")[0] for backend, case, _, _ in in_one if backend == "sqlite"]
 
     assert kinds.index("timestamps") == 0
     assert kinds.index("processes") < kinds.index("keyvalue")

@@ -135,16 +135,16 @@ def execute(
     interrupted = True
     with interruptible(), _isolated(run_file.resolve().parent):
         try:
-            begin = time.perf_counter()
             session.workers = choose_workers(workers, session.count_cases())
             session.open_file(str(run_file))
+            begin = time.perf_counter()
             session.start(lambda text: console.print(text), meanwhile)
             console.print(f"engines up in {time.perf_counter() - begin:.1f} s")
             if cases:
                 _run_cases(session, ProgressPlugin(stream))
                 session.look(console.print)
             if bench:
-                _measure(session, console, ProgressPlugin(stream))
+                _run_benchmarks(session, ProgressPlugin(stream), console)
             _tell_left(session, console)
             interrupted = False
         finally:
@@ -154,12 +154,6 @@ def execute(
             if stream is not sys.stdout:
                 stream.close()
     return read_run(run_file)
-
-
-def _measure(session: RunSession, console: Console, progress: ProgressPlugin) -> None:
-    console.print("latency")
-    with session.attached():
-        _run_benchmarks(session, progress)
 
 
 @contextlib.contextmanager
@@ -185,8 +179,10 @@ def _run_cases(session: RunSession, progress: ProgressPlugin) -> None:
     _pytest(session, progress, "xdist.plugin" if parallel else None, *parallel, cases=True)
 
 
-def _run_benchmarks(session: RunSession, progress: ProgressPlugin) -> None:
-    with tempfile.TemporaryDirectory(prefix="conformance-clock-") as storage:
+def _run_benchmarks(session: RunSession, progress: ProgressPlugin, console: Console) -> None:
+    console.print("latency")
+    storing = tempfile.TemporaryDirectory(prefix="conformance-clock-")
+    with session.attached(), storing as storage:
         measured = ("--pyargs", "store_conformance.benchmarks", "--benchmark-quiet")
         kept = ("--benchmark-storage", f"file://{storage}")
         _pytest(session, progress, "pytest_benchmark.plugin", *measured, *kept, cases=False)

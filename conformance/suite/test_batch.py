@@ -19,6 +19,7 @@ from store_conformance.harness.compat import (
 )
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.each import each
 from store_conformance.suite.support.embedders import TroubledEmbeddings
 from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.ranking import (
@@ -226,8 +227,9 @@ def test_the_last_operation_on_a_key_wins(lab: Lab, existing: bool) -> None:
     If this fails, look for deletes that run after all puts, or an insert of two rows with one key.
     """
     store = lab.open()
-    for name, values in SEQUENCES.items():
-        at = ("d", plain(name))
+
+    def look(name: str) -> None:
+        values, at = SEQUENCES[name], ("d", plain(name))
         if existing:
             store.put(at, "k", {"old": True})
             store.put(at, "beside", {"old": True})
@@ -242,6 +244,8 @@ def test_the_last_operation_on_a_key_wins(lab: Lab, existing: bool) -> None:
         lab.equal(store.keys(at), sorted(expected), f"a search after {name}")
         lab.equal(store.value(("e", at[1]), "k"), {"other": True}, "the same key elsewhere")
 
+    each(lab, SEQUENCES, look)
+
 
 @case("O3", needs=VECTORS)
 def test_nothing_of_the_loser_stays_in_the_index(lab: Lab) -> None:
@@ -249,8 +253,9 @@ def test_nothing_of_the_loser_stays_in_the_index(lab: Lab) -> None:
     The vectors of an operation that was overtaken within its batch are not found.
     """
     store = lab.indexed("text")
-    for name, values in SEQUENCES.items():
-        at = ("d", plain(name))
+
+    def look(name: str) -> None:
+        values, at = SEQUENCES[name], ("d", plain(name))
         store.batch([PutOp(at, "k", value) for value in values])
 
         if values[-1] is None:
@@ -259,6 +264,7 @@ def test_nothing_of_the_loser_stays_in_the_index(lab: Lab) -> None:
             matches(lab, store, at, "banana", "k", f"the item after {name}")
             does_not_match(lab, store, at, "apple", "k", f"the item was overtaken in {name}")
 
+    each(lab, SEQUENCES, look)
     at = ("i", "index")
     store.batch([PutOp(at, "hidden", V1), PutOp(at, "hidden", V1, index=False)])
     unscored(lab, store, at, "apple", "hidden", "the last put had index=False")

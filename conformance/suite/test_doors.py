@@ -126,6 +126,20 @@ def test_a_partial_configuration_opens_a_store_that_works(lab: Lab, given: dict[
         lab.equal(store.maintenance("sweep_ttl"), 0, "the count of a sweep of living items")
 
 
+def _reads(
+    lab: Lab, store: Subject, home: tuple[str, ...], written: dict[str, Any], told: str
+) -> None:
+    """The store finds just these items, with their values and times."""
+    found = {i.key: i for i in store.search(home, limit=100)}
+    lab.equal(sorted(found), sorted(written), f"the keys of {told}")
+    for key, item in written.items():
+        lab.same(store.value(home, key), item.value, told)
+        times = (found[key].created_at, found[key].updated_at)
+        lab.equal(times, (item.created_at, item.updated_at), f"the times of {told}")
+    listed = store.list_namespaces()
+    lab.true(home in listed, f"a namespace of {told}", got=listed)
+
+
 HALVES = (Capability.SYNC, Capability.ASYNC, Capability.PERSISTENCE)
 
 
@@ -155,14 +169,8 @@ def test_what_one_half_wrote_the_other_reads(lab: Lab) -> None:
         one.close()
 
         other = lab.open(at=at, index=index, mode=reader)
-        found = {i.key: i for i in other.search(home, limit=100)}
         told = f"what the {writer} half wrote, by the {reader} half"
-        lab.equal(sorted(found), sorted(keys), f"the keys of {told}")
-        for key, item in written.items():
-            lab.same(other.value(home, key), item.value, told)
-            times = (found[key].created_at, found[key].updated_at)
-            lab.equal(times, (item.created_at, item.updated_at), f"the times of {told}")
-        lab.true(home in other.list_namespaces(), f"a namespace of {told}", got=None)
+        _reads(lab, other, home, written, told)
         if index:
             matches(lab, other, home, "apple", "k", f"a vector of {told}")
             does_not_match(lab, other, home, "banana", "k", f"a vector of {told}")

@@ -27,7 +27,7 @@ OWN = {
     "expires_at": "2003-04-05T06:07:08+00:00",
     "ttl_minutes": 0,
     "text": "a text",
-    "embedding": [0.0, 1.0],
+    "embedding": [0.25, 0.75],
 }
 """Fields of a value, named like what a store keeps beside it."""
 NEAR = timedelta(days=2)

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from store_conformance.contract import Capability, Location, Mode
+from store_conformance.contract import Capability
 from store_conformance.embedding.exact import ExactEmbeddings
-from store_conformance.harness.backends import DOORS, Backend, Door
+from store_conformance.harness.backends import DOORS, Backend
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.doors import Through
 from store_conformance.suite.support.ranking import does_not_match, matches
 
 D = ("d",)
@@ -20,23 +21,12 @@ LASTING = (Capability.PERSISTENCE,)
 VALUE = {"text": "Äpfel 🍎", "n": [1, 2.5, None, True], "deep": {"a": {"b": {}}}}
 
 
-class _Through(Backend):
-    """Opens by another door of the same backend."""
-
-    def __init__(self, door: Door) -> None:
-        super().__init__()
-        self._door = door
-
-    def open(self, at: Location, index: Any, ttl: Any, mode: Mode) -> Any:
-        return self._door(at, index, ttl)
-
-
 def _through(lab: Lab) -> Backend:
     """The backend whose stores are opened by the door of this row; ends the case where there is none."""
     doors = lab.backend.doors(lab.mode)
     if lab.param not in doors:
         lab.unsupported(f"no such door: {lab.param}")
-    return _Through(doors[str(lab.param)])
+    return Through(doors[str(lab.param)])
 
 
 def _works(lab: Lab, store: Subject, what: str) -> None:

@@ -15,6 +15,7 @@ from store_conformance.backends.supplied import SuppliedBackend
 from store_conformance.backends.supplied_backend import WrappedBackend, made_from
 from store_conformance.backends.supplied_function import FunctionBackend
 from store_conformance.contract import ALL, Capability
+from store_conformance.contract.secrets import remember_given
 
 
 def user_supplied(
@@ -31,6 +32,7 @@ def user_supplied(
     ``name`` is the reference's own if none is given; ``capabilities`` those of the `Backend`, or all.  Raises
     ``BackendError`` with a hint for a reference that leads nowhere and for options that are not taken.
     """
+    remember_given(options or {}, url)
     place = Reference.parse(reference)
     known_as = name or place.short_name
     given = dict(options or {})

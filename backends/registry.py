@@ -20,6 +20,7 @@ from typing import TypeGuard
 
 from store_conformance.backends.base import Backend, BackendError, Deployment, Spec
 from store_conformance.contract.hints import did_you_mean
+from store_conformance.contract.secrets import remember_given
 
 ENTRY_POINTS = "store_conformance.backends"
 BUILT_IN = ("memory", "sqlite", "postgres", "qdrant", "chroma", "weaviate", "pinecone", "hybrid")
@@ -106,6 +107,7 @@ def create(
     Raises ``BackendError`` for a name, deployment or option that it does not have, with the nearest
     right one; nothing is connected to yet.
     """
+    remember_given(options or {}, url)
     brought = _function_behind(name)
     if brought is not None:
         from store_conformance.backends.factory import user_supplied

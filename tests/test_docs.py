@@ -7,6 +7,7 @@ Each check is a function from a text to what is wrong in it, so that it can be s
 from __future__ import annotations
 
 import ast
+import gzip
 import json
 import re
 import shlex
@@ -343,3 +344,76 @@ def test_the_figures_of_the_readme_are_right() -> None:
     assert int(said) == len(rules())
     assert 0 < len(mutants()) - int(broken) <= 100
     assert abs(len(variants()) - int(correct)) <= 5
+
+
+# -- which deployments were seen at work ------------------------------------------------------------
+
+NOT_RUN = "not run here"
+DEPLOYMENTS = ("url", "process", "container", "embedded")
+
+
+def _rows(text: str, after: str) -> dict[str, dict[str, str]]:
+    """The first table behind that text: its rows by their first cell, the others by the heads of their columns."""
+    lines = text.partition(after)[2].splitlines()
+    table = [line.strip("| ").split("|") for line in _first_table(lines)]
+    cells = [[cell.strip() for cell in row] for row in table]
+    return {row[0]: dict(zip(cells[0][1:], [*row[1:], *[""] * 9])) for row in cells[2:]}
+
+
+def _first_table(lines: list[str]) -> list[str]:
+    start = next(n for n, line in enumerate(lines) if line.startswith("|"))
+    end = next((n for n in range(start, len(lines)) if not lines[n].startswith("|")), len(lines))
+    # An empty last cell is a cell.
+    return [line.rstrip().removesuffix("|") for line in lines[start:end]]
+
+
+def _seen(path: Path) -> set[tuple[str, str]]:
+    """Backends and deployments of a run file or a campaign; of an emulator it says so."""
+    if path.suffix == ".gz":
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            backends = json.loads(next(lines))["backends"]
+        return {(name, facts["deployment"]) for name, facts in backends.items()}
+    results = json.loads(path.read_text("utf-8"))["results"]
+    return {(one["backend"], one["deployment"]) for one in results if one["kills"]}
+
+
+def unshown(text: str) -> list[str]:
+    """Cells of the table of deployments that neither a run, a campaign nor a test showed, and that do not say so."""
+    offered = _rows(text, "# Engines")
+    shown = _rows(text, "What showed that a cell works")
+    wrong = [f"{name}: no row" for name in offered if name not in shown]
+    for name, row in shown.items():
+        for deployment in DEPLOYMENTS:
+            cell, claim = row[deployment], offered[name][deployment]
+            if not cell or cell == NOT_RUN:
+                wrong += [f"{name} {deployment}: nothing said"] if claim and not cell else []
+                continue
+            kind = "emulated" if "emulator" in cell else deployment
+            files = [(ROOT / "docs" / link).resolve() for link in LINK.findall(cell)]
+            data = [file for file in files if file.suffix in (".gz", ".json")]
+            wrong += [f"{name} {deployment}: {f.name}" for f in files if not f.is_file()]
+            wrong += [
+                f"{name} {deployment}: {f.name}" for f in data if (name, kind) not in _seen(f)
+            ]
+    return wrong
+
+
+def test_every_deployment_was_seen_at_work_or_is_said_not_to_have_been() -> None:
+    text = (ROOT / "docs" / "ENGINES.md").read_text("utf-8")
+
+    assert unshown(text) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("| weaviate | not run here |", "| weaviate | |"),
+        ("runs/4-qdrant.jsonl.gz", "runs/5-chroma.jsonl.gz"),
+        ("campaigns/qdrant-local.json", "campaigns/chroma-server.json"),
+    ],
+)
+def test_a_deployment_that_nobody_saw_is_told(right: str, wrong: str) -> None:
+    text = (ROOT / "docs" / "ENGINES.md").read_text("utf-8")
+
+    assert right in text
+    assert unshown(text.replace(right, wrong, 1))

@@ -209,6 +209,30 @@ def test_a_store_of_this_machine_remembers(url: str, needs: str, tmp_path: Path)
     assert asyncio.run(again()) == {"fact", "other"}
 
 
+@pytest.mark.parametrize(
+    ("more", "flushes"), [("", True), ("?flush=on", True), ("?flush=off", False)]
+)
+def test_edge_flushes_each_write_unless_told_otherwise(
+    more: str, flushes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("qdrant_edge")
+    from store_conformance.backends.vector import qdrant_edge
+
+    told: list[bool] = []
+
+    class Told(qdrant_edge.QdrantEdgeDriver):
+        def __init__(self, folder: Path, *, flush_writes: bool = False) -> None:
+            told.append(flush_writes)
+            super().__init__(folder, flush_writes=flush_writes)
+
+    monkeypatch.setattr(qdrant_edge, "QdrantEdgeDriver", Told)
+    os.environ["EMBEDDINGS"] = "exact:24"
+    with create_store(f"qdrant+edge:///e{more}") as store:
+        store.put(NAMESPACE, "fact", {"text": "likes tea"})
+
+    assert told == [flushes]
+
+
 @no_sqlite
 def test_a_plain_call_is_closed_at_exit(tmp_path: Path) -> None:
     """The write-ahead log is folded into the file only by a connection that is closed."""

@@ -106,5 +106,5 @@ def documented_doors(mode: Mode, conninfo_of: Callable[[Location], str]) -> Mapp
         "autocommit connection": door(connect, autocommit=True, row_factory=dict_row),
         "pipeline": door(string, pipeline=True),
         "pool of one": door(string, pool_config={"min_size": 1, "max_size": 1}),
-        "pool of several": door(string, pool_config={"min_size": 1, "max_size": 5}),
+        "pool of several": door(string, pool_config={"min_size": 1, "max_size": 4}),
     }

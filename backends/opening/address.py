@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from store_conformance.backends.base import BackendError
+from store_conformance.contract.secrets import remember_given
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+]*):")
@@ -31,6 +32,7 @@ class Address:
 def parse_address(url: str) -> Address:
     """The parts of a URL, or of a connection string of Postgres; raises ``BackendError``."""
     url = url.strip()
+    remember_given({}, url)
     if _CONNINFO.match(url):
         return Address("postgresql", url)
     scheme = _SCHEME.match(url)

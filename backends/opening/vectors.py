@@ -28,6 +28,10 @@ TLS = Setting(
 )
 TIMEOUT = Setting("timeout", 30, "a request that never ends, in seconds", least=1, most=3600)
 SETUP = Setting("setup", True, "off for a collection that must be there already")
+FLUSH = Setting(
+    "flush", True, "a power loss, which takes whatever was not flushed; off: writes are quicker"
+)
+EDGE = (COLLECTION, SETUP, FLUSH, *TTL)
 SERVED = (COLLECTION, TLS, TIMEOUT, SETUP, *TTL)
 WEAVIATE = (*SERVED, Setting("grpc", None, "a gRPC side at another host or port than 50051"))
 PINECONE = (
@@ -143,7 +147,7 @@ def _edge(address: Address, values: Mapping[str, Any], index: Any, ttl: Any) -> 
     from store_conformance.backends.vector.qdrant_edge import QdrantEdgeStore
 
     path = path_of("qdrant edge", address, example="qdrant+edge:///folder")
-    more = {**_named(values), "index": index, "ttl": ttl}
+    more = {**_named(values), "index": index, "ttl": ttl, "flush_writes": values["flush"]}
     return managed(QdrantEdgeStore).from_path(str(path), **more)  # type: ignore[no-any-return]
 
 
@@ -207,7 +211,7 @@ SCHEMES: Mapping[str, VectorScheme] = {
     "qdrant+edge": VectorScheme(
         "qdrant edge",
         "qdrant+edge:///folder",
-        (COLLECTION, SETUP, *TTL),
+        EDGE,
         "qdrant_edge",
         "qdrant-edge",
         _edge,

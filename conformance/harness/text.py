@@ -4,7 +4,10 @@ Values and messages as text of a readable length.
 
 from __future__ import annotations
 
+from store_conformance.contract.secrets import redact_text
+
 MAX_TEXT = 600
+_PAGES = 20_000
 
 
 def shorten(text: str, limit: int = MAX_TEXT) -> str:
@@ -15,10 +18,19 @@ def shorten(text: str, limit: int = MAX_TEXT) -> str:
     return f"{text[:half]} ...[{len(text) - 2 * half} more]... {text[-half:]}"
 
 
+def _clean(text: str) -> str:
+    """
+    Without secrets, before it is cut or its numbers are left out: half a password is not found any more.
+
+    Values of many pages are cut first, as looking through them takes long.
+    """
+    return redact_text(text if len(text) <= _PAGES else shorten(text, _PAGES))
+
+
 def message_of(error: BaseException, limit: int = MAX_TEXT) -> str:
     """What an exception says, which may itself be broken, cut to ``limit`` characters."""
     try:
-        return shorten(str(error), limit)
+        return shorten(_clean(str(error)), limit)
     except Exception as broken:  # noqa: BLE001 - the exception is a store's
         return f"<whose text raised {type(broken).__name__}>"
 
@@ -26,6 +38,6 @@ def message_of(error: BaseException, limit: int = MAX_TEXT) -> str:
 def represent(value: object, limit: int = MAX_TEXT) -> str:
     """``repr`` of a store's answer, which may itself be broken, cut to ``limit`` characters."""
     try:
-        return shorten(repr(value), limit)
+        return shorten(_clean(repr(value)), limit)
     except Exception as error:  # noqa: BLE001 - an Item with a broken field raises in its own repr
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"

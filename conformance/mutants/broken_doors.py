@@ -4,6 +4,8 @@ Stores that are right when they are opened in the usual way, and not by another 
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -69,6 +71,37 @@ class Pooled(PoolsForgetVectors):
 
     def write_vectors(self, write: Write, documents: Any) -> None:
         return None
+
+
+class PoolsRunDry(ReferenceStore):
+    """With a pool a call does not wait for a connection: of more than four at once the others are refused."""
+
+    breaks = "O12"
+    open_store = opening("pool of several", lambda: Dry)
+
+
+class Dry(PoolsRunDry):
+    """The same with a pool."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.at_work = 0
+        self.counting = threading.Lock()
+
+    @contextmanager
+    def turn(self) -> Iterator[int]:
+        with self.counting:
+            self.at_work += 1
+            full = self.at_work > 4
+        try:
+            if full:
+                raise TimeoutError("no connection of the pool is free")
+            time.sleep(0.001)
+            with super().turn() as turn:
+                yield turn
+        finally:
+            with self.counting:
+                self.at_work -= 1
 
 
 class PartialTtlIsAnError(ReferenceStore):

@@ -172,6 +172,22 @@ class ParallelSetupWipes(ReferenceStore):
             self.connection.execute("INSERT INTO versions VALUES (1)")
 
 
+class SetupsOfProcessesMeet(ReferenceStore):
+    """``setup`` takes turns within a process, and looks before it creates beside those of others."""
+
+    breaks = "O15"
+    also = ("O13", "E6", "E4")
+    own_turn = threading.Lock()
+
+    def setup(self) -> None:
+        with self.own_turn:
+            found = self.connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+            time.sleep(0.1 if found is None else 0)
+            if found is None:
+                self.connection.execute("CREATE TABLE marker (x)")
+            super().setup()
+
+
 # O16
 
 

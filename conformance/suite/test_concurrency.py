@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from store_conformance.contract import Capability, Location, Mode
@@ -16,9 +17,11 @@ from store_conformance.embedding.exact import ExactEmbeddings
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp
 from store_conformance.harness.lab import Lab
+from store_conformance.harness.process.child import Child, ChildFailedError
 from store_conformance.harness.subject import Subject
-from store_conformance.suite.support.callers import eager_threads
+from store_conformance.suite.support.callers import Ask, Together, eager_threads, value_in
 from store_conformance.suite.support.conventions import needs_arguments
+from store_conformance.suite.support.doors import Through
 from store_conformance.suite.support.ranking import in_order, matches
 from store_conformance.suite.support.scale import by_cosine
 
@@ -369,3 +372,93 @@ def test_four_setups_at_once_on_a_fresh_location(lab: Lab, indexed: bool) -> Non
     lab.equal([str(r) for r in raised[:3]], [], "what the openings raised")
     for store in stores:
         lab.equal(store.keys(D), [f"k{n}" for n in range(4)], "the items seen by each store")
+
+
+SETUPS = 8
+"""Processes that set up one place at once."""
+
+
+def _children(lab: Lab, at: Location, embed: str | None) -> tuple[list[Child], list[str]]:
+    """Processes that open the place at one moment, and what the openings of the others raised."""
+    children: list[Child] = []
+    # Later than all of them have started, or they would come one after the other.
+    begin = time.monotonic_ns() + int(1e9)
+
+    def open_one() -> None:
+        children.append(lab.child(at, embed=embed, begin=begin))
+
+    raised = _in_threads([open_one] * SETUPS)
+    for error in raised:
+        if not isinstance(error, ChildFailedError):
+            raise error
+    return children, [str(error) for error in raised]
+
+
+@case(
+    "O15",
+    needs=(Capability.PERSISTENCE, Capability.PROCESSES),
+    modes=(Mode.SYNC,),
+    serial=True,
+    seconds=110,
+)
+def test_eight_processes_set_up_a_fresh_location(lab: Lab) -> None:
+    """
+    Eight processes may open and set up a fresh location, with an index where there are any, at the same moment.
+
+    If this fails, look for a migration that checks and then creates, with a lock of its own process at most.
+    """
+    at = lab.location()
+    embed = "exact" if lab.offers(Capability.VECTORS) else None
+    children, errors = _children(lab, at, embed)
+
+    lab.equal(errors[:3], [], f"what the openings of {SETUPS} processes raised")
+    spans = sorted(child.opening for child in children)
+    met = sum(later[0] < earlier[1] for earlier, later in pairwise(spans))
+    for number, child in enumerate(children):
+        child.call("put", D, f"k{number}", {"n": number, "text": "apple"})
+    store = lab.open(at=at, index=lab.index("text") if embed else None)
+    keys = [f"k{n}" for n in range(SETUPS)]
+    lab.equal(store.keys(D), keys, "the items that the processes put")
+    seen = children[0].call("search", D, limit=100)
+    lab.equal(sorted(i["key"] for i in seen), keys, "the items that the first process sees")
+    if met < SETUPS - 1:
+        lab.unverified(f"only {met + 1} of {SETUPS} openings were under way at once")
+
+
+CALLERS = 50
+POOLS = ("pool of one", "pool of several")
+
+
+def _visit(me: int) -> list[Ask]:
+    """What one of many callers does: its own item, and a look at everybody's."""
+    own = ("many", f"c{me}")
+    return [
+        Ask.of("put", own, "k", {"n": me}),
+        Ask.of("get", own, "k"),
+        Ask.of("search", ("many",), limit=5),
+        Ask.of("batch", [PutOp(own, "b", {"n": me}), GetOp(own, "k")]),
+    ]
+
+
+@case("O12", params={name: name for name in POOLS}, seconds=90)
+def test_fifty_callers_share_a_small_pool(lab: Lab, pool: str) -> None:
+    """
+    Fifty callers at once on a pool of one connection, or of four, wait for one another: none is refused, no write is lost.
+
+    If this fails, look for a connection that is held while another one is asked for.
+    """
+    doors = lab.backend.doors(lab.mode)
+    if pool not in doors:
+        lab.unsupported(f"no such door: {pool}")
+    store = lab.open(at=lab.location(), backend=Through(doors[pool]))
+    names = [f"c{n}" for n in range(CALLERS)]
+    together = Together(lab, store, names, processes=False)
+    answers = together.run({name: _visit(n) for n, name in enumerate(names)})
+
+    errors = [a.error for of in answers.values() for a in of if a.error]
+    lab.equal(errors[:3], [], f"what the calls of {CALLERS} callers on a {pool} raised")
+    for n, name in enumerate(names):
+        read = value_in(answers[name][1].result)
+        lab.equal(read, {"n": n}, f"what {name} reads right after its put")
+    found = {(i.namespace[1], i.key) for i in store.search(("many",), limit=4 * CALLERS)}
+    lab.equal(found, {(name, key) for name in names for key in "kb"}, "the items of all callers")

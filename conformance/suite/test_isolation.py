@@ -14,7 +14,7 @@ from store_conformance.oracle.isolation import FEWEST, carry_out, explore
 
 ATTACKS = 4
 """Attacks for each random history that the run asks for."""
-SPAN = 5.0
+SPAN = 3.0
 """Seconds after which no new attack begins."""
 
 

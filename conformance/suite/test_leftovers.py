@@ -4,6 +4,7 @@ O19: what a store took while it was open is given back when it is closed.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from store_conformance.contract import Capability, Location, Mode
@@ -17,6 +18,10 @@ from store_conformance.harness.leftovers import (
 )
 
 OPENINGS = 6
+"""At least, in a round; a store that opens quickly is opened more often."""
+MOST = 20
+SPAN = 0.5
+"""Seconds that the openings of a round may take."""
 ROUNDS = 8
 """A pool that all openings share grows until it is full; what grows in every one of so many rounds is a leak."""
 WAIT_SECONDS = 2.0
@@ -39,22 +44,24 @@ def _use_once(lab: Lab, at: Location) -> None:
     store.close()
 
 
-def _leaks(grown: dict[str, int]) -> dict[str, int]:
+def _leaks(grown: dict[str, int], openings: int) -> dict[str, int]:
     """What grew with every opening of a round."""
-    return {kind: more for kind, more in grown.items() if more >= OPENINGS - 1}
+    return {kind: more for kind, more in grown.items() if more >= openings - 1}
 
 
-def _growth_of_a_round(lab: Lab, at: Location, temporary: Path, seconds: float) -> dict[str, int]:
+def _growth_of_a_round(
+    lab: Lab, at: Location, temporary: Path, seconds: float, openings: int
+) -> dict[str, int]:
     """What there is more of after some openings, once what ends by itself has had time to end."""
     before = _held(lab, at, temporary)
-    for _ in range(OPENINGS):
+    for _ in range(openings):
         _use_once(lab, at)
     grown: dict[str, int] = {}
 
     def settled() -> bool:
         nonlocal grown
         grown = _held(lab, at, temporary).growth_since(before)
-        return not _leaks(grown)
+        return not _leaks(grown, openings)
 
     lab.attempt_until(settled, seconds)
     return grown
@@ -70,22 +77,26 @@ def test_closing_gives_back_what_opening_took(lab: Lab) -> None:
     at = lab.location()
     with own_temporary_folder() as temporary:
         _use_once(lab, at)  # what is loaded once for the process is not counted
+        begin = time.monotonic()
+        _use_once(lab, at)
+        openings = max(OPENINGS, min(MOST, int(SPAN / (time.monotonic() - begin + 1e-6))))
         leaking: dict[str, int] | None = None
         rounds = 0
         while leaking is None or (leaking and rounds < ROUNDS):
             rounds += 1
             # What did not end by itself in the first round is not waited for as long in the next.
             seconds = WAIT_SECONDS if rounds == 1 else WAIT_SECONDS / 8
-            grown = _growth_of_a_round(lab, at, temporary, seconds)
-            leaking = {k: n for k, n in _leaks(grown).items() if leaking is None or k in leaking}
-        kinds = _held(lab, at, temporary).counts()
+            grown = _growth_of_a_round(lab, at, temporary, seconds, openings)
+            leaks = _leaks(grown, openings)
+            leaking = {k: n for k, n in leaks.items() if leaking is None or k in leaking}
+        held = _held(lab, at, temporary).counts()
 
-    left = {kind: grown.get(kind, 0) for kind in kinds}
-    lab.observe("left.after_close", left, openings=OPENINGS, rounds=rounds)
+    left = {kind: grown.get(kind, 0) for kind in held}
+    lab.observe("left.after_close", left, openings=openings, rounds=rounds, held=held)
     if leaking:
         lab.fail(
             f"the last of {rounds} rounds of openings that were closed again left"
-            f" {describe_growth(leaking, OPENINGS)}",
+            f" {describe_growth(leaking, openings)}",
             expected={},
             got=leaking,
         )

@@ -46,7 +46,7 @@ class Child:
     Another process with the same location open.
 
     ``fields`` and ``embed`` rebuild the index there by the embedder's name; ``ttl`` is a ``TTLConfig``;
-    ``environment`` are variables that differ there.
+    ``environment`` are variables that differ there; ``begin`` is when it opens its location (``time.monotonic_ns``).
     """
 
     def __init__(
@@ -59,7 +59,10 @@ class Child:
         fields: tuple[str, ...] = ("text",),
         ttl: Mapping[str, object] | None = None,
         environment: Mapping[str, str] | None = None,
+        begin: int = 0,
     ) -> None:
+        self.opening = (0, 0)
+        """When (``time.monotonic_ns``) it began to open its location, and when it had."""
         self.acknowledged: list[str] = []
         """Keys whose put the child has acknowledged, in order."""
         self._writing = 0
@@ -75,6 +78,7 @@ class Child:
             "embed": embed,
             "fields": list(fields),
             "ttl": ttl,
+            "begin": begin,
         }
         self._process: Spawned = spawn(environment)
         self._errors: list[str] = []
@@ -89,6 +93,7 @@ class Child:
             answer = self._answer(START_SECONDS)
             if "error" in answer:
                 raise ChildFailedError.told(answer)
+            self.opening = (answer["began"], answer["ended"])
         except ChildFailedError:
             self.end()
             raise

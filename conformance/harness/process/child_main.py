@@ -84,9 +84,13 @@ def _write(store: Subject, items: list[Any], loop: bool) -> None:
             return
 
 
+def _wait_until(begin: int) -> None:
+    time.sleep(max(0.0, (begin - time.monotonic_ns()) / 1e9))
+
+
 def _timed(store: Subject, calls: list[Any], begin: int) -> list[Any]:
     """Each call with the times of its begin and end, what it gave and what it raised."""
-    time.sleep(max(0.0, (begin - time.monotonic_ns()) / 1e9))
+    _wait_until(begin)
     done = []
     for name, args, kwargs in calls:
         began, result, error = time.monotonic_ns(), None, ""
@@ -147,8 +151,10 @@ def main() -> None:
             break
         try:
             if store is None:
+                _wait_until(command["begin"])
+                began = time.monotonic_ns()
                 store = _open(command, loop_thread)
-                _say({"ready": True})
+                _say({"ready": True, "began": began, "ended": time.monotonic_ns()})
             else:
                 _obey(store, command)
         except Exception as error:  # noqa: BLE001 - told to the parent

@@ -5,9 +5,9 @@ An `Attack` has a victim, who has put items, and intruders, whose namespaces are
 case or normal form, a pattern that matches it, labels joined by what an engine may put between them, a label that
 begins as it does.  Whether a store takes such a name is not asked here.
 
-They are drawn by a seeded generator of our own.  Hypothesis was tried: it takes 40 ms to draw one attack, which is more than
-most stores need to live through it, and five of six it makes by changing the one before a little, so that in some
-seconds it met a third of what this one meets.
+They are drawn by a seeded generator of our own.  Hypothesis was tried: drawing one attack takes longer than most
+stores need to live through it, and most attacks are the one before with a little changed, so that in the same
+seconds some broken stores slipped through that this one meets.
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ from store_conformance.runs.workers import usable_cores
 from store_conformance.suite.register import all_cases
 
 if TYPE_CHECKING:
+    from store_conformance.runs.options import RunOptions
     from store_conformance.runs.session import RunSession
 
 DEFAULT_BACKENDS = ("memory", "sqlite", "postgres")
@@ -45,27 +46,11 @@ def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSe
     from store_conformance.embedding.naming import embedder_factory
     from store_conformance.harness.backends import SuppliedBackend
     from store_conformance.runs.facts import corpus_facts
-    from store_conformance.runs.options import RunOptions, session_from_options
+    from store_conformance.runs.options import session_from_options
     from store_conformance.runs.probing import missing_halves
 
     named = bool(options["backend"] or options["store"])
-    chosen = RunOptions(
-        backends=tuple(options["backend"]) if named else DEFAULT_BACKENDS,
-        stores=tuple(options["store"]),
-        store_name=options["name"],
-        declare=options["declare"],
-        options=tuple(options["option"]),
-        deployment=options["deployment"],
-        url=options["url"],
-        rules=tuple(options.get("rules", ())),
-        groups=tuple(options.get("groups", ())),
-        scenarios=tuple(options.get("scenarios", ())),
-        skip=tuple(options.get("skip", ())),
-        profile=options.get("profile", DEFAULT),
-        expectations=tuple(options.get("expectations", ())),
-        settings=settings,
-    )
-    session = session_from_options(chosen)
+    session = session_from_options(_run_options(settings, named=named, options=options))
     if not named:
         session.optional = frozenset(DEFAULT_BACKENDS)
     make_embedder = embedder_factory(settings.embed)
@@ -81,6 +66,27 @@ def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSe
                 )
                 backend.capabilities -= {lacking}
     return session
+
+
+def _run_options(settings: Settings, *, named: bool, options: dict[str, Any]) -> RunOptions:
+    from store_conformance.runs.options import RunOptions
+
+    return RunOptions(
+        backends=tuple(options["backend"]) if named else DEFAULT_BACKENDS,
+        stores=tuple(options["store"]),
+        store_name=options["name"],
+        declare=options["declare"],
+        options=tuple(options["option"]),
+        deployment=options["deployment"],
+        url=options["url"],
+        rules=tuple(options.get("rules", ())),
+        groups=tuple(options.get("groups", ())),
+        scenarios=tuple(options.get("scenarios", ())),
+        skip=tuple(options.get("skip", ())),
+        profile=options.get("profile", DEFAULT),
+        expectations=tuple(options.get("expectations", ())),
+        settings=settings,
+    )
 
 
 def _check_names(options: dict[str, Any]) -> None:

@@ -14,6 +14,9 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from store_conformance.cli.parsing import main as parse
 
 pytestmark = pytest.mark.slow
 
@@ -98,8 +101,21 @@ def command(
     ],
 )
 def test_a_mistake_gets_one_message_and_its_code(
-    folder: Path, arguments: tuple[str, ...], code: int, said: str
+    folder: Path,
+    arguments: tuple[str, ...],
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if (
+        "--store" not in arguments
+    ):  # nobody's module is loaded, so that no process of its own is needed
+        monkeypatch.chdir(folder)
+        answer = CliRunner().invoke(parse, arguments)
+        assert said in answer.output
+        assert isinstance(answer.exception, SystemExit)
+        assert answer.exit_code == code
+        return
     done = command(folder, *arguments)
 
     assert said in done.stderr

@@ -35,6 +35,7 @@ from store_conformance.suite.register import all_cases
 
 if TYPE_CHECKING:
     from store_conformance.harness.backends import Backend
+    from store_conformance.runs.options import RunOptions
     from store_conformance.runs.session import RunSession
 
 OPEN_SECONDS = 30.0
@@ -47,10 +48,30 @@ def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSe
     _check_names(options)
     from store_conformance.embedding.naming import embedder_factory
     from store_conformance.runs.facts import corpus_facts
-    from store_conformance.runs.options import RunOptions, session_from_options
+    from store_conformance.runs.options import session_from_options
 
     named = bool(options["backend"] or options["store"])
-    chosen = RunOptions(
+    chosen = _run_options(settings, named=named, options=options)
+    session = session_from_options(chosen, hosted=True)
+    if not named:
+        session.optional = frozenset(DEFAULT_BACKENDS)
+    try:
+        make_embedder = embedder_factory(settings.embed)
+        if measures or _embeds(session.selection):
+            make_embedder()
+        corpus_facts(settings)
+        for backend in session.backends.values():
+            _open_once(backend, min(settings.timeout, OPEN_SECONDS))
+    except BaseException:  # nobody else knows of its processes yet
+        session.stop()
+        raise
+    return session
+
+
+def _run_options(settings: Settings, *, named: bool, options: dict[str, Any]) -> RunOptions:
+    from store_conformance.runs.options import RunOptions
+
+    return RunOptions(
         backends=tuple(options["backend"]) if named else DEFAULT_BACKENDS,
         stores=tuple(options["store"]),
         store_name=options["name"],
@@ -66,20 +87,6 @@ def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSe
         expectations=tuple(options.get("expectations", ())),
         settings=settings,
     )
-    session = session_from_options(chosen, hosted=True)
-    if not named:
-        session.optional = frozenset(DEFAULT_BACKENDS)
-    try:
-        make_embedder = embedder_factory(settings.embed)
-        if measures or _embeds(session.selection):
-            make_embedder()
-        corpus_facts(settings)
-        for backend in session.backends.values():
-            _open_once(backend, min(settings.timeout, OPEN_SECONDS))
-    except BaseException:  # nobody else knows of its processes yet
-        session.stop()
-        raise
-    return session
 
 
 def _check_names(options: dict[str, Any]) -> None:

@@ -86,15 +86,13 @@ def case(
     """
     Mark a function as the case of one rule; an unknown rule id raises at import.
 
-    The arguments are those of `CaseSpec`.  A case that restarts something says what (``restart``) and
-    whose memory it writes (``memory``, or parameters that are each a `MemoryType`).
+    Arguments as of `CaseSpec`.  One that restarts says what, and whose ``memory`` (or by parameters) it writes.
     """
-    rule(rule_id)
 
     def mark(func: F) -> F:
         spec = CaseSpec(
             id=_id_of(func),
-            rule_id=rule_id.upper(),
+            rule_id=rule(rule_id).id,
             func=func,
             needs=frozenset(needs),
             params=dict(params or {}),

@@ -141,8 +141,7 @@ def execute(
             session.start(lambda text: console.print(text), meanwhile)
             console.print(f"engines up in {time.perf_counter() - begin:.1f} s")
             if cases:
-                _run_cases(session, ProgressPlugin(stream))
-                session.look(console.print)
+                _run_cases(session, ProgressPlugin(stream), console)
             if bench:
                 _run_benchmarks(session, ProgressPlugin(stream), console)
             _tell_left(session, console)
@@ -171,12 +170,13 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _run_cases(session: RunSession, progress: ProgressPlugin) -> None:
+def _run_cases(session: RunSession, progress: ProgressPlugin, console: Console) -> None:
     processes = session.workers  # as chosen, or fewer where connections are few
     # What a user's store may do to its process must not be done to this one.
     alone = processes <= 1 and not session.runs_foreign_code
     parallel = ("-n", str(max(1, processes)), "--dist", "loadgroup") if not alone else ()
     _pytest(session, progress, "xdist.plugin" if parallel else None, *parallel, cases=True)
+    session.look(console.print)
 
 
 def _run_benchmarks(session: RunSession, progress: ProgressPlugin, console: Console) -> None:

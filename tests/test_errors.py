@@ -28,6 +28,7 @@ from store_conformance.embedding import EmbeddingError
 from store_conformance.factory.environment import FactoryError
 from store_conformance.harness.errors import HarnessError
 from store_conformance.migration.transfer import ImportRefusedError, MigrationError, Refusal
+from store_conformance.runs.hosted import HostSilentError
 from store_conformance.runs.lines import RunFileError
 
 STORES = """
@@ -222,6 +223,11 @@ KINDS: tuple[tuple[UserError, int, str], ...] = (
     (FactoryError("STORE_URL is empty", "set it"), 2, "STORE_URL is empty. Hint: set it"),
     (CorpusError("a.jsonl", 3, "no text", "write one"), 2, "a.jsonl:3: no text. Hint: write one"),
     (RunFileError("r.jsonl", "is cut", "run again"), 65, "r.jsonl: is cut. Hint: run again"),
+    (
+        HostSilentError("it stands still", "see what it waits for"),
+        2,
+        "it stands still. Hint: see what it waits for",
+    ),
     (MigrationError("it is cut off", "export again"), 2, "it is cut off. Hint: export again"),
     (
         ImportRefusedError([Refusal(("a",), "k", "too large")]),

@@ -16,6 +16,7 @@ from queue import Empty, Queue
 from typing import Any, ClassVar
 
 from store_conformance.contract import Capability, UserError
+from store_conformance.contract.secrets import remember_given
 from store_conformance.harness.backends import (
     Backend,
     Deployment,
@@ -153,6 +154,7 @@ class HostedBackend(Backend):
         url: str | None = None,
     ) -> None:
         super().__init__()
+        remember_given(options or {}, url)  # this process writes what that one says
         self._reference = reference
         self._seconds = seconds
         self._given = {

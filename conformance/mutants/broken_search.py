@@ -326,6 +326,7 @@ class OffsetPastTheEndGivesTheLastPage(Pages):
     """An offset past the end gives the last page."""
 
     breaks = "S4"
+    also = (*Pages.also, "O1", "X8")
 
     def cut(self, found: list[Any], limit: int, offset: int) -> list[Any]:
         return super().cut(found, limit, offset) or found[-limit:] if limit else []

@@ -688,7 +688,7 @@ class QueryOffsetIsIgnored(ReferenceStore):
     """A query has the first page again and again."""
 
     breaks = "V9"
-    also = ("V4", "V7", "V10", "S4")
+    also = ("V4", "V6", "V7", "V10", "S4", "X8")
 
     def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
         return super().read_search(op._replace(offset=0) if query else op, query)

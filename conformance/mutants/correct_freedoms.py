@@ -58,7 +58,7 @@ class WholeNumbersHaveNoPoint(Variant, ReferenceStore):
         return super().encode_value(whole(dict(value)))
 
 
-class WholeSeconds(Variant, ReferenceStore):
+class EpochsInSeconds(Variant, ReferenceStore):
     """Timestamps count whole seconds, as a table of epochs keeps them."""
 
     also = ("K5",)

@@ -13,6 +13,7 @@ import pytest
 
 from store_conformance.contract import Mode, Verdict
 from store_conformance.crash import strikes
+from store_conformance.crash.client import ClientFailedError, ClientSilentError
 from store_conformance.harness.backends import Backend, create, user_supplied
 from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.errors import CheckFailedError
@@ -140,3 +141,31 @@ def test_a_single_connection_need_not_be_made_anew(
     else:
         judge(lab, "the engine was restarted", [round_])
     assert told == [came_back]
+
+
+@pytest.mark.parametrize(
+    ("error", "quick", "wrong"),
+    [
+        (ClientSilentError("gave no answer in 60 s"), False, {}),
+        (ClientSilentError("gave no answer in 60 s"), True, {"unreadable": 1}),
+        (ClientFailedError("no such table"), False, {"unreadable": 1}),
+    ],
+)
+def test_a_place_that_gives_no_answer_is_unreadable_where_a_fresh_one_does(
+    error: ClientFailedError, quick: bool, wrong: dict[str, int]
+) -> None:
+    def silent(_histories: object) -> None:
+        raise error
+
+    one: Any = object.__new__(strikes._Fight)
+    one._ledgers, one._reason, one.broken, one._over = [], "", "", None
+    one._fault = SimpleNamespace(name="client-put", opening=False)
+    one._uncounted = lambda _histories: ""
+    one._judged = silent
+    one._ground = SimpleNamespace(renew=lambda: None, is_quick=lambda: quick)
+
+    done = one.account()
+
+    assert done.wrong == wrong
+    assert done.struck == bool(wrong)
+    assert done.reason.startswith("too slow to tell") != bool(wrong)

@@ -35,6 +35,10 @@ class ClientFailedError(Exception):
     """The process could not open, read or write the store; the text says what it raised."""
 
 
+class ClientSilentError(ClientFailedError):
+    """The process still runs and gave no answer in its time."""
+
+
 class Client:
     """
     One process that has the store open.
@@ -208,12 +212,12 @@ class Client:
         try:
             self._send(command)
         except OSError:
-            raise ClientFailedError(self._ended()) from None
+            raise self._failure() from None
         deadline = time.monotonic() + self._seconds
         while True:
             line = self._line(deadline)
             if line is None:
-                raise ClientFailedError(self._ended())
+                raise self._failure()
             try:
                 told = json.loads(line)
             except ValueError:
@@ -223,10 +227,12 @@ class Client:
             if isinstance(told, dict):
                 return told
 
-    def _ended(self) -> str:
-        state = "has ended" if self._process.ended() else f"gave no answer in {self._seconds:g} s"
+    def _failure(self) -> ClientFailedError:
+        ended = self._process.ended()
+        state = "has ended" if ended else f"gave no answer in {self._seconds:g} s"
         tail = shorten("".join(self._errors[-6:]).strip(), 300)
-        return f"the process {state}: {tail}" if tail else f"the process {state}"
+        said = f"the process {state}: {tail}" if tail else f"the process {state}"
+        return ClientFailedError(said) if ended else ClientSilentError(said)
 
     def _line(self, deadline: float) -> str | None:
         """The next line; ``None`` if there is none in time, or never will be one."""

@@ -22,6 +22,8 @@ from store_conformance.harness.backends import Backend, Deployment, own_folder, 
 ATTEMPTS = 3
 """New processes that try to open the store after a fault; an engine may take a while to recover."""
 PAUSE_SECONDS = 2.0
+QUICK_SECONDS = 6.0
+"""A fresh place that is open in less shows that the machine is not too slow to tell."""
 
 
 class Ground:
@@ -149,6 +151,15 @@ class Ground:
         self.at = self.backend.location()
         self.state = {}
         self.late = ()
+
+    def is_quick(self) -> bool:
+        """Whether a process opens the store at the place as it is now, in a small part of the time that it would be given."""
+        begin = time.monotonic()
+        try:
+            self.client()
+        except ClientFailedError:
+            return False
+        return time.monotonic() - begin < QUICK_SECONDS
 
     def renew(self) -> None:
         """Everything anew, after a fault that the store or its engine has not come back from."""

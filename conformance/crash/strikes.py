@@ -8,12 +8,12 @@ import random
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from store_conformance.contract.secrets import one_line
 from store_conformance.crash.account import Account, Look, Wrong
-from store_conformance.crash.client import Client, ClientFailedError
+from store_conformance.crash.client import Client, ClientFailedError, ClientSilentError
 from store_conformance.crash.faults import Fault, Strike
 from store_conformance.crash.ground import Ground
 from store_conformance.crash.history import History, Key, Kind, Outcome, Write
@@ -302,6 +302,9 @@ class _Fight:
             judged, disordered = self._judged(histories)
         except (ClientFailedError, BackendError) as error:
             self._ground.renew()
+            if isinstance(error, ClientSilentError) and not self._ground.is_quick():
+                slow = f"too slow to tell: {one_line(error)}, and a fresh place is slow as well"
+                return replace(done, struck=False, reason=slow)
             said = f"unreadable: after {self._fault.name}: {self.broken or one_line(error)}"
             return Round(**{**vars(done), "wrong": {"unreadable": 1}, "examples": (said,)})
         return self._summed(done, judged, disordered)

@@ -119,7 +119,7 @@ def test_there_and_back_through_postgres_is_what_it_was(source: str, postgres: B
 
 
 def test_what_cannot_be_kept_is_named(source: str) -> None:
-    pytest.importorskip("qdrant_edge")
+    pytest.importorskip("qdrant_edge", reason="unverified: qdrant-edge-py is not installed")
 
     losses = migrate(source, "qdrant+edge:///e").losses
 
@@ -236,7 +236,7 @@ def test_wrong_sides_are_refused_and_make_nothing(
     source: str, one: str, other: str, said: str
 ) -> None:
     if "edge" in one:
-        pytest.importorskip("qdrant_edge")
+        pytest.importorskip("qdrant_edge", reason="unverified: qdrant-edge-py is not installed")
     with pytest.raises((MigrationError, BackendError), match=said):
         migrate(one, other)
 
@@ -350,7 +350,7 @@ def test_a_source_with_a_time_to_live_in_its_url_is_not_swept(source: str) -> No
 
 def test_a_source_with_a_cursor_is_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search passes over all that lies before its offset, in memory; a cursor does not."""
-    pytest.importorskip("qdrant_edge")
+    pytest.importorskip("qdrant_edge", reason="unverified: qdrant-edge-py is not installed")
     with create_store("qdrant+edge:///edge") as store:
         fill(store, count=1200)
         store.search = store.list_namespaces = None

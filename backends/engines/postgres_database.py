@@ -130,7 +130,8 @@ class Database:
             self._try_schema()
         except EngineUnavailableError as error:
             if reason is not None:
-                problem = f"{error.problem.rstrip('.')} (and {reason})."
+                said = error.problem.removeprefix("postgres: ").rstrip(".")
+                problem = f"{said} (and {reason})."
                 raise type(error)("postgres", problem, error.hint) from None
             self.refused.append(error.problem.rstrip("."))
             self._count_databases()

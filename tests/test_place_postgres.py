@@ -375,7 +375,9 @@ def test_pgbouncer_is_told_where_no_database_may_be_created(
         backend.stop()
     assert problem in str(raised.value)
     assert "CREATEDB" in str(raised.value)
-    assert str(raised.value).count("postgres:") == 1  # the backend is named once, whoever passed it on
+    assert (
+        str(raised.value).count("postgres:") == 1
+    )  # the backend is named once, whoever passed it on
     assert dump(server, "tenant") == before
 
 

@@ -414,7 +414,8 @@ def test_the_summary_tells_what_was_lost_and_why_nothing_can_be_told(tmp_path: P
         "--store", lost.reference, "--fault", "client-put,engine-kill", "--kills", "4", out=tmp_path
     )
     assert done.exit_code == 1
-    assert "was acknowledged and is not there" in done.stdout
+    # What it lost may be the first version of an item, a later one, or a deletion.
+    assert "was acknowledged" in done.stdout, done.stdout
     assert "engine-kill: there is no engine apart from the client's process" in done.stdout
     nothing = command("-b", "sqlite", "--fault", "engine-kill", "--kills", "1", out=tmp_path / "b")
     assert nothing.exit_code == 3

@@ -16,7 +16,7 @@ import pytest
 from store_conformance.backends.memory import MemoryBackend
 from store_conformance.cli.commands import coverage_lines
 from store_conformance.cli.conclusion import gate_lines
-from store_conformance.contract import Level, Mode, UserError, Verdict, rules
+from store_conformance.contract import Capability, Level, Mode, UserError, Verdict, rules
 from store_conformance.contract.records import Row, Run
 from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.settings import Settings
@@ -49,6 +49,37 @@ def test_quick_has_a_case_of_every_must_rule_and_no_kill() -> None:
     every = selected().cases()
     assert any(s.serial for s in every)
     assert {s.rule_id for s in every} == {r.id for r in rules()}
+
+
+def test_quick_runs_each_case_in_one_mode_and_with_a_few_parameters() -> None:
+    quick, usual = PROFILES["quick"], PROFILES["default"]
+    both = {Capability.SYNC, Capability.ASYNC}
+    cases = selected(profile_name="quick").cases()
+
+    seen: set[tuple[str, Mode]] = set()
+    for spec in cases:
+        chosen = quick.variants(spec, both)
+        assert set(chosen) <= set(usual.variants(spec, both))
+        params = [param for _, param in chosen]
+        assert len(params) == len(set(params)) == min(4, len(spec.params) or 1)
+        seen |= {(spec.rule_id, mode) for mode, _ in chosen}
+        assert {mode for mode, _ in quick.variants(spec, {Capability.SYNC})} <= (
+            {Mode.SYNC} if Mode.SYNC in spec.modes else set(spec.modes)
+        )
+    assert len({rule for rule, mode in seen if mode is Mode.SYNC}) > 30
+    assert len({rule for rule, mode in seen if mode is Mode.ASYNC}) > 30
+
+
+def test_what_a_quick_run_left_out_makes_no_expectation_stale(tmp_path: Path) -> None:
+    left_out = 'backend = "memory"\n[[expect]]\nrule = "K1"\ncase = "keyvalue::*"\nwhy = "known"\n'
+    (tmp_path / "known.toml").write_text(left_out)
+
+    def told(**more: Any) -> Gate:
+        run, session = ran(tmp_path, rules=("K1",), expectations=(tmp_path / "known.toml",), **more)
+        return judge_run(run, session)
+
+    assert not told(profile="quick").reasons
+    assert any("passes now" in reason for reason in told().reasons)
 
 
 def test_the_default_is_what_it_was_and_thorough_has_more_of_it() -> None:

@@ -342,10 +342,9 @@ def _job_of(nodeid: str, run: RunSession) -> Job | None:
         if (spec.func.__module__, spec.func.__name__) != (module, name):
             continue
         for backend in run.names():
-            for mode in spec.modes:
-                for param in spec.expand():
-                    if case_label(backend, mode, param) == wanted:
-                        return Job(spec, backend, mode, param)
+            for mode, param in run.variants(spec, backend):
+                if case_label(backend, mode, param) == wanted:
+                    return Job(spec, backend, mode, param)
     return None
 
 

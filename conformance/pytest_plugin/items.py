@@ -54,18 +54,19 @@ def case_label(backend: str, mode: Mode, param: str | None) -> str:
 def case_items(collector: pytest.Collector, name: str, spec: CaseSpec) -> Iterator[CaseItem]:
     """The items of one case: one a backend of the run, mode and parameter."""
     session = session_of(collector.config)
-    for backend in session.names() if session is not None else ["no-backend"]:
-        for mode in spec.modes:
-            for param in spec.expand():
-                label = case_label(backend, mode, param)
-                yield CaseItem.from_parent(
-                    collector,
-                    name=f"{name}[{label}]",
-                    spec=spec,
-                    backend=backend,
-                    mode=mode,
-                    param=param,
-                )
+    if session is None:
+        every = [("no-backend", mode, param) for mode in spec.modes for param in spec.expand()]
+    else:
+        every = [(b, *variant) for b in session.names() for variant in session.variants(spec, b)]
+    for backend, mode, param in every:
+        yield CaseItem.from_parent(
+            collector,
+            name=f"{name}[{case_label(backend, mode, param)}]",
+            spec=spec,
+            backend=backend,
+            mode=mode,
+            param=param,
+        )
 
 
 class CaseFailedError(Exception):

@@ -27,6 +27,7 @@ from store_conformance.runs.expectations import (
     read_entry,
     stale,
 )
+from store_conformance.runs.profiles import QUICK
 
 _PLACE = ("rule", "case", "mode")
 """What an entry is about; its kind stands behind."""
@@ -62,10 +63,11 @@ def propose(runs: Sequence[Run], backend: str, text: str | None, where: str) -> 
         for n, table in enumerate(tables, 1)
     ]
     holding = [n for n, e in enumerate(entries) if e.holds_for(packages)]
+    sampled = all(run.header.get("profile") == QUICK for run in runs)
     seen, unknown = _assigned(failed, entries, holding)
     changed = []
     for n in holding:
-        wanted = _kinds(entries[n], seen[n], rows)
+        wanted = _kinds(entries[n], seen[n], rows, sampled=sampled)
         if wanted != entries[n].kinds:
             tables[n] = _with_kind(tables[n], wanted)
             changed += _changes(entries[n], wanted)
@@ -76,7 +78,12 @@ def propose(runs: Sequence[Run], backend: str, text: str | None, where: str) -> 
         written += f"\n{entry}"
         added.append(line)
     ran = {r.rule for r in rows}
-    old = stale([entries[n] for n in holding if entries[n].rule in ran], rows, {backend: packages})
+    old = stale(
+        [entries[n] for n in holding if entries[n].rule in ran],
+        rows,
+        {backend: packages},
+        sampled=sampled,
+    )
     return Proposal(written, tuple(added), tuple(changed), tuple(old))
 
 
@@ -129,12 +136,17 @@ Kinds = tuple[tuple[str, str], ...]
 """Cases (or patterns) and what is seen in them, as in `Expectation.kinds`."""
 
 
-def _kinds(entry: Expectation, seen: Sequence[Row], rows: Sequence[Row]) -> Kinds:
-    """The kinds that the entry should name: those it names and that still show, then those that are new."""
+def _kinds(entry: Expectation, seen: Sequence[Row], rows: Sequence[Row], *, sampled: bool) -> Kinds:
+    """
+    The kinds that the entry should name: those it names and that still show, then those that are new.
+
+    Where runs ``sampled`` the parameters of a case, all that it names are kept.
+    """
     if not entry.kinds and entry.sometimes and not entry.hides_changes:
         return ()  # it varies by nature, and says why
     told = [r for r in rows if entry.matches(r)]
-    whole = bool(told) and all(r.verdict in (Verdict.PASS, Verdict.FAIL) for r in told)
+    judged = all(r.verdict in (Verdict.PASS, Verdict.FAIL) for r in told)
+    whole = bool(told) and judged and not sampled
     kept = tuple(
         (case, kind)
         for case, kind in entry.kinds

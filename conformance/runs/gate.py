@@ -13,6 +13,7 @@ from store_conformance.contract.records import Row, Run
 from store_conformance.runs.causes import Cause, causes_of
 from store_conformance.runs.expectations import hiding, stale
 from store_conformance.runs.health import stopped_answering
+from store_conformance.runs.profiles import QUICK
 from store_conformance.runs.session import RunSession
 
 
@@ -71,7 +72,9 @@ def judge_run(run: Run, session: RunSession | None = None) -> Gate:
             for e in hiding(wanted, run.rows, packages)
         )
         if not run.footer.get("interrupted"):
-            reasons += [f"expectation {p}" for p in stale(wanted, run.rows, packages)]
+            sampled = run.header.get("profile") == QUICK
+            old = stale(wanted, run.rows, packages, sampled=sampled)
+            reasons += [f"expectation {p}" for p in old]
     # Told whatever else there is: most of the run is missing.
     stopped = stopped_answering(run.rows)
     if reasons or causes:

@@ -26,6 +26,7 @@ from store_conformance.runs.expectations import Expectation, hiding, read_expect
 from store_conformance.runs.health import NOT_RUN, STOPPED, stopped_answering
 from store_conformance.runs.partial import is_partial, left_out, partial_lines
 from store_conformance.runs.policy import ALLOW, FAIL, Demands, Policy, Ratio
+from store_conformance.runs.profiles import QUICK
 from store_conformance.runs.session import inherited_expectations, shipped_expectations
 
 MOST_RULES = 8
@@ -223,7 +224,9 @@ def _marked(
         for e in hiding(about, rows, {name: packages})
     ]
     if not run.footer.get("interrupted"):
-        found.stale += [f"expectation {p}" for p in stale(about, rows, {name: packages})]
+        sampled = run.header.get("profile") == QUICK
+        old = stale(about, rows, {name: packages}, sampled=sampled)
+        found.stale += [f"expectation {p}" for p in old]
     return rows
 
 

@@ -4,11 +4,13 @@ How much a run checks: a look for each push, the whole for each change, what is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import product
 from types import MappingProxyType
+from zlib import crc32
 
-from store_conformance.contract import Level, UserError
+from store_conformance.contract import Capability, Level, Mode, UserError
 from store_conformance.contract.hints import suggestion
 from store_conformance.harness.case import CaseSpec
 
@@ -17,6 +19,8 @@ HISTORIES_RULE = "E9"
 """The rule of random histories: as long as they are many, and told by a few."""
 LONG_SECONDS = 100.0
 """A case that asks for more time than this is long by nature."""
+FEW = 4
+"""How many of its parameters the quick profile runs a case with."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,24 @@ class Profile:
             return False
         return spec.rule_id == HISTORIES_RULE or (spec.seconds or 0.0) <= LONG_SECONDS
 
+    def variants(
+        self, spec: CaseSpec, offered: Collection[Capability]
+    ) -> tuple[tuple[Mode, str | None], ...]:
+        """
+        The modes and parameters that the case is run with, on a backend that offers these capabilities.
+
+        All of them; the quick profile runs each case with a few parameters, spread over all that it has, and
+        each of these in one mode, in turns.  Which ones depends on the case alone, so that two runs have the same.
+        """
+        if self.name != QUICK:
+            return tuple(product(spec.modes, spec.expand()))
+        modes = [m for m in spec.modes if Capability(m.value) in offered] or list(spec.modes)
+        start = crc32(spec.id.encode())
+        params = list(spec.expand())
+        few = min(FEW, len(params))
+        chosen = sorted({(start + n * len(params) // few) % len(params) for n in range(few)})
+        return tuple((modes[(start + n) % len(modes)], params[at]) for n, at in enumerate(chosen))
+
     def rounds_of(self, spec: CaseSpec) -> int:
         """How often the case is run; histories are many by themselves, and other engines no matter of chance."""
         return 1 if spec.rule_id == HISTORIES_RULE or spec.thorough else self.rounds
@@ -52,8 +74,8 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         for p in (
             Profile(
                 QUICK,
-                "every MUST rule, without kills, other processes and what is long;"
-                " this says nothing of the rest",
+                "every MUST rule, each case in one mode and with a few of its parameters, without kills,"
+                " other processes and what is long; this says nothing of the rest",
                 histories=2,
                 steps=20,
             ),

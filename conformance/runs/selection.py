@@ -4,11 +4,11 @@ Which cases a run checks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from store_conformance.contract import MemoryType, UserError, group, rule, rules
+from store_conformance.contract import Capability, MemoryType, Mode, UserError, group, rule, rules
 from store_conformance.contract.hints import suggestion
 from store_conformance.harness.case import CaseSpec
 from store_conformance.runs.profiles import DEFAULT, QUICK, profile
@@ -61,6 +61,12 @@ class Selection:
             or spec.rule.group in self.groups
             or (spec.scenario in self.scenarios if spec.scenario else False)
         )
+
+    def variants(
+        self, spec: CaseSpec, offered: Collection[Capability]
+    ) -> tuple[tuple[Mode, str | None], ...]:
+        """The modes and parameters that a case is run with on a backend; see `Profile.variants`."""
+        return profile(self.profile).variants(spec, offered)
 
     def skips(self, rule_id: str) -> bool:
         return rule_id in self.skip

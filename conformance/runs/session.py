@@ -157,9 +157,12 @@ class RunSession:
 
     def count_cases(self) -> int:
         """How many cases the run will go through: each once a backend, mode and parameter."""
-        return len(self.backends) * sum(
-            len(spec.modes) * len(list(spec.expand())) for spec in self.selection.cases()
-        )
+        cases = self.selection.cases()
+        return sum(len(self.variants(spec, name)) for name in self.backends for spec in cases)
+
+    def variants(self, spec: CaseSpec, name: str) -> tuple[tuple[Mode, str | None], ...]:
+        """The modes and parameters that a case is run with on the backend of that name."""
+        return self.selection.variants(spec, self.backends[name].capabilities)
 
     # -- life ---------------------------------------------------------------------------------
 

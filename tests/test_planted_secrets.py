@@ -52,6 +52,7 @@ def open_store(at, index=None, ttl=None, **options):
     given.update(options)
     yield Leaky()
 """
+pytestmark = pytest.mark.xdist_group("planted secrets")  # they share a run
 ENVIRONMENT = {
     "PGPASSWORD": "variableSECRET4",
     "MY_SERVICE_API_KEY": "keySECRET5",

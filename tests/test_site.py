@@ -20,6 +20,7 @@ from store_conformance.contract import rules
 from website.lists import with_wide_lists
 from website.places import Places, outside_of_code
 
+pytestmark = pytest.mark.xdist_group("site")  # the site is built once
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTED = "page.html"
 """The report's own page, whose script makes the places that its links lead to (test_page_browser.py)."""

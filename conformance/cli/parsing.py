@@ -541,7 +541,9 @@ def import_command(store: str, source: Path, **where: Any) -> None:
     help="Run only the rule that each mutant breaks: fast, and blind to false positives.",
 )
 @click.option(
-    "--quick", is_flag=True, help="Each case in one mode, without kills, loads and histories."
+    "--quick",
+    is_flag=True,
+    help="Each case in one mode and with a few parameters, without kills, loads and histories.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @_explain

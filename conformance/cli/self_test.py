@@ -30,6 +30,7 @@ from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.mutants.catalogue import Mutant, Variant, mutants, variants
 from store_conformance.mutants.packs import packed
+from store_conformance.runs.profiles import few_variants
 from store_conformance.suite.register import all_cases
 
 TIMEOUT = 60.0
@@ -75,16 +76,26 @@ CaseRun = tuple[CaseSpec, Mode, "str | None"]
 """One run: a case, its mode and its parameter."""
 
 
-def _jobs(rule_id: str | None, modes: tuple[str, ...], *, quick: bool) -> Iterator[CaseRun]:
+def _jobs(rule_id: str | None, modes: tuple[str, ...]) -> Iterator[CaseRun]:
     """The runs of one rule's cases, or of all; what takes long by nature comes last."""
     specs = [s for s in all_cases() if rule_id in (None, s.rule_id) and not s.thorough]
-    if quick:
-        specs = [s for s in specs if not _is_long(s)]
     for spec in sorted(specs, key=lambda s: (s.serial, s.seconds or 0.0)):
-        offered = [m for m in spec.modes if not modes or m in modes]
-        for mode in offered[:1] if quick else offered:
+        for mode in _offered(spec, modes):
             for param in spec.expand():
                 yield spec, mode, param
+
+
+def _quick_jobs(name: str, modes: tuple[str, ...]) -> Iterator[CaseRun]:
+    """A few runs of each case that is not long by nature; of another store, others of its parameters."""
+    for spec in all_cases():
+        offered = _offered(spec, modes)
+        if offered and not (spec.thorough or _is_long(spec)):
+            for mode, param in few_variants(spec, offered, salt=name):
+                yield spec, mode, param
+
+
+def _offered(spec: CaseSpec, modes: tuple[str, ...]) -> list[Mode]:
+    return [m for m in spec.modes if not modes or m in modes]
 
 
 def _as_caught_soonest(jobs: Iterable[CaseRun]) -> Iterator[list[CaseRun]]:
@@ -172,8 +183,8 @@ def judge_store(name: str, *, whole: bool, seed: int, quick: bool = False) -> Ju
     """
     Run the suite against one mutant, variant or pack by name; ``whole``: all rules and not just its own.
 
-    ``quick`` runs each case in one mode only and leaves out those that are long by nature, except
-    for the rule that the store breaks.
+    ``quick`` runs each case in one mode and with a few parameters, and leaves out those that are long by nature,
+    except for the rule that the store breaks.
     """
     every: list[Mutant | Variant] = [*mutants(), *variants(), *packed()]
     store = next(s for s in every if s.name == name)
@@ -185,9 +196,9 @@ def judge_store(name: str, *, whole: bool, seed: int, quick: bool = False) -> Ju
     try:
         with _histories_elsewhere():
             if breaks is None or whole:
-                run.every(_jobs(None, store.modes, quick=quick))
+                run.every(_quick_jobs(name, store.modes) if quick else _jobs(None, store.modes))
             if breaks is not None and (quick or not whole):
-                run.until_caught(_jobs(breaks, store.modes, quick=False))
+                run.until_caught(_jobs(breaks, store.modes))
     finally:
         stop_private()
         backend.stop()

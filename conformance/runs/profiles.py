@@ -4,7 +4,7 @@ How much a run checks: a look for each push, the whole for each change, what is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
@@ -57,15 +57,26 @@ class Profile:
         if self.name != QUICK:
             return tuple(product(spec.modes, spec.expand()))
         modes = [m for m in spec.modes if Capability(m.value) in offered] or list(spec.modes)
-        start = crc32(spec.id.encode())
-        params = list(spec.expand())
-        few = min(FEW, len(params))
-        chosen = sorted({(start + n * len(params) // few) % len(params) for n in range(few)})
-        return tuple((modes[(start + n) % len(modes)], params[at]) for n, at in enumerate(chosen))
+        return few_variants(spec, modes)
 
     def rounds_of(self, spec: CaseSpec) -> int:
         """How often the case is run; histories are many by themselves, and other engines no matter of chance."""
         return 1 if spec.rule_id == HISTORIES_RULE or spec.thorough else self.rounds
+
+
+def few_variants(
+    spec: CaseSpec, modes: Sequence[Mode], salt: str = ""
+) -> tuple[tuple[Mode, str | None], ...]:
+    """
+    At most `FEW` of a case's parameters, spread over all that it has, each in one of these modes, in turns.
+
+    Which ones depends on the case, and on ``salt`` where several stores are to be looked at by different ones.
+    """
+    start = crc32(f"{spec.id}{salt}".encode())
+    params = list(spec.expand())
+    few = min(FEW, len(params))
+    chosen = sorted({(start + n * len(params) // few) % len(params) for n in range(few)})
+    return tuple((modes[(start + n) % len(modes)], params[at]) for n, at in enumerate(chosen))
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(

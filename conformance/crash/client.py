@@ -21,14 +21,13 @@ from store_conformance.crash.history import Key, Kind
 from store_conformance.crash.worker import MAIN
 from store_conformance.harness.backends import LOOPBACK
 from store_conformance.harness.process.fork_server import Spawned, spawn
+from store_conformance.harness.process.preloading import known_modules, note_modules
 from store_conformance.harness.text import shorten
 
 if TYPE_CHECKING:
     from store_conformance.harness.backends import Backend
 
 ANSWER_SECONDS = 60.0
-_preloaded: list[str] = []
-"""Modules of LangGraph and ours that such processes import, so that the next ones find them imported."""
 
 
 class ClientFailedError(Exception):
@@ -73,7 +72,7 @@ class Client:
         self._begun_at = 0.0
         self._rest = b""
         self._errors: list[str] = []
-        self._process: Spawned = spawn(main=MAIN, preload=_preloaded)
+        self._process: Spawned = spawn(main=MAIN, preload=known_modules())
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._process.stdout.fileno(), selectors.EVENT_READ)
         threading.Thread(target=self._keep_errors, daemon=True).start()
@@ -81,7 +80,7 @@ class Client:
             told = self._ask({**_opening(backend, at, mode, through or {}), "life": life})
             self.opening = float(told["seconds"])
             """Seconds that opening the store took."""
-            _preloaded[:] = sorted({*_preloaded, *told["modules"]})
+            note_modules(told["modules"])
         except BaseException:
             self.kill()
             raise

@@ -29,6 +29,7 @@ from store_conformance.harness.compat import Item, PutOp
 from store_conformance.harness.errors import CaseEnded, StoreRaisedError
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.loops import LoopThread
+from store_conformance.harness.process.preloading import own_modules
 from store_conformance.harness.subject import Subject
 
 if TYPE_CHECKING:
@@ -307,11 +308,6 @@ def _obey(worker: Worker, command: dict[str, Any]) -> None:
         )
 
 
-def _own_modules() -> list[str]:
-    """What others like this process will import, too; of nobody else's modules is it known what they start."""
-    return [m for m in sys.modules if m.startswith(("langgraph.store.", "store_conformance."))]
-
-
 def main() -> None:
     worker: Worker | None = None
     for line in sys.stdin:
@@ -321,7 +317,7 @@ def main() -> None:
         try:
             if worker is None:
                 worker = Worker(command)
-                say(json.dumps({"seconds": worker.seconds, "modules": _own_modules()}))
+                say(json.dumps({"seconds": worker.seconds, "modules": own_modules()}))
             else:
                 _obey(worker, command)
         except BrokenPipeError:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from store_conformance.contract import Location, Mode, Verdict
 from store_conformance.harness.errors import CaseEnded, UnverifiedError
 from store_conformance.harness.process.fork_server import Spawned, spawn
+from store_conformance.harness.process.preloading import known_modules, note_modules
 from store_conformance.harness.text import shorten
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Child:
             "ttl": ttl,
             "begin": begin,
         }
-        self._process: Spawned = spawn(environment)
+        self._process: Spawned = spawn(environment, preload=known_modules())
         self._errors: list[str] = []
         threading.Thread(target=self._read, daemon=True).start()
         threading.Thread(target=self._read_errors, daemon=True).start()
@@ -93,6 +94,7 @@ class Child:
             answer = self._answer(START_SECONDS)
             if "error" in answer:
                 raise ChildFailedError.told(answer)
+            note_modules(answer["modules"])
             self.opening = (answer["began"], answer["ended"])
         except ChildFailedError:
             self.end()

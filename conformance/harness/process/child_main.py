@@ -16,6 +16,7 @@ from store_conformance.harness.compat import GetOp, Item, ListNamespacesOp, PutO
 from store_conformance.harness.errors import CaseEnded, StoreRaisedError
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.loops import LoopThread
+from store_conformance.harness.process.preloading import own_modules
 from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import message_of
 
@@ -154,7 +155,8 @@ def main() -> None:
                 _wait_until(command["begin"])
                 began = time.monotonic_ns()
                 store = _open(command, loop_thread)
-                _say({"ready": True, "began": began, "ended": time.monotonic_ns()})
+                ended = time.monotonic_ns()
+                _say({"ready": True, "began": began, "ended": ended, "modules": own_modules()})
             else:
                 _obey(store, command)
         except Exception as error:  # noqa: BLE001 - told to the parent

@@ -1,10 +1,11 @@
 """
-The tests under branch coverage, child processes and workers included: ``python -m tests.covered [ARGS]``.
+The tests under branch coverage, workers and child processes included: ``python -m tests.covered [ARGS]``.
 
 Arguments go to pytest.  The floor (``fail_under`` in pyproject.toml) is that of all tests: where arguments
 name a part of them, the figure is printed and the floor is not asked for.  ``--no-coverage`` leaves the
 measurement out.  The judging of the broken stores one by one runs without it: it computes for minutes, takes
-twice as long when it is measured, and goes through lines that other tests measure too.
+twice as long when it is measured, and goes through lines that other tests measure too.  For the same reason the
+children of some files are not measured (``UNMEASURED`` in conftest.py).
 
 A few tests that failed are run once more, alone: on a machine that others use, a test may run out of time that
 would not otherwise.  What holds then is named as unsteady, and its failure stays in the output; what fails again

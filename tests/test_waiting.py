@@ -19,8 +19,9 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.runner import Outcome, run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import AT_ONCE, Job, WaitingCases
+from store_conformance.runs.known import shipped_expectations
 from store_conformance.runs.selection import Selection
-from store_conformance.runs.session import RunSession, shipped_expectations
+from store_conformance.runs.session import RunSession
 from store_conformance.suite.register import all_cases
 
 

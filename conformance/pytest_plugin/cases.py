@@ -39,6 +39,7 @@ from store_conformance.pytest_plugin.items import (
 )
 from store_conformance.pytest_plugin.plugin import WORKER_INPUT
 from store_conformance.pytest_plugin.supervising import Supervisor
+from store_conformance.runs.lost import crashed
 from store_conformance.runs.options import RunOptions, session_from_options, session_from_spec
 from store_conformance.runs.profiles import DEFAULT, profile
 from store_conformance.runs.session import RunSession
@@ -320,7 +321,7 @@ class _Recorder:
                 return
         # A case that was cut off has a report of its own kind: `pytest_handlecrashitem` records it.
         if report.failed and report.when in ("setup", "call") and not entries_of(report):
-            self.run.record_crash(report.nodeid, str(report.longrepr))
+            self.run.record(crashed(report.nodeid, str(report.longrepr)))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
@@ -328,7 +329,7 @@ class _Recorder:
         stacks = read_stacks(_stacks(_stacks_folder(report.node.config), report.node.gateway.id))
         job = _job_of(crashitem, self.run)
         if job is None:
-            self.run.record_crash(crashitem, str(report.longrepr))
+            self.run.record(crashed(crashitem, str(report.longrepr)))
         else:
             self.run.record_killed(job, stacks)
 

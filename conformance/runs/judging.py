@@ -24,9 +24,9 @@ from store_conformance.harness.backends import create, names
 from store_conformance.runs.causes import Cause, causes_of
 from store_conformance.runs.expectations import Expectation, hiding, read_expectations, stale
 from store_conformance.runs.health import NOT_RUN, STOPPED, stopped_answering
+from store_conformance.runs.known import inherited_expectations, shipped_expectations
 from store_conformance.runs.partial import is_partial, left_out, partial_lines
 from store_conformance.runs.policy import ALLOW, FAIL, Demands, Policy, Ratio
-from store_conformance.runs.session import inherited_expectations, shipped_expectations
 
 MOST_RULES = 8
 """How many rules a line names before it only counts them."""

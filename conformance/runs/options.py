@@ -16,11 +16,13 @@ from store_conformance.contract.secrets import redact_text
 from store_conformance.harness.alarm import alarm
 from store_conformance.harness.backends import Backend, Spec, create, from_spec, user_supplied
 from store_conformance.harness.settings import Settings
+from store_conformance.runs.case_runs import Ends
 from store_conformance.runs.expectations import Expectation, read_expectations
 from store_conformance.runs.hosted import HostedBackend, HostSilentError
+from store_conformance.runs.known import shipped_expectations
 from store_conformance.runs.profiles import DEFAULT
 from store_conformance.runs.selection import Selection
-from store_conformance.runs.session import RunSession, shipped_expectations
+from store_conformance.runs.session import RunSession
 
 IMPORT_SECONDS = 60.0
 """What importing the module of a user's store may take."""
@@ -166,6 +168,5 @@ def session_from_spec(spec: dict[str, Any]) -> RunSession:
         owner=False,
         facts=spec["facts"],
         at_once=spec["at_once"],
-        hung=Counter(spec["hung"]),
-        killed=Counter(spec["killed"]),
+        ends=Ends(Counter(spec["hung"]), Counter(spec["killed"])),
     )

@@ -336,17 +336,14 @@ class _Recorder:
 
 def _job_of(nodeid: str, run: RunSession) -> Job | None:
     """The case that a controller knows by its node id only; xdist adds a group to it."""
-    place, _, label = nodeid.partition("[")
+    place, _, given = nodeid.partition("[")
     module, _, name = place.rpartition("::")
-    wanted = label.rpartition("]")[0]
-    for spec in run.selection.cases():
-        if (spec.func.__module__, spec.func.__name__) != (module, name):
-            continue
-        for backend in run.names():
-            for mode in spec.modes:
-                for param in spec.expand():
-                    if case_label(backend, mode, param) == wanted:
-                        return Job(spec, backend, mode, param)
+    wanted = given.rpartition("]")[0]
+    for job in run.jobs():
+        func = job.spec.func
+        label = case_label(job.backend, job.mode, job.param)
+        if (func.__module__, func.__name__, label) == (module, name, wanted):
+            return job
     return None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from store_conformance.contract import Verdict
@@ -17,7 +17,7 @@ from store_conformance.harness.loops import HungError
 from store_conformance.harness.runner import Outcome, not_run, run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
-from store_conformance.runs.health import NOT_RUN, STOPPED, Health
+from store_conformance.runs.health import NO_PROCESS, NOT_RUN, STOPPED, Health
 from store_conformance.runs.known import KnownFailures
 from store_conformance.runs.profiles import profile
 from store_conformance.runs.selection import Selection
@@ -25,6 +25,8 @@ from store_conformance.runs.selection import Selection
 IMPATIENT_SECONDS = 15.0
 MOST_KILLED = 30
 """So many processes a store may end: each costs the start of another, and the run must come to an end."""
+MOST_IN_A_ROW = 8
+"""So many it may end one after the other, without a single case that came to its own end."""
 _SPENT = ("seconds", "in_store", "waited", "calls")
 """What the rounds of a case spend together."""
 
@@ -33,8 +35,24 @@ _SPENT = ("seconds", "in_store", "waited", "calls")
 class Ends:
     """How many cases of each backend ended by their time-out, and how many ended their process."""
 
-    hung: Counter[str] = dataclasses.field(default_factory=Counter)
-    killed: Counter[str] = dataclasses.field(default_factory=Counter)
+    hung: Counter[str] = field(default_factory=Counter)
+    killed: Counter[str] = field(default_factory=Counter)
+    in_a_row: Counter[str] = field(default_factory=Counter)
+    """Of those that ended their process, the last ones, since a case came to its own end."""
+
+    def given_up(self, backend: str) -> str | None:
+        """How many processes the store has ended, where it is not given another one."""
+        if self.killed[backend] >= MOST_KILLED:
+            return f"{self.killed[backend]} processes"
+        row = self.in_a_row[backend]
+        return f"{row} processes, one after the other," if row >= MOST_IN_A_ROW else None
+
+    def to_dict(self) -> dict[str, dict[str, int]]:
+        return {name: dict(counter) for name, counter in vars(self).items()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Mapping[str, int]]) -> Ends:
+        return cls(**{name: Counter(counts) for name, counts in data.items()})
 
 
 class CaseRuns:
@@ -56,6 +74,8 @@ class CaseRuns:
         self._known = known
         self._ends = ends
         self._health: dict[str, Health] = {}
+        self.not_loaded: dict[str, str] = {}
+        """Users' stores that could not be loaded in this process, and why."""
 
     def run(self, job: Job) -> Outcome:
         """Run a case, unless it was not wanted or its engine is gone, and see whether a failure tells of the store."""
@@ -82,9 +102,11 @@ class CaseRuns:
     def _why_not(self, job: Job) -> str | None:
         if self._selection.skips(job.spec.rule_id):
             return f"skipped: --skip {job.spec.rule_id}"
-        killed = self._ends.killed[job.backend]
-        if killed >= MOST_KILLED:
-            return f"not run: the store had ended {killed} processes that ran cases of it"
+        ended = self._ends.given_up(job.backend)
+        if ended is not None:
+            return f"not run: the store had ended {ended} that ran cases of it"
+        if job.backend in self.not_loaded:
+            return f"{NO_PROCESS}: {self.not_loaded[job.backend]}"
         gone = self._health_of(job.backend).gone
         return None if gone is None else f"{NOT_RUN} in {gone}"
 

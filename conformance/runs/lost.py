@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from store_conformance.contract import Level, Mode, Verdict
 from store_conformance.contract.records import Row
 from store_conformance.harness.waiting import Job
+from store_conformance.runs.health import NO_PROCESS
 
 
 def killed(job: Job, stacks: Sequence[str], seed: int) -> Row:
@@ -34,6 +35,11 @@ def lost(job: Job, seed: int) -> Row:
     return _failed(job, said, (), seed)
 
 
+def never_begun(job: Job, why: str, seed: int) -> Row:
+    """A case that no process could take up."""
+    return _ended(job, Verdict.UNVERIFIED, f"{NO_PROCESS}: {why}", (), seed)
+
+
 def crashed(nodeid: str, text: str) -> Row:
     """A case whose process died or whose item broke: our fault until shown otherwise."""
     return Row("?", "?", Level.MUST, nodeid, "?", Verdict.ERROR, f"no verdict: {text[-300:]}")
@@ -45,8 +51,12 @@ def absent(backend: str, why: str) -> Row:
 
 
 def _failed(job: Job, message: str, history: Sequence[str], seed: int) -> Row:
+    return _ended(job, Verdict.FAIL, message, history, seed)
+
+
+def _ended(job: Job, verdict: Verdict, message: str, history: Sequence[str], seed: int) -> Row:
     spec = job.spec
     return Row(
         job.backend, spec.rule_id, spec.rule.level, spec.case_id(job.param), job.mode,
-        Verdict.FAIL, message, history=tuple(history), scenario=spec.scenario, seed=seed,
+        verdict, message, history=tuple(history), scenario=spec.scenario, seed=seed,
     )  # fmt: skip

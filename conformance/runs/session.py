@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from store_conformance.contract import Mode, Verdict
+from store_conformance.contract import Mode, UserError, Verdict
 from store_conformance.contract.checked import CheckedLine
 from store_conformance.contract.records import Measurement, Row
 from store_conformance.contract.secrets import redact
@@ -28,13 +28,16 @@ from store_conformance.harness.backends import (
     from_spec,
 )
 from store_conformance.harness.case import CaseSpec
+from store_conformance.harness.exhaustion import exhausted
+from store_conformance.harness.footing import regain_footing
 from store_conformance.harness.leftovers import count_quickly, more_than
 from store_conformance.harness.loops import HungError
 from store_conformance.harness.private_engines import stop_private
-from store_conformance.harness.runner import Outcome
+from store_conformance.harness.runner import Outcome, not_run
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import AT_ONCE, Job, WaitingCases
 from store_conformance.runs import lost
+from store_conformance.runs.awaited import AwaitedBackend
 from store_conformance.runs.case_runs import CaseRuns, Ends
 from store_conformance.runs.expectations import Expectation
 from store_conformance.runs.hosted import HostedBackend
@@ -109,9 +112,15 @@ class RunSession:
 
     def count_cases(self) -> int:
         """How many cases the run will go through: each once a backend, mode and parameter."""
-        return len(self.backends) * sum(
-            len(spec.modes) * len(list(spec.expand())) for spec in self.selection.cases()
-        )
+        return sum(1 for _ in self.jobs())
+
+    def jobs(self) -> Iterator[Job]:
+        """The cases that the run will go through."""
+        for spec in self.selection.cases():
+            for name in self.backends:
+                for mode in spec.modes:
+                    for param in spec.expand():
+                        yield Job(spec, name, mode, param)
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -213,17 +222,28 @@ class RunSession:
             "expectations": [dataclasses.asdict(e) for e in self.expectations],
             "facts": self.facts,
             "at_once": self.at_once,
-            "hung": dict(self.ends.hung),
-            "killed": dict(self.ends.killed),
+            "ends": self.ends.to_dict(),
         }
 
     # -- cases --------------------------------------------------------------------------------
 
     def run(self, spec: CaseSpec, backend: str, mode: Mode, param: str | None) -> Outcome:
         """Run one case and mark a failure that was expected."""
+        job = Job(spec, backend, mode, param)
+        try:
+            return self._marked(job)
+        except Exception as error:
+            spent = exhausted(error)
+            if spent is None:
+                raise
+            return not_run(self.backends[backend], spec, mode, param, self.settings, spent)
+
+    def _marked(self, job: Job) -> Outcome:
+        spec, backend = job.spec, job.backend
+        self._load(backend)
+        regain_footing()
         if self._held_before is None:
             self._held_before = count_quickly()
-        job = Job(spec, backend, mode, param)
         outcome = self.waiting.take(job) if spec.waits else self.case_runs.run(job)
         self.ends.hung[backend] += isinstance(outcome.failure, HungError)
         row = self.known.marked(self._scripts.scripted(outcome))
@@ -234,6 +254,17 @@ class RunSession:
             # The case failed by these divergences alone, and each is known.
             row = dataclasses.replace(row, expectation=others[0].expectation)
         return dataclasses.replace(outcome, row=row, others=others)
+
+    def _load(self, name: str) -> None:
+        """Load a user's store into this process, unless that was tried before or it has ended too many."""
+        awaited = self.backends[name]
+        tried = not isinstance(awaited, AwaitedBackend) or name in self.case_runs.not_loaded
+        if tried or self.ends.given_up(name) is not None:
+            return
+        try:
+            self.backends[name] = awaited.loaded()
+        except UserError as error:
+            self.case_runs.not_loaded[name] = str(error)
 
     def left_behind(self) -> dict[str, int]:
         """What this process holds more than before its first case."""
@@ -250,6 +281,7 @@ class RunSession:
 
     def _touch(self, backend: str) -> None:
         """Bring up what a backend attaches to when it is first used: threads must not all begin that."""
+        self._load(backend)
         with contextlib.suppress(BackendError):  # the cases will meet it and say so
             owner = self.backends[backend]
             owner.discard(owner.location())
@@ -278,17 +310,27 @@ class RunSession:
         look(self.backends.values(), self.record, say)
 
     def record(self, entry: Row | Measurement | CheckedLine) -> None:
+        if isinstance(entry, Row):
+            self.ends.in_a_row[entry.backend] = 0
         self.recording.add(entry)
 
     def record_killed(self, job: Job, stacks: Sequence[str]) -> None:
         """A case whose process ended under it; ``stacks`` say where it stood, if its watchdog did that."""
         self.ends.killed[job.backend] += 1
         self.ends.hung[job.backend] += bool(stacks)
-        self.record(self.known.marked(lost.killed(job, stacks, self.settings.seed)))
+        self.ends.in_a_row[job.backend] += 1
+        self.recording.add(self.known.marked(lost.killed(job, stacks, self.settings.seed)))
 
     def record_lost(self, job: Job) -> None:
         """A case that ended and told nothing."""
         self.record(self.known.marked(lost.lost(job, self.settings.seed)))
+
+    def record_never_begun(self, why: str) -> None:
+        """Every case that was to run and has no row yet."""
+        done = {(r.backend, r.case, r.mode) for r in self.recording.rows}
+        for job in self.jobs():
+            if (job.backend, job.spec.case_id(job.param), job.mode) not in done:
+                self.record(lost.never_begun(job, why, self.settings.seed))
 
     def close_file(self, *, interrupted: bool) -> None:
         left = self.left_in_all + Counter(self.left_behind())

@@ -215,3 +215,33 @@ def test_our_own_error_in_a_process_that_has_run_out_is_no_fault_of_the_harness(
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+# -- a process that a store forks --------------------------------------------------------------------
+
+FORKS = """
+import os, time
+from contextlib import contextmanager
+from langgraph.store.memory import InMemoryStore
+
+@contextmanager
+def open_store(at, index, ttl):
+    {fork}
+    yield InMemoryStore()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="unverified: no fork here")
+@pytest.mark.parametrize("fork", ["os.fork()", "os.fork() or time.sleep(60)", "pass"])
+def test_a_fork_of_a_child_process_does_not_answer_in_its_name(tmp_path: Path, fork: str) -> None:
+    (tmp_path / "shop.py").write_text(FORKS.format(fork=fork), "utf-8")
+    backend = user_supplied(f"{tmp_path / 'shop.py'}:open_store")
+    child = Child(backend, backend.location(), mode=Mode.SYNC)
+    try:
+        for n in range(20):
+            child.call("put", ("a",), f"k{n}", {"n": n})
+            assert child.call("get", ("a",), f"k{n}")["value"] == {"n": n}
+    finally:
+        child.kill()
+        child.end()
+        backend.stop()

@@ -165,7 +165,7 @@ class RunSession:
     @property
     def runs_foreign_code(self) -> bool:
         """Whether a store of the run comes from the user and not from the packages of our backends."""
-        foreign = (SuppliedBackend, HostedBackend)
+        foreign = (SuppliedBackend, HostedBackend, AwaitedBackend)
         return any(isinstance(b, foreign) for b in self.backends.values())
 
     def _prepare(self, name: str) -> None:
@@ -258,8 +258,9 @@ class RunSession:
     def _load(self, name: str) -> None:
         """Load a user's store into this process, unless that was tried before or it has ended too many."""
         awaited = self.backends[name]
-        tried = not isinstance(awaited, AwaitedBackend) or name in self.case_runs.not_loaded
-        if tried or self.ends.given_up(name) is not None:
+        if not isinstance(awaited, AwaitedBackend):
+            return
+        if name in self.case_runs.not_loaded or self.ends.given_up(name) is not None:
             return
         try:
             self.backends[name] = awaited.loaded()

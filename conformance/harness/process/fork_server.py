@@ -235,7 +235,10 @@ def serve(fd: int) -> None:
             _become(loads(request), fds)
         for each in fds:
             os.close(each)
-        ours.send(str(pid).encode())
+        try:
+            ours.send(str(pid).encode())
+        except OSError:  # who asked has ended meanwhile; the forked process finds its pipes closed
+            return
 
 
 def _preload(request: bytes) -> None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 
+from store_conformance.harness.process.forks import keep_from_forks
+
 
 def own_pipes() -> tuple[int, int]:
     """
@@ -19,6 +21,7 @@ def own_pipes() -> tuple[int, int]:
     os.dup2(nowhere, 0)
     os.dup2(2, 1)
     os.close(nowhere)
+    keep_from_forks((commands, answers))
     return commands, answers
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +26,7 @@ from store_conformance.harness.process.child import Child
 from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.runs.case_runs import MOST_IN_A_ROW, MOST_KILLED, Ends
+from store_conformance.runs.hosted import HostedBackend
 from store_conformance.runs.options import RunOptions, session_from_options, session_from_spec
 from store_conformance.runs.session import RunSession
 from store_conformance.suite.register import all_cases
@@ -245,3 +248,31 @@ def test_a_fork_of_a_child_process_does_not_answer_in_its_name(tmp_path: Path, f
         child.kill()
         child.end()
         backend.stop()
+
+
+LEAVES = """
+import subprocess, sys
+from langgraph.store.memory import InMemoryStore
+
+def open_store(at):
+    {leaves}
+    return InMemoryStore()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="unverified: sessions are POSIX's")
+@pytest.mark.parametrize("leaves", [True, False])
+def test_what_a_store_leaves_running_keeps_nobody_waiting(tmp_path: Path, leaves: bool) -> None:
+    """A daemon holds the pipes of the process that started it."""
+    daemon = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)"
+    text = LEAVES.format(leaves=daemon if leaves else "pass")
+    (tmp_path / "shop.py").write_text(text, "utf-8")
+    backend = HostedBackend(f"{tmp_path / 'shop.py'}:open_store", seconds=60.0)
+    backend.check(60.0)
+    begin = time.monotonic()
+
+    stopping = threading.Thread(target=backend.stop, daemon=True)
+    stopping.start()
+    stopping.join(50.0)
+
+    assert not stopping.is_alive(), f"{time.monotonic() - begin:.0f} s"

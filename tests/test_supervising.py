@@ -119,7 +119,9 @@ def test_a_store_that_ended_very_many_processes_is_given_up(
     for _ in range(killed):
         session.record_killed(job, ())
     worker = RunSession(session.backends, session.selection, session.settings)
-    worker.ends.killed.update(session.spec()["killed"])  # as the worker that comes next is told
+    worker.ends.killed.update(
+        session.spec()["ends"]["killed"]
+    )  # as the worker that comes next is told
 
     row = worker.run(job.spec, job.backend, job.mode, job.param).row
 

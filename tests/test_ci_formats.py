@@ -18,7 +18,7 @@ import click
 import jsonschema
 import pytest
 
-from store_conformance.cli.parsing import report as report_command
+from store_conformance.cli.reading import report as report_command
 from store_conformance.contract.records import Row, Run
 from store_conformance.reports import FORMATS, build_report, write_reports
 from store_conformance.reports.badge import Badge, Colour, badges, endpoint, svg

@@ -168,7 +168,7 @@ def test_an_engine_of_ours_tells_who_killed_it(
     session = _session("remote", server)
     jobs = _jobs("remote")
     case = jobs[CASES // 2]
-    import store_conformance.runs.session as running
+    import store_conformance.runs.case_runs as running
 
     runs = [0]
 

@@ -96,19 +96,19 @@ def test_with_few_connections_a_run_takes_few_and_what_needs_more_is_unverified(
     held = [backend.open(backend.location(), None, None, Mode.SYNC) for _ in range(3)]
     spec = next(s for s in all_cases() if s.rule_id == "K1" and Mode.SYNC in s.modes)
     job = Job(spec, "postgres", Mode.SYNC, next(iter(spec.expand())))
-    first = session._outcome(job).row
+    first = session.case_runs.run(job).row
     assert first.verdict == Verdict.PASS, first.message
 
     for one in held:
         one.__enter__()  # type: ignore[union-attr]
-    row = session._outcome(job).row
+    row = session.case_runs.run(job).row
     for one in held:
         one.__exit__(None, None, None)  # type: ignore[union-attr]
 
     assert row.verdict == Verdict.UNVERIFIED
     assert "no connection is left for this user" in row.message
     assert "CONNECTION LIMIT" in row.message
-    last = session._outcome(job).row
+    last = session.case_runs.run(job).row
     assert last.verdict == Verdict.PASS, last.message
 
 

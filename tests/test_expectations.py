@@ -24,8 +24,9 @@ from store_conformance.runs.expectations import (
 )
 from store_conformance.runs.expecting import propose
 from store_conformance.runs.gate import Gate, judge_run
+from store_conformance.runs.known import shipped_expectations
 from store_conformance.runs.selection import Selection
-from store_conformance.runs.session import RunSession, shipped_expectations
+from store_conformance.runs.session import RunSession
 from store_conformance.suite.register import all_cases
 
 OFFICIAL = ("memory", "sqlite", "postgres")
@@ -68,7 +69,7 @@ def gate(rows: list[Row], *expectations: Expectation) -> tuple[int, tuple[str, .
     """The gate over rows that were marked as a run marks them."""
     run = session(*expectations)
     header = {"backends": {"some": {"packages": PACKAGES["some"]}}}
-    judged = judge_run(Run(header, tuple(run._marked(r) for r in rows), (), {}), run)
+    judged = judge_run(Run(header, tuple(run.known.marked(r) for r in rows), (), {}), run)
     return judged.code, judged.reasons
 
 
@@ -142,9 +143,9 @@ def test_an_expected_failure_does_not_fail_the_gate(tmp_path: Path) -> None:
 
 def test_an_expected_failure_carries_its_reason_and_link(tmp_path: Path) -> None:
     known = one(tmp_path, upstream='"https://example.org/1"')
-    marked = session(known)._marked(row(Verdict.FAIL))
+    marked = session(known).known.marked(row(Verdict.FAIL))
     assert (marked.expectation, marked.upstream) == ("it forgets", "https://example.org/1")
-    assert session(known)._marked(row(Verdict.PASS)).expectation is None
+    assert session(known).known.marked(row(Verdict.PASS)).expectation is None
 
 
 def test_one_that_starts_to_pass_fails_the_gate(tmp_path: Path) -> None:
@@ -185,11 +186,13 @@ def test_one_of_several_cases_that_still_fails_keeps_its_entry(tmp_path: Path) -
 
 
 def test_an_expected_failure_is_steered_around(tmp_path: Path) -> None:
-    assert session(one(tmp_path))._avoid("some") == {"created"}, "an entry for the whole rule"
-    assert session(one(tmp_path, case='"timestamps::*"'))._avoid("some") == frozenset()
+    assert session(one(tmp_path)).known.excluded("some") == {"created"}, (
+        "an entry for the whole rule"
+    )
+    assert session(one(tmp_path, case='"timestamps::*"')).known.excluded("some") == frozenset()
     narrow = one(tmp_path, case='"timestamps::*"', exclude='["created", "page"]')
-    assert session(narrow)._avoid("some") == {"created", "page"}
-    assert session(narrow)._avoid("other") == frozenset()
+    assert session(narrow).known.excluded("some") == {"created", "page"}
+    assert session(narrow).known.excluded("other") == frozenset()
 
 
 # -- what the failure looks like ----------------------------------------------------------------------
@@ -242,7 +245,7 @@ def test_brackets_and_question_marks_of_a_kind_stand_for_themselves(tmp_path: Pa
 def judged(rows: list[Row], *expectations: Expectation) -> Gate:
     run = session(*expectations)
     header = {"backends": {"some": {"packages": PACKAGES["some"]}}}
-    return judge_run(Run(header, tuple(run._marked(r) for r in rows), (), {}), run)
+    return judge_run(Run(header, tuple(run.known.marked(r) for r in rows), (), {}), run)
 
 
 def test_one_without_a_kind_hides_changes_and_that_is_said(tmp_path: Path) -> None:

@@ -35,12 +35,29 @@ def open_store(at, index, ttl):
     yield Store()
 """
 IMPOLITE = """
+import asyncio, copy, gc, json, locale, logging, random, signal, tempfile, threading, warnings
+
 atexit.register(time.sleep, 3600)
+threading._register_atexit(time.sleep, 3600)
+print("x" * 300_000)
+sys.stdout.close()
 os.close(1)
 os.close(2)
-os.chdir(os.sep)
+sys.stdout = sys.stderr = None
+os.chdir(tempfile.mkdtemp())
+os.rmdir(os.getcwd())
+os.environ.clear()
 os.umask(0o777)
+sys.path[:] = []
 time.sleep = lambda seconds: None
+time.time = time.perf_counter = lambda: 0.0
+random.Random = random.seed = json.dumps = json.loads = gc.collect = None
+locale.setlocale(locale.LC_ALL, "C")
+logging.basicConfig(level=0, force=True)
+warnings.simplefilter("error")
+gc.disable()
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
 """
 
 

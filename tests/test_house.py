@@ -24,7 +24,7 @@ LONG = {
         "_vectors": "one question to the server after another",
     },
     "backends/inspection/sqlite.py": {"_contents": "one question to the file after another"},
-    "conformance/cli/parsing.py": {"_targets": "one pass over the words that name what is tested"},
+    "conformance/cli/choices.py": {"targets": "one pass over the words that name what is tested"},
     "conformance/runs/repro.py": {
         "_body": "the text of a program, from its first line to its last"
     },

@@ -20,8 +20,9 @@ from store_conformance.harness.watchdog import beat_file, read_beat, read_stacks
 from store_conformance.pytest_plugin import cases
 from store_conformance.pytest_plugin.items import case_label
 from store_conformance.pytest_plugin.supervising import KILLED, LOOKS, Supervisor
+from store_conformance.runs.case_runs import MOST_KILLED
 from store_conformance.runs.options import RunOptions, session_from_options
-from store_conformance.runs.session import MOST_KILLED, RunSession
+from store_conformance.runs.session import RunSession
 
 WORKER = """
 import os, signal, sys, time
@@ -98,7 +99,7 @@ def _reported(session: RunSession, **more: Any) -> Any:
 def test_a_case_that_ended_without_a_verdict_is_not_lost(session: RunSession) -> None:
     cases._Recorder(session).pytest_runtest_logreport(_reported(session))
 
-    (row,) = session.rows
+    (row,) = session.recording.rows
     assert (row.backend, row.rule, str(row.verdict)) == ("memory", "K3", "fail")
     assert "verdict was lost" in row.message
 
@@ -107,7 +108,7 @@ def test_a_fault_of_the_harness_stays_one(session: RunSession) -> None:
     report = _reported(session, failed=True, longrepr="KeyError")
     cases._Recorder(session).pytest_runtest_logreport(report)
 
-    assert [str(row.verdict) for row in session.rows] == ["error"]
+    assert [str(row.verdict) for row in session.recording.rows] == ["error"]
 
 
 @pytest.mark.parametrize(("killed", "verdict"), [(MOST_KILLED, "unverified"), (1, "pass")])
@@ -118,7 +119,9 @@ def test_a_store_that_ended_very_many_processes_is_given_up(
     for _ in range(killed):
         session.record_killed(job, ())
     worker = RunSession(session.backends, session.selection, session.settings)
-    worker.killed.update(session.spec()["killed"])  # as the worker that comes next is told
+    worker.ends.killed.update(
+        session.spec()["ends"]["killed"]
+    )  # as the worker that comes next is told
 
     row = worker.run(job.spec, job.backend, job.mode, job.param).row
 
@@ -140,5 +143,5 @@ def test_how_a_worker_ended_is_told(
 ) -> None:
     session.record_killed(_job(session), stacks)
 
-    assert said in session.rows[0].message
-    assert session.hung["memory"] == bool(stacks)
+    assert said in session.recording.rows[0].message
+    assert session.ends.hung["memory"] == bool(stacks)

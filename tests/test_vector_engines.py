@@ -476,7 +476,7 @@ def test_a_hybrid_knows_the_failures_of_its_halves_and_no_others() -> None:
     case = "timestamps::created_at_is_kept_by_every_overwrite"
     row = Row("hybrid", "K4", Level.MUST, case, Mode.SYNC, Verdict.FAIL, "x")
 
-    known = session.expected(row)
+    known = session.known.expected(row)
     assert known is not None and known.why.startswith("memory: ")
-    assert session.expected(replace(row, rule="K1")) is None
+    assert session.known.expected(replace(row, rule="K1")) is None
     assert session.selected_expectations() == []  # what does not show through is not stale

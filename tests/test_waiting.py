@@ -19,8 +19,9 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.runner import Outcome, run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import AT_ONCE, Job, WaitingCases
+from store_conformance.runs.known import shipped_expectations
 from store_conformance.runs.selection import Selection
-from store_conformance.runs.session import RunSession, shipped_expectations
+from store_conformance.runs.session import RunSession
 from store_conformance.suite.register import all_cases
 
 
@@ -112,6 +113,26 @@ def test_a_case_that_was_not_announced_runs_where_it_is_asked_for() -> None:
 
     assert cases.take(jobs(1)[0]).row.verdict == Verdict.PASS
     assert run.prepared == []
+
+
+def test_where_no_thread_can_be_started_each_case_runs_when_it_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[str] = []
+
+    def start(self: threading.Thread) -> None:
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(self.name)
+        usual(self)
+
+    usual = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", start)
+    given, run = jobs(3), Runs()
+    cases = run.cases(given)
+
+    assert [cases.take(job).row.verdict for job in given] == [Verdict.PASS] * 3
+    assert run.count == Counter({job.spec.id: 1 for job in given})
 
 
 def test_what_breaks_in_the_thread_is_raised_where_it_is_taken() -> None:

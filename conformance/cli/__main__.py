@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ if __name__ == "__main__":
     sys.path[:] = [p for p in sys.path if p not in ("", here)] + [here]
 
 from store_conformance.cli.parsing import main as parse
+from store_conformance.contract.errors import EXIT_INTERRUPTED
 from store_conformance.runs.streams import lingering_threads, make_output_patient
 
 
@@ -27,6 +29,9 @@ def main() -> None:
         parse()
     except SystemExit as ending:
         code = _code(ending.code)
+    except KeyboardInterrupt:  # once more, while the first one was answered
+        code = EXIT_INTERRUPTED
+    _obey_no_more()
     left = lingering_threads()
     if left:
         print(
@@ -39,6 +44,13 @@ def main() -> None:
         # Python would wait for these threads, perhaps for ever; everything of ours is closed by now.
         os._exit(code)
     sys.exit(code)
+
+
+def _obey_no_more() -> None:
+    """All is said and written: another Ctrl-C must not cut off what Python clears away at the end."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _code(given: object) -> int:

@@ -12,11 +12,12 @@ import shlex
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from store_conformance.cli import reporting
+from store_conformance.cli.beginning import begun_run
 from store_conformance.contract import UserError
 from store_conformance.contract import groups as contract_groups
 from store_conformance.contract import rule as contract_rule
@@ -25,104 +26,13 @@ from store_conformance.contract.errors import EXIT_FAILED, EXIT_OK, EXIT_UNVERIF
 from store_conformance.contract.records import Run
 from store_conformance.contract.secrets import redact_text
 from store_conformance.harness.settings import Settings
-from store_conformance.runs.folder import claimed_folder, prepare_folder
+from store_conformance.runs.folder import prepare_folder
 from store_conformance.runs.policy import Policy, policy_of
 from store_conformance.runs.profiles import DEFAULT, profile
-from store_conformance.runs.run_file import merge_runs, read_run
+from store_conformance.runs.run_file import RUN_FILE, merge_runs, read_run
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.workers import usable_cores
 from store_conformance.suite.register import all_cases
-
-if TYPE_CHECKING:
-    from store_conformance.harness.backends import Backend
-    from store_conformance.runs.options import RunOptions
-    from store_conformance.runs.session import RunSession
-
-OPEN_SECONDS = 30.0
-"""What opening a user's store once may take."""
-DEFAULT_BACKENDS = ("memory", "sqlite", "postgres")
-
-
-def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSession:
-    """The session of a command's options; user-supplied stores are opened once, to fail early and clearly."""
-    _check_names(options)
-    from store_conformance.embedding.naming import embedder_factory
-    from store_conformance.runs.facts import corpus_facts
-    from store_conformance.runs.options import session_from_options
-
-    named = bool(options["backend"] or options["store"])
-    chosen = _run_options(settings, named=named, options=options)
-    session = session_from_options(chosen, hosted=True)
-    if not named:
-        session.optional = frozenset(DEFAULT_BACKENDS)
-    try:
-        make_embedder = embedder_factory(settings.embed)
-        if measures or _embeds(session.selection):
-            make_embedder()
-        corpus_facts(settings)
-        for backend in session.backends.values():
-            _open_once(backend, min(settings.timeout, OPEN_SECONDS))
-    except BaseException:  # nobody else knows of its processes yet
-        session.stop()
-        raise
-    return session
-
-
-def _run_options(settings: Settings, *, named: bool, options: dict[str, Any]) -> RunOptions:
-    from store_conformance.runs.options import RunOptions
-
-    return RunOptions(
-        backends=tuple(options["backend"]) if named else DEFAULT_BACKENDS,
-        stores=tuple(options["store"]),
-        store_name=options["name"],
-        declare=options["declare"],
-        options=tuple(options["option"]),
-        deployment=options["deployment"],
-        url=options["url"],
-        rules=tuple(options.get("rules", ())),
-        groups=tuple(options.get("groups", ())),
-        scenarios=tuple(options.get("scenarios", ())),
-        skip=tuple(options.get("skip", ())),
-        profile=options.get("profile", DEFAULT),
-        expectations=tuple(options.get("expectations", ())),
-        settings=settings,
-    )
-
-
-def _check_names(options: dict[str, Any]) -> None:
-    """Refuse a rule, group or scenario that there is not, before anything is imported that takes long."""
-    Selection.named(
-        options.get("rules", ()),
-        options.get("groups", ()),
-        options.get("scenarios", ()),
-        options.get("skip", ()),
-        options.get("profile", DEFAULT),
-    )
-
-
-def _open_once(backend: Backend, seconds: float) -> None:
-    """A user's store is opened before anything else, so that what is wrong with it is told early."""
-    from store_conformance.harness.backends import SuppliedBackend
-    from store_conformance.runs.hosted import HostedBackend
-    from store_conformance.runs.probing import missing_halves
-
-    if isinstance(backend, HostedBackend):
-        backend.check(seconds)
-        missing = backend.missing_halves(seconds)
-    elif isinstance(backend, SuppliedBackend):
-        backend.check(seconds)
-        missing = missing_halves(backend, seconds)
-        backend.capabilities -= frozenset(missing)
-    else:
-        return
-    for lacking in missing:
-        click.echo(f"{backend.name}: no {lacking} API (its methods raise NotImplementedError)")
-
-
-def _embeds(selection: Selection) -> bool:
-    """Whether a selected case may use the run's embedder: those of the scenarios and restarts do."""
-    named = (*selection.groups, *(contract_rule(r).group for r in selection.rules))
-    return selection.everything or bool(selection.scenarios) or "E" in named
 
 
 def _load_what_follows(selection: Selection) -> None:
@@ -163,9 +73,8 @@ def run(
     from store_conformance.cli.conclusion import conclude
     from store_conformance.pytest_plugin import running
 
-    with claimed_folder(out) as folder:
-        session = make_session(settings, measures=bench, **options)
-        path = folder / "run.jsonl"
+    with begun_run(out, settings, measures=bench, **options) as (session, folder):
+        path = folder / RUN_FILE
         load = partial(_load_what_follows, session.selection)
         result = running.execute(session, path, workers=workers, bench=bench, meanwhile=load)
         paths = reporting.write_reports(result, folder)
@@ -187,9 +96,9 @@ def bench(*, out: Path, items: int, embed: str, **options: Any) -> int:
     """The ``bench`` command; gives the exit code."""
     from store_conformance.pytest_plugin import running
 
-    with claimed_folder(out) as folder:
-        session = make_session(Settings(items=items, embed=embed), measures=True, **options)
-        result = running.execute(session, folder / "run.jsonl", cases=False, bench=True)
+    settings = Settings(items=items, embed=embed)
+    with begun_run(out, settings, measures=True, **options) as (session, folder):
+        result = running.execute(session, folder / RUN_FILE, cases=False, bench=True)
         _say_written(reporting.write_reports(result, folder))
     return EXIT_OK if result.measurements else EXIT_UNVERIFIED
 

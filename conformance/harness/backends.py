@@ -24,7 +24,7 @@ from store_conformance.backends.base import (
 from store_conformance.backends.engines.ports import LOOPBACK, answers, free_port
 from store_conformance.backends.engines.processes import ServerProcess, kill_tree
 from store_conformance.backends.environment import read_env_file
-from store_conformance.backends.factory import user_supplied
+from store_conformance.backends.factory import is_supplied, user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
 from store_conformance.backends.inspection.engines import inspect
 from store_conformance.backends.inspection.gathering import Gathered
@@ -68,6 +68,7 @@ __all__ = [
     "from_spec",
     "inspect",
     "is_lost_connection",
+    "is_supplied",
     "kill_tree",
     "names",
     "open_address",

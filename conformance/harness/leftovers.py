@@ -12,7 +12,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,12 +76,13 @@ def count_quickly(leave: str = "") -> dict[str, int]:
     """
     Threads, descriptors and child processes of this process, quick enough to be counted with every case.
 
+    A kind that cannot be counted is left out.
+
     ``leave``: the name of threads that are not counted.
     """
-    found = {
-        "threads": sum(t.name != leave for t in threading.enumerate()),
-        "descriptors": _descriptors(psutil.Process()),
-    }
+    found = {"threads": sum(t.name != leave for t in threading.enumerate())}
+    with suppress(OSError, psutil.Error):  # there is no descriptor left to look with
+        found["descriptors"] = _descriptors(psutil.Process())
     children = _children()
     return found if children is None else {**found, "processes": children}
 

@@ -24,6 +24,7 @@ from store_conformance.harness.blame import is_the_stores, where
 from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.compat import operation_came_later, since
 from store_conformance.harness.errors import CaseEnded, CheckFailedError
+from store_conformance.harness.exhaustion import exhausted
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.leftovers import count_quickly, more_than
 from store_conformance.harness.loops import (
@@ -222,7 +223,8 @@ def _ending(error: BaseException) -> tuple[Verdict, str]:
         return error.verdict, str(error)
     text = f"{type(error).__name__}: {message_of(error, 300)} ({where(error)})"
     if not stores:
-        return Verdict.ERROR, text
+        spent = exhausted(error)
+        return (Verdict.UNVERIFIED, f"{spent}: {text}") if spent else (Verdict.ERROR, text)
     if isinstance(error, (TimeoutError, asyncio.TimeoutError)):  # two classes before Python 3.11
         return (
             Verdict.FAIL,

@@ -81,9 +81,14 @@ class WaitingCases:
             future: Future[Outcome] = Future()
             self._started[job.key] = future
             # Daemons, as a store that hangs must not keep the process from ending.
-            threading.Thread(
+            thread = threading.Thread(
                 target=self._work, args=(job, future, free), name=job.key[1], daemon=True
-            ).start()
+            )
+            try:
+                thread.start()
+            except RuntimeError:  # the process may have no more of them: each runs when it is taken
+                del self._started[job.key]
+                return
 
     def _work(self, job: Job, future: Future[Outcome], free: threading.Semaphore) -> None:
         with free:

@@ -104,6 +104,12 @@ def release_process() -> None:
         _beat = None
 
 
+def forget_process() -> None:
+    """In a fork of a guarded process: the guard and its files are not the fork's."""
+    global _file, _beat
+    _file = _beat = None
+
+
 def read_stacks(stacks: Path, most: int = 30) -> tuple[str, ...]:
     """What the threads of a process were doing when its watchdog ended it; nothing if it did not."""
     try:

@@ -25,6 +25,7 @@ import pytest
 from store_conformance.contract import UserError
 from store_conformance.harness import watchdog
 from store_conformance.harness.case import CaseSpec, spec_of
+from store_conformance.harness.process.forks import keep_from_forks, pipes_of_now
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
 from store_conformance.harness.watchdog import read_stacks
@@ -38,11 +39,13 @@ from store_conformance.pytest_plugin.items import (
     session_of,
 )
 from store_conformance.pytest_plugin.plugin import WORKER_INPUT
+from store_conformance.pytest_plugin.quiet import silence
 from store_conformance.pytest_plugin.supervising import Supervisor
+from store_conformance.runs.lost import crashed
 from store_conformance.runs.options import RunOptions, session_from_options, session_from_spec
 from store_conformance.runs.profiles import DEFAULT, profile
 from store_conformance.runs.session import RunSession
-from store_conformance.runs.streams import lingering_threads
+from store_conformance.runs.streams import lead_nowhere, lingering_threads
 
 _CASES_ONLY = pytest.StashKey[bool]()
 _STACKS = pytest.StashKey[Path]()
@@ -107,6 +110,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(session.stop)
         config.stash[_CASES_ONLY] = handed["cases"]
         _adopt(config, session)
+        if handed["cases"] and session.runs_foreign_code:
+            lead_nowhere()
+            keep_from_forks(pipes_of_now())
         watchdog.guard_process(_stacks(Path(handed["stacks"]), worker["workerid"]))
         config.add_cleanup(watchdog.release_process)
     elif options.conformance_backend or options.conformance_store:
@@ -320,7 +326,7 @@ class _Recorder:
                 return
         # A case that was cut off has a report of its own kind: `pytest_handlecrashitem` records it.
         if report.failed and report.when in ("setup", "call") and not entries_of(report):
-            self.run.record_crash(report.nodeid, str(report.longrepr))
+            self.run.record(crashed(report.nodeid, str(report.longrepr)))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
@@ -328,23 +334,21 @@ class _Recorder:
         stacks = read_stacks(_stacks(_stacks_folder(report.node.config), report.node.gateway.id))
         job = _job_of(crashitem, self.run)
         if job is None:
-            self.run.record_crash(crashitem, str(report.longrepr))
+            self.run.record(crashed(crashitem, str(report.longrepr)))
         else:
             self.run.record_killed(job, stacks)
 
 
 def _job_of(nodeid: str, run: RunSession) -> Job | None:
     """The case that a controller knows by its node id only; xdist adds a group to it."""
-    place, _, label = nodeid.partition("[")
+    place, _, given = nodeid.partition("[")
     module, _, name = place.rpartition("::")
-    wanted = label.rpartition("]")[0]
-    for spec in run.selection.cases():
-        if (spec.func.__module__, spec.func.__name__) != (module, name):
-            continue
-        for backend in run.names():
-            for mode, param in run.variants(spec, backend):
-                if case_label(backend, mode, param) == wanted:
-                    return Job(spec, backend, mode, param)
+    wanted = given.rpartition("]")[0]
+    for job in run.jobs():
+        func = job.spec.func
+        label = case_label(job.backend, job.mode, job.param)
+        if (func.__module__, func.__name__, label) == (module, name, wanted):
+            return job
     return None
 
 
@@ -371,7 +375,10 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     run = session_of(config)
-    if run is not None and not hasattr(config, "workerinput"):
+    if run is not None and hasattr(config, "workerinput"):
+        if config.stash.get(_CASES_ONLY, False):
+            silence(config)
+    elif run is not None:
         config.pluginmanager.register(_Recorder(run), "conformance-recorder")
         if config.pluginmanager.hasplugin("dsession"):
             config.add_cleanup(Supervisor(_stacks_folder(config)).stop)

@@ -4,7 +4,6 @@ Progress of a run: a moving line on a terminal, a line now and then elsewhere.
 
 from __future__ import annotations
 
-import io
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TextIO
@@ -15,18 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from store_conformance.contract.records import Row
 from store_conformance.pytest_plugin.items import entries_of
+from store_conformance.pytest_plugin.quiet import silence
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
 PLAIN_SECONDS = 10.0
-
-
-class _Nowhere(io.StringIO):
-    """Takes what is written to it, and keeps nothing."""
-
-    def write(self, text: str, /) -> int:
-        return len(text)
 
 
 class ProgressPlugin:
@@ -47,11 +40,7 @@ class ProgressPlugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            from _pytest.config import create_terminal_writer
-
-            reporter._tw = create_terminal_writer(config, _Nowhere())
+        silence(config)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._expect(len(session.items))

@@ -29,6 +29,8 @@ from store_conformance.runs.streams import duplicate_stdout
 from store_conformance.runs.workers import choose_workers
 
 AGAIN_SECONDS = 0.05
+_UNCAPTURED = "--capture=no"
+"""A store that closes ``sys.stdout`` would close what pytest captures with; what it prints leads nowhere anyway."""
 
 
 @contextlib.contextmanager
@@ -175,7 +177,15 @@ def _run_cases(session: RunSession, progress: ProgressPlugin, console: Console) 
     # What a user's store may do to its process must not be done to this one.
     alone = processes <= 1 and not session.runs_foreign_code
     parallel = ("-n", str(max(1, processes)), "--dist", "loadgroup") if not alone else ()
-    _pytest(session, progress, "xdist.plugin" if parallel else None, *parallel, cases=True)
+    if session.runs_foreign_code:
+        parallel = (*parallel, _UNCAPTURED)
+    try:
+        _pytest(session, progress, "xdist.plugin" if parallel else None, *parallel, cases=True)
+    except HarnessError as error:
+        if not session.runs_foreign_code:
+            raise
+        # What a store does to the processes of its cases is told, and costs no report.
+        session.record_never_begun(str(error).strip().rpartition("\n")[2])
     session.look(console.print)
 
 

@@ -45,6 +45,9 @@ QUICK_SHARE = 0.1
 """Of a case's time-out: a fresh place that is opened, used and closed within it is quick."""
 STOPPED = "the store stopped answering anything, a fresh location included"
 NOT_RUN = "not run: the store had stopped answering"
+NO_PROCESS = "not run: there was no process in which its cases could run"
+UNANSWERED = (STOPPED, NOT_RUN, NO_PROCESS)
+"""How the messages of cases begin that came to no verdict because nothing of the store could be asked."""
 
 
 class Health:
@@ -172,12 +175,12 @@ class Health:
 
 def stopped_answering(rows: Sequence[Row]) -> list[str]:
     """
-    Each backend that stopped answering, a line each, at the case where it began.
+    Each backend that stopped answering, or never did, a line each, at the case where it began.
 
     A case that was left out for it says so too: the first one is missing in a run that was cut off.
     """
     told: dict[str, str] = {}
-    for start in (STOPPED, NOT_RUN):
+    for start in UNANSWERED:
         for r in rows:
             if r.message.startswith(start):
                 told.setdefault(r.backend, f"{r.backend}: {r.case} ({r.mode}): {r.message}")

@@ -27,6 +27,8 @@ from store_conformance.harness.backends import (
     VectorStoreError,
     user_supplied,
 )
+from store_conformance.harness.footing import regain_footing, take_footing
+from store_conformance.harness.process.pipes import own_pipes, send
 from store_conformance.harness.text import message_of
 from store_conformance.runs.facts import describe_untouched
 from store_conformance.runs.preparing import prepare
@@ -37,24 +39,14 @@ LAST_SECONDS = 30.0
 
 
 def main() -> None:
-    commands, answers = _own_pipes()
+    commands, answers = own_pipes()
     ended: Queue[str | None] = Queue()
     threading.Thread(target=partial(_read, commands, ended), daemon=True).start()
     host = _Host()
     while (line := ended.get()) is not None:
         answer = host.obey(loads(line))
-        os.write(answers, (dumps(answer, default=repr) + "\n").encode())
+        send(answers, dumps(answer, default=repr))
     host.stop()
-
-
-def _own_pipes() -> tuple[int, int]:
-    """The pipes to whoever asks, out of the store's reach; it gets an empty input and one output."""
-    commands, answers = os.dup(0), os.dup(1)
-    nowhere = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nowhere, 0)
-    os.dup2(2, 1)
-    os.close(nowhere)
-    return commands, answers
 
 
 def _read(commands: int, lines: Queue[str | None]) -> None:
@@ -89,6 +81,8 @@ class _Host:
             text = message_of(error, 300)
             said = f"{self._reference} raised {type(error).__name__}{f': {text}' if text else ''}"
             return _refusal(said, "call it by hand to see where")
+        finally:
+            regain_footing()
         return done
 
     def _hello(self, stacks: str) -> Mapping[str, Any]:
@@ -115,6 +109,7 @@ class _Host:
     ) -> Mapping[str, Any]:
         """``known``: what another process has found out about the same store."""
         self._reference = reference
+        take_footing()
         offered = None if capabilities is None else frozenset(map(Capability, capabilities))
         self._backend = user_supplied(
             reference, name=name, capabilities=offered, options=options, url=url

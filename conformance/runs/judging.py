@@ -23,11 +23,11 @@ from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.harness.backends import create, names
 from store_conformance.runs.causes import Cause, causes_of
 from store_conformance.runs.expectations import Expectation, hiding, read_expectations, stale
-from store_conformance.runs.health import NOT_RUN, STOPPED, stopped_answering
+from store_conformance.runs.health import UNANSWERED, stopped_answering
+from store_conformance.runs.known import inherited_expectations, shipped_expectations
 from store_conformance.runs.partial import is_partial, left_out, partial_lines
 from store_conformance.runs.policy import ALLOW, FAIL, Demands, Policy, Ratio
 from store_conformance.runs.profiles import QUICK
-from store_conformance.runs.session import inherited_expectations, shipped_expectations
 
 MOST_RULES = 8
 """How many rules a line names before it only counts them."""
@@ -298,7 +298,7 @@ def _judge_unverified(name: str, rows: Iterable[Row], demands: Demands, found: _
         for r in rows
         if r.verdict is Verdict.UNVERIFIED
         and demands.counts(r.rule)
-        and not r.message.startswith((STOPPED, NOT_RUN, "skipped: "))
+        and not r.message.startswith((*UNANSWERED, "skipped: "))
     )
     told = [f"{name}: {n} × {rule} unverified: {why}" for (rule, why), n in alike.most_common()]
     (found.unchecked if demands.unverified == FAIL else found.warnings).extend(told)

@@ -4,7 +4,6 @@ What a user asks of a run, and the run that it describes.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,16 +13,23 @@ from typing import Any
 from store_conformance.contract import Capability, Mode, UserError, declared
 from store_conformance.contract.secrets import redact_text
 from store_conformance.harness.alarm import alarm
-from store_conformance.harness.backends import Backend, Spec, create, from_spec, user_supplied
+from store_conformance.harness.backends import (
+    Backend,
+    Spec,
+    create,
+    from_spec,
+    is_supplied,
+    user_supplied,
+)
 from store_conformance.harness.settings import Settings
+from store_conformance.runs.awaited import IMPORT_SECONDS, AwaitedBackend
+from store_conformance.runs.case_runs import Ends
 from store_conformance.runs.expectations import Expectation, read_expectations
 from store_conformance.runs.hosted import HostedBackend, HostSilentError
+from store_conformance.runs.known import shipped_expectations
 from store_conformance.runs.profiles import DEFAULT
 from store_conformance.runs.selection import Selection
-from store_conformance.runs.session import RunSession, shipped_expectations
-
-IMPORT_SECONDS = 60.0
-"""What importing the module of a user's store may take."""
+from store_conformance.runs.session import RunSession
 
 
 @dataclass(frozen=True)
@@ -141,12 +147,16 @@ def pairs(texts: Iterable[str]) -> dict[str, str]:
 
 
 def session_from_spec(spec: dict[str, Any]) -> RunSession:
-    """The run of an xdist worker, attached to the engines of the controller."""
-    backends = {}
+    """The run of an xdist worker, attached to the engines of the controller; a user's store is yet to be loaded."""
+    backends: dict[str, Backend] = {}
     for name, data in spec["backends"].items():
-        backend = from_spec(Spec.from_dict(data))
-        backend.capabilities = frozenset(Capability(c) for c in spec["capabilities"][name])
-        backends[name] = backend
+        known = Spec.from_dict(data)
+        offered = frozenset(Capability(c) for c in spec["capabilities"][name])
+        if is_supplied(known):
+            backends[name] = AwaitedBackend(known, offered)
+        else:
+            backends[name] = from_spec(known)
+            backends[name].capabilities = offered
     expectations = tuple(
         Expectation(
             **{
@@ -166,6 +176,5 @@ def session_from_spec(spec: dict[str, Any]) -> RunSession:
         owner=False,
         facts=spec["facts"],
         at_once=spec["at_once"],
-        hung=Counter(spec["hung"]),
-        killed=Counter(spec["killed"]),
+        ends=Ends.from_dict(spec["ends"]),
     )

@@ -29,20 +29,32 @@ SCHEMA_VERSION = 1
 # -- writing ------------------------------------------------------------------------------------
 
 
+RUN_FILE = "run.jsonl"
+"""What a run calls its file in the folder that it is given."""
+UNFINISHED = ".unfinished"
+
+
+def unfinished(path: Path) -> Path:
+    """Where the file of a run stands until the run has begun, and stays if it never does."""
+    return path.with_name(path.name + UNFINISHED)
+
+
 class RunWriter:
     """
     Writes a run file line by line, so that an interrupted run leaves what it had.
 
-    The header goes out at once; ``close`` adds the footer.  Each line is flushed.
+    The header goes out at once; ``close`` adds the footer.  Each line is flushed.  ``beside``: not in its place
+    but beside it, where ``settle`` takes it from.
     """
 
-    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+    def __init__(self, path: Path, header: dict[str, Any], *, beside: bool = False) -> None:
         self.path = path
+        self.settled = not beside
         self.counts: Counter[Verdict] = Counter()
         self._in_store: defaultdict[str, float] = defaultdict(float)
         self._waited: defaultdict[str, float] = defaultdict(float)
         self._failed: list[Row] = []
-        self._file: TextIO = path.open("w", encoding="utf-8")
+        self._file: TextIO = (unfinished(path) if beside else path).open("w", encoding="utf-8")
         self._begin(header)
 
     def begin_again(self, header: dict[str, Any]) -> None:
@@ -50,6 +62,14 @@ class RunWriter:
         self._file.seek(0)
         self._file.truncate()
         self._begin(header)
+
+    def settle(self) -> None:
+        """Take the place that was meant, from whatever is there."""
+        if not self.settled:
+            self._file.close()  # Windows renames no open file
+            unfinished(self.path).replace(self.path)
+            self._file = self.path.open("a", encoding="utf-8")
+            self.settled = True
 
     def _begin(self, header: dict[str, Any]) -> None:
         self._write({"kind": "header", "schema": SCHEMA_VERSION, **header})
@@ -119,15 +139,20 @@ def schema() -> dict[str, Any]:
 
 
 def _file_in(folder: Path) -> Path:
-    """The run file of a run's folder: the plain one, or the compressed one if that alone is there."""
-    plain, packed = folder / "run.jsonl", folder / "run.jsonl.gz"
-    if not plain.exists() and not packed.exists():
+    """
+    The run file of a run's folder: the plain one, or the compressed one if that alone is there.
+
+    Without either it is what a run has left that never began.
+    """
+    plain, packed = folder / RUN_FILE, folder / f"{RUN_FILE}.gz"
+    found = next((p for p in (plain, packed, unfinished(plain)) if p.exists()), None)
+    if found is None:
         raise RunFileError(
             folder,
             "has neither run.jsonl nor run.jsonl.gz in it",
             "give the folder of one run, or run files by name",
         )
-    return plain if plain.exists() else packed
+    return found
 
 
 _TEXTS = (

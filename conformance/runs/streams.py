@@ -100,6 +100,18 @@ def _patient(stream: TextIO | None) -> TextIO:
     return stream if isinstance(stream, PatientStream) else PatientStream(stream)  # type: ignore[return-value]
 
 
+def lead_nowhere() -> None:
+    """
+    Standard output and error of this process go nowhere from now on, and may be closed.
+
+    For a process that a store prints in, and that says what it has to say in another way.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
 def lingering_threads() -> list[str]:
     """The threads for which Python would wait at the end of this process, by their names."""
     main = threading.main_thread()

@@ -4,7 +4,7 @@ The other end of `store_conformance.harness.process.child`: opens one location a
 
 from __future__ import annotations
 
-import sys
+import os
 import time
 from collections.abc import Mapping
 from json import dumps, loads  # by name: a store may change the module
@@ -14,8 +14,10 @@ from store_conformance.contract import Location, Mode, UserError, Verdict
 from store_conformance.harness.blame import is_the_stores
 from store_conformance.harness.compat import GetOp, Item, ListNamespacesOp, PutOp, SearchOp
 from store_conformance.harness.errors import CaseEnded, StoreRaisedError
+from store_conformance.harness.footing import regain_footing, take_footing
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.loops import LoopThread
+from store_conformance.harness.process.pipes import own_pipes, send
 from store_conformance.harness.process.preloading import own_modules
 from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import message_of
@@ -31,9 +33,12 @@ OPS: dict[str, Any] = {
 }
 
 
+_answers = 1
+"""Where answers go: a descriptor that the store does not know."""
+
+
 def _say(answer: Mapping[str, object]) -> None:
-    sys.stdout.write(dumps(answer) + "\n")
-    sys.stdout.flush()
+    send(_answers, dumps(answer))
 
 
 def _plain(value: object) -> object:
@@ -144,9 +149,13 @@ def _told(error: Exception) -> dict[str, str]:
 
 
 def main() -> None:
+    global _answers
+    commands, _answers = own_pipes()
+    take_footing()
     loop_thread = LoopThread()
     store: Subject | None = None
-    for line in sys.stdin:
+    for line in os.fdopen(commands, encoding="utf-8"):
+        regain_footing()
         command = loads(line)
         if command.get("quit"):
             break

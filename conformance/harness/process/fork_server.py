@@ -36,6 +36,7 @@ from store_conformance.harness.backends import kill_tree
 MAIN = "store_conformance.harness.process.child_main"
 MAX_REQUEST = 100_000
 END_SECONDS = 2.0
+CLOSE_SECONDS = 1.0
 _lock = threading.Lock()
 _fork_server: _ForkServer | None = None
 
@@ -79,15 +80,30 @@ class Spawned:
             kill_tree(self.pid)  # Windows has no groups
 
     def close(self) -> None:
-        """Close the pipes; the process must have ended."""
-        for pipe in (self.stdin, self.stdout, self.stderr):
-            try:
-                pipe.close()
-            except OSError:  # what was buffered cannot be sent to a process that has ended
-                pass
+        """
+        Close the pipes; the process must have ended.
+
+        What it has started may live on and hold their other ends: a thread that reads there goes on, and
+        nobody waits for it.
+        """
+        closing = [
+            threading.Thread(target=_close, args=(pipe,), daemon=True)
+            for pipe in (self.stdin, self.stdout, self.stderr)
+        ]
+        for one in closing:
+            one.start()
+        for one in closing:
+            one.join(CLOSE_SECONDS)
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
+
+
+def _close(pipe: IO[str]) -> None:
+    with contextlib.suppress(
+        OSError
+    ):  # what was buffered cannot be sent to a process that has ended
+        pipe.close()
 
 
 def spawn(
@@ -235,7 +251,10 @@ def serve(fd: int) -> None:
             _become(loads(request), fds)
         for each in fds:
             os.close(each)
-        ours.send(str(pid).encode())
+        try:
+            ours.send(str(pid).encode())
+        except OSError:  # who asked has ended meanwhile; the forked process finds its pipes closed
+            return
 
 
 def _preload(request: bytes) -> None:

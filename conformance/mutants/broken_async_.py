@@ -373,6 +373,22 @@ class CancelLeavesATransaction(ReferenceStore):
         return await super().abatch(ops)
 
 
+class CancelledPutsLeaveNoVector(ReferenceStore):
+    """A put is two transactions, and one that is cancelled between them leaves its item without a vector."""
+
+    breaks = "V13"
+    also = (*ASYNC, "O11")
+    modes = ("async",)
+
+    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
+        ops = list(ops)
+        if len(ops) == 1 and isinstance(ops[0], PutOp) and ops[0].value and self.embeddings:
+            plain = ops[0]._replace(index=False)
+            await super().abatch([plain])
+            await asyncio.sleep(0.001)
+        return await super().abatch(ops)
+
+
 class CancelledSweepsKillTheStore(AsyncReferenceStore):
     """A sweep that is cancelled on its way takes the connection along."""
 

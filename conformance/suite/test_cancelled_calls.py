@@ -1,5 +1,5 @@
 """
-O9 at every moment: wherever a call is cancelled, the store works on.
+O9 and V13 at every moment: wherever a call is cancelled, the store works on, and no put is there by half.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ from store_conformance.contract import Capability, Mode
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.ranking import does_not_match, hits, matches
+from store_conformance.suite.support.scale import by_cosine
 
 ASYNC = (Capability.ASYNC,)
+LASTING_VECTORS = (Capability.ASYNC, Capability.VECTORS, Capability.PERSISTENCE)
 D = ("d",)
 TURNS = 8
 """Moments that lie so many turns of the loop behind the beginning of a call."""
@@ -99,3 +103,43 @@ def test_a_call_cancelled_at_any_moment_leaves_a_store_that_works(lab: Lab, call
 
     lab.equal(store.keys(D), ["after", "k", "kept"], "the items after the cancelled calls")
     lab.equal(store.value(D, "kept"), {"n": 1}, "an item that no cancelled call was about")
+
+
+OTHER = {"apple": "banana", "banana": "apple"}
+
+
+def _agree(lab: Lab, store: Subject, key: str) -> bool:
+    """Whether the vector of an item is that of its text, where scores tell."""
+    text = store.value(D, key)["text"]
+    best, other = (hits(lab, store, D, word).get(key) for word in (text, OTHER[text]))
+    return (best or -2.0) > (other or -2.0)
+
+
+@case("V13", needs=LASTING_VECTORS, modes=(Mode.ASYNC,), seconds=120)
+def test_a_put_cancelled_at_any_moment_is_there_wholly_or_not_at_all(lab: Lab) -> None:
+    """
+    After an overwrite was cancelled an item has its old value and vector, or the new ones.
+
+    That the store works on is O9's: one that does not is opened anew.  If this fails, look for a transaction that
+    is committed on the way out whatever happened in it.
+    """
+    store = lab.indexed("text")
+
+    def overwrite(raw: Any, key: str) -> Any:
+        return raw.abatch([PutOp(D, key, {"text": "banana"})])
+
+    store.put(D, "whole", {"text": "apple"})
+    whole = min(store.run(lambda raw: _timed(raw, lambda r: overwrite(r, "whole"))) for _ in "abc")
+    for moment in range(TURNS + PARTS):
+        key = f"k{moment}"
+        store.put(D, key, {"text": "apple"})
+        store.run(lambda raw, k=key, m=moment: _cancelled(raw, lambda r: overwrite(r, k), m, whole))  # type: ignore[misc]
+        _, error = store.run(lambda raw, n=moment: _used(raw, n))  # type: ignore[misc]
+        if error is not None:
+            store = lab.reopen(store)
+        if by_cosine(lab):  # a thread may go on with what its caller has left
+            lab.attempt_until(lambda k=key: _agree(lab, store, k), 2.0)  # type: ignore[misc]
+
+        text = store.value(D, key)["text"]
+        matches(lab, store, D, text, key, "an item whose overwrite was cancelled")
+        does_not_match(lab, store, D, OTHER[text], key, "its overwrite was cancelled")

@@ -9,9 +9,11 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable
+from copy import deepcopy
+from functools import partial
 from typing import Any
 
-from langgraph.store.base import GetOp, Item, Op, PutOp, Result, SearchItem
+from langgraph.store.base import GetOp, Item, Op, PutOp, Result, SearchItem, SearchOp
 
 from store_conformance.mutants.groups import ALL, ASYNC, FILTERS, LISTS, LIVES, PLAIN, VECTORS
 from store_conformance.mutants.reference import (
@@ -349,6 +351,108 @@ class CancelBlocksTheKey(ReferenceStore):
             return await super().abatch(ops)
         except asyncio.CancelledError:
             held |= names
+            raise
+
+
+class CancelLeavesATransaction(ReferenceStore):
+    """A batch that is cancelled while its transaction begins leaves it open, and no other can begin."""
+
+    breaks = "O9"
+    also = (*ASYNC, "O11", "F11")
+    modes = ("async",)
+    begun = False
+
+    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
+        ops = list(ops)
+        async with self.__dict__.setdefault("turns", asyncio.Lock()):
+            if self.begun:
+                raise RuntimeError("cannot start a transaction within a transaction")
+            self.begun = True
+            await asyncio.sleep(0.001)
+            self.begun = False
+        return await super().abatch(ops)
+
+
+class CancelledPutsLeaveNoVector(ReferenceStore):
+    """A put is two transactions, and one that is cancelled between them leaves its item without a vector."""
+
+    breaks = "V13"
+    also = (*ASYNC, "O11")
+    modes = ("async",)
+
+    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
+        ops = list(ops)
+        if len(ops) == 1 and isinstance(ops[0], PutOp) and ops[0].value and self.embeddings:
+            plain = ops[0]._replace(index=False)
+            await super().abatch([plain])
+            await asyncio.sleep(0.001)
+        return await super().abatch(ops)
+
+
+class CancelledSweepsKillTheStore(AsyncReferenceStore):
+    """A sweep that is cancelled on its way takes the connection along."""
+
+    breaks = "O9"
+    also = ASYNC
+    modes = ("async",)
+
+    async def sweep_ttl(self) -> int:
+        try:
+            await asyncio.sleep(0.001)
+        except asyncio.CancelledError:
+            self.connection.close()
+            raise
+        return await super().sweep_ttl()
+
+
+class EqualSearchesOfATickAreOne(AsyncReferenceStore):
+    """Of the searches of one tick those that Python takes for equal get the answer of the first."""
+
+    breaks = "F11"
+    also = ASYNC
+    modes = ("async",)
+
+    def drain(self) -> None:
+        calls, self.waiting = self.waiting, []
+        asked: list[tuple[list[Op], asyncio.Future[list[Result]]]] = []
+        for ops, future in calls:
+            same = next((f for known, f in asked if known == ops), None)
+            if same is not None and all(isinstance(op, SearchOp) for op in ops):
+                same.add_done_callback(partial(self.answer_too, future))
+            elif not future.done():
+                asked.append((ops, future))
+                self.start(ops, future)
+
+    def answer_too(self, future: asyncio.Future[Any], done: asyncio.Future[Any]) -> None:
+        if future.done():
+            return
+        error = None if done.cancelled() else done.exception()
+        if done.cancelled():
+            future.cancel()
+        elif error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(deepcopy(done.result()))
+
+
+class CancelledEmbeddersKillTheStore(ReferenceStore):
+    """After a call whose embedder was cancelled every async call fails."""
+
+    breaks = "O9"
+    also = (*ASYNC, "O11")
+    modes = ("async",)
+    dead = False
+
+    async def aembed(self, plan: Plan) -> Embedded:
+        if self.dead:
+            raise AssertionError("the task has ended")
+        task = asyncio.current_task()
+        before = task.cancelling() if hasattr(task, "cancelling") else 0  # type: ignore[union-attr]
+        try:
+            return await super().aembed(plan)
+        except asyncio.CancelledError:
+            asked = task.cancelling() if hasattr(task, "cancelling") else 0  # type: ignore[union-attr]
+            self.dead = asked == before  # a caller that leaves harms nobody
             raise
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from langgraph.store.base import BaseStore
+from langgraph.store.base import BaseStore, Op
 
 from store_conformance.mutants.reference import ReferenceStore, Write
 
@@ -102,6 +102,29 @@ class Dry(PoolsRunDry):
         finally:
             with self.counting:
                 self.at_work -= 1
+
+
+class ShowsWhatIsNotThere(ReferenceStore):
+    """Its example, ``from store_conformance.mutants.broken_doors import PoolSettings``, cannot be run."""
+
+    breaks = "O16"
+
+
+class ClosingNeedsACall(ReferenceStore):
+    """A store that was asked nothing cannot be closed."""
+
+    breaks = "O16"
+    also = ("O17", "O19")
+    asked = False
+
+    def validate(self, op: Op) -> None:
+        self.asked = True
+        super().validate(op)
+
+    def close(self) -> None:
+        super().close()
+        if not self.asked:
+            raise AttributeError("'NoneType' object has no attribute 'done'")
 
 
 class PartialTtlIsAnError(ReferenceStore):

@@ -43,6 +43,17 @@ class ClosingLeavesAThread(Keeps):
         return thread
 
 
+class ClosingLeavesTheSweeper(ReferenceStore):
+    """A sweeper that nobody has stopped goes on after the close."""
+
+    breaks = "O19"
+    modes = ("sync",)
+
+    def close(self) -> None:
+        with self.lock:
+            self.connection.close()
+
+
 class ClosingLeavesAFile(Keeps):
     """Each opening opens a file that the close leaves open."""
 

@@ -1000,6 +1000,19 @@ class NegativeTtlIsAbsolute(ReferenceStore):
         return super().expiry(None if ttl is None else abs(ttl), now)
 
 
+class NegativeTtlIsForeverOnceRead(ReferenceStore):
+    """A read gives an item with a negative ttl no end at all."""
+
+    breaks = "T8"
+    also = LIVES
+
+    def refresh(self, rows: list[ItemRow], wanted: bool) -> None:
+        for row in rows if wanted else ():
+            if row.ttl is not None and row.ttl < 0:
+                self.set_expiry(row, None)
+        super().refresh(rows, wanted)
+
+
 class ZeroTtlIsTheDefault(ReferenceStore):
     """``ttl=0`` gives a ttl of one minute."""
 

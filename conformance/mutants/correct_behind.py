@@ -60,7 +60,11 @@ class SeveralKindsOfIndex(Variant, ReferenceStore):
 
 
 class TwoHalves(Variant, ReferenceStore):
-    """Async callers get a class of their own, which is bound to their loop and keeps the same."""
+    """
+    Async callers get a class of their own, which is bound to their loop and keeps the same.
+
+    ``from store_conformance.mutants.correct_behind import TwoHalves, halves`` has the one for sync callers.
+    """
 
     alone = True  # in a pack its second class would lack what the others do
     open_store = halves(lambda: LoopBound)

@@ -280,14 +280,8 @@ class Cancelled(WaitingEmbeddings):
         return super().embed_documents(texts)
 
 
-@case("O9", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60, waits=True)
-def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
-    """
-    A cancellation that comes out of the embedder ends the call that needed it, and only that.
-
-    If this fails, look for a background task that catches Exception only and dies of
-    CancelledError.
-    """
+def _after_a_cancelled_embedder(lab: Lab) -> tuple[Subject, list[Any]]:
+    """Whether a put whose embedder is cancelled came back, what a later put gave, and the first one's item."""
     store = lab.indexed("text", embed=Cancelled())
 
     async def work(raw: Any) -> list[Any]:
@@ -302,13 +296,35 @@ def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
         first.cancel()
         return [answered, *await _settle(later, raw.aget(D, "bad"))]
 
-    answered, put, item = _together(lab, store, "calls after a cancelled embedder", work)
+    return store, _together(lab, store, "calls after a cancelled embedder", work)
+
+
+@case("O9", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60, waits=True)
+def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
+    """
+    A cancellation that comes out of the embedder ends the call that needed it.
+
+    If this fails, look for a background task that catches Exception only and dies of
+    CancelledError.
+    """
+    _, (answered, *_) = _after_a_cancelled_embedder(lab)
 
     lab.true(
         answered,
         "the call whose embedding was cancelled comes back before one that was made later",
         got="no answer",
     )
+
+
+@case("O9", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60, waits=True)
+def test_a_store_works_on_after_its_embedder_was_cancelled(lab: Lab) -> None:
+    """
+    Whatever becomes of a call whose embedder was cancelled, those that are made after it work.
+
+    If this fails, look for a background task that has ended, and that nothing starts again.
+    """
+    store, (_, put, item) = _after_a_cancelled_embedder(lab)
+
     lab.equal(put, None, "a put after the cancelled embedder")
     lab.equal(item, None, "the item whose embedding was cancelled")
     _works(lab, store, "a cancelled embedder")

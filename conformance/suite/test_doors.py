@@ -15,6 +15,7 @@ from store_conformance.harness.compat import GetOp, Item, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.accepted import keys_taken
+from store_conformance.suite.support.docstrings import missing, shown_imports
 from store_conformance.suite.support.doors import through
 from store_conformance.suite.support.ranking import does_not_match, matches
 
@@ -186,3 +187,33 @@ def test_what_one_half_wrote_the_other_reads(lab: Lab) -> None:
             matches(lab, again, home, "cherry", "k", "a vector that the other half wrote")
             does_not_match(lab, again, home, "apple", "k", "the other half overwrote it")
         again.close()
+
+
+@case("O16")
+def test_what_the_examples_of_the_class_import_is_there(lab: Lab) -> None:
+    """
+    A name that the class's docstring imports from its own package can be imported from there.
+
+    If this fails, look at what the package's ``__init__`` exports.
+    """
+    shown = shown_imports(type(lab.open().raw))
+    if not shown:
+        lab.unsupported("the docstring of the class imports nothing of its own package")
+    wrong = {f"from {m} import {n}": why for m, n in shown if (why := missing(m, n)) is not None}
+    lab.equal(wrong, {}, "imports of the docstring that do not work")
+
+
+@case("O16")
+def test_a_store_that_was_asked_nothing_can_be_closed(lab: Lab) -> None:
+    """
+    A store may be opened and closed without a call, and its place is as good as before.
+
+    If this fails, look for a task, a pool or a client that close ends and only a call begins.
+    """
+    at = lab.location()
+    for turn in (1, 2):
+        error = lab.attempt(lambda: lab.open(at=at).close())
+        lab.true(error is None, f"opening {turn} is closed without a call", got=error)
+    store = lab.open(at=at)
+    store.put(D, "k", VALUE)
+    lab.same(store.value(D, "k"), VALUE, "an item after openings without a call")

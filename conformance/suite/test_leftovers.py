@@ -16,6 +16,7 @@ from store_conformance.harness.leftovers import (
     describe_growth,
     own_temporary_folder,
 )
+from store_conformance.suite.support.expiry import expiring, start
 
 OPENINGS = 6
 """At least, in a round; a store that opens quickly is opened more often."""
@@ -33,10 +34,13 @@ def _held(lab: Lab, at: Location, temporary: Path) -> Held:
     return count_held(tasks, lab.backend.server_connections(at), temporary)
 
 
-def _use_once(lab: Lab, at: Location) -> None:
+def _use_once(lab: Lab, at: Location, sweeper: bool) -> None:
     """Open the location, use what starts things in the background, and close it."""
     index = lab.index() if lab.offers(Capability.VECTORS) else None
-    store = lab.open(at=at, index=index)
+    ttl = {"default_ttl": 600.0, "sweep_interval_minutes": 600} if sweeper else None
+    store = lab.open(at=at, index=index, ttl=ttl)
+    if sweeper:
+        start(lab, store)
     for n in range(5):
         store.put(("d",), f"k{n}", {"text": "apple", "n": n})
     store.search(("d",), **({"query": "apple"} if index else {}))
@@ -50,12 +54,12 @@ def _leaks(grown: dict[str, int], openings: int) -> dict[str, int]:
 
 
 def _growth_of_a_round(
-    lab: Lab, at: Location, temporary: Path, seconds: float, openings: int
+    lab: Lab, at: Location, temporary: Path, seconds: float, openings: int, sweeper: bool
 ) -> dict[str, int]:
     """What there is more of after some openings, once what ends by itself has had time to end."""
     before = _held(lab, at, temporary)
     for _ in range(openings):
-        _use_once(lab, at)
+        _use_once(lab, at, sweeper)
     grown: dict[str, int] = {}
 
     def settled() -> bool:
@@ -74,11 +78,29 @@ def test_closing_gives_back_what_opening_took(lab: Lab) -> None:
 
     If this fails, look for a thread pool, a client or a sweeper that close does not end.
     """
+    _gives_back(lab, sweeper=False)
+
+
+@case("O19", needs=(Capability.TTL,), modes=(Mode.SYNC,), serial=True)
+def test_closing_ends_a_sweeper_that_was_started(lab: Lab) -> None:
+    """
+    A sweeper that nobody has stopped ends with its store: it would go on against a connection that is closed.
+
+    That it is no task in the loop of an async store any more is O18's.  If this fails, look for a thread that
+    only a finalizer stops, of an object that the thread keeps alive.
+    """
+    if not hasattr(expiring(lab).raw, "start_ttl_sweeper"):
+        lab.unsupported("has no sweeper")
+    _gives_back(lab, sweeper=True)
+
+
+def _gives_back(lab: Lab, *, sweeper: bool) -> None:
+    """Check rounds of openings and closings for what grows with each of them."""
     at = lab.location()
     with own_temporary_folder() as temporary:
-        _use_once(lab, at)  # what is loaded once for the process is not counted
+        _use_once(lab, at, sweeper)  # what is loaded once for the process is not counted
         begin = time.monotonic()
-        _use_once(lab, at)
+        _use_once(lab, at, sweeper)
         openings = max(OPENINGS, min(MOST, int(SPAN / (time.monotonic() - begin + 1e-6))))
         leaking: dict[str, int] | None = None
         rounds = 0
@@ -86,13 +108,19 @@ def test_closing_gives_back_what_opening_took(lab: Lab) -> None:
             rounds += 1
             # What did not end by itself in the first round is not waited for as long in the next.
             seconds = WAIT_SECONDS if rounds == 1 else WAIT_SECONDS / 8
-            grown = _growth_of_a_round(lab, at, temporary, seconds, openings)
+            grown = _growth_of_a_round(lab, at, temporary, seconds, openings, sweeper)
             leaks = _leaks(grown, openings)
             leaking = {k: n for k, n in leaks.items() if leaking is None or k in leaking}
         held = _held(lab, at, temporary).counts()
 
     left = {kind: grown.get(kind, 0) for kind in held}
-    lab.observe("left.after_close", left, openings=openings, rounds=rounds, held=held)
+    lab.observe(
+        "left.after_close" if not sweeper else "left.by_a_sweeper",
+        left,
+        openings=openings,
+        rounds=rounds,
+        held=held,
+    )
     if leaking:
         lab.fail(
             f"the last of {rounds} rounds of openings that were closed again left"

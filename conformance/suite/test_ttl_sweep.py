@@ -8,6 +8,7 @@ import time
 
 from store_conformance.contract import Capability
 from store_conformance.harness.case import case
+from store_conformance.harness.compat import GetOp
 from store_conformance.harness.lab import Lab
 from store_conformance.suite.support.expiry import (
     GRACE,
@@ -152,3 +153,31 @@ def test_nothing_is_swept_early_and_nothing_of_zero_lasts(lab: Lab) -> None:
             break
         lab.sleep(0.2)
     lab.equal(left, [], "items with a ttl of zero or below, a second later")
+
+
+@case("T8", needs=TTL, waits=True)
+def test_a_read_makes_nothing_of_zero_last(lab: Lab) -> None:
+    """
+    A read that refreshes gives an item its own ttl again: one of zero or below has expired after it, too.
+
+    If this fails, look at the end that a refresh reckons from a negative ttl: nothing instead of a time?
+    """
+    store = expiring(lab, refresh_on_read=True)
+    taken: list[str] = []
+    for n, ttl in enumerate((0, -1, -0.5, -525_600)):
+        refused = lab.attempt(lambda k=f"k{n}", t=ttl: store.put(D, k, {"n": 1}, ttl=t))  # type: ignore[misc]
+        taken += [] if refused else [f"k{n}"]
+    if not taken:
+        lab.unsupported("a ttl of zero or below is refused")
+    for key in taken:
+        store.get(D, key, refresh_ttl=True)
+    store.search(D, refresh_ttl=True)
+    store.batch([GetOp(D, key, refresh_ttl=True) for key in taken])
+
+    def gone() -> bool:
+        sweep(store)
+        return not there(store, D, taken)
+
+    if not lab.attempt_until(gone, 2 * GRACE, every=0.1):
+        left = there(store, D, taken)
+        lab.equal(left, [], "items with a ttl of zero or below, seconds after they were read")

@@ -300,9 +300,9 @@ def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
             await asyncio.wait([first], timeout=PROMPT)
         answered = first.done()
         first.cancel()
-        return [answered, *await _settle(later, raw.aget(D, "bad"))]
+        return [answered, *await _settle(first, later, raw.aget(D, "bad"))]
 
-    answered, put, item = _together(lab, store, "calls after a cancelled embedder", work)
+    answered, bad, put, item = _together(lab, store, "calls after a cancelled embedder", work)
 
     lab.true(
         answered,
@@ -310,7 +310,9 @@ def test_an_embedder_that_is_cancelled_blocks_nobody(lab: Lab) -> None:
         got="no answer",
     )
     lab.equal(put, None, "a put after the cancelled embedder")
-    lab.equal(item, None, "the item whose embedding was cancelled")
+    if bad is None:  # a store may embed later: this put was acknowledged; else see O20 and V13
+        value = getattr(item, "value", None)
+        lab.equal(value, {"text": "trouble"}, "the item of a put that was acknowledged")
     _works(lab, store, "a cancelled embedder")
 
 

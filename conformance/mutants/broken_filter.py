@@ -123,7 +123,7 @@ class ValuesAreComparedAsText(ReferenceStore):
 class OneIsNotOnePointNought(ReferenceStore):
     """1 does not match 1.0."""
 
-    breaks = "F1"
+    breaks = "F11"
     also = EQUALS
 
     def equal(self, left: Any, right: Any) -> bool:

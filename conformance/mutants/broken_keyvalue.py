@@ -304,7 +304,7 @@ class UpdatedAtStands(ReferenceStore):
 class EqualValueIsNoUpdate(ReferenceStore):
     """A put of an equal value leaves updated_at as it was."""
 
-    breaks = "K4"
+    breaks = "K5"
     also = (*TIMES, "T2", "T3", "T4")
 
     def write_item(self, write: Write, old: ItemRow | None) -> None:

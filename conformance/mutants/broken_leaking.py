@@ -102,7 +102,7 @@ class OnceUnindexedIsNeverIndexed(ReferenceStore):
 class LinesAreJoinedForTheEmbedder(ReferenceStore):
     """Newlines of a text reach the embedder as spaces."""
 
-    breaks = "V16"
+    breaks = "V12"
     also = VECTORS
 
     def texts_at(self, value: dict[str, Any], path: str) -> list[str]:
@@ -112,7 +112,7 @@ class LinesAreJoinedForTheEmbedder(ReferenceStore):
 class DocumentsAreEmbeddedInSmallLetters(ReferenceStore):
     """Texts of documents reach the embedder in small letters."""
 
-    breaks = "V16"
+    breaks = "V12"
     also = VECTORS
 
     def texts_at(self, value: dict[str, Any], path: str) -> list[str]:

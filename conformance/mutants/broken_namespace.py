@@ -139,7 +139,7 @@ class NumbersAreAccepted(LaxPut):
 class NulIsAccepted(LaxPut):
     """``put`` takes a label with NUL."""
 
-    breaks = "N1"
+    breaks = "N8"
     also = ("N3", "O7", "K7")
 
     def lax(self, namespace: Any) -> bool:

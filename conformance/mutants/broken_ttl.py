@@ -47,7 +47,7 @@ class WithoutTtl(ReferenceStore):
 class TtlIsIgnored(WithoutTtl):
     """A store without time to live takes ``put(ttl=...)`` in silence."""
 
-    breaks = "T1"
+    breaks = "T8"
 
     def put(self, *args: Any, ttl: Any = None, **kwargs: Any) -> None:
         super().put(*args, **kwargs)
@@ -59,7 +59,7 @@ class TtlIsIgnored(WithoutTtl):
 class AsyncTtlIsIgnored(WithoutTtl):
     """A store without time to live takes ``aput(ttl=...)`` in silence."""
 
-    breaks = "T1"
+    breaks = "T8"
     modes = ("async",)
 
     async def aput(self, *args: Any, ttl: Any = None, **kwargs: Any) -> None:
@@ -103,7 +103,7 @@ class TtlIsPromisedAndIgnored(ReferenceStore):
 class TtlRaisesValueError(WithoutTtl):
     """A store without time to live refuses ``put(ttl=...)`` with a ValueError."""
 
-    breaks = "T1"
+    breaks = "T8"
 
     def put(self, *args: Any, ttl: Any = None, **kwargs: Any) -> None:
         if ttl:

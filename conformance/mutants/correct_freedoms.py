@@ -27,7 +27,7 @@ from langgraph.store.base import (
     SearchOp,
 )
 
-from store_conformance.mutants.correct import Variant
+from store_conformance.mutants.correct import NoTtl, Variant
 from store_conformance.mutants.reference import (
     MINUTE,
     Embedded,
@@ -200,6 +200,78 @@ class EmbeddingsAreCached(Variant, ReferenceStore):
 
     async def aembed(self, plan: Plan) -> Embedded:
         return self.completed(plan, await super().aembed(self.missing(plan)))
+
+
+def lines_of(part: Any, name: str = "") -> str:
+    """A JSON value as lines of text for a model: ``name: value``."""
+    if isinstance(part, dict):
+        return "\n".join(lines_of(inner, key) for key, inner in part.items())
+    if isinstance(part, (list, tuple)):
+        return "\n".join(lines_of(inner, name) for inner in part)
+    return f"{name}: {part}"
+
+
+class TextsAreWrittenForTheModel(Variant, ReferenceStore):
+    """
+    A model gets one line in small letters behind the word it wants, and a document as ``name: value``.
+    """
+
+    also = ("V12",)
+
+    def texts_at(self, value: dict[str, Any], path: str) -> list[str]:
+        return [lines_of(value)] if path == "$" else super().texts_at(value, path)
+
+    def written(self, kind: str, text: str) -> str:
+        return f"{kind}: {' '.join(unicodedata.normalize('NFC', text).split()).lower()}"
+
+    def rewritten(self, plan: Plan) -> Plan:
+        texts = [self.written("passage", text) for text in plan.texts]
+        return Plan(plan.ops, plan.writes, texts, [self.written("query", q) for q in plan.queries])
+
+    def by_own_text(self, plan: Plan, new: Embedded) -> Embedded:
+        return Embedded(
+            {t: new.documents[self.written("passage", t)] for t in plan.texts if new.documents},
+            {q: new.queries[self.written("query", q)] for q in plan.queries if new.queries},
+        )
+
+    def embed(self, plan: Plan) -> Embedded:
+        return self.by_own_text(plan, super().embed(self.rewritten(plan)))
+
+    async def aembed(self, plan: Plan) -> Embedded:
+        return self.by_own_text(plan, await super().aembed(self.rewritten(plan)))
+
+
+class NumbersAreOfTwoKinds(Variant, ReferenceStore):
+    """A filter by 1 does not find 1.0: "exact matches" may mean the type, too."""
+
+    also = ("F11",)
+
+    def equal(self, left: Any, right: Any) -> bool:
+        return type(left) is type(right) and super().equal(left, right)
+
+
+class EqualValuesAreNotWritten(Variant, ReferenceStore):
+    """A put of what is there already, without a time to live, writes nothing: no update, no new time."""
+
+    also = ("K5",)
+
+    def write_item(self, write: Write, old: ItemRow | None) -> None:
+        kept = old is not None and old.expires_at is None and write.op.ttl is None
+        new = repr(self.decode_value(write.text or "{}"))  # ``==`` takes True for 1
+        if old is None or not kept or repr(self.load_value(old)) != new:
+            super().write_item(write, old)
+
+
+class TimesToLiveArePassedOver(NoTtl):
+    """A store without time to live passes over the ``ttl`` of a put, as it does in a batch."""
+
+    also = ("T8",)
+
+    def put(self, *args: Any, ttl: Any = None, **kwargs: Any) -> None:
+        super().put(*args, **kwargs)
+
+    async def aput(self, *args: Any, ttl: Any = None, **kwargs: Any) -> None:
+        await super().aput(*args, **kwargs)
 
 
 class ShortTimesAreRefused(Variant, ReferenceStore):

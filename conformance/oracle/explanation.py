@@ -45,7 +45,7 @@ def of_condition(have: Any, wanted: Any) -> str:
     found = {"operator" if ranged else "unequal" if "$ne" in names else "equal"}
     if any(isinstance(operand, (list, tuple)) for operand in operands):
         found.add("list")
-    if any(_bool_beside_number(have, operand) for operand in operands):
+    if any(_kinds_of_number(have, operand) for operand in operands):
         found.add("bool")
     if ranged and any(_kind(have) != _kind(operand) for operand in operands):
         found.add("absent")
@@ -56,11 +56,15 @@ def of_condition(have: Any, wanted: Any) -> str:
     return weakest(found)
 
 
-def _bool_beside_number(have: object, operand: object) -> bool:
-    """Whether a bool meets a bool or a number, which it must not be taken for."""
+def _kinds_of_number(have: object, operand: object) -> bool:
+    """
+    Whether a bool meets a bool or a number, which it must not be taken for, or an int an equal float.
+    """
     kinds = (bool, int, float)
     both = isinstance(have, kinds) and isinstance(operand, kinds)
-    return isinstance(operand, bool) or (both and isinstance(have, bool))
+    if isinstance(operand, bool) or (both and isinstance(have, bool)):
+        return True
+    return both and type(have) is not type(operand) and have == operand
 
 
 def _kind(value: object) -> str:

@@ -227,8 +227,26 @@ def test_a_query_that_times_out_blocks_nobody(lab: Lab) -> None:
 def test_many_cancelled_calls_leave_the_others_their_answers(lab: Lab) -> None:
     """
     Reads and writes that are cancelled at any moment take nobody's answer away.
+
+    Whether calls that meet may raise, as where a store asks for another try at a conflict, is O12's.
     """
     store = lab.open()
+    answers = _calls_at_once(lab, store, cancelled=True)
+
+    wrong = [a for a in answers if isinstance(a, BaseException)]
+    if wrong and any(
+        isinstance(a, BaseException) for a in _calls_at_once(lab, lab.open(), cancelled=False)
+    ):
+        lab.unverified(f"calls at once raise where none is cancelled, too: {wrong[0]!r}")
+    lab.equal([repr(w) for w in wrong[:3]], [], "no call that was left alone raises")
+    lab.true(
+        all(a.value == {"n": 1} for a in answers if hasattr(a, "value")), "each get has its item"
+    )
+    _works(lab, store, "many cancelled calls")
+
+
+def _calls_at_once(lab: Lab, store: Subject, *, cancelled: bool) -> list[Any]:
+    """What calls gave or raised beside as many others, which are cancelled at any moment or are not."""
     store.put(D, "k", {"n": 1})
 
     async def work(raw: Any) -> list[Any]:
@@ -246,19 +264,13 @@ def test_many_cancelled_calls_leave_the_others_their_answers(lab: Lab) -> None:
                 await asyncio.sleep(0)
             if turn % 7 == 6:
                 await asyncio.sleep(0.002)
-            for task in tasks[turn % 2 :: 2]:
+            for task in tasks[turn % 2 :: 2] if cancelled else ():
                 task.cancel()
-            kept += tasks[(turn + 1) % 2 :: 2]
+            kept += tasks[(turn + 1) % 2 :: 2] if cancelled else tasks
         return await _settle(*kept)
 
-    answers = _together(lab, store, "calls beside cancelled ones", work)
-
-    wrong = [a for a in answers if isinstance(a, BaseException)]
-    lab.equal([repr(w) for w in wrong[:3]], [], "no call that was left alone raises")
-    lab.true(
-        all(a.value == {"n": 1} for a in answers if hasattr(a, "value")), "each get has its item"
-    )
-    _works(lab, store, "many cancelled calls")
+    answers: list[Any] = _together(lab, store, "calls beside cancelled ones", work)
+    return answers
 
 
 PROMPT = 1.0
@@ -294,7 +306,7 @@ def _after_a_cancelled_embedder(lab: Lab) -> tuple[Subject, list[Any]]:
             await asyncio.wait([first], timeout=PROMPT)
         answered = first.done()
         first.cancel()
-        return [answered, *await _settle(later, raw.aget(D, "bad"))]
+        return [answered, *await _settle(first, later, raw.aget(D, "bad"))]
 
     return store, _together(lab, store, "calls after a cancelled embedder", work)
 
@@ -323,10 +335,12 @@ def test_a_store_works_on_after_its_embedder_was_cancelled(lab: Lab) -> None:
 
     If this fails, look for a background task that has ended, and that nothing starts again.
     """
-    store, (_, put, item) = _after_a_cancelled_embedder(lab)
+    store, (_, bad, put, item) = _after_a_cancelled_embedder(lab)
 
     lab.equal(put, None, "a put after the cancelled embedder")
-    lab.equal(item, None, "the item whose embedding was cancelled")
+    if bad is None:  # a store may embed later: this put was acknowledged; else see O20 and V13
+        value = getattr(item, "value", None)
+        lab.equal(value, {"text": "trouble"}, "the item of a put that was acknowledged")
     _works(lab, store, "a cancelled embedder")
 
 

@@ -53,10 +53,15 @@ GROUPS: dict[str, tuple[Any, ...]] = {
 """Namespaces with a bad label, by what is bad."""
 
 
+WITH_NUL = GROUPS["NUL"]
+DOCUMENTED = {name: bad for name, bad in GROUPS.items() if name != "NUL"}
+"""What the docs name as invalid; a NUL is refused by the code of the base class only."""
+
+
 @case(
     "N1",
     params={
-        **GROUPS,
+        **DOCUMENTED,
         "no label": ((),),
         "root langgraph": (("langgraph",), ("langgraph", "x"), ("langgraph", "a", "b")),
     },
@@ -67,8 +72,6 @@ def test_put_refuses_a_bad_namespace(lab: Lab, namespaces: tuple[Any, ...]) -> N
 
     If this fails, look at a put that is overridden without the checks of the base class.
     """
-    if namespaces is GROUPS["NUL"] and not since("4.3.1"):
-        lab.unsupported("labels with NUL are refused since langgraph-checkpoint 4.3.1")
     if not since("2.0.1"):
         lab.unsupported("more than dots is refused since langgraph-checkpoint 2.0.1")
     store = lab.open()
@@ -93,13 +96,32 @@ def test_reads_refuse_bad_labels(lab: Lab, read: Callable[[Subject, Any], Any]) 
     store = lab.open()
     store.put(("a",), "k", {"n": 1})
     store.put(("a", "b"), "k", {"n": 2})
-    for name, namespaces in GROUPS.items():
-        for namespace in namespaces if name != "NUL" or since("4.3.1") else ():
+    for namespaces in DOCUMENTED.values():
+        for namespace in namespaces:
             with lab.refuses(InvalidNamespaceError, f"the labels of {namespace!r}"):
                 read(store, namespace)
 
     got = values_of(store, [(("a",), "k"), (("a", "b"), "k")])
     lab.equal(got, [{"n": 1}, {"n": 2}], "the items after the refusals")
+
+
+@case("N8")
+def test_a_label_with_nul_is_refused(lab: Lab) -> None:
+    """
+    A put, and every read, refuses a label with NUL as it refuses the labels that the docs name.
+
+    If this fails, look at a method that is overridden without the checks of the base class.
+    """
+    if not since("4.3.1"):
+        lab.unsupported("labels with NUL are refused since langgraph-checkpoint 4.3.1")
+    store = lab.open()
+    calls = {"put": lambda store, ns: store.put(ns, "k", {"n": 1}), **READERS}
+    for namespace in WITH_NUL:
+        for name, call in calls.items():
+            with lab.refuses(InvalidNamespaceError, f"{name} of {namespace!r}"):
+                call(store, namespace)
+
+    lab.equal(store.search(()), [], "the items after the refusals")
 
 
 @case("N2")
@@ -249,7 +271,7 @@ def test_what_batch_does_with_reserved_namespaces(lab: Lab) -> None:
 
 
 def _check_age(lab: Lab, namespaces: tuple[Any, ...]) -> None:
-    needed = "4.3.1" if namespaces is GROUPS["NUL"] else "4.3.0"
+    needed = "4.3.1" if namespaces is WITH_NUL else "4.3.0"
     if not since(needed):
         lab.unsupported(f"operations of a batch are checked so since langgraph-checkpoint {needed}")
 

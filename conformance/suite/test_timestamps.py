@@ -87,7 +87,7 @@ def test_updated_at_is_the_time_of_the_last_put(lab: Lab) -> None:
         updated = _moved_on(lab, store, lambda n=n: store.put(NS, "k", {"n": n}), updated)  # type: ignore[misc]
 
 
-@case("K4", waits=True)
+@case("K5", waits=True)
 def test_updated_at_grows_when_the_value_stays_equal(lab: Lab) -> None:
     """
     A put of an equal value is a put: updated_at becomes later.

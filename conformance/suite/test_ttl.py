@@ -30,6 +30,31 @@ def _after(lab: Lab, begin: float, seconds: float) -> None:
 
 
 @case("T1")
+def test_a_store_without_ttl_half_applies_none(lab: Lab) -> None:
+    """
+    Where ``supports_ttl`` is False a put with a ttl is refused whole, or stored as one without.
+
+    ``ttl=None`` is taken.  If this fails, look at a check that comes after the write.
+    """
+    store = lab.open()
+    if store.raw.supports_ttl:
+        lab.unsupported("supports_ttl is True")
+    for n, ttl in enumerate((5, 0.5, 5.0)):
+        store.put(D, f"old{n}", {"n": 1})
+        for key in (f"new{n}", f"old{n}"):
+            before = store.get(D, key)
+            refused = lab.attempt(lambda k=key, t=ttl: store.put(D, k, {"n": 2}, ttl=t))  # type: ignore[misc]
+            item = store.get(D, key)
+            wanted = (before and before.value) if refused else {"n": 2}
+            what = "refused" if refused else "taken"
+            lab.equal(
+                item and item.value, wanted, f"the item after a put with ttl={ttl} was {what}"
+            )
+    store.put(D, "none", {"n": 3}, ttl=None)
+    lab.equal(store.value(D, "none"), {"n": 3}, "a put with ttl=None")
+
+
+@case("T8")
 def test_a_store_without_ttl_refuses_a_ttl(lab: Lab) -> None:
     """
     Where ``supports_ttl`` is False a put with a ttl raises NotImplementedError and stores nothing.

@@ -44,23 +44,26 @@ def test_queries_go_to_embed_query_and_documents_to_embed_documents(lab: Lab) ->
     store = lab.indexed("text", embed=embed)
     store.put(D, "k", {"text": "apple"})
     store.batch([PutOp(D, "l", {"text": "banana"})])
-    texts = " ".join(embed.documents)
+    lab.equal(embed.queries, [], "puts embed no query")
+    store.search(D, query="cherry")
+    texts = " ".join(embed.documents)  # a store may embed no sooner
     lab.true(
         "apple" in texts and "banana" in texts, "puts use embed_documents", got=embed.documents
     )
-    lab.equal(embed.queries, [], "puts embed no query")
-    store.search(D, query="cherry")
     store.search(D, query="A CHERRY Tree ")
     store.batch([SearchOp(D, query="damson"), SearchOp(D, query="elder", limit=1)])
 
+    # A store may write something before and after a text, as some models want it.
+    asked = " ".join(embed.queries)
     lab.true(
-        set(embed.queries) >= {"cherry", "damson", "elder"},
+        all(word in asked for word in ("cherry", "damson", "elder")),
         "searches use embed_query",
         got=embed.queries,
     )
-    lab.true("A CHERRY Tree " in embed.queries, "a query is embedded as it is", got=embed.queries)
-    wrong = {"cherry", "damson", "elder"} & set(embed.documents)
-    lab.equal(wrong, set(), "no query is embedded as a document")
+    lab.true("A CHERRY Tree " in asked, "a query is embedded as it is", got=embed.queries)
+    texts = " ".join(embed.documents)
+    wrong = [word for word in ("cherry", "damson", "elder") if word in texts.lower()]
+    lab.equal(wrong, [], "no query is embedded as a document")
 
 
 @case("V12", needs=VECTORS, modes=(Mode.ASYNC,))

@@ -4,7 +4,7 @@ V2, V3 and V16: which texts of a value are embedded, and that they arrive as the
 
 from __future__ import annotations
 
-import json
+import unicodedata
 from typing import Any
 
 from store_conformance.contract import Capability
@@ -74,8 +74,9 @@ def _embeds(lab: Lab, store: Subject, key: str, words: tuple[str, ...], what: st
     Where scores are the store's own, the texts that the embedder was given tell.
     """
     if words and not by_cosine(lab):
-        embedded = set(store.index["embed"].documents)
-        missing = sorted(set(words) - embedded)
+        store.search(D, query="kiwi", limit=1)  # a store may embed no sooner
+        embedded = [_known_words(text) for text in store.index["embed"].documents]
+        missing = sorted(word for word in words if {word} not in embedded)
         lab.equal(missing, [], f"texts that {what} names and that are not embedded")
     for word in words:
         matches(lab, store, D, word, key, f"the text {word!r} that {what} names")
@@ -109,9 +110,19 @@ def test_the_configured_paths_choose_what_is_embedded(lab: Lab, paths: tuple[str
 
 def _reach_the_embedder(lab: Lab, store: Subject, words: tuple[str, ...], what: str) -> None:
     """Each of the words is in a text that the embedder was given, and no other word of the value is."""
-    text = " ".join(store.index["embed"].documents)
+    store.search(D, query="kiwi", limit=1)  # a store may embed no sooner
+    known = _known_words(" ".join(store.index["embed"].documents))
+    lab.equal(sorted(known), sorted(set(words)), f"words of {what}")
+
+
+def _known_words(text: str) -> set[str]:
+    """
+    The words of `VALUE` in a text that the embedder was given, whatever a store writes around them.
+
+    A model may want a name, a ``passage:`` or an instruction before its texts.
+    """
     known = {word for found in PATHS.values() for word in found} | {"nutmeg"}
-    lab.equal(sorted(w for w in known if w in text), sorted(set(words)), f"words of {what}")
+    return {word for word in known if word in text.lower()}
 
 
 @case("V3", needs=VECTORS)
@@ -169,19 +180,17 @@ def test_by_default_the_whole_value_is_embedded_as_one_text(lab: Lab, more: dict
 
     scores_like(lab, hits(lab, store, D, "banana").get("k"), 2**-0.5, "a word deep in the value")
     scores_like(lab, hits(lab, store, D, "apple banana").get("k"), 1.0, "both words of the value")
+    parts = (
+        "apple",
+        "banana",
+        "3",
+    )  # how the document is written is the store's: JSON, lines, YAML
     lab.true(
-        any(_parsed(text) == value for text in embed.documents),
-        "the text handed to the embedder is the value as JSON",
+        any(all(part in text.lower() for part in parts) for text in embed.documents),
+        "one text handed to the embedder holds the whole value",
         got=embed.documents,
         expected=value,
     )
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
 
 
 @case("V2", needs=VECTORS)
@@ -376,20 +385,52 @@ TEXTS = {
 
 
 @case("V16", needs=VECTORS)
-def test_text_reaches_the_embedder_as_it_is(lab: Lab) -> None:
+def test_no_character_is_lost_on_the_way_to_the_embedder(lab: Lab) -> None:
     """
     Non-ASCII text is embedded unescaped, as a field and as a query.
+
+    What stands before and after it, its white space, its normal form and its capitals are V12's.
     """
+    fields, queries = _embedded_texts(lab)
+    for what, asked in (("field", fields), ("query", queries)):
+        everything = _folded(" ".join(asked))
+        for text in TEXTS.values():
+            missing = [word for word in text.split() if _folded(word) not in everything]
+            lab.equal(missing, [], f"words of the {what} {text!r} that are not in {asked}")
+
+
+@case("V12", needs=VECTORS)
+def test_texts_reach_the_embedder_as_they_are(lab: Lab) -> None:
+    """
+    Capitals, white space and normal forms of fields and queries are left to the model.
+
+    A store may write something before and after a text, as some models want it.  If this fails, look at
+    a text that is tidied up before it is embedded.
+    """
+    fields, queries = _embedded_texts(lab)
+    for text in TEXTS.values():
+        for what, asked in (("field", fields), ("query", queries)):
+            arrived = any(text in got for got in asked)
+            lab.true(arrived, f"the {what} arrives as it is", got=asked, expected=text)
+
+
+def _embedded_texts(lab: Lab) -> tuple[list[str], list[str]]:
+    """What the embedder was given for `TEXTS` as fields, and for the same as queries."""
     embed = ExactEmbeddings()
     store = lab.indexed("text", embed=embed)
     for key, text in TEXTS.items():
         store.put(D, key, {"text": text}, index=["text"])
-        store.search(D, query=f"{text}?", limit=1)
-
-    asked = embed.documents + embed.queries
+    store.search(D, query="kiwi", limit=1)  # a store may embed no sooner
+    fields = embed.documents + embed.queries
+    embed.forget()
     for text in TEXTS.values():
-        lab.true(text in asked, "the field arrives as it is", got=asked, expected=text)
-        lab.true(f"{text}?" in asked, "the query arrives as it is", got=asked, expected=f"{text}?")
+        store.search(D, query=text, limit=1)
+    return fields, embed.queries + embed.documents
+
+
+def _folded(text: str) -> str:
+    """The text without what a store may tidy up and lose no character: capitals and the normal form."""
+    return unicodedata.normalize("NFC", text).casefold()
 
 
 @case("V16", needs=VECTORS)
@@ -403,7 +444,9 @@ def test_documents_reach_the_embedder_unescaped(lab: Lab) -> None:
     for n, index in enumerate((None, ["inner"], ["list"])):
         embed.forget()
         store.put(D, f"k{n}", value, index=index)
+        store.search(D, query="kiwi", limit=1)  # a store may embed no sooner
 
         text = " ".join(embed.documents)
-        lab.true("Äpfel 🍎" in text, f"index={index}: the text is not escaped", got=text)
+        arrived = _folded("Äpfel 🍎") in _folded(text)
+        lab.true(arrived, f"index={index}: the text is not escaped", got=text)
         lab.true("\\u" not in text, f"index={index}: no character is escaped", got=text)

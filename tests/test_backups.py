@@ -5,14 +5,20 @@ How backends are backed up: each way brings everything back, and what cannot be 
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from store_conformance.backends import registry
-from store_conformance.backends.backups import COPY, WAYS
-from store_conformance.backends.base import Backend, BackendError, EngineUnavailableError
+from store_conformance.backends.backups import COPY, SNAPSHOT, WAYS
+from store_conformance.backends.base import (
+    Backend,
+    BackendError,
+    Deployment,
+    EngineUnavailableError,
+)
 from store_conformance.backends.engines import postgres_dump
 from store_conformance.backends.factory import user_supplied
 from tests.backend_use import HERE, no_sqlite, use
@@ -60,6 +66,23 @@ def test_a_hybrid_is_backed_up_by_both_halves(tmp_path: Path) -> None:
             (folder / "1").mkdir()
 
         assert there_and_back(backend, COPY, tmp_path / "half", lost) == ["be brief", None]
+    finally:
+        backend.stop()
+
+
+@pytest.mark.parametrize("name", ["qdrant", "weaviate"])
+def test_a_server_is_backed_up_by_its_own_requests(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("qdrant_client" if name == "qdrant" else name)
+    backend = registry.create(name, deployment=Deployment.PROCESS)
+    if not (found := backend.availability()).ok:
+        pytest.skip(found.detail)
+    backend.start()
+    try:
+        way = backend.backups()[SNAPSHOT]
+        assert way.ends_engine and not way.at_rest
+        assert there_and_back(backend, SNAPSHOT, tmp_path / "b") == ["be brief", "a cat"]
+        with pytest.raises(BackendError, match="is refused"):
+            way.take(replace(backend.location(), name="Nowhere"), tmp_path)
     finally:
         backend.stop()
 

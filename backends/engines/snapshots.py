@@ -42,7 +42,8 @@ class _Server:
             with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
                 return bytes(answer.read())
         except HTTPError as error:
-            said = error.read(500).decode(errors="replace")
+            with error:
+                said = error.read(500).decode(errors="replace")
             raise BackendError(self._engine, f"{method} {path} is refused: {said}") from None
         except OSError as error:
             raise EngineUnavailableError(self._engine, f"{method} {path}: {error}.") from error

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from store_conformance.contract import Location
 
@@ -77,6 +77,40 @@ def server_copy(server: HttpServer | None, command: str) -> Backup:
         return old
 
     return Backup(command, take, restore, at_rest=True, ends_engine=True)
+
+
+class Snapshots(Protocol):
+    """What a server offers for a backup of one collection, by its own requests."""
+
+    command: str
+
+    def take(self, name: str, folder: Path) -> None:
+        """Into an empty folder, while the server is in use."""
+
+    def restore(self, name: str, folder: Path) -> None:
+        """Out of the folder, into a server that has no such collection."""
+
+
+def server_snapshot(
+    server: HttpServer | None, offered: Callable[[], Snapshots], command: str
+) -> Backup:
+    """A collection by the server's own requests; restored into the same server, emptied before."""
+
+    def take(at: Location, folder: Path) -> None:
+        offered().take(at.name, folder)
+
+    def restore(folder: Path, old: Location, fresh: Location) -> Location:
+        del fresh
+        assert server is not None  # only a started backend is asked to
+        server.stop()
+        try:
+            _empty(server.folder)
+        finally:
+            server.start()
+        offered().restore(old.name, folder)
+        return old
+
+    return Backup(command, take, restore, ends_engine=True)
 
 
 def _copy_all(source: Path, target: Path) -> None:

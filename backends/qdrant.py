@@ -16,9 +16,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from store_conformance.backends.backups import Backup, server_snapshot
 from store_conformance.backends.base import Availability, BackendError, Deployment, Facts, Spec
 from store_conformance.backends.engines.http_server import HttpContainer, HttpServer
 from store_conformance.backends.engines.ports import LOOPBACK
+from store_conformance.backends.engines.snapshots import QdrantSnapshots
 from store_conformance.backends.packages import megabytes, program_megabytes, versions
 from store_conformance.backends.vector.backend import VectorBackend
 from store_conformance.backends.vector.qdrant import OLDEST_SERVER, QdrantStore, connect
@@ -122,6 +124,12 @@ class QdrantBackend(VectorBackend):
         }
         kept = {k: v for k, v in os.environ.items() if not k.startswith("QDRANT__")}
         return [str(shutil.which(BINARY))], {**kept, **settings}
+
+    def snapshot(self, server: HttpServer | None) -> Backup | None:
+        def offered() -> QdrantSnapshots:
+            return QdrantSnapshots(str(self.url), self.key)
+
+        return server_snapshot(server, offered, QdrantSnapshots.command)
 
     def new_container(self) -> HttpContainer:
         self._key = secrets.token_urlsafe(18)

@@ -7,7 +7,10 @@ from __future__ import annotations
 from importlib import metadata
 from typing import TYPE_CHECKING, ClassVar
 
+from store_conformance.backends.backups import Backup, server_snapshot
 from store_conformance.backends.base import Deployment, Facts, Spec
+from store_conformance.backends.engines.http_server import HttpServer
+from store_conformance.backends.engines.snapshots import WeaviateBackups
 from store_conformance.backends.engines.weaviate import WeaviateContainer, WeaviateServer, binary
 from store_conformance.backends.environment import setting
 from store_conformance.backends.packages import megabytes, program_megabytes, versions
@@ -55,6 +58,13 @@ class WeaviateBackend(VectorBackend):
         server = WeaviateServer(self.root / "server")
         self._key = server.api_key
         return server
+
+    def snapshot(self, server: HttpServer | None) -> Backup | None:
+        def offered() -> WeaviateBackups:
+            assert isinstance(server, WeaviateServer)
+            return WeaviateBackups(str(self.url), str(self.key), server.backup_folder)
+
+        return server_snapshot(server, offered, WeaviateBackups.command)
 
     def new_container(self) -> WeaviateContainer:
         server = WeaviateContainer(self.IMAGE)

@@ -16,6 +16,7 @@ import pytest
 from langchain_core.embeddings import Embeddings
 from langgraph.store.base import BaseStore, PutOp
 
+from store_conformance.backends.vector.chroma_rows import cosines
 from store_conformance.backends.vector.errors import DimensionMismatchError
 
 Open = Callable[..., AbstractContextManager[Any]]
@@ -146,6 +147,25 @@ def writes_replace_and_delete(open: Open) -> None:
         assert store.get(("a",), "k") is None and store.list_namespaces() == []
 
 
+def vectors_come_back(open: Open) -> None:
+    """Each item's own, in the order of its texts; none of what is not indexed or was overwritten."""
+    two, one, none = (("a",), "two"), (("a",), "one"), (("b",), "none")
+    with open(index=INDEX) as store:
+        store.put(*two, {"text": "alpha beta", "more": ["gamma", "gamma", "delta"]})
+        store.put(*one, {"text": "theta", "more": ["zeta"]})
+        store.put(*one, {"text": "alpha alpha beta"})
+        store.put(*none, {"text": "alpha"}, index=False)
+    with open() as store:
+        found = store.vectors([two, one, none, (("a",), "never")])
+
+    assert found.keys() == {two, one, none} and found[none] == []
+    for place, texts in ((two, ["alpha beta", "gamma", "delta"]), (one, ["alpha alpha beta"])):
+        assert len(found[place]) == len(texts)
+        for vector, text in zip(found[place], texts, strict=True):
+            wanted = Counts().embed_query(text)
+            assert cosines(wanted, [vector]) == [pytest.approx(1.0, abs=1e-6)]
+
+
 def expiry_works(open: Open) -> None:
     """Hidden, refreshed and swept by the driver's own field."""
     ttl = {"default_ttl": None, "refresh_on_read": True, "omit_expired": True}
@@ -204,6 +224,7 @@ ALL: list[Callable[[Open], None]] = [
     values_come_back,
     searches_are_exact,
     writes_replace_and_delete,
+    vectors_come_back,
     expiry_works,
     schema_grows_and_is_guarded,
     many_threads_and_setups,

@@ -4,18 +4,30 @@ How backends are backed up: each way brings everything back, and what cannot be 
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from store_conformance.backends import registry
-from store_conformance.backends.backups import COPY, WAYS
-from store_conformance.backends.base import Backend, BackendError, EngineUnavailableError
+from store_conformance.backends.backups import COPY, SNAPSHOT, WAYS
+from store_conformance.backends.base import (
+    Backend,
+    BackendError,
+    Deployment,
+    EngineUnavailableError,
+)
 from store_conformance.backends.engines import postgres_dump
+from store_conformance.backends.engines.postgres import binaries
 from store_conformance.backends.factory import user_supplied
-from tests.backend_use import HERE, no_sqlite, use
+from store_conformance.factory import create_store
+from tests.backend_use import HERE, embed, no_postgres, no_sqlite, use
+from tests.test_store_factory import execute, server
 
 
 def there_and_back(backend: Backend, way: str, folder: Path, between: Any = lambda _: None) -> Any:
@@ -60,6 +72,23 @@ def test_a_hybrid_is_backed_up_by_both_halves(tmp_path: Path) -> None:
             (folder / "1").mkdir()
 
         assert there_and_back(backend, COPY, tmp_path / "half", lost) == ["be brief", None]
+    finally:
+        backend.stop()
+
+
+@pytest.mark.parametrize("name", ["qdrant", "weaviate"])
+def test_a_server_is_backed_up_by_its_own_requests(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("qdrant_client" if name == "qdrant" else name)
+    backend = registry.create(name, deployment=Deployment.PROCESS)
+    if not (found := backend.availability()).ok:
+        pytest.skip(found.detail)
+    backend.start()
+    try:
+        way = backend.backups()[SNAPSHOT]
+        assert way.ends_engine and not way.at_rest
+        assert there_and_back(backend, SNAPSHOT, tmp_path / "b") == ["be brief", "a cat"]
+        with pytest.raises(BackendError, match="is refused"):
+            way.take(replace(backend.location(), name="Nowhere"), tmp_path)
     finally:
         backend.stop()
 
@@ -127,3 +156,61 @@ def test_a_dump_finds_the_programs_of_this_machine(monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(LookupError, match="no no-such-program"):
         postgres_dump.newest_major("no-such-program")
+
+
+def commands(row: str) -> tuple[str, str]:
+    """How the page says that it is backed up, and restored."""
+    page = (HERE.parent / "docs" / "PRODUCTION.md").read_text(encoding="utf-8")
+    (line,) = (one for one in page.splitlines() if one.startswith(f"| {row} |"))
+    _, _, taken, _, restored, _ = line.split("|")
+    return re.findall("`(.*?)`", taken)[0], " && ".join(re.findall("`(.*?)`", restored))
+
+
+def shell(command: str, folder: Path, **words: str) -> int:
+    for word, value in words.items():
+        command = re.sub(rf"\b{word}\b", f"'{value}'", command)
+    programs = binaries()
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}" if programs else os.environ["PATH"]
+    done = subprocess.run(  # noqa: S602 - what a person types
+        command, shell=True, cwd=folder, env={**os.environ, "PATH": path}, check=False,
+        capture_output=True,
+    )  # fmt: skip
+    return done.returncode
+
+
+@no_postgres
+@pytest.mark.parametrize(
+    ("row", "schema", "extension"),
+    [
+        ("Postgres", "public", True),
+        ("one schema of it", "own", True),
+        ("one schema of it", "own", False),
+    ],
+)
+def test_a_database_comes_back_by_the_commands_of_the_page(
+    tmp_path: Path, postgres: Backend, row: str, schema: str, extension: bool
+) -> None:
+    url = server(postgres)
+    root = url.rpartition("/")[0]
+    execute(url, "DROP DATABASE IF EXISTS dumped", "CREATE DATABASE dumped")
+    execute(url, "DROP DATABASE IF EXISTS brought", "CREATE DATABASE brought")
+    execute(f"{root}/dumped", f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    index: Any = {"dims": 3, "embed": embed}
+    with create_store(f"{root}/dumped?schema={schema}", index=index) as store:
+        store.put(("anna",), "note", {"text": "a cat"})
+    take, restore = commands(row)
+    if not extension:
+        restore = restore.rpartition("&& ")[2]
+
+    assert shell(take, tmp_path, SCHEMA=schema, URL=f"{root}/dumped") == 0
+    ended = shell(restore, tmp_path, EMPTY_DATABASE=f"{root}/brought")
+
+    again = f"{root}/brought?schema={schema}&setup=off"
+    if extension:
+        assert ended == 0
+        with create_store(again, index=index) as store:
+            assert store.search(("anna",), query="a cat")[0].score == pytest.approx(1.0, abs=1e-5)
+    else:
+        assert ended == 1, "what the page warns of"
+        with pytest.raises(BackendError, match="no table store_vectors"):
+            create_store(again, index=index)

@@ -4,11 +4,13 @@ Memories moved between stores given as URLs: all of them, unaltered, or an error
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sqlite3
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +22,7 @@ from langgraph.store.memory import InMemoryStore
 
 from store_conformance.backends.base import Backend, BackendError
 from store_conformance.factory import create_store
+from store_conformance.migration import moving, preflight, walking
 from store_conformance.migration.commands import export_store, import_file
 from store_conformance.migration.export_file import read_export, write_export
 from store_conformance.migration.journal import FILE, Journal
@@ -638,3 +641,29 @@ def test_an_export_of_the_first_version_is_still_read(tmp_path: Path) -> None:
     )
 
     assert [item.value for item in read_export(path)] == [{"n": 1}]
+
+
+def traced(source: str, target: str, count: int) -> int:
+    """The most that a migration of so many items held at a time, in bytes."""
+    with create_store(source) as store:
+        store.batch([PutOp(("many",), f"k{n}", {"text": f"{n:04} " * 1500}) for n in range(count)])
+    gc.collect()
+    tracemalloc.start()
+    try:
+        migrate(source, target)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_migration_holds_a_page_however_many_items_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module, name in ((walking, "PAGE"), (preflight, "BATCH"), (moving, "BATCH")):
+        monkeypatch.setattr(module, name, 10)
+    traced("sqlite:///first.db", "sqlite:///of-first.db", 20)  # what is loaded but once
+    few = traced("sqlite:///few.db", "sqlite:///of-few.db", 120)
+    many = traced("sqlite:///many.db", "sqlite:///of-many.db", 320)
+
+    assert few > 20 * 7500, "a page of the journal is held"
+    assert many < few + 300_000, (few, many)

@@ -47,6 +47,7 @@ from store_conformance.backends.vector.filters import compile_filter
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.contract.secrets import one_line
 from store_conformance.mutants.reference import ReferenceStore
+from tests import driver_checks
 from tests.vector_memory_driver import MemoryDriver
 
 pytestmark = pytest.mark.slow
@@ -161,6 +162,10 @@ def store(opener: Open) -> Iterator[VectorStore]:
 
 def keys(found: Any) -> list[str]:
     return [item.key for item in found]
+
+
+def test_the_vectors_of_items_come_back(opener: Open) -> None:
+    driver_checks.vectors_come_back(opener)
 
 
 # -- the same answers as the reference ------------------------------------------------------------

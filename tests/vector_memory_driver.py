@@ -71,6 +71,12 @@ class MemoryDriver:
         assert len(ids) <= self.limits.ids_per_fetch
         return {id: _row(self.rows[id]) for id in ids if id in self.rows}
 
+    def vectors(self, ids: Sequence[str]) -> dict[str, tuple[float, ...]]:
+        self._note("vectors")
+        assert len(ids) <= self.limits.ids_per_fetch
+        found = {id: self.rows[id].vector for id in ids if id in self.rows}
+        return {id: vector for id, vector in found.items() if vector is not None}
+
     def delete(self, ids: Sequence[str]) -> None:
         self._note("delete")
         for id in ids:

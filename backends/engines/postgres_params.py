@@ -54,13 +54,15 @@ def check_params(params: Mapping[str, str]) -> None:
 
 
 def _check_host(host: str) -> None:
+    if host.startswith("/") and Path(host).is_dir():
+        return
     if "@" in host[1:]:  # one at the front is a socket in the abstract namespace
         raise BackendError(
             "postgres",
             "the URL has more than one @.",
             "write @ in a password as %40",
         )
-    if host.startswith("/") and not Path(host).is_dir():
+    if host.startswith("/"):
         raise BackendError(
             "postgres",
             f"there is no folder {host} with a server's socket in it.",

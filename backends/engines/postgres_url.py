@@ -32,6 +32,8 @@ _PROBLEMS = (
      "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE"),
     ("role", "there is no such user", "check the user in the URL"),
     ("database", "there is no such database", "create it first, or name an existing one"),
+    ("No such file or directory", "there is no socket of a server there",
+     "is the server running, and are its unix_socket_directories and its port these?"),
     ("refused", "nobody listens there", "is the server running, and are host and port right?"),
     ("resolve", "the host name is unknown", WRONG_HOST),
     ("translate host", "the host name is unknown", WRONG_HOST),
@@ -43,6 +45,12 @@ _PROBLEMS = (
     ("too many", "the server has no connection left", "raise max_connections or close others"),
     ("no pg_hba.conf entry", "the server does not let this user in from here",
      "check pg_hba.conf, or add sslmode=require to the URL"),
+    ("certificate verify failed", "the server's certificate is not vouched for by the one in sslrootcert",
+     "give sslrootcert= the file of the authority that signed it"),
+    ("server certificate for", "the server's certificate is of another host",
+     "write the host as the certificate has it, and its address as hostaddr="),
+    ("root certificate", "there is no file that vouches for the server's certificate",
+     "give it with sslrootcert=FILE, or sslrootcert=system for the authorities of this machine"),
     ("SSL", "the server and the URL do not agree on TLS", "check sslmode in the URL"),
 )  # fmt: skip
 

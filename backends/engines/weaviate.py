@@ -47,6 +47,11 @@ class WeaviateServer(HttpServer):
     def grpc(self) -> str:
         return f"{LOOPBACK}:{self.ports[-1]}"
 
+    @property
+    def backup_folder(self) -> Path:
+        """Where the server's own backups go, beside its data."""
+        return self.folder / "backups"
+
     def _ready(self) -> bool:
         # The HTTP side may be up before the other.
         return super()._ready() and answers(self.ports[-1])
@@ -75,7 +80,8 @@ class WeaviateServer(HttpServer):
         if found is None:
             raise EngineUnavailableError(self.name, "there is no weaviate binary on PATH.")
         data = folder / "data"
-        data.mkdir(exist_ok=True)
+        for inner in (data, self.backup_folder):
+            inner.mkdir(exist_ok=True)
         command = [found, "--host", LOOPBACK, "--port", str(ports[0]), "--scheme", "http"]
         named = {name: str(port) for name, port in zip(_PORTS, ports[1:], strict=True)}
         return command, {**_inherited(), **self._settings(data), **named}
@@ -88,6 +94,8 @@ class WeaviateServer(HttpServer):
             "CLUSTER_BASIC_AUTH_USERNAME": USER,
             "CLUSTER_BASIC_AUTH_PASSWORD": self.api_key,
             "CLUSTER_IN_LOCALHOST": "true",
+            "ENABLE_MODULES": "backup-filesystem",
+            "BACKUP_FILESYSTEM_PATH": str(self.backup_folder),
         }
 
 

@@ -32,6 +32,16 @@ _DETAILS = (
 _DETAILS_OF_OLD = _DETAILS.replace("s.expires_at, s.ttl_minutes", "NULL AS expires, NULL AS ttl")
 
 
+@contextmanager
+def connection_of(source: Any) -> Iterator[Any]:
+    """A connection of a ``PostgresStore``, which holds one or a pool of them."""
+    if hasattr(source, "connection"):
+        with source.connection() as conn:
+            yield conn
+    else:
+        yield source
+
+
 class _Postgres:
     """The table ``store`` of ``PostgresStore``."""
 
@@ -41,17 +51,9 @@ class _Postgres:
         self._source = store.conn
         self._reading: str | None = None
 
-    @contextmanager
-    def _connection(self) -> Iterator[Any]:
-        if hasattr(self._source, "connection"):
-            with self._source.connection() as conn:
-                yield conn
-        else:
-            yield self._source
-
     def read(self, places: Sequence[Address]) -> dict[Address, Details]:
         names, keys = _columns(places)
-        with self._connection() as conn:
+        with connection_of(self._source) as conn:
             rows = conn.execute(self._query(conn), (names, keys)).fetchall()
         found = {}
         for row in rows:
@@ -72,7 +74,7 @@ class _Postgres:
 
     def write(self, details: dict[Address, Details]) -> None:
         values = list(details.values())
-        with self._connection() as conn:
+        with connection_of(self._source) as conn:
             conn.execute(
                 "UPDATE store s SET created_at = coalesce(p.c, s.created_at), updated_at = coalesce(p.u, s.updated_at),"
                 " expires_at = p.e, ttl_minutes = p.t FROM unnest(%s::text[], %s::text[], %s::timestamptz[],"

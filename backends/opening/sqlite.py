@@ -51,10 +51,14 @@ def open_sync(address: Address, index: Any, ttl: Any) -> Iterator[Any]:
         with _explained(path):
             for pragma in _pragmas(values):
                 conn.execute(pragma).fetchall()
-            store = managed(SqliteStore)(conn, **what_is_given(index, ttl_of(values, ttl)))
+            store = managed(SqliteStore)(
+                conn, **what_is_given(_indexed(index), ttl_of(values, ttl))
+            )
             _has_a_store(path, values, conn.execute(_TABLE).fetchone())
             if address.reading:
                 _leave_as_it_is(conn, store)
+                if index is not None:
+                    _load_distances(conn)
             store.setup()
             if index is not None:
                 _same_length(path, index, conn.execute(_VECTOR).fetchone())
@@ -79,7 +83,7 @@ async def open_async(address: Address, index: Any, ttl: Any) -> AsyncIterator[An
         with _explained(path):
             for pragma in _pragmas(values):
                 await connected.execute_fetchall(pragma)
-            given = what_is_given(index, ttl_of(values, ttl))
+            given = what_is_given(_indexed(index), ttl_of(values, ttl))
             store = managed(AsyncSqliteStore)(connected, **given)
             found = list(await connected.execute_fetchall(_TABLE))
             _has_a_store(path, values, found[0] if found else None)
@@ -128,6 +132,13 @@ def must_be_file(path: Path) -> None:
         raise BackendError("sqlite", f"there is no file {path.absolute()}.", "check the path")
 
 
+def _indexed(index: Any) -> Any:
+    """The fields also under the name by which ``SqliteStore`` reads them, else it embeds whole values."""
+    if index is None or not index.get("fields"):
+        return index
+    return {"text_fields": index["fields"], **index}
+
+
 def _make_private(path: Path) -> None:
     """A new file is its owner's alone; one that is there keeps its rights and the time it was changed."""
     with suppress(OSError):
@@ -151,6 +162,15 @@ def _leave_as_it_is(conn: Any, store: Any) -> None:
         if lacking not in have:
             conn.execute(view)
             return
+
+
+def _load_distances(conn: Any) -> None:
+    """What a search by meaning calls, which the store's ``setup`` loads."""
+    import sqlite_vec
+
+    conn.enable_load_extension(True)
+    sqlite_vec.load(conn)
+    conn.enable_load_extension(False)
 
 
 def _same_length(path: Path, index: Mapping[str, Any], found: Any) -> None:

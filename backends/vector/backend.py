@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from langgraph.store.base import BaseStore
 
-from store_conformance.backends.backups import COPY, Backup, folder_copy, server_copy
+from store_conformance.backends.backups import COPY, SNAPSHOT, Backup, folder_copy, server_copy
 from store_conformance.backends.base import (
     Availability,
     Backend,
@@ -273,13 +273,21 @@ class VectorBackend(Backend):
         return f"{self.name}://{key}{where.rstrip('/')}?tls={tls}"
 
     def backups(self) -> Mapping[str, Backup]:
-        """The files, of the process or of a server of ours; one in a container keeps them to itself."""
+        """
+        The files, of the process or of a server of ours, and what the server itself offers; one in a
+        container keeps its files to itself.
+        """
         if self.deployment is Deployment.EMBEDDED:
             return {COPY: folder_copy("cp -a FOLDER BACKUP, while no process has it open")}
         if self.deployment is Deployment.PROCESS:
             server = self._server if isinstance(self._server, HttpServer) else None
-            return {COPY: server_copy(server, "stop the server, cp -a FOLDER BACKUP, start it")}
+            copied = server_copy(server, "stop the server, cp -a FOLDER BACKUP, start it")
+            own = self.snapshot(server)
+            return {COPY: copied} if own is None else {COPY: copied, SNAPSHOT: own}
         return {}
+
+    def snapshot(self, server: HttpServer | None) -> Backup | None:
+        """What the engine offers while it is in use, of a server of ours."""
 
     def private(self) -> Backend | None:
         if self.deployment not in (Deployment.PROCESS, Deployment.CONTAINER):

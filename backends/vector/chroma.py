@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from store_conformance.backends.vector.chroma_rows import (
     cosines,
+    has_vector,
     made_up,
     score,
     to_filter,
@@ -234,6 +235,15 @@ class ChromaDriver:
         with self._asking("read by id"):
             got = self._collection.get(ids=list(ids), include=_ROWS)
         return {row.id: row for row in to_rows(got)}
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, tuple[float, ...]]:
+        if not ids:
+            return {}
+        with self._asking("read vectors by id"):
+            got = self._collection.get(ids=list(ids), include=["metadatas", "embeddings"])
+        every = () if got["embeddings"] is None else got["embeddings"]
+        rows = zip(got["ids"], got["metadatas"] or [], every, strict=True)
+        return {id: tuple(map(float, own)) for id, facts, own in rows if has_vector(facts)}
 
     def delete(self, ids: Sequence[str]) -> None:
         if ids:

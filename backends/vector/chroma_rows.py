@@ -5,7 +5,7 @@ Rows as Chroma's records: their metadata, their made-up vectors, and the filters
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from store_conformance.backends.vector.driver import (
@@ -66,6 +66,11 @@ def to_rows(got: GetResult) -> list[StoredRow]:
         )
         for id, m, body in triples
     ]  # fmt: skip
+
+
+def has_vector(metadata: Mapping[str, Any]) -> bool:
+    """Whether a record's vector is its row's own, and none that was made up."""
+    return any(has and str(metadata["space"])[0] == letter for (_, has), letter in _GROUPS.items())
 
 
 def made_up(id: str, dims: int) -> list[float]:

@@ -216,6 +216,13 @@ class Driver(Protocol):
     def fetch(self, ids: Sequence[str]) -> dict[str, StoredRow]:
         """The rows that exist, by id; at most ``limits.ids_per_fetch`` are asked for."""
 
+    def vectors(self, ids: Sequence[str]) -> dict[str, tuple[float, ...]]:
+        """
+        The vectors of the rows that have one, by id; at most ``limits.ids_per_fetch`` are asked for.
+
+        As the engine keeps them: in single precision, and where it keeps directions alone, of length one.
+        """
+
     def delete(self, ids: Sequence[str]) -> None:
         """Remove rows with their vectors; an id that does not exist is fine."""
 

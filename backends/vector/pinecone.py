@@ -325,6 +325,17 @@ class PineconeDriver:
             found = self._fetch(ids)
         return {id: to_row(id, metadata) for id, metadata in found.items()}
 
+    def vectors(self, ids: Sequence[str]) -> dict[str, tuple[float, ...]]:
+        found: dict[str, tuple[float, ...]] = {}
+        for start in range(0, len(ids), self.limits.ids_per_fetch):
+            some = list(ids[start : start + self.limits.ids_per_fetch])
+            with self._asking("read vectors by id"):
+                answer = self._index.fetch(ids=some, namespace=self._namespace)
+            # Every record has to have a vector; that of a row without one is made up.
+            own = {id: one for id, one in answer.vectors.items() if (one.metadata or {}).get("v")}
+            found.update((id, tuple(map(float, one.values or ()))) for id, one in own.items())
+        return found
+
     def _fetch(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         for start in range(0, len(ids), self.limits.ids_per_fetch):

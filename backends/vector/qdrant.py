@@ -184,6 +184,13 @@ class QdrantDriver:
     def fetch(self, ids: Sequence[str]) -> dict[str, StoredRow]:
         return {point.id: to_row(point) for point in self._retrieve(ids, FIELDS)}
 
+    def vectors(self, ids: Sequence[str]) -> dict[str, tuple[float, ...]]:
+        if not ids:
+            return {}
+        with self._asking("read vectors by id"):
+            found = self._points.vectors(ids)
+        return {point.id: tuple(point.vector) for point in found if point.vector is not None}
+
     def _retrieve(self, ids: Sequence[str], fields: list[str]) -> list[Point]:
         if not ids:
             return []

@@ -180,6 +180,14 @@ class QdrantEdgeDriver:
     def fetch(self, ids: Sequence[str]) -> dict[str, StoredRow]:
         return {point.id: to_row(point) for point in self._retrieved(ids, FIELDS)}
 
+    def vectors(self, ids: Sequence[str]) -> dict[str, tuple[float, ...]]:
+        if not ids:
+            return {}
+        with self._asking("read vectors by id"):
+            found = self._shard.retrieve(list(ids), False, True)
+        named: dict[str, Any] = {str(one.id): one.vector or {} for one in found}
+        return {id: tuple(vectors[VECTOR]) for id, vectors in named.items() if VECTOR in vectors}
+
     def _retrieved(self, ids: Sequence[str], fields: list[str]) -> list[Point]:
         if not ids:
             return []

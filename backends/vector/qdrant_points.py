@@ -39,6 +39,9 @@ class Points(Protocol):
 
     def retrieve(self, ids: Sequence[str], fields: list[str]) -> list[Point]: ...
 
+    def vectors(self, ids: Sequence[str]) -> list[Point]:
+        """Points without payload; those that have no vector have None."""
+
     def delete(self, ids: Sequence[str]) -> None: ...
 
     def scroll(
@@ -78,6 +81,12 @@ class ClientPoints:
     def retrieve(self, ids: Sequence[str], fields: list[str]) -> list[Point]:
         found = self._client.retrieve(self._collection, list(ids), with_payload=fields)
         return [Point(str(one.id), one.payload or {}) for one in found]
+
+    def vectors(self, ids: Sequence[str]) -> list[Point]:
+        found = self._client.retrieve(
+            self._collection, list(ids), with_payload=False, with_vectors=[self._name]
+        )
+        return [Point(str(one.id), {}, _named(one.vector, self._name)) for one in found]
 
     def delete(self, ids: Sequence[str]) -> None:
         from qdrant_client import models
@@ -133,6 +142,11 @@ class RestPoints:
         wanted = {"ids": ids, "with_payload": fields, "with_vector": False}
         return [Point(one["id"], one["payload"]) for one in self._ask("POST", "", wanted)]
 
+    def vectors(self, ids: Sequence[str]) -> list[Point]:
+        wanted = {"ids": ids, "with_payload": False, "with_vector": [self._name]}
+        found = self._ask("POST", "", wanted)
+        return [Point(one["id"], {}, _named(one.get("vector"), self._name)) for one in found]
+
     def delete(self, ids: Sequence[str]) -> None:
         self._ask("POST", "/delete?wait=true", {"points": ids})
 
@@ -163,6 +177,11 @@ class RestPoints:
 
     def close(self) -> None:
         self._rest.close()
+
+
+def _named(vectors: Any, name: str) -> Sequence[float] | None:
+    """The one of this name; a point without any has an empty mapping or nothing."""
+    return vectors.get(name) if isinstance(vectors, dict) else None
 
 
 def points_of(

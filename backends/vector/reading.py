@@ -180,6 +180,22 @@ class Reader:
         return kept
 
 
+def vectors_of(driver: Driver, ids: Sequence[str]) -> dict[str, list[tuple[float, ...]]]:
+    """By the id of each item that exists: its vectors, in the order of the texts they were made of."""
+    size = driver.limits.ids_per_fetch
+    rows: dict[str, list[str]] = {}
+    for start in range(0, len(ids), size):
+        for id, head in driver.heads(ids[start : start + size]).items():
+            facts = encoding.HeadFacts.from_text(head.head)
+            parts = (encoding.part_id(id, facts.updated_at, n + 1) for n in range(facts.parts))
+            rows[id] = [id, *parts]
+    every = [row for some in rows.values() for row in some]
+    found: dict[str, tuple[float, ...]] = {}
+    for start in range(0, len(every), size):
+        found.update(driver.vectors(every[start : start + size]))
+    return {id: [found[row] for row in some if row in found] for id, some in rows.items()}
+
+
 def fetch_all(driver: Driver, ids: Sequence[str]) -> dict[str, StoredRow]:
     """The rows that exist, in as many calls as the engine needs."""
     rows: dict[str, StoredRow] = {}

@@ -27,12 +27,13 @@ from langgraph.store.base import (
     tokenize_path,
 )
 
+from store_conformance.backends.vector import encoding
 from store_conformance.backends.vector.driver import Driver, Touch, Where
 from store_conformance.backends.vector.errors import DimensionMismatchError, EngineError
 from store_conformance.backends.vector.listing import listed
 from store_conformance.backends.vector.ordering import Clock, Order
 from store_conformance.backends.vector.planning import Embedded, Plan, plan
-from store_conformance.backends.vector.reading import Found, Reader
+from store_conformance.backends.vector.reading import Found, Reader, vectors_of
 from store_conformance.backends.vector.sweeper import Sweeper
 from store_conformance.backends.vector.writing import Writer
 
@@ -236,6 +237,25 @@ class VectorStore(BaseStore):
             cursor = page.cursor
             if cursor is None:
                 return
+
+    def vectors(
+        self, places: Sequence[tuple[tuple[str, ...], str]]
+    ) -> dict[tuple[tuple[str, ...], str], list[tuple[float, ...]]]:
+        """
+        The vectors of the items that are there, by namespace and key; an item without any has an empty list.
+
+        One for each different text that was embedded, in the order of the index's fields, as the engine
+        keeps them: Qdrant keeps directions, in which the length is one.
+        """
+        self._ensure_ready()
+        ids = {encoding.item_id(namespace, key): (namespace, key) for namespace, key in places}
+        return {ids[id]: found for id, found in vectors_of(self._driver, list(ids)).items()}
+
+    @property
+    def dims(self) -> int | None:
+        """How long the vectors of the collection are; None if it has room for none."""
+        self._ensure_ready()
+        return self._dims
 
     def _touch(self, touches: Sequence[Touch]) -> None:
         size = self._driver.limits.ids_per_fetch

@@ -33,7 +33,12 @@ from store_conformance.backends.vector.errors import Asking, EngineError
 from store_conformance.backends.vector.rest import Rest
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.backends.vector.versions import require
-from store_conformance.backends.vector.weaviate_objects import Objects, rest_of, update
+from store_conformance.backends.vector.weaviate_objects import (
+    Objects,
+    rest_of,
+    update,
+    vectors_by_id,
+)
 from store_conformance.backends.vector.weaviate_rows import FIELDS, sliced, to_filter, to_row
 from store_conformance.backends.vector.weaviate_schema import create, description, known_dims
 
@@ -179,6 +184,13 @@ class WeaviateDriver:
                 ids, limit=len(ids), return_properties=fields
             )
         return [(str(one.uuid), dict(one.properties)) for one in found.objects]
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, tuple[float, ...]]:
+        if not ids:
+            return {}
+        with self._asking("read vectors by id"):
+            found = vectors_by_id(self._collection, ids)
+        return {id: tuple(vector) for id, vector in found.items()}
 
     def delete(self, ids: Sequence[str]) -> None:
         from weaviate.classes.query import Filter

@@ -169,15 +169,20 @@ def update(collection: Collection[Any, Any], id: str, **what: Any) -> None:
             raise
 
 
+def vectors_by_id(collection: Collection[Any, Any], ids: Sequence[str]) -> dict[str, Any]:
+    """The vectors of the objects that have one."""
+    found = collection.query.fetch_objects_by_ids(
+        ids, limit=len(ids), return_properties=[], include_vector=True
+    )
+    every = {str(one.uuid): one.vector.get("default") for one in found.objects}
+    return {id: vector for id, vector in every.items() if vector}
+
+
 def _give_back(collection: Collection[Any, Any], ids: Sequence[str]) -> None:
     """Write the vectors of these objects again until the index knows all of them."""
     from weaviate.classes.query import Filter
 
-    found = collection.query.fetch_objects_by_ids(
-        ids, limit=len(ids), return_properties=[], include_vector=True
-    )
-    left: dict[str, Any] = {str(one.uuid): one.vector.get("default") for one in found.objects}
-    left = {id: vector for id, vector in left.items() if vector}
+    left = vectors_by_id(collection, ids)
     for longer in range(1, _TRIES + 1):
         for id, vector in left.items():
             update(collection, id, vector=[x * (1.0 + longer / 512) for x in vector])

@@ -17,6 +17,13 @@ import click
 from store_conformance.contract.errors import EXIT_INTERRUPTED
 
 EVERY_SECONDS = 2.0
+_VECTORS = click.option(
+    "--vectors",
+    type=click.Choice(["carry", "embed"]),
+    default="embed",
+    show_default=True,
+    help="Take the source's vectors along, if they are of the same model, or make them anew.",
+)
 
 
 def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
@@ -31,32 +38,43 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
         help="Folder of what was read and written so far. Default: store-migration-... here.",
     )
     @click.option("--add", is_flag=True, help="The target may hold other items already.")
+    @_VECTORS
     @click.option(
         "--json", "as_json", is_flag=True, help="The report as JSON, with each namespace."
     )
     @explain
-    def command(source: str, target: str, journal: Path | None, add: bool, as_json: bool) -> None:
+    def command(
+        source: str, target: str, journal: Path | None, add: bool, vectors: str, as_json: bool
+    ) -> None:
         """
         Move every memory from one store to another, both given as URLs (docs/PRODUCTION.md).
 
-        Vectors are made by EMBEDDINGS. Ended in the middle, the same command goes on from there.
+        Vectors are made by EMBEDDINGS, or carried. Ended in the middle, the same command goes on from there.
         """
         from store_conformance.migration.urls import migrate
 
         try:
-            report = migrate(source, target, journal=journal, add=add, tell=_teller())
+            report = migrate(
+                source, target, journal=journal, add=add, vectors=vectors, tell=_teller()
+            )
         except KeyboardInterrupt:
             click.echo("interrupted; the same command goes on from here", err=True)
             sys.exit(EXIT_INTERRUPTED)
         if as_json:
             click.echo(json.dumps(asdict(report), indent=2))
             return
-        click.echo(
-            f"{report.items} items in {len(report.spaces)} namespaces moved and verified by count and hash"
-            + (f"; {report.expired} had expired" if report.expired else "")
-        )
-        for loss in report.losses:
-            click.echo(f"not kept: {loss}")
+        _tell_of(report)
+
+
+def _tell_of(report: Any) -> None:
+    click.echo(
+        f"{report.items} items in {len(report.spaces)} namespaces moved and verified by count and hash"
+        + (f"; {report.expired} had expired" if report.expired else "")
+    )
+    if report.vectors is not None:
+        click.echo(str(report.vectors))
+    for loss in report.losses:
+        click.echo(f"not kept: {loss}")
 
 
 def _teller() -> Callable[[Any], None]:

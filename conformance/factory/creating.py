@@ -110,6 +110,11 @@ def _chosen(url: str | None, index: Any, folder: Path | None) -> Wanted:
     return chosen
 
 
+def index_of_environment(url: str) -> IndexConfig | None:
+    """The index that a store of this URL is given; ``None`` where ``EMBEDDINGS`` is not set."""
+    return _index(wanted(url=url), None)  # type: ignore[no-any-return]
+
+
 def _index(chosen: Wanted, given: Any) -> Any:
     """The index of the caller, else the one that ``EMBEDDINGS`` names; ``dims`` are found out."""
     if given is not None:

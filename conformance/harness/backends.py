@@ -29,6 +29,7 @@ from store_conformance.backends.faults import causes, is_lost_connection
 from store_conformance.backends.inspection.engines import inspect
 from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.opening.address import parse_address
+from store_conformance.backends.opening.carried import ItemVectors, VectorSource, vectors_of
 from store_conformance.backends.opening.details import details_of, pages_of
 from store_conformance.backends.opening.schemes import aopen_address, open_address, schemes
 from store_conformance.backends.opening.settings import TTL
@@ -52,11 +53,13 @@ __all__ = [
     "Engine",
     "EngineUnavailableError",
     "Gathered",
+    "ItemVectors",
     "Opened",
     "ServerProcess",
     "Snippet",
     "Spec",
     "SuppliedBackend",
+    "VectorSource",
     "VectorStoreError",
     "answers",
     "aopen_address",
@@ -79,4 +82,5 @@ __all__ = [
     "schemes",
     "scratch",
     "user_supplied",
+    "vectors_of",
 ]

@@ -22,6 +22,7 @@ ListNamespacesOp: Any = _base.ListNamespacesOp
 MatchCondition: Any = _base.MatchCondition
 SearchItem: type[Item] = getattr(_base, "SearchItem", Item)
 InvalidNamespaceError: type[ValueError] = getattr(_base, "InvalidNamespaceError", ValueError)
+tokenize_path: Any = getattr(_base, "tokenize_path", None)
 NOT_PROVIDED: Any = getattr(_base, "NOT_PROVIDED", None)
 
 VECTORS_SINCE = "2.0.7"
@@ -106,4 +107,5 @@ __all__ = [
     "mappings_are_values",
     "operation_came_later",
     "since",
+    "tokenize_path",
 ]

@@ -170,6 +170,11 @@ class Journal:
         }[column]
         return [_entry(row) for row in self._conn.execute(query, (after, most)).fetchall()]
 
+    def sample(self, most: int) -> list[Entry]:
+        """Some of the items, from all over."""
+        query = "SELECT * FROM items WHERE (id - 1) % max(1, (SELECT count(*) FROM items) / ?) = 0 LIMIT ?"
+        return [_entry(row) for row in self._conn.execute(query, (most, most)).fetchall()]
+
     def mark(self, column: str, entries: Iterable[Entry]) -> None:
         statement = {
             "tried": "UPDATE items SET tried = 1 WHERE id = ?",

@@ -7,10 +7,11 @@ from there when it is started again with the same journal.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from store_conformance.contract.errors import EXIT_USAGE
 from store_conformance.contract.secrets import one_line
 from store_conformance.harness.backends import details_of
 from store_conformance.harness.compat import PutOp
+from store_conformance.migration.carrying import Carried, Carrying
 from store_conformance.migration.journal import Entry, Journal, Space
 from store_conformance.migration.preflight import both_the_same, is_the_same, refusals
 from store_conformance.migration.transfer import (
@@ -30,7 +32,12 @@ from store_conformance.migration.transfer import (
 from store_conformance.migration.walking import walk, walk_from_the_top
 
 READ, WRITTEN, DONE = "read", "written", "done"
-STAGES = ("reading", "checking", "writing", "verifying the target", "looking at the source again")
+CARRIED, VECTORS = "carried", "vectors"
+STAGES = (
+    "reading", "checking", "writing", "verifying the target", "looking at the source again",
+    "checking the vectors", "comparing searches by meaning",
+)  # fmt: skip
+_SAMPLE = 64
 
 
 class Store(Protocol):
@@ -79,6 +86,8 @@ class Report:
     expired: int
     seconds: Mapping[str, float]
     resumed: bool
+    vectors: Carried | None = None
+    """What became of the vectors; None where the target's embedder made them."""
 
 
 @dataclass
@@ -90,6 +99,7 @@ class Migration:
     journal: Journal
     add: bool = False
     tell: Callable[[Progress], None] = lambda _: None
+    carrying: Carrying | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> Report:
@@ -101,6 +111,7 @@ class Migration:
                 f"remove {self.journal.folder} to begin a new one",
                 EXIT_USAGE,
             )
+        self._vectors_as_before()
         if self.journal.fact(WRITTEN) is None:
             self._target_is_free()
         if not resumed:
@@ -109,6 +120,7 @@ class Migration:
         self._write()
         self._verify()
         self._source_is_as_it_was()
+        self._compare()
         report = Report(
             self.journal.count(),
             tuple(self.journal.spaces()),
@@ -116,6 +128,7 @@ class Migration:
             len(self._expired()),
             dict(self.seconds),
             resumed,
+            self.carrying.done if self.carrying else None,
         )
         self.journal.note(DONE, str(report.items))
         self.journal.finish()
@@ -188,9 +201,25 @@ class Migration:
             )
         self.journal.note(READ, datetime.now(timezone.utc).isoformat())
 
+    def _vectors_as_before(self) -> None:
+        """Where a migration goes on, the vectors of all items come about in one way."""
+        way = "embed" if self.carrying is None else "carry"
+        before = self.journal.fact(VECTORS)
+        if before not in (None, way):
+            raise MigrationError(
+                f"this migration was begun with --vectors {before}",
+                f"go on with it, or empty the target and remove {self.journal.folder}",
+                EXIT_USAGE,
+            )
+        if self.carrying is not None and (told := self.journal.fact(CARRIED)) is not None:
+            self.carrying.done = Carried(**json.loads(told))
+
     def _check(self) -> None:
         if self.journal.fact(WRITTEN) is not None:
             return
+        if self.carrying is not None:
+            with self._stage(5, 0):
+                self.carrying.check(self.journal.sample(_SAMPLE))
         left = self.journal.waiting("tried")
         with self._stage(1, left) as step:
             found = refusals(self.target, self.journal, step)
@@ -205,22 +234,31 @@ class Migration:
     def _write(self) -> None:
         if self.journal.fact(WRITTEN) is None and not self.add:
             self._target_is_free()  # another migration may have begun while this one was checking
+        self.journal.note(VECTORS, "embed" if self.carrying is None else "carry")
         self.journal.note(WRITTEN, "begun")
         details = details_of(self.target)
         with self._stage(2, self.journal.waiting("done")) as step:
             while entries := self.journal.left("done", BATCH):
-                self.target.batch([self._put(entry) for entry in entries])
+                self.target.batch(self._puts(entries))
                 if details is not None:
                     kind = details.kind
                     details.write({e.item.address: kind(**e.details) for e in entries})
+                if self.carrying is not None:
+                    self.journal.note(CARRIED, json.dumps(asdict(self.carrying.done)))
                 self.journal.mark("done", entries)
                 step(len(entries))
 
-    def _put(self, entry: Entry) -> PutOp:
+    def _puts(self, entries: list[Entry]) -> list[PutOp]:
+        if self.carrying is None:
+            return [self._put(entry) for entry in entries]
+        return [self._put(entry, index) for entry, index in self.carrying.taught(entries)]
+
+    def _put(self, entry: Entry, index: Any = None) -> PutOp:
+        place = (entry.item.namespace, entry.item.key, entry.item.value)
         minutes = entry.details.get("ttl_minutes")
         if minutes is None or not getattr(self.target, "supports_ttl", False):
-            return PutOp(entry.item.namespace, entry.item.key, entry.item.value)
-        return PutOp(entry.item.namespace, entry.item.key, entry.item.value, ttl=minutes)
+            return PutOp(*place, index=index)
+        return PutOp(*place, index=index, ttl=minutes)
 
     # -- what came of it -------------------------------------------------------------------------------
 
@@ -259,13 +297,25 @@ class Migration:
                 f" {self.journal.folder}, and migrate again",
             )
 
+    def _compare(self) -> None:
+        if self.carrying is not None:
+            with self._stage(6, 0):
+                sample = self.journal.sample(_SAMPLE)
+                self.carrying.compare(self.source, self.target, sample)
+
     def _expired(self) -> set[Any]:
         now = datetime.now(timezone.utc).isoformat()
         return self.journal.expired(now)
 
     def _losses(self) -> tuple[str, ...]:
         """What the target could not be given, in words."""
-        found = ["vectors were made anew by the target's embedder, if it has one"]
+        found = []
+        if self.carrying is None:
+            found.append("vectors were made anew by the target's embedder, if it has one")
+        elif self.carrying.done.anew:
+            found.append(
+                f"vectors of {self.carrying.done.anew} items were made anew: the source's are of other fields"
+            )
         if details_of(self.target) is None:
             found.append(
                 "created_at and updated_at begin anew: this target's interface cannot set them"

@@ -157,9 +157,11 @@ def search_whole(store: Readable, prefix: tuple[str, ...], size: int) -> list[An
     )
 
 
-def search_page(store: Readable, prefix: tuple[str, ...], *, limit: int, offset: int) -> list[Any]:
+def search_page(
+    store: Readable, prefix: tuple[str, ...], *, limit: int, offset: int, query: str | None = None
+) -> list[Any]:
     """One page of what lies below a prefix, without prolonging anybody's life."""
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = {} if query is None else {"query": query}
     raw = getattr(store, "raw", store)
     if getattr(raw, "supports_ttl", False) and "refresh_ttl" in _parameters(type(raw).search):
         more["refresh_ttl"] = False  # reading for an export is no use of a memory

@@ -293,7 +293,7 @@ class Cancelled(WaitingEmbeddings):
 
 
 def _after_a_cancelled_embedder(lab: Lab) -> tuple[Subject, list[Any]]:
-    """Whether a put whose embedder is cancelled came back, what a later put gave, and the first one's item."""
+    """Whether a put whose embedder is cancelled came back, what it and a later put gave, and the item of the first."""
     store = lab.indexed("text", embed=Cancelled())
 
     async def work(raw: Any) -> list[Any]:

@@ -12,8 +12,8 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -202,6 +202,16 @@ def own_folder(name: str, parent: str | None) -> Path:
         if owner is not None and not _alive(int(owner[1])):
             shutil.rmtree(left, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f"conformance-{name}-pid{os.getpid()}-", dir=where))
+
+
+@contextmanager
+def passing_folder(name: str) -> Iterator[Path]:
+    """Such a folder where temporary files usually are, for the block."""
+    folder = own_folder(name, None)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def forget_folders(pid: int) -> None:

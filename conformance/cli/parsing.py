@@ -59,7 +59,7 @@ def _explain(func: F) -> F:
 
 
 _KEPT = {
-    "run": "; the run file holds what was checked so far",
+    "run": "; the run file holds what was checked so far, and --resume goes on from there",
     "bench": "; the run file holds what was measured so far",
     "crash": "; the folder holds what was found so far, and --resume goes on from there",
     "export_command": "; nothing was written",
@@ -272,6 +272,7 @@ def _targets(function: Callable[..., Any]) -> Callable[..., Any]:
     default=True,
     help="Run the reproducer of each unexpected finding in a clean process.",
 )
+@click.option("--resume", is_flag=True, help="Go on with the run in the --out folder.")
 @click.option("-v", "--verbose", is_flag=True, help="List the failures that are known, too.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of run files and exit.")
 @_explain

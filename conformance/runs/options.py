@@ -168,4 +168,5 @@ def session_from_spec(spec: dict[str, Any]) -> RunSession:
         at_once=spec["at_once"],
         hung=Counter(spec["hung"]),
         killed=Counter(spec["killed"]),
+        done=frozenset((b, r, c, m) for b, r, c, m in spec["done"]),
     )

@@ -50,6 +50,7 @@ from store_conformance.runs.health import NOT_RUN, STOPPED, Health
 from store_conformance.runs.hosted import HostedBackend
 from store_conformance.runs.preparing import prepare
 from store_conformance.runs.profiles import profile
+from store_conformance.runs.resuming import CaseKey, Earlier, earlier_run
 from store_conformance.runs.run_file import RunWriter
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.starting import start_side_by_side
@@ -145,6 +146,11 @@ class RunSession:
     _held: dict[str, tuple[Expectation, ...]] = field(default_factory=dict)
     _avoided: dict[str, frozenset[str]] = field(default_factory=dict)
     _held_before: dict[str, int] | None = None
+    earlier: Earlier | None = None
+    """The part of this run that was made before, where it goes on."""
+    done: frozenset[CaseKey] = frozenset()
+    """The cases that part has, and that are not run again."""
+    _path: Path | None = None
     _writer: RunWriter | None = None
     _begin: float = 0.0
     _spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -157,9 +163,31 @@ class RunSession:
 
     def count_cases(self) -> int:
         """How many cases the run will go through: each once a backend, mode and parameter."""
-        return len(self.backends) * sum(
-            len(spec.modes) * len(list(spec.expand())) for spec in self.selection.cases()
+        return len(self.case_keys() - self.done)
+
+    def case_keys(self) -> frozenset[CaseKey]:
+        """Every case of the run, whether it is done already or not."""
+        return frozenset(
+            (name, spec.rule_id, spec.case_id(param), str(mode))
+            for spec in self.selection.cases()
+            for name in self.names()
+            for mode in spec.modes
+            for param in spec.expand()
         )
+
+    def is_done(self, job: Job) -> bool:
+        """Whether an earlier part of this run has the case's verdict."""
+        spec = job.spec
+        key = (job.backend, spec.rule_id, spec.case_id(job.param), str(job.mode))
+        return key in self.done
+
+    def go_on_with(self, path: Path) -> Earlier:
+        """Go on with the run in that file; raises ``UserError`` where there is none, or it is another one."""
+        self.earlier = earlier_run(path, self.case_keys())
+        self.done = self.earlier.done
+        self.earlier.check_asked(self.header())
+        self.earlier.check_names(self.names())
+        return self.earlier
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -188,12 +216,26 @@ class RunSession:
             self._prepare(name)
             self.facts[name]["seconds_to_start"] = round(started.seconds, 3)
             self._spent[name] += started.seconds + time.perf_counter() - begin
-        if self._writer is not None:
-            self._writer.begin_again(self.header())
+        if self._path is not None:
+            self._begin_cases(self._path)
             for name, why in self.absent.items():
                 self.record(
                     Row(name, "E4", Level.MUST, "engine", Mode.SYNC, Verdict.UNVERIFIED, why)
                 )
+
+    def _begin_cases(self, path: Path) -> None:
+        """Complete the header; of a run that goes on, the file stays as it was until here."""
+        header = self.header()
+        if self._writer is not None:
+            self._writer.begin_again(header)
+            return
+        assert self.earlier is not None
+        self.earlier.check_backends(header["backends"])
+        kept = self.earlier.entries
+        self._writer = RunWriter(path, self.earlier.header(header, header["started"]), kept)
+        for row in kept:
+            if isinstance(row, Row):
+                self._count(row)
 
     @property
     def runs_foreign_code(self) -> bool:
@@ -257,6 +299,7 @@ class RunSession:
             "at_once": self.at_once,
             "hung": dict(self.hung),
             "killed": dict(self.killed),
+            "done": sorted(self.done),
         }
 
     # -- cases --------------------------------------------------------------------------------
@@ -473,10 +516,11 @@ class RunSession:
     def open_file(self, path: str | None) -> None:
         """Begin the run file; before ``start``, so that a run that ends early leaves one that says so."""
         if path is not None and self.owner:
-            target = Path(path)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self._path = Path(path)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._begin = time.perf_counter()
-            self._writer = RunWriter(target, self.header())
+            if self.earlier is None:
+                self._writer = RunWriter(self._path, self.header())
 
     def look(self, say: Callable[[str], object]) -> None:
         """The production checklist of the user's own databases, into the run file."""
@@ -486,10 +530,13 @@ class RunSession:
 
     def record(self, entry: Row | Measurement | CheckedLine) -> None:
         if isinstance(entry, Row):
-            self.rows.append(entry)
-            self._spent[entry.backend] += entry.seconds
+            self._count(entry)
         if self._writer is not None:
             self._writer.add(entry)
+
+    def _count(self, row: Row) -> None:
+        self.rows.append(row)
+        self._spent[row.backend] += row.seconds
 
     def record_killed(self, job: Job, stacks: Sequence[str]) -> None:
         """
@@ -531,8 +578,9 @@ class RunSession:
 
     def close_file(self, *, interrupted: bool) -> None:
         if self._writer is not None:
+            before = self.earlier.seconds if self.earlier is not None else 0.0
             self._writer.close(
-                seconds=time.perf_counter() - self._begin,
+                seconds=time.perf_counter() - self._begin + before,
                 by_backend=dict(self._spent),
                 interrupted=interrupted,
                 left=dict(self.left_in_all + Counter(self.left_behind())),

@@ -250,6 +250,10 @@ class Engine:
         """The ports of the loopback interface that stores connect to; empty where that is not known."""
         return ()
 
+    def processes(self) -> Sequence[int]:
+        """The ids of all of its processes on this machine; empty where they are not ours to look at."""
+        return ()
+
     freezes: ClassVar[bool] = False
     """Whether it can be stopped in its tracks and continued."""
 

@@ -414,7 +414,7 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> None:
     multiple=True,
     callback=_listed,
     help="Only this fault (docs/SURVIVAL.md), or client, engine, network, all; repeatable, or with commas. "
-    "Default: all but power-loss and disk-full.",
+    "Default: all but power-loss, disk-full and failing-fsync.",
 )
 @click.option(
     "--kills",

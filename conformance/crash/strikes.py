@@ -45,6 +45,8 @@ DIED = "its process ended"
 LATE_SECONDS = 2.0
 """How long an engine has for what dead clients have asked of it, before what was read is held against it."""
 BACK_SECONDS = 15.0
+SENT_SECONDS = 5.0
+"""How long a call may take that had begun before syncs failed."""
 
 
 @dataclass(frozen=True)
@@ -244,7 +246,8 @@ class _Fight:
         """
         For a while; a system drops what it could not write, so the power is cut before syncs work again.
 
-        What had been acknowledged before is on the disk: a failing sync is no reason to lose it.
+        What had been acknowledged before is on the disk, with the calls that had begun: what they lose to a power
+        cut, although their syncs had worked, is another fault's to tell.
         """
         image, engine = self._ground.image, self._ground.backend.engine()
         assert image is not None
@@ -255,9 +258,18 @@ class _Fight:
         except NoFailingSyncError as error:
             self._reason = str(error)
             return
+        self._let_calls_end(time.monotonic_ns())
         image.settle()
         time.sleep(self._chance.uniform(*TROUBLED))
         self._died = any(client.is_gone() for client in self._clients)
+
+    def _let_calls_end(self, since: int) -> None:
+        """Until each writer has had an answer, or an error, to what it had sent before that time."""
+        for client in self._clients:
+            deadline, failed = time.monotonic() + SENT_SECONDS, client.failed
+            while client.acknowledged_at < since and client.failed == failed:
+                if client.follow(max(0.0, deadline - time.monotonic())) is None:
+                    break
 
     def _fill_disk(self) -> None:
         image, engine = self._ground.image, self._ground.backend.engine()

@@ -12,8 +12,8 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -204,6 +204,16 @@ def own_folder(name: str, parent: str | None) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"conformance-{name}-pid{os.getpid()}-", dir=where))
 
 
+@contextmanager
+def passing_folder(name: str) -> Iterator[Path]:
+    """Such a folder where temporary files usually are, for the block."""
+    folder = own_folder(name, None)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def forget_folders(pid: int) -> None:
     """Remove the temporary folders of a process that was ended by force."""
     for parent in {scratch(), tempfile.gettempdir()}:
@@ -238,6 +248,10 @@ class Engine:
 
     def listens(self) -> Sequence[int]:
         """The ports of the loopback interface that stores connect to; empty where that is not known."""
+        return ()
+
+    def processes(self) -> Sequence[int]:
+        """The ids of all of its processes on this machine; empty where they are not ours to look at."""
         return ()
 
     freezes: ClassVar[bool] = False

@@ -83,6 +83,9 @@ class _Both(Engine):
     def listens(self) -> Sequence[int]:
         return [port for engine in self._engines for port in engine.listens()]
 
+    def processes(self) -> Sequence[int]:
+        return [pid for engine in self._engines for pid in engine.processes()]
+
     @property
     def freezes(self) -> bool:  # type: ignore[override]  # it depends on the halves
         return all(engine.freezes for engine in self._engines)

@@ -6,17 +6,21 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import ClassVar
 
 from langgraph.store.base import BaseStore
 
 from store_conformance.backends.arguments import SHAPE
-from store_conformance.backends.base import Backend, BackendError, Deployment, Spec
+from store_conformance.backends.base import (
+    Backend,
+    BackendError,
+    Deployment,
+    Spec,
+    passing_folder,
+)
 from store_conformance.backends.engines.postgres_faults import Surroundings
 from store_conformance.backends.engines.postgres_faults import fault as postgres_fault
 from store_conformance.backends.references import Reference, one_line
@@ -115,8 +119,8 @@ class SuppliedBackend(Backend):
 
     @contextmanager
     def _trial_place(self) -> Iterator[Location]:
-        with tempfile.TemporaryDirectory(prefix="conformance-check-") as folder:
-            yield Location(Path(folder), self.url, "conformance_check")
+        with passing_folder("check") as folder:
+            yield Location(folder, self.url, "conformance_check")
 
     def _enter(self, at: Location) -> BaseStore:
         if not self._is_async and Capability.SYNC in self.capabilities:

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, ClassVar
 
 from store_conformance.backends.backups import Backup, server_snapshot
-from store_conformance.backends.base import Deployment, Facts, Spec
+from store_conformance.backends.base import Backend, BackendError, Deployment, Facts, Spec
 from store_conformance.backends.engines.http_server import HttpServer
 from store_conformance.backends.engines.snapshots import WeaviateBackups
 from store_conformance.backends.engines.weaviate import WeaviateContainer, WeaviateServer, binary
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from weaviate import WeaviateClient
 
 GRPC_VARIABLE = "WEAVIATE_GRPC"
+FLUSH_AFTER = "flush_after"
 _PACKAGES = ("weaviate-client",)
 
 
@@ -44,9 +46,33 @@ class WeaviateBackend(VectorBackend):
     )
     IMAGE = "semitechnologies/weaviate:1.39.0"
 
-    def __init__(self, *, deployment: Deployment | None = None, url: str | None = None) -> None:
+    OPTIONS: ClassVar = {FLUSH_AFTER: "seconds until a server of the run's writes changed rows out"}
+    DURABILITY: ClassVar = ({}, {FLUSH_AFTER: "1"})
+
+    def __init__(
+        self,
+        *,
+        deployment: Deployment | None = None,
+        url: str | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(deployment=deployment, url=url)
+        self._flush_after = (options or {}).get(FLUSH_AFTER)
+        if self._flush_after is not None:
+            self._check_flushes(self._flush_after)
         self._grpc = setting(GRPC_VARIABLE) if self._url else None
+
+    def _check_flushes(self, seconds: str) -> None:
+        if not (seconds.isascii() and seconds.isdecimal() and int(seconds)):
+            raise BackendError(
+                self.name, f"{FLUSH_AFTER}={seconds} is no number of seconds.", "1 or more"
+            )
+        if self.deployment is not Deployment.PROCESS:
+            raise BackendError(
+                self.name,
+                f"{FLUSH_AFTER} goes with a server that the run starts, and not with {self.deployment}.",
+                "leave the option out, or use --deployment process",
+            )
 
     def server_problem(self) -> str | None:
         return None if binary() else "there is no weaviate binary on PATH"
@@ -54,8 +80,14 @@ class WeaviateBackend(VectorBackend):
     def describe(self) -> str:
         return f"{binary()} with weaviate-client {metadata.version('weaviate-client')}"
 
+    def private(self) -> Backend | None:
+        made = super().private()
+        if isinstance(made, WeaviateBackend):
+            made._flush_after = self._flush_after
+        return made
+
     def new_server(self) -> WeaviateServer:
-        server = WeaviateServer(self.root / "server")
+        server = WeaviateServer(self.root / "server", flush_after=self._flush_after)
         self._key = server.api_key
         return server
 

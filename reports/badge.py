@@ -65,12 +65,16 @@ def _label(name: str) -> str:
     return f"LangGraph store {one_line(name, NAME_LENGTH)}"
 
 
+def _end(report: Report) -> str:
+    return "truncated" if report.truncated else "interrupted"
+
+
 def _badge(report: Report, view: BackendView, id: str) -> Badge:
     kept = report.kept[view.name]
     unknown = kept.grade is Grade.UNKNOWN
     text = "not verified" if unknown else f"{kept.value} promises kept"
     reservations = ["emulated"] if view.emulated else []
-    reservations += ["interrupted"] if report.interrupted else []
+    reservations += [_end(report)] if report.interrupted else []
     reservations += ["part of the suite"] if is_part(report) else []
     if reservations:
         text = f"{text} ({', '.join(reservations)})"

@@ -15,6 +15,7 @@ from typing import Any
 from store_conformance.contract import Verdict
 from store_conformance.contract.survival import (
     DISK_FULL,
+    FAILING_SYNC,
     NETWORK,
     POWER_LOSS,
     SETUP,
@@ -151,10 +152,11 @@ def kill_losses(faults: Faults | None) -> tuple[Damage, ...]:
     """
     What kills of clients and engines, their stops and freezes, and networks took in the run's own setting.
 
-    What a full disk spoilt is told, and is no crash: it is foreseen by whoever watches the disk.
+    What a disk spoilt that was full or could not be written is told, and is no crash: who watches the disk foresees it.
     """
+    of_disks = (POWER_LOSS, DISK_FULL, FAILING_SYNC)
     own = () if faults is None else damages(faults.own)
-    return tuple(one for one in own if one.loses and one.fault not in (POWER_LOSS, DISK_FULL))
+    return tuple(one for one in own if one.loses and one.fault not in of_disks)
 
 
 def power_losses(faults: Faults | None) -> tuple[Damage, ...]:
@@ -199,6 +201,8 @@ def _kind(fault: str) -> str:
         return "power loss"
     if fault == DISK_FULL:
         return "full disk"
+    if fault == FAILING_SYNC:
+        return "failing fsync"
     if fault.startswith(NETWORK):
         return "network faults"
     return "engine faults" if fault.startswith("engine-") else "client kills"

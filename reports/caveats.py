@@ -33,6 +33,22 @@ def _selection(header: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def _resumed(header: dict[str, Any]) -> Iterator[str]:
+    """That a run was made in parts: seconds and what was left are of all of them, or of the last alone."""
+    for one in header.get("merged") or (header,):
+        parts = one.get("resumed") or ()
+        if parts:
+            yield (
+                f"A run was cut off or interrupted and resumed, {_times(len(parts))}, "
+                f"the last time with {number(parts[-1]['rows'])} of its cases done: "
+                "they were not run again, and how long it took is known only about."
+            )
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
 def _machines(header: dict[str, Any]) -> Iterator[str]:
     merged = header.get("merged")
     if not merged:
@@ -92,7 +108,12 @@ def caveats(run: RunView) -> tuple[str, ...]:
     """The sentences, those that weigh most first."""
     told: list[str] = []
     views = run.backends
-    if run.interrupted:
+    if run.truncated:
+        told.append(
+            "The run file is truncated: its run was cut off, and has no end. What had not been reached is missing, "
+            "not passed; `store-conformance run --resume` goes on with it."
+        )
+    elif run.interrupted:
         told.append("The run was interrupted: what had not been reached is missing, not passed.")
     told += [f"{name} could not run and is not compared: {why}" for name, why in run.absent.items()]
     emulated = [view.name for view in views if view.emulated]
@@ -102,6 +123,7 @@ def caveats(run: RunView) -> tuple[str, ...]:
             "emulator and say nothing about the service."
         )
     told.extend(_selection(run.header))
+    told.extend(_resumed(run.header))
     told.extend(_machines(run.header))
     told.extend(_verdicts(views))
     told.extend(_latencies(views))

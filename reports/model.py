@@ -96,6 +96,11 @@ class Report:
         return bool(self.footer.get("interrupted"))
 
     @property
+    def truncated(self) -> bool:
+        """Whether the file of the run had no end, as the run was killed."""
+        return bool(self.footer.get("truncated"))
+
+    @property
     def unexpected(self) -> int:
         """Rows that fail the gate."""
         return sum(1 for row in self.rows if is_news(row))

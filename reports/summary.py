@@ -71,7 +71,9 @@ def is_part(report: Report) -> bool:
 def flags(report: Report) -> tuple[str, ...]:
     """What a reader must not take for a whole, verified run of real engines."""
     told = []
-    if report.interrupted:
+    if report.truncated:
+        told.append("truncated: the run was cut off, and what is missing was not run")
+    elif report.interrupted:
         told.append("interrupted: what is missing was not run")
     if is_part(report):
         told.append("only a part was run")

@@ -54,6 +54,7 @@ HEADER_FACTS = (
     "suite",
     "suite_version",
     "started",
+    "resumed",
     "command",
     "selection",
     "settings",

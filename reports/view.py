@@ -118,6 +118,11 @@ class RunView:
     def interrupted(self) -> bool:
         return bool(self.footer.get("interrupted"))
 
+    @property
+    def truncated(self) -> bool:
+        """Whether the file had no end, as its run was killed."""
+        return bool(self.footer.get("truncated"))
+
 
 def _absent(run: Run) -> dict[str, str]:
     ran = {row.backend for row in run.rows if row.verdict is not Verdict.UNVERIFIED}

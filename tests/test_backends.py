@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from store_conformance.backends import registry
 from store_conformance.backends.base import Backend, BackendError
+from store_conformance.backends.engines import weaviate
+from store_conformance.backends.weaviate import WeaviateBackend
 from store_conformance.contract import Location
 from tests.backend_use import (
     INDEX,
@@ -190,3 +193,29 @@ def test_sqlite_works_with_each_module_and_says_which(
     finally:
         backend.stop()
         sqlite.driver.cache_clear()
+
+
+def test_a_weaviate_server_of_the_run_flushes_when_it_is_told_to(tmp_path: Path) -> None:
+    own = weaviate.WeaviateServer(tmp_path / "own")._settings(tmp_path)
+    told = weaviate.WeaviateServer(tmp_path / "told", flush_after="1")._settings(tmp_path)
+    assert weaviate.FLUSHES not in own
+    assert told[weaviate.FLUSHES] == "1"
+    private = registry.create(
+        "weaviate", deployment="process", options={"flush_after": "3"}
+    ).private()
+    assert isinstance(private, WeaviateBackend)
+    assert private.new_server()._settings(tmp_path)[weaviate.FLUSHES] == "3"
+    private.stop()
+
+
+@pytest.mark.parametrize(
+    ("deployment", "seconds", "said"),
+    [
+        ("process", "0", "is no number of seconds"),
+        ("process", "soon", "is no number of seconds"),
+        ("container", "1", "goes with a server that the run starts"),
+    ],
+)
+def test_a_flush_that_cannot_be_set_is_refused(deployment: str, seconds: str, said: str) -> None:
+    with pytest.raises(BackendError, match=said):
+        registry.create("weaviate", deployment=deployment, options={"flush_after": seconds})

@@ -5,6 +5,7 @@ Campaigns: broken stores are caught by the fault that shows their sin, correct o
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import signal
@@ -19,16 +20,22 @@ import psutil
 import pytest
 from click.testing import CliRunner, Result
 
+from store_conformance.backends.engines.processes import descendants
 from store_conformance.cli.parsing import main as parse
 from store_conformance.contract import UserError, Verdict
 from store_conformance.contract.survival import Survival, SurvivalFile, durability, read_survival
-from store_conformance.crash import image
+from store_conformance.crash import failing_sync, ground, image
 from store_conformance.crash.campaign import Campaign, Target
 from store_conformance.crash.client import Client, ClientFailedError
 from store_conformance.crash.faults import DEFAULT, FAULTS, named
 from store_conformance.crash.ground import Ground, no_disk
 from store_conformance.harness.backends import Backend, create, scratch, user_supplied
-from store_conformance.mutants.broken_survival import SINS, Sin
+from store_conformance.mutants.broken_survival import (
+    SINS,
+    Sin,
+    SyncsByHand,
+    TakesAFailedSyncForAYes,
+)
 from store_conformance.mutants.reference import ReferenceStore
 
 pytestmark = pytest.mark.slow
@@ -149,6 +156,90 @@ def test_a_store_that_does_not_come_through_a_full_disk_is_caught(
     reference = f"{ReferenceStore.__module__.rpartition('.')[0]}.broken_survival:{sin}.open_store"
     (found,) = struck(supplied(reference), ("disk-full",), 1, tmp_path)
     assert sum(getattr(found, count) for count in counts) > 0, found
+
+
+# -- a disk that cannot be written ----------------------------------------------------------------
+
+
+NO_SYNCS = NO_IMAGES or failing_sync.problem()
+needs_strace = pytest.mark.skipif(NO_SYNCS is not None, reason=str(NO_SYNCS))
+
+
+FORKED = """
+import os, sys
+file = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)
+def synced():
+    try:
+        os.fsync(file)
+    except OSError as error:
+        return error.errno
+    return 0
+asks, answers = os.pipe(), os.pipe()
+if not os.fork():  # as Postgres does for each connection
+    os.close(asks[1])
+    while os.read(asks[0], 1):
+        os.write(answers[1], bytes([synced()]))
+    os._exit(0)
+for line in sys.stdin:
+    os.write(asks[1], b"?")
+    print(synced(), os.read(answers[0], 1)[0], flush=True)
+"""
+
+
+@needs_strace
+def test_syncs_fail_while_they_shall_also_in_what_was_forked(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKED, str(tmp_path / "file")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def told() -> str:
+            print(file=process.stdin, flush=True)
+            assert process.stdout is not None
+            return process.stdout.readline().strip()
+
+        found = [told()]
+        syncs = failing_sync.FailingSync((process.pid, *descendants(process.pid)))
+        found.append(told())
+        syncs.end()
+        syncs.end()
+        found.append(told())
+        process.stdin.close()
+    assert found == ["0 0", f"{errno.EIO} {errno.EIO}", "0 0"]
+
+
+@needs_strace
+@pytest.mark.parametrize(("store", "safe"), [(SyncsByHand, True), (TakesAFailedSyncForAYes, False)])
+def test_an_error_of_a_sync_that_is_swallowed_is_seen(
+    store: type[ReferenceStore], safe: bool, tmp_path: Path
+) -> None:
+    target = supplied(f"{store.__module__}:{store.__name__}.open_store")
+    (found,) = struck(target, ("failing-fsync",), 1, tmp_path)
+    assert (found.verdict is Verdict.PASS) is safe, found
+    assert (found.lost + found.stale + found.resurrected > 0) is not safe
+    assert found.kills == int(safe)  # where no call raises, none is known to have met it
+
+
+@needs_strace
+@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+def test_official_stores_raise_where_a_sync_fails(backend: str, tmp_path: Path) -> None:
+    (found,) = struck(Target(backend, lambda: create(backend)), ("failing-fsync",), 1, tmp_path)
+    assert (found.kills, found.verdict) == (1, Verdict.PASS), found
+
+
+def test_without_strace_a_failing_fsync_is_not_tried_and_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (fault,) = named(("failing-fsync",))
+    monkeypatch.setattr(failing_sync.shutil, "which", lambda name: None)
+    monkeypatch.setattr(ground, "problem", lambda what: None)
+    if sys.platform == "linux":
+        assert "apt install strace" in str(no_disk(create("sqlite"), fault))
+    monkeypatch.setattr(failing_sync.sys, "platform", "darwin")
+    assert "a failing fsync needs Linux" in str(no_disk(create("sqlite"), fault))
 
 
 # -- power ----------------------------------------------------------------------------------------
@@ -541,7 +632,7 @@ def test_what_a_backend_survives_is_said_of_what_was_tried() -> None:
 
 def test_faults_are_known_by_name_and_by_group() -> None:
     assert named(()) == DEFAULT
-    assert not {"power-loss", "disk-full"} & {f.name for f in DEFAULT}
+    assert not {"power-loss", "disk-full", "failing-fsync"} & {f.name for f in DEFAULT}
     assert {f.name for f in named(("network",))} == {f.name for f in DEFAULT if f.of_network}
     assert named(("all",)) == FAULTS
     assert len(named(("client", "client-put"))) == len(named(("client",)))

@@ -111,6 +111,9 @@ class HttpServer(OwnServer):
         if self._process is not None:
             self._process.kill()
 
+    def processes(self) -> Sequence[int]:
+        return self._process.processes() if self._process is not None else ()
+
     freezes = True
 
     def freeze(self) -> None:

@@ -196,6 +196,9 @@ class ServerProcess(Engine):
         wait_until(lambda: not any(map(runs, family)), self._stop_seconds, pause=0.005)
         self._forget()
 
+    def processes(self) -> Sequence[int]:
+        return [self._process.pid, *descendants(self._process.pid)] if self._process else []
+
     freezes = True
 
     def freeze(self) -> None:

@@ -16,6 +16,7 @@ from store_conformance.backends.engines.http_server import START_ATTEMPTS, HttpC
 from store_conformance.backends.engines.ports import LOOPBACK, answers
 
 USER = "conformance"
+FLUSHES = "PERSISTENCE_MEMTABLES_FLUSH_DIRTY_AFTER_SECONDS"
 _PORTS = (
     "CLUSTER_GOSSIP_BIND_PORT",
     "CLUSTER_DATA_BIND_PORT",
@@ -34,14 +35,18 @@ class WeaviateServer(HttpServer):
     """
     One single-node server with its data in ``folder``; it keeps its ports over stop, kill and start.
 
-    Its gRPC port cannot be bound to loopback alone, so nobody gets in without a key.
+    Its gRPC port cannot be bound to loopback alone, so nobody gets in without a key.  ``flush_after``: seconds until it
+    writes changed rows out, where they are not its own default.
     """
 
-    def __init__(self, folder: Path, *, api_key: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, api_key: str | None = None, flush_after: str | None = None
+    ) -> None:
         super().__init__(
             "weaviate", folder, self._started, ready="/v1/.well-known/ready", ports=1 + len(_PORTS)
         )
         self.api_key = api_key or secrets.token_urlsafe(18)
+        self._flush_after = flush_after
 
     @property
     def grpc(self) -> str:
@@ -87,8 +92,10 @@ class WeaviateServer(HttpServer):
         return command, {**_inherited(), **self._settings(data), **named}
 
     def _settings(self, data: Path) -> dict[str, str]:
+        flushes = {FLUSHES: self._flush_after} if self._flush_after is not None else {}
         return {
             **_settings(str(data), self.api_key),
+            **flushes,
             "CLUSTER_ADVERTISE_ADDR": LOOPBACK,
             "CLUSTER_BIND_ADDR": LOOPBACK,
             "CLUSTER_BASIC_AUTH_USERNAME": USER,

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,10 +29,14 @@ from store_conformance.harness.settings import Settings
 from store_conformance.runs.folder import prepare_folder
 from store_conformance.runs.policy import Policy, policy_of
 from store_conformance.runs.profiles import DEFAULT, profile
+from store_conformance.runs.resuming import check_there
 from store_conformance.runs.run_file import RUN_FILE, merge_runs, read_run
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.workers import usable_cores
 from store_conformance.suite.register import all_cases
+
+if TYPE_CHECKING:
+    from store_conformance.runs.session import RunSession
 
 
 def _load_what_follows(selection: Selection) -> None:
@@ -55,31 +59,52 @@ def run(
     items: int,
     steps: int | None,
     histories: int | None,
+    resume: bool,
     **options: Any,
 ) -> int:
     """The ``run`` command; gives the exit code."""
     policy = _take_policy(options)
     chosen = profile(options["profile"])
     settings = Settings(
-        seed=seed,
-        timeout=timeout,
-        embed=embed,
-        data=data,
-        items=items,
+        seed, timeout, embed, data, items,
         steps=chosen.steps if steps is None else steps,
         histories=chosen.histories if histories is None else histories,
         confirm=confirm,
-    )
+    )  # fmt: skip
     from store_conformance.cli.conclusion import conclude
     from store_conformance.pytest_plugin import running
 
+    if resume:
+        check_there(out / RUN_FILE)
     with begun_run(out, settings, measures=bench, **options) as (session, folder):
         path = folder / RUN_FILE
         load = partial(_load_what_follows, session.selection)
-        result = running.execute(session, path, workers=workers, bench=bench, meanwhile=load)
+        finished = resume and _is_finished(session, path)
+        execute = partial(running.execute, workers=workers, bench=bench, meanwhile=load)
+        result = read_run(path) if finished else execute(session, path)
         paths = reporting.write_reports(result, folder)
     again = _rule_alone(options)
     return conclude(result, session, folder, paths, again, verbose=verbose, policy=policy)
+
+
+def _is_finished(session: RunSession, path: Path) -> bool:
+    """Let the session go on with the run in that file, and say where it stands; whether nothing is left of it."""
+    try:
+        earlier = session.go_on_with(path)
+    except BaseException:
+        session.recording.drop()
+        session.stop()
+        raise
+    total = len(session.case_keys())
+    if earlier.finished:
+        session.recording.drop()
+        session.stop()
+        click.echo(f"the run in {path.parent} is finished: nothing is left to run of {total} cases")
+        return True
+    click.echo(
+        f"going on with the run in {path.parent}: {len(session.done)} of {total} cases are done"
+    )
+    return False
 
 
 def _take_policy(options: dict[str, Any]) -> Policy | None:
@@ -134,11 +159,13 @@ def report(
     """The ``report`` command."""
     from store_conformance.contract.survival import read_campaigns
 
-    merged = merge_runs([read_run(p) for p in paths])
+    merged = merge_runs([read_run(p, cut=True) for p in paths])
     campaigns = read_campaigns(survival)
     over_time = (*paths, *history) if history else ()
     written = reporting.write_reports(merged, prepare_folder(out), formats, campaigns, over_time)
     _say_written(written)
+    if merged.footer.get("truncated"):
+        click.echo("a run file is truncated: what its run had not reached is missing", err=True)
     if "pictures" in formats and not any(p.suffix == ".svg" for p in written):
         click.echo(
             "no pictures: there is nothing in these runs to draw, such as latencies", err=True

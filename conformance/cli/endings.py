@@ -44,7 +44,7 @@ def explain(func: F) -> F:
 
 
 _KEPT = {
-    "run": "; the run file holds what was checked so far",
+    "run": "; the run file holds what was checked so far, and --resume goes on from there",
     "bench": "; the run file holds what was measured so far",
     "crash": "; the folder holds what was found so far, and --resume goes on from there",
     "export_command": "; nothing was written",

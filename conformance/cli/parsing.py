@@ -63,7 +63,7 @@ def main() -> None:
     multiple=True,
     callback=listed,
     help="Only this fault (docs/SURVIVAL.md), or client, engine, network, all; repeatable, or with commas. "
-    "Default: all but power-loss and disk-full.",
+    "Default: all but power-loss, disk-full and failing-fsync.",
 )
 @click.option(
     "--kills",

@@ -107,6 +107,7 @@ from store_conformance.cli.endings import explain
     default=True,
     help="Run the reproducer of each unexpected finding in a clean process.",
 )
+@click.option("--resume", is_flag=True, help="Go on with the run in the --out folder.")
 @click.option("-v", "--verbose", is_flag=True, help="List the failures that are known, too.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of run files and exit.")
 @explain

@@ -24,6 +24,8 @@ POWER_LOSS = "power-loss"
 """The fault after which only that is left which was synced to the disk."""
 DISK_FULL = "disk-full"
 """The fault that leaves no room on the disk for a while."""
+FAILING_SYNC = "failing-fsync"
+"""The fault in which every sync to the disk is an error for a while."""
 NETWORK = "network-"
 """How the names of the faults begin that trouble the network between a store and its engine."""
 SETUP = "client-setup"
@@ -223,6 +225,7 @@ def durability(results: Iterable[Survival]) -> str:
         ("an engine's crash", [r for r in told if r.fault.startswith("engine-")]),
         ("a network's troubles", [r for r in told if r.fault.startswith(NETWORK)]),
         ("a full disk", [r for r in told if r.fault == DISK_FULL]),
+        ("a failing fsync", [r for r in told if r.fault == FAILING_SYNC]),
         ("a power loss", [r for r in told if r.fault == POWER_LOSS]),
     ):
         if not faults:

@@ -115,12 +115,13 @@ class Client:
         doom: tuple[int, float] | None = None,
         over: Path | None = None,
         again: bool = False,
+        synced: bool = True,
     ) -> None:
         """
         Begin the work of ``writer``, at that time of ``time.monotonic_ns``; returns at once.
 
         ``over``: the store object is kept while that file is not there, whatever its calls raise.  ``again``: a call
-        that raised is made a second time.
+        that raised is made a second time.  ``synced``: so is each line of the ledger.
 
         ``doom``: after so many operations it is killed (SIGKILL) in the next one of ``kinds``, after that share of what
         such operations take.
@@ -131,6 +132,7 @@ class Client:
         self._send(
             {
                 "ledger": str(ledger),
+                "synced": synced,
                 "name": name,
                 "writer": writer,
                 "held": [[list(ns), key, version] for (ns, key), version in (held or {}).items()],
@@ -170,6 +172,10 @@ class Client:
     def usual_seconds(self, kind: Kind) -> float:
         """What an operation of that kind takes, as far as it was seen."""
         return statistics.median(self._durations.get(kind) or [0.001])
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def is_gone(self) -> bool:
         """Whether its process has ended."""

@@ -10,7 +10,7 @@ from enum import Enum
 
 from store_conformance.contract import UserError
 from store_conformance.contract.hints import suggestion
-from store_conformance.contract.survival import DISK_FULL, POWER_LOSS
+from store_conformance.contract.survival import DISK_FULL, FAILING_SYNC, POWER_LOSS
 from store_conformance.crash.detour import Trouble
 from store_conformance.crash.history import Kind
 
@@ -26,6 +26,7 @@ class Strike(str, Enum):
     CUT_POWER = "cut the power"
     TROUBLE_NETWORK = "trouble the network"
     FILL_DISK = "fill the disk"
+    FAIL_SYNCS = "let every sync fail"
 
 
 MIXED = (Kind.PUT, Kind.OVERWRITE, Kind.DELETE, Kind.BATCH)
@@ -57,12 +58,17 @@ class Fault:
     @property
     def on_image(self) -> bool:
         """Whether it needs a file system of ours below everything that the store keeps."""
-        return self.strike in (Strike.CUT_POWER, Strike.FILL_DISK)
+        return self.strike in (Strike.CUT_POWER, Strike.FILL_DISK, Strike.FAIL_SYNCS)
 
     @property
     def heals(self) -> bool:
         """Whether it ends with nothing dead, so that the same store object should work again."""
         return self.of_network or self.strike is Strike.FILL_DISK
+
+    @property
+    def of_syncs(self) -> bool:
+        """Whether it needs a tool that answers for the system to whoever writes to the disk."""
+        return self.strike is Strike.FAIL_SYNCS
 
     @property
     def of_network(self) -> bool:
@@ -97,6 +103,8 @@ FAULTS = (
         )
     ),
     Fault(DISK_FULL, Strike.FILL_DISK, "the disk is full for a while"),
+    Fault(FAILING_SYNC, Strike.FAIL_SYNCS,
+          "every sync to the disk is an error for a while, and what was not synced is gone"),
     Fault(POWER_LOSS, Strike.CUT_POWER, "the power fails: only what was synced to the disk is left"),
 )  # fmt: skip
 DEFAULT = tuple(f for f in FAULTS if not f.on_image)
@@ -113,7 +121,7 @@ def named(names: Iterable[str]) -> tuple[Fault, ...]:
     """
     The faults of these names, each once; ``client``, ``engine``, ``network`` and ``all`` name several.
 
-    Without a name: all but the power loss and the full disk.  Raises ``UserError`` with the nearest right name.
+    Without a name: all but the power loss, the full disk and the failing fsync.  Raises ``UserError`` with the nearest right name.
     """
     known = {f.name: (f,) for f in FAULTS} | _GROUPS
     chosen: dict[str, Fault] = {}

@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing
 
 from store_conformance.contract import Capability, Location, Mode
 from store_conformance.contract.secrets import one_line
+from store_conformance.crash import failing_sync
 from store_conformance.crash.client import Client, ClientFailedError
 from store_conformance.crash.detour import Detour
 from store_conformance.crash.faults import Fault, Strike
@@ -182,6 +183,8 @@ class Ground:
         engine = self.backend.engine()
         if fault.strike is Strike.FREEZE_ENGINE and not (engine and engine.freezes):
             return "this engine is not one process group that could be stopped and continued"
+        if fault.of_syncs:
+            return failing_sync.tried()
         if Kind.SWEEP in fault.kinds:
             if Capability.TTL not in offered:
                 return "items of this store do not expire"
@@ -194,7 +197,7 @@ class Ground:
 
     def outlived(self, fault: Fault) -> bool:
         """Whether an engine lives on that may still carry out what dead clients have asked of it."""
-        ended = fault.strike in (Strike.KILL_BOTH, Strike.CUT_POWER)
+        ended = fault.strike in (Strike.KILL_BOTH, Strike.CUT_POWER, Strike.FAIL_SYNCS)
         return not ended and (self.backend.engine() is not None or self.backend.url is not None)
 
     def writers_for(self, fault: Fault) -> int:
@@ -211,10 +214,17 @@ def no_engine(backend: Backend) -> str:
 
 def no_disk(backend: Backend, fault: Fault) -> str | None:
     """Why the disk of this backend cannot lose its power or be full; ``None`` if it may be tried."""
-    full = fault.strike is Strike.FILL_DISK
+    what, theirs = _OF_DISKS[fault.strike]
     if backend.deployment is Deployment.URL or backend.url is not None:
-        whose = "disk is not ours to fill" if full else "power is not ours to cut"
-        return f"the engine is the user's own, and its {whose}"
+        return f"the engine is the user's own, and its {theirs}"
     if not backend.in_folders():
         return f"not all of its data is in folders of ours ({backend.deployment})"
-    return problem("a full disk" if full else "a power loss")
+    return problem(what) or (failing_sync.problem() if fault.of_syncs else None)
+
+
+_OF_DISKS = {
+    Strike.FILL_DISK: ("a full disk", "disk is not ours to fill"),
+    Strike.FAIL_SYNCS: ("a failing fsync", "disk is not ours to spoil"),
+    Strike.CUT_POWER: ("a power loss", "power is not ours to cut"),
+}
+"""What a fault of the disk is called, and why that of a user's own engine is left alone."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from store_conformance.contract.secrets import one_line
 from store_conformance.crash.account import Account, Look, Wrong
 from store_conformance.crash.client import Client, ClientFailedError, ClientSilentError
+from store_conformance.crash.failing_sync import FailingSync, NoFailingSyncError
 from store_conformance.crash.faults import Fault, Strike
 from store_conformance.crash.ground import Ground
 from store_conformance.crash.history import History, Key, Kind, Outcome, Write
@@ -44,6 +45,8 @@ DIED = "its process ended"
 LATE_SECONDS = 2.0
 """How long an engine has for what dead clients have asked of it, before what was read is held against it."""
 BACK_SECONDS = 15.0
+SENT_SECONDS = 5.0
+"""How long a call may take that had begun before syncs failed."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ class _Fight:
         """The file that tells the writers that the fault is over."""
         if self._over is not None:
             self._over.unlink(missing_ok=True)
+        self._syncs: FailingSync | None = None
         self._died = False
         """Whether the writer that was to go on has ended, although nobody killed it."""
         self._met = True
@@ -156,6 +160,7 @@ class _Fight:
                 doom=doom,
                 over=self._over,
                 again=self._fault.heals,
+                synced=not self._fault.of_syncs,
             )
 
     # -- the moment -------------------------------------------------------------------------------
@@ -188,15 +193,10 @@ class _Fight:
             first.kill()
             self._let_others_go_on()
             return
-        if how is Strike.CUT_POWER:
-            if engine is not None:
-                engine.kill()
-            for client in self._clients:
-                client.kill()
-            assert self._ground.image is not None
-            self._ground.image.cut()
-            if engine is not None:
-                engine.start()
+        if how in (Strike.CUT_POWER, Strike.FAIL_SYNCS):
+            if how is Strike.FAIL_SYNCS:
+                self._fail_syncs()
+            self._cut_power()
             return
         if how is Strike.FILL_DISK:
             self._fill_disk()
@@ -228,6 +228,48 @@ class _Fight:
             if how is Strike.KILL_BOTH:
                 first.kill()
             engine.start()
+
+    def _cut_power(self) -> None:
+        image, engine = self._ground.image, self._ground.backend.engine()
+        assert image is not None
+        if engine is not None:
+            engine.kill()
+        for client in self._clients:
+            client.kill()
+        if self._syncs is not None:
+            self._syncs.end()
+        image.cut()
+        if engine is not None:
+            engine.start()
+
+    def _fail_syncs(self) -> None:
+        """
+        For a while; a system drops what it could not write, so the power is cut before syncs work again.
+
+        What had been acknowledged before is on the disk, with the calls that had begun: what they lose to a power
+        cut, although their syncs had worked, is another fault's to tell.
+        """
+        image, engine = self._ground.image, self._ground.backend.engine()
+        assert image is not None
+        try:
+            self._syncs = FailingSync(
+                [c.pid for c in self._clients] if engine is None else engine.processes()
+            )
+        except NoFailingSyncError as error:
+            self._reason = str(error)
+            return
+        self._let_calls_end(time.monotonic_ns())
+        image.settle()
+        time.sleep(self._chance.uniform(*TROUBLED))
+        self._died = any(client.is_gone() for client in self._clients)
+
+    def _let_calls_end(self, since: int) -> None:
+        """Until each writer has had an answer, or an error, to what it had sent before that time."""
+        for client in self._clients:
+            deadline, failed = time.monotonic() + SENT_SECONDS, client.failed
+            while client.acknowledged_at < since and client.failed == failed:
+                if client.follow(max(0.0, deadline - time.monotonic())) is None:
+                    break
 
     def _fill_disk(self) -> None:
         image, engine = self._ground.image, self._ground.backend.engine()
@@ -279,6 +321,8 @@ class _Fight:
         """Kill what still writes; afterwards nothing of this strike runs."""
         for client in self._clients:
             client.kill()
+        if self._syncs is not None:
+            self._syncs.end()
 
     # -- afterwards -------------------------------------------------------------------------------
 
@@ -387,10 +431,11 @@ class _Fight:
             hit = last.outcome is Outcome.OPEN and last.operation.kind in self._fault.kinds
             hit = hit or self._fault.opening  # what counts was struck before that
             return "" if hit else f"it fell outside of {_either(self._fault.kinds)}"
-        if self._fault.strike is Strike.FILL_DISK:
+        if self._fault.strike in (Strike.FILL_DISK, Strike.FAIL_SYNCS):
             late = [e for h in histories for e in h.entries if (e.ended or 0) > self._at]
             met = self._died or any(e.outcome is Outcome.FAILED for e in late)
-            return "" if met else "no call met the full disk"
+            what = "full disk" if self._fault.strike is Strike.FILL_DISK else "failing fsync"
+            return "" if met else f"no call met the {what}"
         if self._fault.of_network:
             return "" if self._met else "nothing was under way between store and engine"
         hit = any(h.in_flight(self._at) for h in histories)

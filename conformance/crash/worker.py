@@ -299,7 +299,7 @@ def _obey(worker: Worker, command: dict[str, Any]) -> None:
     elif "sweeps" in command:
         say(json.dumps({"sweeps": hasattr(worker.store.raw, "sweep_ttl")}))
     else:
-        ledger = Ledger(Path(command["ledger"]))
+        ledger = Ledger(Path(command["ledger"]), synced=command["synced"])
         doom = Doom(command["doom"]) if command["doom"] else None
         while time.monotonic_ns() < command["at"]:  # the barrier: all begin at one time
             time.sleep(0.0005)

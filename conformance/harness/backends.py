@@ -19,6 +19,7 @@ from store_conformance.backends.base import (
     Spec,
     forget_folders,
     own_folder,
+    passing_folder,
     scratch,
 )
 from store_conformance.backends.engines.ports import LOOPBACK, answers, free_port
@@ -78,6 +79,7 @@ __all__ = [
     "own_folder",
     "pages_of",
     "parse_address",
+    "passing_folder",
     "read_env_file",
     "schemes",
     "scratch",

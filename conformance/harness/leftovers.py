@@ -19,6 +19,8 @@ from typing import Any
 
 import psutil
 
+from store_conformance.harness.backends import passing_folder
+
 TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 """The variables that say where temporary files go, by system."""
 
@@ -111,11 +113,11 @@ def own_temporary_folder() -> Iterator[Path]:
     """
     before = {name: os.environ.get(name) for name in TEMPORARY}
     usual = tempfile.tempdir
-    with tempfile.TemporaryDirectory(prefix="conformance-left-") as folder:
-        os.environ.update(dict.fromkeys(TEMPORARY, folder))
-        tempfile.tempdir = folder
+    with passing_folder("left") as folder:
+        os.environ.update(dict.fromkeys(TEMPORARY, str(folder)))
+        tempfile.tempdir = str(folder)
         try:
-            yield Path(folder)
+            yield folder
         finally:
             tempfile.tempdir = usual
             for name, value in before.items():

@@ -7,13 +7,15 @@ break a rule of the suite, too (`store_conformance.mutants.broken_faults` has mo
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from queue import Queue
 from typing import Any
 
@@ -208,6 +210,33 @@ class IsShutByAFullDisk(ReferenceStore):
         except sqlite3.OperationalError:
             self.shut = True
             raise
+
+
+class SyncsByHand(ReferenceStore):
+    """Correct: each write is on the disk before it is acknowledged, and raises where that fails."""
+
+    def execute(self, plan: Plan, embedded: Embedded, turn: int) -> list[Result]:
+        results = super().execute(plan, embedded, turn)
+        if plan.writes:
+            database = Path(self.database())
+            for path in (database, database.with_name(f"{database.name}-journal"), database.parent):
+                self.sync(path)
+        return results
+
+    def sync(self, path: Path) -> None:
+        file = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+
+class TakesAFailedSyncForAYes(SyncsByHand):
+    """A write that could not be brought to the disk is acknowledged."""
+
+    def sync(self, path: Path) -> None:
+        with suppress(OSError):
+            super().sync(path)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import logging
 import shlex
 import shutil
 import sys
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +23,7 @@ import pytest
 
 from store_conformance.contract import UserError
 from store_conformance.harness import watchdog
+from store_conformance.harness.backends import own_folder
 from store_conformance.harness.case import CaseSpec, spec_of
 from store_conformance.harness.process.forks import keep_from_forks, pipes_of_now
 from store_conformance.harness.settings import Settings
@@ -221,8 +221,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def _stacks_folder(config: pytest.Config) -> Path:
     """Where the workers' watchdogs write; made when first asked for, removed at the end."""
     if _STACKS not in config.stash:
-        folder = tempfile.mkdtemp(prefix="conformance-stacks-")
-        config.stash[_STACKS] = Path(folder)
+        folder = own_folder("stacks", None)  # which a later run removes if we are killed
+        config.stash[_STACKS] = folder
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     return config.stash[_STACKS]
 
@@ -261,7 +261,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     dropped: list[pytest.Item] = []
     for item in items:
         spec = getattr(item, "spec", None)
-        (kept if not isinstance(spec, CaseSpec) or selection.takes(spec) else dropped).append(item)
+        taken = not isinstance(spec, CaseSpec) or selection.takes(spec)
+        if taken and isinstance(item, CaseItem):
+            taken = not session.is_done(item.job)
+        (kept if taken else dropped).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
     items[:] = sorted(kept, key=_rank)

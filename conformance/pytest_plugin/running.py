@@ -9,7 +9,6 @@ import contextlib
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ import pytest
 from rich.console import Console
 
 from store_conformance.contract.records import Run
+from store_conformance.harness.backends import passing_folder
 from store_conformance.harness.errors import HarnessError
 from store_conformance.pytest_plugin.cases import Handover
 from store_conformance.pytest_plugin.progress import ProgressPlugin
@@ -102,9 +102,11 @@ def _pytest(
     named = [OWN_PLUGIN, *([plugin] if plugin else []), *(f"no:{name}" for name in _WITHOUT)]
     # Cases call the lab's checks, so that nothing is gained by rewriting their assertions.
     words = [*(word for name in named for word in ("-p", name)), "--assert=plain", *_QUIET]
-    code = int(
-        pytest.main([*words, *arguments], plugins=[Handover(session, cases=cases), progress])
-    )
+    with passing_folder("pytest") as folder:
+        words.append(f"--basetemp={folder / 'temporary'}")
+        code = int(
+            pytest.main([*words, *arguments], plugins=[Handover(session, cases=cases), progress])
+        )
     if progress.interrupted:
         raise KeyboardInterrupt
     if code in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
@@ -191,8 +193,7 @@ def _run_cases(session: RunSession, progress: ProgressPlugin, console: Console) 
 
 def _run_benchmarks(session: RunSession, progress: ProgressPlugin, console: Console) -> None:
     console.print("latency")
-    storing = tempfile.TemporaryDirectory(prefix="conformance-clock-")
-    with session.attached(), storing as storage:
+    with session.attached(), passing_folder("clock") as storage:
         measured = ("--pyargs", "store_conformance.benchmarks", "--benchmark-quiet")
         kept = ("--benchmark-storage", f"file://{storage}")
         _pytest(session, progress, "pytest_benchmark.plugin", *measured, *kept, cases=False)

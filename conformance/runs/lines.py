@@ -103,13 +103,17 @@ def _lines(path: Path) -> Generator[bytes, None, None]:
         raise RunFileError(path, f"cannot be read ({error.strerror})", "check the path") from None
 
 
-def records(path: Path) -> Generator[dict[str, Any], None, None]:
-    """Every record of the file; raises ``RunFileError`` at the first line that is none."""
+def records(path: Path, *, cut: bool = False) -> Generator[dict[str, Any], None, None]:
+    """
+    Every record of the file; raises ``RunFileError`` at the first line that is none.
+
+    ``cut``: a last line that breaks off is left out.
+    """
     with closing(_lines(path)) as lines:
-        yield from _records(path, lines)
+        yield from _records(path, lines, cut=cut)
 
 
-def _records(path: Path, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+def _records(path: Path, lines: Iterable[bytes], *, cut: bool) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         if number > MOST_RECORDS:
             raise _too_large(path, f"{MOST_RECORDS:,} records")
@@ -120,6 +124,8 @@ def _records(path: Path, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         except (ValueError, RecursionError):
             problem = f"line {number} is not JSON"
             if number > 1 and not line.endswith(b"\n"):
+                if cut:
+                    return
                 problem = f"is truncated: {problem}, as it breaks off"
             raise RunFileError(
                 path, problem, "the file is truncated or not a run file; run again"

@@ -177,4 +177,5 @@ def session_from_spec(spec: dict[str, Any]) -> RunSession:
         facts=spec["facts"],
         at_once=spec["at_once"],
         ends=Ends.from_dict(spec["ends"]),
+        done=frozenset((b, r, c, m) for b, r, c, m in spec["done"]),
     )

@@ -12,17 +12,16 @@ import shlex
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from store_conformance.contract.checked import CheckedLine
-from store_conformance.contract.records import Measurement, Row
+from store_conformance.contract.records import Row
 from store_conformance.harness.settings import Settings
 from store_conformance.runs.facts import corpus_facts, machine, suite_version
 from store_conformance.runs.lost import absent
-from store_conformance.runs.run_file import RunWriter
+from store_conformance.runs.run_file import Entry, RunWriter
 from store_conformance.runs.selection import Selection
 
 INTERRUPTED = "interrupted before the first case"
@@ -75,22 +74,33 @@ class Recording:
             self._writer.begin_again(header)
         self._header = header
 
-    def settle(self, header: dict[str, Any]) -> None:
-        """The run has begun: its file takes its place, and that of an earlier run."""
+    def settle(self, header: dict[str, Any], kept: Sequence[Entry] = ()) -> None:
+        """The run has begun: its file takes its place, and that of an earlier run, of which this is ``kept``."""
         if self._writer is not None:
-            self._writer.begin_again(header)
+            self._writer.begin_again(header, kept)
             self._writer.settle()
+        for entry in kept:
+            self._count(entry)
+
+    def drop(self) -> None:
+        """Nothing is left to run, or it cannot go on: the file of an earlier run is all there is."""
+        if self._writer is not None:
+            self._writer.drop()
+            self._writer = None
 
     def spend(self, backend: str, seconds: float) -> None:
         """Seconds of a backend beside those of its cases."""
         self._spent[backend] += seconds
 
-    def add(self, entry: Row | Measurement | CheckedLine) -> None:
+    def add(self, entry: Entry) -> None:
+        self._count(entry)
+        if self._writer is not None:
+            self._writer.add(entry)
+
+    def _count(self, entry: Entry) -> None:
         if isinstance(entry, Row):
             self.rows.append(entry)
             self._spent[entry.backend] += entry.seconds
-        if self._writer is not None:
-            self._writer.add(entry)
 
     def could_not_begin(self, error: BaseException) -> None:
         """Nothing of any backend was checked, and why; the file of a run that has begun is left alone."""
@@ -104,11 +114,13 @@ class Recording:
             self.add(absent(name, why))
         self.close(interrupted=interrupted)
 
-    def close(self, *, interrupted: bool, left: Mapping[str, int] | None = None) -> None:
-        """Write the footer; a second call does nothing."""
+    def close(
+        self, *, interrupted: bool, left: Mapping[str, int] | None = None, before: float = 0.0
+    ) -> None:
+        """Write the footer, with the seconds that parts of the run had taken ``before``; a second call does nothing."""
         if self._writer is not None:
             self._writer.close(
-                seconds=time.perf_counter() - self._begin,
+                seconds=time.perf_counter() - self._begin + before,
                 by_backend=dict(self._spent),
                 interrupted=interrupted,
                 left=left or {},

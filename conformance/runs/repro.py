@@ -14,12 +14,11 @@ import inspect
 import os
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from store_conformance.contract import Mode, rule
+from store_conformance.harness.backends import passing_folder
 from store_conformance.runs.embedder_source import embedder_source
 from store_conformance.runs.expressions import imports_of
 from store_conformance.runs.steps import Steps, Verdict, verdict_on
@@ -146,9 +145,10 @@ def confirm(script: str, environment: dict[str, str]) -> Confirmation:
     """
     Run the script in a clean process; confirmed only if it exits 1 and says what it got.
     """
-    env = {**os.environ, **environment}
-    with tempfile.TemporaryDirectory(prefix="repro-") as folder:
-        path = Path(folder) / "repro.py"
+    with passing_folder("repro") as folder:
+        # What it leaves in a temporary folder of its own goes with this one.
+        env = {**os.environ, "TMPDIR": str(folder), **environment}
+        path = folder / "repro.py"
         path.write_text(script, "utf-8")
         try:
             done = subprocess.run(

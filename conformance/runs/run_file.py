@@ -8,8 +8,8 @@ anything is written.  What is read may be compressed by gzip, as the published r
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from importlib import resources
 from pathlib import Path
@@ -20,10 +20,12 @@ from store_conformance.contract import UserError, Verdict
 from store_conformance.contract.checked import CheckedLine
 from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.contract.secrets import redact
-from store_conformance.runs.causes import causes_of
+from store_conformance.runs.footer import Sums, footer_of_cut
 from store_conformance.runs.lines import RunFileError, records
 
 SCHEMA_VERSION = 1
+Entry = Row | Measurement | CheckedLine
+"""What stands between the header and the footer."""
 
 
 # -- writing ------------------------------------------------------------------------------------
@@ -43,25 +45,20 @@ class RunWriter:
     """
     Writes a run file line by line, so that an interrupted run leaves what it had.
 
-    The header goes out at once; ``close`` adds the footer.  Each line is flushed.  ``beside``: not in its place
-    but beside it, where ``settle`` takes it from.
+    The header is there at once; ``close`` adds the footer.  Each line is flushed, and no file is without its header
+    at any moment.  ``beside``: not in its place but beside it, where ``settle`` takes it from.
     """
 
     def __init__(self, path: Path, header: dict[str, Any], *, beside: bool = False) -> None:
         self.path = path
         self.settled = not beside
-        self.counts: Counter[Verdict] = Counter()
-        self._in_store: defaultdict[str, float] = defaultdict(float)
-        self._waited: defaultdict[str, float] = defaultdict(float)
-        self._failed: list[Row] = []
-        self._file: TextIO = (unfinished(path) if beside else path).open("w", encoding="utf-8")
-        self._begin(header)
+        self._sums = Sums()
+        self._file: TextIO = self._begun(header)
 
-    def begin_again(self, header: dict[str, Any]) -> None:
-        """Replace the header by a fuller one, as long as nothing follows it."""
-        self._file.seek(0)
-        self._file.truncate()
-        self._begin(header)
+    def begin_again(self, header: dict[str, Any], kept: Sequence[Entry] = ()) -> None:
+        """Replace the header by a fuller one, and by what an earlier part of the run has ``kept``, before all else."""
+        self._file.close()
+        self._file = self._begun(header, kept)
 
     def settle(self) -> None:
         """Take the place that was meant, from whatever is there."""
@@ -71,22 +68,33 @@ class RunWriter:
             self._file = self.path.open("a", encoding="utf-8")
             self.settled = True
 
-    def _begin(self, header: dict[str, Any]) -> None:
-        self._write({"kind": "header", "schema": SCHEMA_VERSION, **header})
+    def drop(self) -> None:
+        """Remove the file, which has not taken its place."""
+        self._file.close()
+        unfinished(self.path).unlink(missing_ok=True)
+
+    def _begun(self, header: dict[str, Any], kept: Sequence[Entry] = ()) -> TextIO:
+        place = self.path if self.settled else unfinished(self.path)
+        fresh = place.with_name(f"{place.name}.new")
+        with fresh.open("w", encoding="utf-8") as file:
+            file.write(_line({"kind": "header", "schema": SCHEMA_VERSION, **header}))
+            for entry in kept:
+                self._count(entry)
+                file.write(_line(entry.to_dict()))
+        fresh.replace(place)
+        return place.open("a", encoding="utf-8")
+
+    def add(self, entry: Entry) -> None:
+        self._count(entry)
+        self._write(entry.to_dict())
+
+    def _count(self, entry: Entry) -> None:
+        if isinstance(entry, Row):
+            self._sums.add(entry)
 
     def _write(self, data: dict[str, Any]) -> None:
-        # Lone surrogates of a nasty value must not end the run: ASCII escapes carry them.
-        self._file.write(json.dumps(redact(data), ensure_ascii=True, default=repr) + "\n")
+        self._file.write(_line(data))
         self._file.flush()
-
-    def add(self, entry: Row | Measurement | CheckedLine) -> None:
-        if isinstance(entry, Row):
-            self.counts[entry.verdict] += 1
-            self._in_store[entry.backend] += entry.in_store
-            self._waited[entry.backend] += entry.waited
-            if entry.verdict is Verdict.FAIL:
-                self._failed.append(entry)
-        self._write(entry.to_dict())
 
     def close(
         self,
@@ -96,36 +104,18 @@ class RunWriter:
         interrupted: bool,
         left: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
-        """
-        Write the footer: counts, seconds, what was ``left`` in the processes, and the likely causes of the failures.
-
-        ``seconds`` is the wall clock of the run; the seconds a backend are its cases' added up, which is
-        more where cases ran side by side.
-        """
+        """Write the footer; arguments as of `Sums.footer`."""
         self._write(
-            {
-                "kind": "footer",
-                "counts": {str(v): self.counts[v] for v in Verdict},
-                "rows": sum(self.counts.values()),
-                "seconds": {
-                    "total": round(seconds, 3),
-                    "in_store": round(sum(self._in_store.values()), 3),
-                    "waited": round(sum(self._waited.values()), 3),
-                    "by_backend": {
-                        name: {
-                            "total": round(total, 3),
-                            "in_store": round(self._in_store[name], 3),
-                            "waited": round(self._waited[name], 3),
-                        }
-                        for name, total in by_backend.items()
-                    },
-                },
-                "interrupted": interrupted,
-                "left": dict(left),
-                "causes": [cause.to_dict() for cause in causes_of(self._failed)],
-            }
+            self._sums.footer(
+                seconds=seconds, by_backend=by_backend, interrupted=interrupted, left=left
+            )
         )
         self._file.close()
+
+
+def _line(data: dict[str, Any]) -> str:
+    # Lone surrogates of a nasty value must not end the run: ASCII escapes carry them.
+    return json.dumps(redact(data), ensure_ascii=True, default=repr) + "\n"
 
 
 # -- reading ------------------------------------------------------------------------------------
@@ -252,26 +242,32 @@ def _checked_footer(path: Path, footer: dict[str, Any], rows: list[Row]) -> None
         raise RunFileError(path, "has a footer whose seconds are no table", "run again")
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: Path, *, cut: bool = False) -> Run:
     """
     A run file, plain or compressed by gzip, or the one in a run's folder.
 
-    Raises ``RunFileError`` where it is missing, foreign, truncated, too large, contradicts itself, or is of
-    another schema.
+    ``cut``: that of a run that was killed is read as far as it goes; its footer then says ``truncated``.
+
+    Raises ``RunFileError`` where it is missing, foreign, too large, contradicts itself, is of another schema, or is
+    truncated and not ``cut``.
     """
     path = _file_in(path) if path.is_dir() else path
-    with closing(records(path)) as lines:
-        return _read(path, lines)
+    with closing(records(path, cut=cut)) as lines:
+        return _read(path, lines, cut=cut)[0]
 
 
-def _read(path: Path, lines: Iterator[dict[str, Any]]) -> Run:
+def read_in_order(path: Path) -> tuple[Run, list[Entry]]:
+    """The run of a file, cut off or not, and what is between its header and its footer, as it was written."""
+    with closing(records(path, cut=True)) as lines:
+        return _read(path, lines, cut=True)
+
+
+def _read(path: Path, lines: Iterator[dict[str, Any]], *, cut: bool) -> tuple[Run, list[Entry]]:
     first = next(lines, {"kind": "nothing"})
     if first["kind"] != "header":
         raise RunFileError(path, "has no header", "give a run file (run.jsonl)")
     header = _checked_header(path, first)
-    rows: list[Row] = []
-    figures: list[Measurement] = []
-    checks: list[CheckedLine] = []
+    entries: list[Entry] = []
     footer: dict[str, Any] | None = None
     for data in lines:
         if footer is not None or data["kind"] == "header":
@@ -283,17 +279,24 @@ def _read(path: Path, lines: Iterator[dict[str, Any]]) -> Run:
         if data["kind"] == "footer":
             footer = data
         elif data["kind"] in _KINDS:
-            entry = _read_record(path, data, header["backends"])
-            if isinstance(entry, Row):
-                rows.append(entry)
-            elif isinstance(entry, Measurement):
-                figures.append(entry)
-            else:
-                checks.append(entry)
+            entries.append(_read_record(path, data, header["backends"]))
+    rows = [entry for entry in entries if isinstance(entry, Row)]
+    if footer is None and cut:
+        footer = footer_of_cut(header, rows, path.stat().st_mtime)
     if footer is None:
-        raise RunFileError(path, "is truncated: it has no footer", "the run was cut off; run again")
+        raise RunFileError(
+            path,
+            "is truncated: it has no footer",
+            "the run was cut off; go on with it by `run --resume`, or run again",
+        )
     _checked_footer(path, footer, rows)
-    return Run(header, tuple(rows), tuple(figures), footer, tuple(checks))
+    figures = tuple(entry for entry in entries if isinstance(entry, Measurement))
+    checks = tuple(entry for entry in entries if isinstance(entry, CheckedLine))
+    return Run(header, tuple(rows), figures, footer, checks), entries
+
+
+_OF_EACH = ("started", "machine", "settings", "corpus", "profile", "resumed")
+"""What the header of a merged run says of each."""
 
 
 def merge_runs(runs: Iterable[Run]) -> Run:
@@ -342,16 +345,14 @@ def merge_runs(runs: Iterable[Run]) -> Run:
             "by_backend": by_backend,
         },
         "interrupted": any(r.footer.get("interrupted") for r in every),
+        **({"truncated": True} if any(r.footer.get("truncated") for r in every) else {}),
         "left": dict(sum((Counter(r.footer.get("left", {})) for r in every), Counter())),
         "causes": [cause for r in every for cause in r.footer.get("causes", ())],
     }
     header = {
         **first.header,
         "backends": backends,
-        "merged": [
-            {k: r.header.get(k) for k in ("started", "machine", "settings", "corpus", "profile")}
-            for r in every
-        ],
+        "merged": [{k: r.header.get(k) for k in _OF_EACH} for r in every],
     }
     return Run(
         header,

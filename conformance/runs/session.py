@@ -44,6 +44,7 @@ from store_conformance.runs.hosted import HostedBackend
 from store_conformance.runs.known import KnownFailures
 from store_conformance.runs.preparing import prepare
 from store_conformance.runs.recording import Recording, header_of
+from store_conformance.runs.resuming import CaseKey, Earlier, earlier_run
 from store_conformance.runs.scripts import Scripts
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.starting import Started, start_side_by_side
@@ -57,6 +58,10 @@ def _here(backend: Backend) -> Backend:
     here = from_spec(backend.spec())
     here.capabilities = backend.capabilities
     return here
+
+
+def _key_of(job: Job) -> CaseKey:
+    return job.backend, job.spec.rule_id, job.spec.case_id(job.param), str(job.mode)
 
 
 @dataclass
@@ -91,6 +96,10 @@ class RunSession:
     spare: dict[str, int] = field(default_factory=dict)
     """How many connections a backend may have at once, where they are few."""
     recording: Recording = field(default_factory=Recording)
+    earlier: Earlier | None = None
+    """The part of this run that was made before, where it goes on."""
+    done: frozenset[CaseKey] = frozenset()
+    """The cases that part has, and that are not run again."""
     waiting: WaitingCases = field(init=False)
     known: KnownFailures = field(init=False)
     case_runs: CaseRuns = field(init=False)
@@ -115,7 +124,10 @@ class RunSession:
         return sum(1 for _ in self.jobs())
 
     def jobs(self) -> Iterator[Job]:
-        """The cases that the run will go through."""
+        """The cases that the run will go through; those that an earlier part of it has are left out."""
+        return (job for job in self._every_job() if not self.is_done(job))
+
+    def _every_job(self) -> Iterator[Job]:
         for spec in self.selection.cases():
             for name in self.backends:
                 for mode, param in self.variants(spec, name):
@@ -124,6 +136,22 @@ class RunSession:
     def variants(self, spec: CaseSpec, name: str) -> tuple[tuple[Mode, str | None], ...]:
         """The modes and parameters that a case is run with on the backend of that name."""
         return self.selection.variants(spec, self.backends[name].capabilities)
+
+    def case_keys(self) -> frozenset[CaseKey]:
+        """Every case of the run, whether it is done already or not."""
+        return frozenset(map(_key_of, self._every_job()))
+
+    def is_done(self, job: Job) -> bool:
+        """Whether an earlier part of this run has the case's verdict."""
+        return bool(self.done) and _key_of(job) in self.done
+
+    def go_on_with(self, path: Path) -> Earlier:
+        """Go on with the run in that file; raises ``UserError`` where there is none, or it is another one."""
+        self.earlier = earlier_run(path, self.case_keys())
+        self.done = self.earlier.done
+        self.earlier.check_asked(self.header())
+        self.earlier.check_names(self.names())
+        return self.earlier
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -141,11 +169,15 @@ class RunSession:
         try:
             for name, started in start_side_by_side(self.backends, meanwhile).items():
                 self._take_up(name, started, say)
+            header = self.header()
+            if self.earlier is not None:
+                self.earlier.check_backends(header["backends"])
+                header = self.earlier.header(header, header["started"])
         except BaseException as error:
             self.recording.could_not_begin(error)
             raise
         if self.recording.opened:
-            self.recording.settle(self.header())
+            self.recording.settle(header, self.earlier.entries if self.earlier is not None else ())
         for name, why in self.absent.items():
             self.record(lost.absent(name, why))
 
@@ -226,6 +258,7 @@ class RunSession:
             "facts": self.facts,
             "at_once": self.at_once,
             "ends": self.ends.to_dict(),
+            "done": sorted(self.done),
         }
 
     # -- cases --------------------------------------------------------------------------------
@@ -338,4 +371,5 @@ class RunSession:
 
     def close_file(self, *, interrupted: bool) -> None:
         left = self.left_in_all + Counter(self.left_behind())
-        self.recording.close(interrupted=interrupted, left=left)
+        before = self.earlier.seconds if self.earlier is not None else 0.0
+        self.recording.close(interrupted=interrupted, left=left, before=before)

@@ -114,13 +114,8 @@ def _gives_back(lab: Lab, *, sweeper: bool) -> None:
         held = _held(lab, at, temporary).counts()
 
     left = {kind: grown.get(kind, 0) for kind in held}
-    lab.observe(
-        "left.after_close" if not sweeper else "left.by_a_sweeper",
-        left,
-        openings=openings,
-        rounds=rounds,
-        held=held,
-    )
+    if not sweeper:
+        lab.observe("left.after_close", left, openings=openings, rounds=rounds, held=held)
     if leaking:
         lab.fail(
             f"the last of {rounds} rounds of openings that were closed again left"

@@ -41,7 +41,6 @@ atexit.register(time.sleep, 3600)
 threading._register_atexit(time.sleep, 3600)
 print("x" * 300_000)
 sys.stdout.close()
-os.close(1)
 os.close(2)
 sys.stdout = sys.stderr = None
 os.chdir(tempfile.mkdtemp())

@@ -122,13 +122,11 @@ class Client:
 
         ``over``: the store object is kept while that file is not there, whatever its calls raise.  ``again``: a call
         that raised is made a second time.  ``synced``: so is each line of the ledger.
-
         ``doom``: after so many operations it is killed (SIGKILL) in the next one of ``kinds``, after that share of what
         such operations take.
         """
-        fate = None
-        if doom is not None:
-            fate = {"least": doom[0], "share": doom[1], "kinds": [kind.value for kind in kinds]}
+        named = [kind.value for kind in kinds]
+        fate = doom and {"least": doom[0], "share": doom[1], "kinds": named}
         self._send(
             {
                 "ledger": str(ledger),
@@ -136,7 +134,7 @@ class Client:
                 "name": name,
                 "writer": writer,
                 "held": [[list(ns), key, version] for (ns, key), version in (held or {}).items()],
-                "kinds": [kind.value for kind in kinds],
+                "kinds": named,
                 "shared": shared,
                 "at": at,
                 "doom": fate,

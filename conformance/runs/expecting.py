@@ -78,12 +78,8 @@ def propose(runs: Sequence[Run], backend: str, text: str | None, where: str) -> 
         written += f"\n{entry}"
         added.append(line)
     ran = {r.rule for r in rows}
-    old = stale(
-        [entries[n] for n in holding if entries[n].rule in ran],
-        rows,
-        {backend: packages},
-        sampled=sampled,
-    )
+    about = [entries[n] for n in holding if entries[n].rule in ran]
+    old = stale(about, rows, {backend: packages}, sampled=sampled)
     return Proposal(written, tuple(added), tuple(changed), tuple(old))
 
 

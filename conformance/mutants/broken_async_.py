@@ -166,7 +166,7 @@ class AsyncTakesAnyNamespace(ReferenceStore):
     """``aput`` replaces what is wrong in a namespace."""
 
     breaks = "O7"
-    also = ("N1", "N6", "O10")
+    also = ("N1", "N6", "O10", "N8")
 
     async def aput(self, namespace: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> None:
         clean = tuple(str(label).replace(".", "_") or "_" for label in namespace) or ("_",)

@@ -505,7 +505,21 @@ class EmojiAreReplaced(Alters):
     """Characters beyond the basic plane become question marks."""
 
     breaks = "K6"
-    also = (*Alters.also, "F1", "F14", "V16", "E2", "F2", "F9", "K11", "N5", "N7", "O16", "X7")
+    also = (
+        *Alters.also,
+        "F1",
+        "F14",
+        "V16",
+        "E2",
+        "F2",
+        "F9",
+        "K11",
+        "N5",
+        "N7",
+        "O16",
+        "X7",
+        "V12",
+    )
 
     def alter(self, part: Any) -> Any:
         return re.sub(r"[\U00010000-\U0010ffff]", "?", part) if isinstance(part, str) else part
@@ -515,7 +529,7 @@ class BackslashesAreEaten(Alters):
     """One backslash of each is eaten."""
 
     breaks = "K6"
-    also = (*Alters.also, "F14", "K11", "N5", "N7", "V16", "X7")
+    also = (*Alters.also, "F14", "K11", "N5", "N7", "V16", "X7", "V12")
 
     def alter(self, part: Any) -> Any:
         return part.replace("\\", "") if isinstance(part, str) else part

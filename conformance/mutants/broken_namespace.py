@@ -150,7 +150,7 @@ class OnlyTheFirstLabelIsChecked(LaxPut):
     """``put`` checks the first label only."""
 
     breaks = "N1"
-    also = (*("N3", "N7", "O7", "K7"), "O4", "O10")
+    also = (*("N3", "N7", "O7", "K7"), "O4", "O10", "N8")
 
     def lax(self, namespace: Any) -> bool:
         first = namespace[:1]
@@ -162,7 +162,7 @@ class AsyncPutChecksNothing(LaxPut):
     """``aput`` takes every namespace."""
 
     breaks = "N1"
-    also = ("N3", "N6", "N7", "O7", "O10", "O4")
+    also = ("N3", "N6", "N7", "O7", "O10", "O4", "N8")
     modes = ("async",)
     accepts_sync = False
 
@@ -216,7 +216,7 @@ class GetChecksNothing(ReferenceStore):
     """``get`` answers None for a bad namespace."""
 
     breaks = "N2"
-    also = ("N6", "O7")
+    also = ("N6", "O7", "N8")
 
     def get(self, namespace: Any, key: Any, **kwargs: Any) -> Item | None:
         try:
@@ -235,7 +235,7 @@ class SearchChecksNothing(ReferenceStore):
     """``search`` answers nothing for a bad prefix."""
 
     breaks = "N2"
-    also = ("N6", "O7")
+    also = ("N6", "O7", "N8")
 
     def search(self, prefix: Any, /, **kwargs: Any) -> list[SearchItem]:
         try:
@@ -254,7 +254,7 @@ class DeleteChecksNothing(ReferenceStore):
     """``delete`` ignores a bad namespace."""
 
     breaks = "N2"
-    also = ("N6", "O7", "X2")
+    also = ("N6", "O7", "X2", "N8")
 
     def delete(self, namespace: Any, key: Any) -> None:
         try:
@@ -273,7 +273,7 @@ class ListPrefixIsNotChecked(ReferenceStore):
     """``list_namespaces`` answers nothing for a bad prefix."""
 
     breaks = "N2"
-    also = ("N6", "O7")
+    also = ("N6", "O7", "N8")
 
     def list_namespaces(self, *, prefix: Any = None, **kwargs: Any) -> list[tuple[str, ...]]:
         try:
@@ -294,7 +294,7 @@ class ListSuffixIsNotChecked(ReferenceStore):
     """``list_namespaces`` answers nothing for a bad suffix."""
 
     breaks = "N2"
-    also = ("N6", "O7")
+    also = ("N6", "O7", "N8")
 
     def list_namespaces(self, *, suffix: Any = None, **kwargs: Any) -> list[tuple[str, ...]]:
         try:
@@ -315,7 +315,7 @@ class AsyncReadsCheckNothing(ReferenceStore):
     """``aget`` and ``asearch`` answer nothing for a bad namespace."""
 
     breaks = "N2"
-    also = ("N6", "O7")
+    also = ("N6", "O7", "N8")
     modes = ("async",)
 
     async def aget(self, namespace: Any, key: Any, **kwargs: Any) -> Item | None:

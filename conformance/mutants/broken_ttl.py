@@ -38,7 +38,7 @@ class WithoutTtl(ReferenceStore):
 
     supports_ttl = False
     declares = ("no-ttl",)
-    also: tuple[str, ...] = ("O4", "O7", "E5")
+    also: tuple[str, ...] = ("O4", "O7", "E5", "T8")
 
     def expiry(self, ttl: float | None, now: int) -> int | None:
         return None
@@ -70,6 +70,7 @@ class TtlWorksAndIsDenied(ReferenceStore):
     """``supports_ttl`` is False, and put keeps the time to live that it takes all the same."""
 
     breaks = "T1"
+    also = ("T8",)
     supports_ttl = False
 
     def put(self, namespace: Any, key: Any, value: Any, index: Any = None, **kwargs: Any) -> None:

@@ -250,7 +250,7 @@ class NumbersAreOfTwoKinds(Variant, ReferenceStore):
         return type(left) is type(right) and super().equal(left, right)
 
 
-class EqualValuesAreNotWritten(Variant, ReferenceStore):
+class EqualPutsAreNoUpdates(Variant, ReferenceStore):
     """A put of what is there already, without a time to live, writes nothing: no update, no new time."""
 
     also = ("K5",)

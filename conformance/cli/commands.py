@@ -163,8 +163,7 @@ def run(
 
     with claimed_folder(out) as folder:
         path = folder / "run.jsonl"
-        if resume:
-            check_there(path)
+        check_there(path, needed=resume)
         session = make_session(settings, measures=bench, **options)
         load = partial(_load_what_follows, session.selection)
         finished = resume and _is_finished(session, path)

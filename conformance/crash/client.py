@@ -127,9 +127,6 @@ class Client:
         ``doom``: after so many operations it is killed (SIGKILL) in the next one of ``kinds``, after that share of what
         such operations take.
         """
-        fate = None
-        if doom is not None:
-            fate = {"least": doom[0], "share": doom[1], "kinds": [kind.value for kind in kinds]}
         self._send(
             {
                 "ledger": str(ledger),
@@ -140,7 +137,7 @@ class Client:
                 "kinds": [kind.value for kind in kinds],
                 "shared": shared,
                 "at": at,
-                "doom": fate,
+                "doom": _fate(doom, kinds),
                 "over": over and str(over),
                 "again": again,
             }
@@ -259,6 +256,13 @@ class Client:
                 del self._errors[:-40]
         except ValueError:
             pass  # the pipe was closed
+
+
+def _fate(doom: tuple[int, float] | None, kinds: tuple[Kind, ...]) -> dict[str, Any] | None:
+    """When a writer is killed, as it is told."""
+    if doom is None:
+        return None
+    return {"least": doom[0], "share": doom[1], "kinds": [kind.value for kind in kinds]}
 
 
 def _opening(

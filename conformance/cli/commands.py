@@ -74,8 +74,7 @@ def run(
     from store_conformance.cli.conclusion import conclude
     from store_conformance.pytest_plugin import running
 
-    if resume:
-        check_there(out / RUN_FILE)
+    check_there(out / RUN_FILE, needed=resume)
     with begun_run(out, settings, measures=bench, **options) as (session, folder):
         path = folder / RUN_FILE
         load = partial(_load_what_follows, session.selection)

@@ -142,9 +142,9 @@ def earlier_run(path: Path, known: frozenset[CaseKey]) -> Earlier:
     )
 
 
-def check_there(path: Path) -> None:
-    """Raises ``UserError`` where there is no file of a run."""
-    if not path.exists():
+def check_there(path: Path, *, needed: bool = True) -> None:
+    """Raises ``UserError`` where there is no file of a run and one is needed."""
+    if needed and not path.exists():
         raise UserError(
             f"there is no run to resume in {path.parent}",
             "leave --resume out, or give the folder with --out",

@@ -8,6 +8,7 @@ import dataclasses
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -234,11 +235,11 @@ def test_without_strace_a_failing_fsync_is_not_tried_and_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (fault,) = named(("failing-fsync",))
-    monkeypatch.setattr(failing_sync.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(ground, "problem", lambda what: None)
     if sys.platform == "linux":
         assert "apt install strace" in str(no_disk(create("sqlite"), fault))
-    monkeypatch.setattr(failing_sync.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     assert "a failing fsync needs Linux" in str(no_disk(create("sqlite"), fault))
 
 

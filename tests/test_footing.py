@@ -207,7 +207,7 @@ def test_our_own_error_in_a_process_that_has_run_out_is_no_fault_of_the_harness(
         Lab.location(lab)  # which raises, in code of ours
 
     backend = user_supplied("langgraph.store.memory:InMemoryStore")
-    backend.location = lambda: _raise(error)  # type: ignore[method-assign, assignment, misc, return-value]
+    backend.location = lambda: _raise(error)  # type: ignore[method-assign, assignment, misc]
     spec: CaseSpec = replace(next(s for s in all_cases() if s.rule_id == "K3"), func=out_of_it)
 
     row = run_case(backend, spec, Mode.SYNC, None, Settings()).row

@@ -24,8 +24,9 @@ from store_conformance.contract import Level, Mode, UserError, Verdict
 from store_conformance.contract.records import Measurement, Row
 from store_conformance.reports.json_report import to_dict
 from store_conformance.reports.model import build_report
+from store_conformance.runs.lines import RunFileError
 from store_conformance.runs.resuming import CaseKey, Earlier, earlier_run, key_of
-from store_conformance.runs.run_file import RunFileError, RunWriter, read_run
+from store_conformance.runs.run_file import RunWriter, read_run
 from tests.sample_run import make_run
 
 RULES = "K1,K2"

@@ -620,7 +620,7 @@ def test_what_a_backend_survives_is_said_of_what_was_tried() -> None:
     untold = dataclasses.replace(client, fault="engine-kill", verdict=Verdict.UNVERIFIED)
     assert durability([client, untold, FOUND]) == (
         "a client's crash: survives; an engine's crash: not tried; a network's troubles: not tried; "
-        "a full disk: not tried; a power loss: lost or spoilt 8 of 100"
+        "a full disk: not tried; a failing fsync: not tried; a power loss: lost or spoilt 8 of 100"
     )
     assert durability([untold]) == "not tried"
     anew = dataclasses.replace(client, fault="network-reset", kills=4, missed=1, reopened=3)

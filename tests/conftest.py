@@ -11,6 +11,7 @@ import pytest
 
 from store_conformance.backends import registry
 from store_conformance.backends.base import Backend
+from store_conformance.pytest_plugin.groups import keep_groups
 
 QUICK = frozenset(
     {
@@ -89,6 +90,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.name in QUICK:
             item.add_marker(pytest.mark.quick)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tests that share a fixture which takes long are run by one worker."""
+    keep_groups(session.config, session.items)
 
 
 @pytest.hookimpl(optionalhook=True)

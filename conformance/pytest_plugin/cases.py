@@ -29,6 +29,7 @@ from store_conformance.harness.process.forks import keep_from_forks, pipes_of_no
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
 from store_conformance.harness.watchdog import read_stacks
+from store_conformance.pytest_plugin.groups import keep_groups
 from store_conformance.pytest_plugin.items import (
     MARKER,
     SESSION,
@@ -269,6 +270,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=dropped)
     items[:] = sorted(kept, key=_rank)
     session.expect(item.job for item in items if isinstance(item, CaseItem) and _waits(item))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What kills an engine must not run beside its like, and what waits does it with its like."""
+    keep_groups(session.config, (i for i in session.items if isinstance(i, CaseItem)))
 
 
 def _waits(item: pytest.Item) -> bool:

@@ -32,6 +32,7 @@ from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.runner import Outcome
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
+from store_conformance.pytest_plugin.groups import is_grouped
 from store_conformance.pytest_plugin.items import MARKER, case_mark, counting, failure_text
 from store_conformance.pytest_plugin.plugin import CONFIGS
 from store_conformance.runs.again import pytest_again
@@ -154,11 +155,11 @@ def _jobs_at_once(
     request: pytest.FixtureRequest, tests: Mapping[Test, CaseSpec], backend: str
 ) -> Iterator[Job]:
     """The waiting cases that this process is sure to run: a worker knows that only of groups."""
-    option = request.config.option
-    if hasattr(request.config, "workerinput") and not getattr(option, "loadgroup", False):
-        return
+    shared_out = hasattr(request.config, "workerinput")
     for item in request.session.items:
         spec = tests.get(item.function) if isinstance(item, pytest.Function) else None
+        if shared_out and not is_grouped(item):
+            continue
         if spec is not None and spec.waits and isinstance(item, pytest.Function):
             given: dict[str, Any] = item.callspec.params
             yield Job(spec, backend, given["conformance_mode"], given["conformance_param"])

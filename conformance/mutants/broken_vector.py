@@ -722,7 +722,7 @@ class QueryPagesOverlap(ReferenceStore):
     """Each page of a query but the first starts with the last hit of the one before."""
 
     breaks = "V9"
-    also = ("V4", "V7", "V10", "S4")
+    also = ("V4", "V6", "V7", "V10", "S4")
 
     def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
         early = op._replace(offset=max(op.offset - 1, 0))

@@ -224,6 +224,7 @@ def test_what_cannot_be_read_is_named(source: str, embedder: Directions) -> None
     for store, said in (
         (InMemoryStore(index=index), "the vectors of InMemoryStore cannot be read"),
         (vectorless(), "the source has no vectors"),
+        (of_an_earlier_driver(), "the vectors of VectorStore cannot be read"),
     ):
         with pytest.raises(MigrationError, match=said):
             migrate(store, "sqlite:///t.db", vectors="carry")
@@ -237,6 +238,23 @@ def test_what_cannot_be_read_is_named(source: str, embedder: Directions) -> None
         with pytest.raises(MigrationError, match="by l2, the target by cosine"):
             migrate(store, "sqlite:///t.db", vectors="carry")
     assert not Path("t.db").exists()
+
+
+def of_an_earlier_driver() -> Any:
+    """A store over a driver that was written before vectors could be asked for."""
+    from store_conformance.backends.vector.store import VectorStore
+
+    class Earlier:
+        def __init__(self) -> None:
+            self._driver = MemoryDriver()
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "vectors":
+                raise AttributeError(name)
+            return getattr(self._driver, name)
+
+    driver: Any = Earlier()
+    return VectorStore(driver, collection="c")
 
 
 def vectorless() -> Any:

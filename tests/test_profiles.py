@@ -25,7 +25,7 @@ from store_conformance.reports.model import build_report
 from store_conformance.runs.causes import causes_of
 from store_conformance.runs.gate import Gate, judge_run
 from store_conformance.runs.options import RunOptions, session_from_options
-from store_conformance.runs.profiles import PROFILES, profile
+from store_conformance.runs.profiles import PROFILES, few_variants, profile
 from store_conformance.runs.run_file import merge_runs, read_run
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.session import RunSession
@@ -68,6 +68,15 @@ def test_quick_runs_each_case_in_one_mode_and_with_a_few_parameters() -> None:
         )
     assert len({rule for rule, mode in seen if mode is Mode.SYNC}) > 30
     assert len({rule for rule, mode in seen if mode is Mode.ASYNC}) > 30
+
+
+def test_two_stores_are_looked_at_by_different_parameters_of_a_case() -> None:
+    spec = next(s for s in selected().cases() if len(s.params) > 8 and len(s.modes) == 2)
+    seen = {few_variants(spec, spec.modes, salt=f"store {n}") for n in range(40)}
+
+    assert len(seen) > 1
+    assert {param for chosen in seen for _, param in chosen} == set(spec.params)
+    assert {mode for chosen in seen for mode, _ in chosen} == set(spec.modes)
 
 
 def test_what_a_quick_run_left_out_makes_no_expectation_stale(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from store_conformance.backends.opening.details import Address, connection_of
+from store_conformance.backends.opening.details import Address, connection_of, tables_of
 
 Vector = tuple[float, ...]
 
@@ -158,19 +158,8 @@ def vectors_of(store: Any) -> VectorSource | None:
     from store_conformance.backends.vector.store import VectorStore
 
     if isinstance(store, VectorStore):
-        return _Own(store)
-    try:
-        from langgraph.store.postgres import PostgresStore
-
-        if isinstance(store, PostgresStore):
-            return _Postgres(store)
-    except ImportError:
-        pass
-    try:
-        from langgraph.store.sqlite import SqliteStore
-
-        if isinstance(store, SqliteStore):
-            return _Sqlite(store)
-    except ImportError:
-        pass
-    return None
+        return _Own(store) if store.tells_vectors else None
+    tables = tables_of(store)
+    if tables is None:
+        return None
+    return _Postgres(store) if tables == "postgres" else _Sqlite(store)

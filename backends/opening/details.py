@@ -148,23 +148,31 @@ def pages_of(store: Any, size: int) -> Iterator[list[Any]] | None:
     return store.pages(size) if isinstance(store, VectorStore) else None
 
 
-def details_of(store: Any) -> _Postgres | _Sqlite | None:
-    """The reader and writer of a store's details; ``None`` for a store whose tables are not known."""
+def tables_of(store: Any) -> str | None:
+    """Whose tables a store has: ``postgres`` or ``sqlite``, LangGraph's; ``None`` where they are not known."""
     try:
         from langgraph.store.postgres import PostgresStore
 
         if isinstance(store, PostgresStore):
-            return _Postgres(store)
+            return "postgres"
     except ImportError:
         pass
     try:
         from langgraph.store.sqlite import SqliteStore
 
         if isinstance(store, SqliteStore):
-            return _Sqlite(store)
+            return "sqlite"
     except ImportError:
         pass
     return None
+
+
+def details_of(store: Any) -> _Postgres | _Sqlite | None:
+    """The reader and writer of a store's details; ``None`` for a store whose tables are not known."""
+    tables = tables_of(store)
+    if tables is None:
+        return None
+    return _Postgres(store) if tables == "postgres" else _Sqlite(store)
 
 
 def _columns(places: Sequence[Address]) -> tuple[list[str], list[str]]:

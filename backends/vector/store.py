@@ -238,6 +238,11 @@ class VectorStore(BaseStore):
             if cursor is None:
                 return
 
+    @property
+    def tells_vectors(self) -> bool:
+        """Whether its driver can give vectors back: one that was written for an earlier version may not."""
+        return hasattr(self._driver, "vectors")
+
     def vectors(
         self, places: Sequence[tuple[tuple[str, ...], str]]
     ) -> dict[tuple[tuple[str, ...], str], list[tuple[float, ...]]]:

@@ -50,8 +50,8 @@ from store_conformance.cli.endings import explain
     type=click.Choice(["quick", "default", "thorough"]),
     default="default",
     show_default=True,
-    help="quick: every MUST rule, without kills and what is long; thorough: each case with three "
-    "seeds, many random histories, and moves to every other backend.",
+    help="quick: every MUST rule, each case in one mode and with a few parameters, without kills and "
+    "what is long; thorough: each case with three seeds, many random histories, and moves to every other backend.",
 )
 @click.option(
     "--timeout",

@@ -242,11 +242,9 @@ def stale(
         if e.backend not in ran or not e.holds_for(packages.get(e.backend, {})):
             continue
         matched = [r for r in every if e.matches(r)]
-        if sampled:
-            pass
-        elif not matched:
+        if not (matched or sampled):
             problems.append(f"matches no case that ran: {e.text}")
-        elif not e.sometimes and all(r.verdict is Verdict.PASS for r in matched):
+        elif not (e.sometimes or sampled) and all(r.verdict is Verdict.PASS for r in matched):
             problems.append(f"passes now, remove it: {e.text}")
         if e.why.startswith(TO_DO):
             place = f"{e.backend} {e.rule} {e.case}"

@@ -8,6 +8,7 @@ pytest-xdist the controller starts the engines, the workers attach to them, and 
 from __future__ import annotations
 
 import dataclasses
+import gc
 import importlib
 import json
 import logging
@@ -276,6 +277,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """What kills an engine must not run beside its like, and what waits does it with its like."""
     keep_groups(session.config, (i for i in session.items if isinstance(i, CaseItem)))
+    if session.config.stash.get(_CASES_ONLY, False):
+        # This process is the run's own, and what it holds now stays until it ends.  Cases collect garbage often,
+        # and each time all of this would be looked through.
+        gc.collect()
+        gc.freeze()
 
 
 def _waits(item: pytest.Item) -> bool:

@@ -97,7 +97,7 @@ def _children() -> int | None:
     """The children of this process's threads, where the system lists them; else ``None``, as looking is slow."""
     # By the plainest calls: this runs with every case, and a store may have left hundreds of threads.
     try:
-        return sum(_children_of(thread) for thread in os.listdir(_THREADS))
+        return sum(_children_of(thread) for thread in os.listdir(_THREADS))  # noqa: PTH208 - quick
     except OSError:  # no such list here, or a thread that ended while we looked
         return None
 
@@ -161,7 +161,7 @@ def _descriptors(process: psutil.Process) -> int:
 def _own_descriptors() -> int:
     """Those of this process; psutil looks the process up first, which takes several times as long."""
     try:
-        return len(os.listdir(_DESCRIPTORS))
+        return len(os.listdir(_DESCRIPTORS))  # noqa: PTH208 - quick
     except FileNotFoundError:  # not Linux
         return _descriptors(psutil.Process())
 

@@ -271,6 +271,8 @@ class PostgresBackend(Backend):
             at = twin.location()
             # The password is the template's, so port and database are all that differs.
             return replace(at, options={**at.options, "port": twin._running().params["port"]})
+        from store_conformance.backends.engines.postgres_place import OWN
+
         database = self._running()
         name = database.create()
         path = (self.disk if durable or self._on_disk else self.root) / name
@@ -282,6 +284,8 @@ class PostgresBackend(Backend):
         elif "dbname" in database.params:
             options["dbname"] = database.params["dbname"]
         options["vector_schema"] = database.vector_schema
+        if self.deployment is not Deployment.URL:
+            options[OWN] = "yes"
         self._fresh.add(name)
         return Location(path=path, url=self.url, name=name, options=options)
 

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import importlib.util
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -36,6 +37,10 @@ if sys.platform == "linux":
     # just copied.  One call for the file system does the same.
     SETTINGS["recovery_init_sync_method"] = "syncfs"
 START_ATTEMPTS = 3
+_QUICK_PASSWORD = ("--set", "scram_iterations=1")
+"""
+Thousands of rounds of hashing with every connection make a guessed password expensive; ours is long and random.
+"""
 
 
 def binaries() -> Path | None:
@@ -59,6 +64,12 @@ def server_version(folder: Path) -> str:
         [str(folder / "postgres"), "--version"], capture_output=True, text=True, check=False
     )
     return said.stdout.strip().replace("postgres (PostgreSQL)", "PostgreSQL") or "PostgreSQL"
+
+
+def _knows_iterations(folder: Path) -> bool:
+    """Whether its `initdb` can be told how often passwords are hashed: from PostgreSQL 16 on."""
+    major = re.search(r"\d+", server_version(folder))
+    return major is not None and int(major[0]) >= 16
 
 
 @functools.cache
@@ -111,7 +122,11 @@ def make_template(folder: Path, password: str) -> Path:
     _give_to(user, folder, secret)
     command = [*prefix, str(bin_folder / "initdb"), "-D", str(folder), "-U", SUPERUSER]
     command += ["-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8"]
-    command += ["--no-locale", "--no-sync"]
+    command += [
+        "--no-locale",
+        "--no-sync",
+        *(_QUICK_PASSWORD if _knows_iterations(bin_folder) else ()),
+    ]
     try:
         made = subprocess.run(
             command, env=_environment(), user=user, cwd="/",

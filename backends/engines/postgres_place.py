@@ -14,6 +14,8 @@ from typing import Any, Literal
 from store_conformance.backends.placing import UNTOUCHED, UnprovenPlaceError
 from store_conformance.contract import Location
 
+OWN = "own_server"
+"""The option of a location that says whether its server is the run's own."""
 REMARK = "made by store-conformance; may be dropped"
 TABLES = ("store", "store_migrations", "store_vectors", "vector_migrations")
 """The tables of ``PostgresStore``, which it names without their schema."""
@@ -41,6 +43,8 @@ SELECT current_database()::text AS database,
   ) AS database_mark
 """
 
+_HERE = "SELECT current_database()::text AS database, current_schema()::text AS schema"
+
 _TABLES = """
 SELECT current_database()::text AS database,
   ARRAY(
@@ -62,6 +66,8 @@ class Place:
     schema: str
     database: str | None = None
     """None where the URL names none and the server chooses."""
+    own: bool = False
+    """Whether the run started the server: nobody is in between, and no tables of others are there to be led to."""
 
     # -- proofs ------------------------------------------------------------------------------------
 
@@ -71,24 +77,39 @@ class Place:
 
         ``fresh`` says, once the look was taken, whether the place had to be empty.
         """
+        if self.own and self._is_here(conn.execute(_HERE, prepare=False).fetchone()):
+            return
         row = conn.execute(_LOOK, _ASKED, prepare=False).fetchone()
         self._judge(_named(row, ("database", "schema", "path", "tables", *_MARKS)), fresh=fresh)
 
     async def aprove(self, conn: Any, *, fresh: Fresh) -> None:
+        if self.own:
+            cursor = await conn.execute(_HERE, prepare=False)
+            if self._is_here(await cursor.fetchone()):
+                return
         cursor = await conn.execute(_LOOK, _ASKED, prepare=False)
         row = await cursor.fetchone()
         self._judge(_named(row, ("database", "schema", "path", "tables", *_MARKS)), fresh=fresh)
 
     def settled(self, conn: Any) -> None:
         """After ``setup()``: what the store's statements name is here and nowhere else."""
+        if self.own:
+            return
         row = conn.execute(_TABLES, _ASKED, prepare=False).fetchone()
         self._judge_tables(_named(row, ("database", "tables")))
 
     async def asettled(self, conn: Any) -> None:
+        if self.own:
+            return
         cursor = await conn.execute(_TABLES, _ASKED, prepare=False)
         self._judge_tables(_named(await cursor.fetchone(), ("database", "tables")))
 
     # -- what was seen -----------------------------------------------------------------------------
+
+    def _is_here(self, row: Any) -> bool:
+        """Whether a connection to a server of ours is where it should be; that is all there is to prove of it."""
+        seen = _named(row, ("database", "schema"))
+        return seen["schema"] == self.schema and self.database in (None, seen["database"])
 
     def _judge(self, seen: Mapping[str, Any], *, fresh: Fresh) -> None:
         self._judge_database(seen["database"])
@@ -157,9 +178,10 @@ class Place:
 
 def place_of(at: Location) -> Place:
     """The place that a location names in its options."""
+    own = at.options.get(OWN) == "yes"
     if at.options["place"] == "database":
-        return Place("database", "public", at.options["database"])
-    return Place("schema", at.name, at.options["database"])
+        return Place("database", "public", at.options["database"], own)
+    return Place("schema", at.name, at.options["database"], own)
 
 
 _MARKS = ("schema_mark", "database_mark")

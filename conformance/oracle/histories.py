@@ -8,7 +8,9 @@ at which it showed; the caller may switch those features off and look for the ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis import strategies as st
@@ -122,11 +124,11 @@ def explore(
     from hypothesis import seed as seeded
     from hypothesis.errors import Flaky
 
-    _shrink_briefly()
     last: list[Divergence] = []
     kind = seeded(seed)(machine(lab, on, vectors, last, vocabulary or Vocabulary()))
     try:
-        run_state_machine_as_test(kind, settings=_settings(examples, steps, database))
+        with _for_a_gate():
+            run_state_machine_as_test(kind, settings=_settings(examples, steps, database))
     except (CheckFailedError, StoreRaisedError):
         return last[-1]
     except Flaky:
@@ -137,12 +139,30 @@ def explore(
     return None
 
 
-def _shrink_briefly() -> None:
-    """Shrinking may take Hypothesis minutes; a shorter history is not worth that in a CI gate."""
-    import hypothesis.internal.conjecture.engine as engine
+@contextmanager
+def _for_a_gate() -> Iterator[None]:
+    """
+    Hypothesis as a gate needs it: brief, and the same wherever it runs.
 
-    if hasattr(engine, "MAX_SHRINKING_SECONDS"):
-        engine.MAX_SHRINKING_SECONDS = SHRINK_SECONDS
+    Shrinking may take it minutes; a shorter history is not worth that.  And it reads the source of every module that
+    is not installed for constants to draw: a second or two, and other histories by the same seed in a clone of ours
+    or beside a user's modules than in an installation.
+    """
+    from hypothesis.internal.conjecture import engine, providers
+
+    changes: list[tuple[Any, str, Any]] = [(engine, "MAX_SHRINKING_SECONDS", SHRINK_SECONDS)]
+    constants = getattr(providers, "Constants", None)
+    if constants is not None:
+        changes.append((providers, "_get_local_constants", constants))  # which gives an empty one
+    changes = [change for change in changes if hasattr(*change[:2])]
+    before = [getattr(module, name) for module, name, _ in changes]
+    for module, name, value in changes:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for (module, name, _), value in zip(changes, before):
+            setattr(module, name, value)
 
 
 def _settings(examples: int, steps: int, database: ExampleDatabase | None) -> settings:

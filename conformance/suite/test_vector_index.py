@@ -20,6 +20,8 @@ D = ("d",)
 MANY = 2400
 SETTLING = 2.5
 """Seconds in which an engine may change its plan, because it has learned what it holds."""
+LOOKS = 4
+"""Looks within that time; each costs four searches through all items."""
 
 
 def _mixed(lab: Lab, number: int) -> str:
@@ -306,7 +308,7 @@ def test_pages_are_full_in_an_index_of_thousands(lab: Lab) -> None:
             lab.equal({i.namespace for i in found}, {("users", "u1")}, "the namespaces of a page")
         if late:
             break
-        lab.sleep(0.3)
+        lab.sleep(SETTLING / (LOOKS - 1))
 
 
 @case("V18", needs=VECTORS)

@@ -27,6 +27,7 @@ from store_conformance.contract.records import Run
 from store_conformance.contract.secrets import redact_text
 from store_conformance.harness.settings import Settings
 from store_conformance.runs.folder import prepare_folder
+from store_conformance.runs.isolation import isolated
 from store_conformance.runs.policy import Policy, policy_of
 from store_conformance.runs.profiles import DEFAULT, profile
 from store_conformance.runs.resuming import check_there
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 def _load_what_follows(selection: Selection) -> None:
     """Import the cases and the reports: engines take longer to start than that, and it is needed anyway."""
+    import store_conformance.cli.conclusion  # noqa: F401
+
     selection.cases()
     reporting.load()
 
@@ -71,19 +74,31 @@ def run(
         histories=chosen.histories if histories is None else histories,
         confirm=confirm,
     )  # fmt: skip
-    from store_conformance.cli.conclusion import conclude
-    from store_conformance.pytest_plugin import running
-
     check_there(out / RUN_FILE, needed=resume)
     with begun_run(out, settings, measures=bench, **options) as (session, folder):
         path = folder / RUN_FILE
-        load = partial(_load_what_follows, session.selection)
         finished = resume and _is_finished(session, path)
-        execute = partial(running.execute, workers=workers, bench=bench, meanwhile=load)
+        execute = partial(_execute, workers=workers, bench=bench)
         result = read_run(path) if finished else execute(session, path)
         paths = reporting.write_reports(result, folder)
+    from store_conformance.cli.conclusion import conclude
+
     again = _rule_alone(options)
     return conclude(result, session, folder, paths, again, verbose=verbose, policy=policy)
+
+
+def _execute(session: RunSession, path: Path, *, workers: int | None, bench: bool) -> Run:
+    """The run itself; its engines come up while pytest and what follows are imported."""
+    with isolated(path.resolve().parent):
+        try:
+            session.begin_to_start()
+            from store_conformance.pytest_plugin import running
+        except BaseException as error:
+            session.recording.could_not_begin(error)
+            session.stop()
+            raise
+        load = partial(_load_what_follows, session.selection)
+        return running.execute(session, path, workers=workers, bench=bench, meanwhile=load)
 
 
 def _is_finished(session: RunSession, path: Path) -> bool:

@@ -23,6 +23,7 @@ from store_conformance.harness.backends import passing_folder
 from store_conformance.harness.errors import HarnessError
 from store_conformance.pytest_plugin.cases import Handover
 from store_conformance.pytest_plugin.progress import ProgressPlugin
+from store_conformance.runs.isolation import isolated
 from store_conformance.runs.run_file import read_run
 from store_conformance.runs.session import RunSession
 from store_conformance.runs.streams import duplicate_stdout
@@ -69,33 +70,6 @@ _WITHOUT = ("cacheprovider", "logging", "unraisableexception", "threadexception"
 _QUIET = ("-q", "--no-header", "--noconftest", "-c", os.devnull, "--rootdir", ".")
 
 
-@contextlib.contextmanager
-def _isolated(folder: Path) -> Iterator[None]:
-    """
-    An environment in which only our own options decide, and nothing is written but below ``folder``.
-
-    Workers and other processes of cases inherit it.
-    """
-    set_here = {
-        # Only the plugins that the run needs: what else is installed must not change a verdict.
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
-        "CONFORMANCE_HISTORIES": os.environ.get("CONFORMANCE_HISTORIES", str(folder / "histories")),
-    }
-    before = {n: os.environ.get(n) for n in (*set_here, "PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
-    os.environ.update(set_here)
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
-        os.environ.pop(name, None)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def _pytest(
     session: RunSession, progress: ProgressPlugin, plugin: str | None, *arguments: str, cases: bool
 ) -> int:
@@ -137,7 +111,7 @@ def execute(
     stream = duplicate_stdout()
     console = Console(file=stream, soft_wrap=True)
     interrupted = True
-    with interruptible(), _isolated(run_file.resolve().parent):
+    with interruptible(), isolated(run_file.resolve().parent):
         try:
             session.workers = choose_workers(workers, session.count_cases())
             session.open_file(str(run_file))

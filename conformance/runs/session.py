@@ -47,7 +47,7 @@ from store_conformance.runs.recording import Recording, header_of
 from store_conformance.runs.resuming import CaseKey, Earlier, earlier_run
 from store_conformance.runs.scripts import Scripts
 from store_conformance.runs.selection import Selection
-from store_conformance.runs.starting import Started, start_side_by_side
+from store_conformance.runs.starting import EngineStarts, Started, ended_meanwhile
 from store_conformance.runs.trial import FOR_EACH_WORKER
 
 
@@ -105,6 +105,7 @@ class RunSession:
     case_runs: CaseRuns = field(init=False)
     _scripts: Scripts = field(init=False)
     _held_before: dict[str, int] | None = None
+    _starts: EngineStarts | None = None
 
     def __post_init__(self) -> None:
         self.known = KnownFailures(self.expectations, self.backends, self.facts)
@@ -155,6 +156,15 @@ class RunSession:
 
     # -- life ---------------------------------------------------------------------------------
 
+    def begin_to_start(self) -> None:
+        """
+        Let every engine come up, side by side, while this process goes on; returns at once.
+
+        ``start`` waits for them, ``stop`` too.
+        """
+        if self._starts is None:
+            self._starts = EngineStarts(self.backends)
+
     def start(
         self,
         say: Callable[[str], object] = lambda text: None,
@@ -167,7 +177,9 @@ class RunSession:
         file says why.
         """
         try:
-            for name, started in start_side_by_side(self.backends, meanwhile).items():
+            self.begin_to_start()
+            assert self._starts is not None
+            for name, started in ended_meanwhile(self._starts, meanwhile).items():
                 self._take_up(name, started, say)
             header = self.header()
             if self.earlier is not None:
@@ -241,6 +253,9 @@ class RunSession:
             self.backends.update(before)
 
     def stop(self) -> None:
+        starts, self._starts = self._starts, None
+        if starts is not None:
+            starts.ended()  # whose engine would stay behind
         stop_private()
         for backend in self.backends.values():
             backend.stop()

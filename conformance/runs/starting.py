@@ -22,19 +22,41 @@ class Started:
     error: Exception | None
 
 
+class EngineStarts:
+    """The starts of several backends, each in a thread, from now on."""
+
+    def __init__(self, backends: Mapping[str, Backend]) -> None:
+        self._pool = ThreadPoolExecutor(max(1, len(backends)), "start")
+        self._futures = {n: self._pool.submit(_start, b) for n, b in backends.items()}
+
+    def ended(self) -> dict[str, Started]:
+        """How each of them ended; returns when none is under way any more, and may be asked again."""
+        try:
+            return {name: future.result() for name, future in self._futures.items()}
+        finally:  # also after Ctrl-C
+            self._pool.shutdown()
+
+
 def start_side_by_side(
     backends: Mapping[str, Backend], meanwhile: Callable[[], object]
 ) -> dict[str, Started]:
     """
-    Start all of them, each in a thread, and call ``meanwhile`` in this one; gives how each start ended.
+    Start all of them and call ``meanwhile`` in this thread; gives how each start ended.
 
     Returns, or raises what ``meanwhile`` or Ctrl-C raised, when no start is under way any more, so
     that whoever stops the backends then leaves no engine behind.
     """
-    with ThreadPoolExecutor(max(1, len(backends)), "start") as pool:
-        starts = {name: pool.submit(_start, backend) for name, backend in backends.items()}
+    return ended_meanwhile(EngineStarts(backends), meanwhile)
+
+
+def ended_meanwhile(starts: EngineStarts, meanwhile: Callable[[], object]) -> dict[str, Started]:
+    """The same of starts that are under way."""
+    try:
         meanwhile()
-        return {name: future.result() for name, future in starts.items()}
+    except BaseException:
+        starts.ended()
+        raise
+    return starts.ended()
 
 
 def _start(backend: Backend) -> Started:

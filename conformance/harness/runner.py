@@ -84,7 +84,7 @@ def run_case(
     begin = time.perf_counter()
     failure: BaseException | None = None
     limit, name = patience or spec.seconds or settings.timeout, f"{spec.case_id(param)}-{mode}"
-    held = count_quickly(name)
+    held = {} if spec.waits else count_quickly(name)
     try:
         run_bounded(lambda: _body(lab), limit, name, lab.journal.watch())
         verdict, message = Verdict.PASS, spec.sentence
@@ -104,7 +104,7 @@ def run_case(
 
 def _note_left(lab: Lab, held: Mapping[str, int], name: str) -> None:
     """What this process holds more than before the case; of cases that run side by side it cannot be told."""
-    if lab.spec.waits or not more_than(held, count_quickly(name)):
+    if not held or not more_than(held, count_quickly(name)):
         return
     gc.collect()  # takes too long to be done after every case
     left = more_than(held, count_quickly(name))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -78,9 +79,14 @@ def _pytest(
     words = [*(word for name in named for word in ("-p", name)), "--assert=plain", *_QUIET]
     with passing_folder("pytest") as folder:
         words.append(f"--basetemp={folder / 'temporary'}")
-        code = int(
-            pytest.main([*words, *arguments], plugins=[Handover(session, cases=cases), progress])
-        )
+        try:
+            code = int(
+                pytest.main(
+                    [*words, *arguments], plugins=[Handover(session, cases=cases), progress]
+                )
+            )
+        finally:
+            gc.unfreeze()  # what was frozen before the first case
     if progress.interrupted:
         raise KeyboardInterrupt
     if code in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):

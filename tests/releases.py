@@ -30,7 +30,7 @@ from store_conformance.runs.run_file import read_run
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("conformance", "backends", "reports", "pyproject.toml", "README.md", "LICENSE")
-GROUPS = ("K", "X", "N", "S", "F", "L", "V", "T", "O")
+GROUPS = ("K", "X", "N", "S", "F", "L", "V", "T", "O", "E")
 DRIVERS = {
     "memory": (),
     "sqlite": ("pysqlite3-binary; sys_platform == 'linux'", "sqlean.py; sys_platform != 'linux'"),

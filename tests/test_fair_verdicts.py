@@ -4,14 +4,14 @@ What keeps a correct store from being accused: kinds of values, own scores, the 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from store_conformance.backends.factory import user_supplied
 from store_conformance.contract import Capability, Mode, declared
 from store_conformance.harness.case import CaseSpec
-from store_conformance.harness.compat import GetOp
+from store_conformance.harness.compat import GetOp, PutOp, operation
 from store_conformance.harness.errors import CheckFailedError, UnsupportedError
 from store_conformance.harness.lab import Lab, type_difference
 from store_conformance.harness.runner import run_case
@@ -328,3 +328,21 @@ def test_arguments_are_given_as_a_method_takes_them() -> None:
     assert fitted(by_position) == ((), {})
     assert needs_arguments(needed)
     assert not needs_arguments(by_name)
+
+
+# -- old releases -----------------------------------------------------------------------------------
+
+
+class OldPut(NamedTuple):
+    """The put of a release without an index."""
+
+    namespace: tuple[str, ...]
+    key: str
+    value: Any
+
+
+def test_an_operation_leaves_out_what_came_later_than_the_release() -> None:
+    assert operation(OldPut, ("a",), "k", {}, index=False) == OldPut(("a",), "k", {})
+    assert operation(PutOp, ("a",), "k", {}, index=False).index is False
+    with pytest.raises(TypeError):
+        OldPut(("a",), "k", {}, index=False)  # type: ignore[call-arg]

@@ -4,6 +4,7 @@ A time-out alone is no finding: a call is stuck when nothing moves and nothing i
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -72,6 +73,46 @@ def test_a_call_is_stuck_when_nothing_moves_and_nothing_is_waited_for(
     first, second = done.stdout.splitlines()
     assert first == seen, done.stderr
     assert said in second
+
+
+SPINS = "import os, sys; os.sched_setaffinity(0, [int(sys.argv[1])])\nwhile True: pass"
+STARVED = """
+import hashlib, os, sys, time
+from store_conformance.harness.loops import HungError, Watch, run_bounded
+
+def computes_where_another_has_the_core():
+    os.sched_setaffinity(0, [int(sys.argv[1])])
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
+
+try:
+    begin = time.monotonic()
+    run_bounded(computes_where_another_has_the_core, 0.6, "case", Watch(lambda: begin))
+except HungError as error:
+    print(error.verdict.value, error.seen.moved, flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a thread waits for")
+def test_a_call_that_gets_no_core_is_not_stuck(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(STARVED)
+    core = str(max(os.sched_getaffinity(0)))
+    # No child of the process that is looked at: its time would count as that process's own.
+    with subprocess.Popen([sys.executable, "-c", SPINS, core]) as spinner:
+        try:
+            done = subprocess.run(
+                [sys.executable, str(script), core],
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+        finally:
+            spinner.kill()
+
+    assert done.stdout.split() == ["unverified", "True"], done.stderr
 
 
 @pytest.mark.parametrize(

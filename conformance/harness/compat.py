@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib import metadata
-from typing import Any
+from typing import Any, TypeVar
 
 from langgraph.store import base as _base
 from langgraph.store.base import BaseStore, GetOp, Item, PutOp, SearchOp
@@ -24,6 +24,8 @@ SearchItem: type[Item] = getattr(_base, "SearchItem", Item)
 InvalidNamespaceError: type[ValueError] = getattr(_base, "InvalidNamespaceError", ValueError)
 tokenize_path: Any = getattr(_base, "tokenize_path", None)
 NOT_PROVIDED: Any = getattr(_base, "NOT_PROVIDED", None)
+
+T = TypeVar("T")
 
 VECTORS_SINCE = "2.0.7"
 """``query``, ``index``, the operators of filters, ``SearchItem``."""
@@ -77,6 +79,19 @@ def operation_came_later(error: BaseException) -> str | None:
     return f"an operation's field came with a later langgraph-checkpoint ({error})"
 
 
+def operation(kind: type[T], *args: object, **fields: object) -> T:
+    """
+    An operation without those fields that the installed base package does not know yet.
+
+    For what asks a store to leave out something that came with the field: before it, there was nothing to leave out.
+    """
+    made: Any = kind
+    built: T = made(
+        *args, **{name: value for name, value in fields.items() if name in made._fields}
+    )
+    return built
+
+
 def mappings_are_values() -> bool:
     """Whether ``put`` of the installed base package takes any Mapping, by its own signature."""
     annotation = inspect.signature(BaseStore.put).parameters["value"].annotation
@@ -105,6 +120,7 @@ __all__ = [
     "came_later",
     "get_text_at_path",
     "mappings_are_values",
+    "operation",
     "operation_came_later",
     "since",
     "tokenize_path",

@@ -3,14 +3,18 @@ Whether a call that gives no answer is stuck, or may only be slow.
 
 A time-out alone does not tell: the machine may be loaded, or the engine far away.  A call is shown to be
 stuck when nothing in its process moves any more and nothing outside is being waited for: no processor time
-is used, every thread stands where it stood, and no connection is open over which an answer might come.
+is used, no thread is kept waiting for a core or a disk, every thread stands where it stood, and no connection
+is open over which an answer might come.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -23,6 +27,8 @@ WINDOW_SECONDS = 2.0
 SAMPLES = 8
 BUSY_SHARE = 0.05
 """Of one core: what looking takes itself, and no more."""
+KEPT_WAITING = 2
+"""In so many looks a thread that works is found ready to run; one that wakes now and then is in one at most."""
 
 Place = tuple[str, int]
 """A file and a line."""
@@ -33,7 +39,7 @@ class Standstill:
     """What was seen of a process while a call in it gave no answer."""
 
     moved: bool
-    """Whether processor time was used or a thread went on."""
+    """Whether processor time was used, a thread went on, or would have if the machine had let it."""
     connected: bool
     """Whether the process holds a connection over which an answer might still come."""
     place: str
@@ -62,10 +68,13 @@ def look_at(ident: int | None, window: float = WINDOW_SECONDS) -> Standstill:
     processes = _processes()
     before = _seconds_used(processes)
     first, moved = _places(), False
+    ready: Counter[tuple[int, int]] = Counter()
     begin = time.monotonic()
     for _ in range(SAMPLES):
         time.sleep(window / SAMPLES)
         moved = moved or _places() != first
+        ready.update(_ready(processes))
+    moved = moved or any(looks >= KEPT_WAITING for looks in ready.values())
     share = (_seconds_used(processes) - before) / max(time.monotonic() - begin, 0.001)
     frame = sys._current_frames().get(ident or -1)
     return Standstill(
@@ -93,6 +102,24 @@ def _seconds_used(processes: list[psutil.Process]) -> float:
             continue
         total += times.user + times.system
     return total
+
+
+def _ready(processes: list[psutil.Process]) -> Iterator[tuple[int, int]]:
+    """
+    The threads that wait for nothing but a core or the disk, where the system tells (Linux).
+
+    On a machine that is loaded, a store that computes in native code uses next to no time and stands at one line.
+    """
+    looking = threading.get_native_id()
+    for process in processes:
+        for stat in Path(f"/proc/{process.pid}/task").glob("*/stat"):
+            thread = int(stat.parent.name)
+            try:
+                state = stat.read_text(errors="replace").rpartition(")")[2].split()[0]
+            except (OSError, IndexError):
+                continue  # it has ended meanwhile
+            if state in ("R", "D") and thread != looking:
+                yield process.pid, thread
 
 
 def _is_connected(process: psutil.Process) -> bool:

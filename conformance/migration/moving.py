@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from store_conformance.contract.errors import EXIT_USAGE
 from store_conformance.contract.secrets import one_line
 from store_conformance.harness.backends import details_of
-from store_conformance.harness.compat import PutOp
+from store_conformance.harness.compat import PutOp, operation
 from store_conformance.migration.carrying import Carried, Carrying
 from store_conformance.migration.journal import Entry, Journal, Space
 from store_conformance.migration.preflight import both_the_same, is_the_same, refusals
@@ -257,7 +257,7 @@ class Migration:
         place = (entry.item.namespace, entry.item.key, entry.item.value)
         minutes = entry.details.get("ttl_minutes")
         if minutes is None or not getattr(self.target, "supports_ttl", False):
-            return PutOp(*place, index=index)
+            return operation(PutOp, *place, index=index)
         return PutOp(*place, index=index, ttl=minutes)
 
     # -- what came of it -------------------------------------------------------------------------------

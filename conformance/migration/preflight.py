@@ -12,7 +12,7 @@ import uuid
 from typing import Any
 
 from store_conformance.contract.errors import EXIT_USAGE
-from store_conformance.harness.compat import GetOp, PutOp
+from store_conformance.harness.compat import GetOp, PutOp, operation
 from store_conformance.migration.journal import Entry, Journal
 from store_conformance.migration.transfer import (
     BATCH,
@@ -132,9 +132,9 @@ def is_the_same(source: Any, target: Writable) -> bool:
     It is put under a label of nobody's and taken away again.
     """
     namespace, key = (f"migration-check-{uuid.uuid4().hex}",), "one"
-    target.batch([PutOp(namespace, key, {"n": 1}, index=False)])
+    target.batch([operation(PutOp, namespace, key, {"n": 1}, index=False)])
     try:
-        return source.batch([GetOp(namespace, key, refresh_ttl=False)])[0] is not None
+        return source.batch([operation(GetOp, namespace, key, refresh_ttl=False)])[0] is not None
     finally:
         target.batch([PutOp(namespace, key, None)])
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from store_conformance.contract import UserError, Verdict
 from store_conformance.harness.backends import is_lost_connection
-from store_conformance.harness.compat import GetOp, Item, PutOp
+from store_conformance.harness.compat import GetOp, Item, PutOp, operation
 from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.lab import type_difference
 from store_conformance.harness.text import shorten
@@ -314,7 +314,10 @@ def tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refusa
     """What the store refuses or would alter of these, put under the labels of ``aside``; they stay there."""
     try:
         store.batch(
-            [PutOp(_beside(item, aside), item.key, item.value, index=False) for item in part]
+            [
+                operation(PutOp, _beside(item, aside), item.key, item.value, index=False)
+                for item in part
+            ]
         )
         back = _held(store, [(_beside(item, aside), item.key) for item in part])
     except answers.WrongAnswerError:

@@ -204,3 +204,20 @@ class ReservedPlacesAreRefused(Variant, ReferenceStore):
             for condition in op.match_conditions or ():
                 if condition.match_type == "prefix" and condition.path[:1] == ("langgraph",):
                     raise InvalidNamespaceError("The root langgraph is reserved.")
+
+
+class RefusesWithErrorsOfItsOwn(Variant, ReferenceStore):
+    """
+    A read in () is refused with a ValueError, and a label of a batch that cannot be with whatever its encoding raises.
+    """
+
+    def validate_namespaces(self, op: Op) -> None:
+        deleting = isinstance(op, PutOp) and op.value is None
+        if (deleting or isinstance(op, GetOp)) and not op.namespace:  # type: ignore[union-attr]
+            raise ValueError("A namespace cannot be empty here.")
+        places = [getattr(op, "namespace", ()), getattr(op, "namespace_prefix", ())]
+        places += [c.path for c in getattr(op, "match_conditions", None) or ()]
+        labels = [label for place in places if not isinstance(place, str) for label in place]
+        if any(not isinstance(label, str) or not label or "." in label for label in labels):
+            raise LookupError("There is no such place.")
+        super().validate_namespaces(op)

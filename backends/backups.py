@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from store_conformance.contract import Location
 
 if TYPE_CHECKING:
-    from store_conformance.backends.engines.http_server import HttpServer
+    from store_conformance.backends.engines.http_server import HttpServer, OwnServer
 
 COPY, SNAPSHOT, DUMP = "copy", "snapshot", "dump"
 WAYS = (COPY, SNAPSHOT, DUMP)
@@ -72,7 +72,8 @@ def server_copy(server: HttpServer | None, command: str) -> Backup:
 
     def restore(folder: Path, old: Location, fresh: Location) -> Location:
         del fresh
-        at_a_standstill(_empty)
+        assert server is not None
+        server.empty()
         at_a_standstill(lambda data: _copy_all(folder, data))
         return old
 
@@ -92,7 +93,7 @@ class Snapshots(Protocol):
 
 
 def server_snapshot(
-    server: HttpServer | None, offered: Callable[[], Snapshots], command: str
+    server: OwnServer | None, offered: Callable[[], Snapshots], command: str
 ) -> Backup:
     """A collection by the server's own requests; restored into the same server, emptied before."""
 
@@ -102,11 +103,7 @@ def server_snapshot(
     def restore(folder: Path, old: Location, fresh: Location) -> Location:
         del fresh
         assert server is not None  # only a started backend is asked to
-        server.stop()
-        try:
-            _empty(server.folder)
-        finally:
-            server.start()
+        server.empty()
         offered().restore(old.name, folder)
         return old
 
@@ -115,10 +112,3 @@ def server_snapshot(
 
 def _copy_all(source: Path, target: Path) -> None:
     shutil.copytree(source, target, dirs_exist_ok=True)
-
-
-def _empty(folder: Path) -> None:
-    """The folders in it stay: a server may count on those that were made for it."""
-    for data in (inner for inner in folder.iterdir() if inner.is_dir()):
-        shutil.rmtree(data)
-        data.mkdir()

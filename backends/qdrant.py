@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from store_conformance.backends.backups import Backup, server_snapshot
 from store_conformance.backends.base import Availability, BackendError, Deployment, Facts, Spec
-from store_conformance.backends.engines.http_server import HttpContainer, HttpServer
+from store_conformance.backends.engines.http_server import HttpContainer, HttpServer, OwnServer
 from store_conformance.backends.engines.ports import LOOPBACK
 from store_conformance.backends.engines.snapshots import QdrantSnapshots
 from store_conformance.backends.packages import megabytes, program_megabytes, versions
@@ -125,7 +125,7 @@ class QdrantBackend(VectorBackend):
         kept = {k: v for k, v in os.environ.items() if not k.startswith("QDRANT__")}
         return [str(shutil.which(BINARY))], {**kept, **settings}
 
-    def snapshot(self, server: HttpServer | None) -> Backup | None:
+    def snapshot(self, server: OwnServer | None) -> Backup | None:
         def offered() -> QdrantSnapshots:
             return QdrantSnapshots(str(self.url), self.key)
 

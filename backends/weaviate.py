@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from store_conformance.backends.backups import Backup, server_snapshot
 from store_conformance.backends.base import Backend, BackendError, Deployment, Facts, Spec
-from store_conformance.backends.engines.http_server import HttpServer
+from store_conformance.backends.engines.http_server import OwnServer
 from store_conformance.backends.engines.snapshots import WeaviateBackups
 from store_conformance.backends.engines.weaviate import WeaviateContainer, WeaviateServer, binary
 from store_conformance.backends.environment import setting
@@ -91,10 +91,10 @@ class WeaviateBackend(VectorBackend):
         self._key = server.api_key
         return server
 
-    def snapshot(self, server: HttpServer | None) -> Backup | None:
+    def snapshot(self, server: OwnServer | None) -> Backup | None:
         def offered() -> WeaviateBackups:
-            assert isinstance(server, WeaviateServer)
-            return WeaviateBackups(str(self.url), str(self.key), server.backup_folder)
+            assert isinstance(server, (WeaviateServer, WeaviateContainer))
+            return WeaviateBackups(str(self.url), str(self.key), server.shelf())
 
         return server_snapshot(server, offered, WeaviateBackups.command)
 

@@ -4,12 +4,15 @@ How backends are backed up: each way brings everything back, and what cannot be 
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 import subprocess
+import tarfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,8 +25,11 @@ from store_conformance.backends.base import (
     Deployment,
     EngineUnavailableError,
 )
-from store_conformance.backends.engines import postgres_dump
+from store_conformance.backends.engines import docker, postgres_dump
+from store_conformance.backends.engines.docker import ContainerServer
+from store_conformance.backends.engines.http_server import HttpContainer
 from store_conformance.backends.engines.postgres import binaries
+from store_conformance.backends.engines.weaviate import WeaviateContainer
 from store_conformance.backends.factory import user_supplied
 from store_conformance.factory import create_store
 from tests.backend_use import HERE, embed, no_postgres, no_sqlite, use
@@ -91,6 +97,79 @@ def test_a_server_is_backed_up_by_its_own_requests(name: str, tmp_path: Path) ->
             way.take(replace(backend.location(), name="Nowhere"), tmp_path)
     finally:
         backend.stop()
+
+
+class Inside:
+    """A container's file system as the client of Docker gives it: tar archives in and out."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def get_archive(self, path: str) -> tuple[list[bytes], dict[str, str]]:
+        held = io.BytesIO()
+        with tarfile.open(fileobj=held, mode="w") as archive:
+            archive.add(self.root / path.lstrip("/"), arcname=Path(path).name)
+        whole = held.getvalue()
+        return [whole[:700], whole[700:]], {}
+
+    def put_archive(self, path: str, data: Any) -> None:
+        with tarfile.open(fileobj=data) as archive:
+            archive.extractall(self.root / path.lstrip("/"), filter="data")
+
+
+def test_a_backup_is_taken_out_of_a_container_and_put_into_another(tmp_path: Path) -> None:
+    def container(root: Path) -> WeaviateContainer:
+        server: Any = WeaviateContainer("an image")
+        server._container._made = SimpleNamespace(get_wrapped_container=lambda: Inside(root))
+        return server
+
+    one, other = tmp_path / "one", tmp_path / "other"
+    other.mkdir()
+    kept = one / "var/lib/weaviate-backups/e1/node1"
+    kept.mkdir(parents=True)
+    (kept / "chunk").write_bytes(b"rows" * 1000)
+    (tmp_path / "backup").mkdir()
+
+    container(one).shelf().take_down("e1", tmp_path / "backup")
+    container(other).shelf().put_up(tmp_path / "backup", "e1")
+
+    arrived = other / "var/lib/weaviate-backups/e1/node1/chunk"
+    assert arrived.read_bytes() == b"rows" * 1000
+    with pytest.raises(FileNotFoundError):
+        container(other).shelf().take_down("e2", tmp_path / "backup")
+
+
+def test_an_emptied_container_is_another_one_at_the_same_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+
+    def begun(self: ContainerServer) -> Any:
+        self.ports = self.ports or [20001]
+        told.append(f"made at {self.port}")
+        return SimpleNamespace(
+            get_wrapped_container=lambda: SimpleNamespace(id="x"),
+            stop=lambda **_: told.append("removed"),
+        )
+
+    monkeypatch.setattr(docker, "docker_problem", lambda: None)
+    monkeypatch.setattr(docker.shutil, "which", lambda _: None)
+    monkeypatch.setattr(ContainerServer, "_begun", begun)
+    monkeypatch.setattr(ContainerServer, "_wait_until_ready", lambda self: None)
+    server = HttpContainer("qdrant", "an image", (6333,), ready="/readyz")
+
+    server.start()
+    server.empty()
+    server.remove()
+
+    assert told == ["made at 20001", "removed", "made at 20001", "removed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "ways"), [("qdrant", {SNAPSHOT}), ("weaviate", {SNAPSHOT}), ("chroma", set())]
+)
+def test_a_server_in_a_container_is_backed_up_by_what_it_offers(name: str, ways: set[str]) -> None:
+    assert set(registry.create(name, deployment=Deployment.CONTAINER).backups()) == ways
 
 
 def supplied(folder: Path, backup: str) -> Backend:

@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 
 from store_conformance.contract import Mode, Verdict
-from store_conformance.crash import strikes
+from store_conformance.crash import aftermath, strikes
 from store_conformance.crash.client import ClientFailedError, ClientSilentError
+from store_conformance.crash.faults import named
+from store_conformance.crash.fight import Fight
+from store_conformance.crash.round import BY_ITSELF, NEVER, OPENED_ANEW, Round
 from store_conformance.harness.backends import Backend, create, user_supplied
 from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.errors import CheckFailedError
@@ -118,10 +121,10 @@ def test_strikes_are_no_part_of_a_quick_run() -> None:
 @pytest.mark.parametrize(
     ("pooled", "came_back", "fails"),
     [
-        (True, strikes.OPENED_ANEW, True),
-        (False, strikes.OPENED_ANEW, False),
-        (False, strikes.NEVER, True),
-        (True, strikes.BY_ITSELF, False),
+        (True, OPENED_ANEW, True),
+        (False, OPENED_ANEW, False),
+        (False, NEVER, True),
+        (True, BY_ITSELF, False),
     ],
 )
 def test_a_single_connection_need_not_be_made_anew(
@@ -133,7 +136,7 @@ def test_a_single_connection_need_not_be_made_anew(
         spec=SimpleNamespace(id="faults::x", rule_id="P3"),
         observe=lambda _name, _said, account: told.extend(account.came_back),
     )
-    round_ = strikes.Round(fault="engine-restart", struck=True, came_back=came_back)
+    round_ = Round(fault="engine-restart", struck=True, came_back=came_back)
 
     if fails:
         with pytest.raises(CheckFailedError, match="after the engine was restarted"):
@@ -152,19 +155,16 @@ def test_a_single_connection_need_not_be_made_anew(
     ],
 )
 def test_a_place_that_gives_no_answer_is_unreadable_where_a_fresh_one_does(
-    error: ClientFailedError, quick: bool, wrong: dict[str, int]
+    error: ClientFailedError, quick: bool, wrong: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def silent(_histories: object) -> None:
+    def silent(*_: object) -> None:
         raise error
 
-    one: Any = object.__new__(strikes._Fight)
-    one._ledgers, one._reason, one.broken, one._over = [], "", "", None
-    one._fault = SimpleNamespace(name="client-put", opening=False)
-    one._uncounted = lambda _histories: ""
-    one._judged = silent
-    one._ground = SimpleNamespace(renew=lambda: None, is_quick=lambda: quick)
+    monkeypatch.setattr(aftermath, "_judged", silent)
+    monkeypatch.setattr(aftermath, "_uncounted", lambda *_: "")
+    ground: Any = SimpleNamespace(renew=lambda: None, is_quick=lambda: quick)
 
-    done = one.account()
+    done = aftermath.account(Fight(ground, *named(["client-put"]), "a round"))
 
     assert done.wrong == wrong
     assert done.struck == bool(wrong)

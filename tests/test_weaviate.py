@@ -109,6 +109,61 @@ def test_survives_kill(tmp_path: Path, name: str, way: str) -> None:
         server.stop()
 
 
+def _found(store: WeaviateStore) -> int:
+    return len(store.search(("a",), query="alpha", limit=100))
+
+
+def test_rows_that_the_index_does_not_know_are_given_back(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a kill within a write leaves them; here the index's own log is lost."""
+    server = WeaviateServer(tmp_path)
+    server.start()
+
+    def lose_the_index(asking: WeaviateStore | None = None) -> None:
+        server.kill()
+        if asking is not None:
+            with pytest.raises(EngineError):
+                _found(asking)
+        for log in tmp_path.glob("data/**/*.commitlog.d/*"):
+            log.unlink()
+        server.start()
+
+    try:
+        with opener(server, name)(index=INDEX) as survivor:
+            survivor.batch([PutOp(("a",), f"k{n}", {"text": "alpha"}) for n in range(20)])
+            survivor.put(("a",), "bare", {"text": "alpha"}, index=False)
+            assert _found(survivor) == 20
+
+            lose_the_index()
+            with opener(server, name)(index=INDEX) as other:
+                assert _found(other) == 20
+            with monkeypatch.context() as without:
+                without.setattr(driver, "give_back_last", lambda *_: 0)
+                lose_the_index()
+                with opener(server, name)(index=INDEX) as other:  # control: it was not the server
+                    assert (_found(other), len(other.search(("a",), limit=100))) == (0, 21)
+            lose_the_index(survivor)
+            assert _found(survivor) == 20
+    finally:
+        server.stop()
+
+
+def test_a_store_that_may_not_look_for_such_rows_opens_all_the_same(
+    server: WeaviateServer, name: str, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    def forbidden(*_: object) -> int:
+        raise PermissionError("403: not allowed to read nodes")
+
+    with opener(server, name)(index=INDEX) as store:
+        store.put(("a",), "k", {"text": "alpha"})
+    monkeypatch.setattr(driver, "give_back_last", forbidden)
+
+    with opener(server, name)(index=INDEX) as store:
+        assert _found(store) == 1
+    assert "403: not allowed" in caplog.text
+
+
 def test_a_scan_beyond_the_reach_of_an_offset(
     server: WeaviateServer, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,10 @@ import os
 import secrets
 import shutil
 import socket
+import tarfile
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from store_conformance.backends.base import Engine, EngineUnavailableError
@@ -142,7 +145,7 @@ class ContainerServer(Engine):
         from testcontainers.core.container import DockerContainer
 
         testcontainers_config.ryuk_disabled = True
-        self.ports = [free_port() for _ in self._inside]
+        self.ports = self.ports or [free_port() for _ in self._inside]
         made = DockerContainer(self.image)
         made.env.update(self._environment)
         made.with_kwargs(**self._more)
@@ -191,6 +194,24 @@ class ContainerServer(Engine):
         """The end of the container's log on one line, for a message."""
         text = self._container.logs(tail=3).decode("utf-8", errors="replace")
         return " | ".join(text.split("\n"))[-400:].strip(" |") or "its log is empty"
+
+    def copy_out(self, path: str, folder: Path) -> None:
+        """What is at a path in the container, under its own name in a folder here."""
+        pieces, _ = self._container.get_archive(path)
+        with tempfile.TemporaryFile() as held:
+            for piece in pieces:
+                held.write(piece)
+            held.seek(0)
+            with tarfile.open(fileobj=held) as archive:
+                archive.extractall(folder, filter="data")
+
+    def copy_in(self, source: Path, path: str) -> None:
+        """A folder of here, at a path in the container, whose folders are made where they are missing."""
+        with tempfile.TemporaryFile() as held:
+            with tarfile.open(fileobj=held, mode="w") as archive:
+                archive.add(source, arcname=path.lstrip("/"))
+            held.seek(0)
+            self._container.put_archive("/", held)
 
     def stop(self) -> None:
         if self._made is not None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
+from shutil import rmtree
 from stat import S_ISREG
 
 from store_conformance.backends.base import Engine, EngineUnavailableError
@@ -43,6 +44,10 @@ class OwnServer(Engine):
 
     def listens(self) -> Sequence[int]:
         return self.ports
+
+    def empty(self) -> None:
+        """Let it lose everything that it keeps; it is there again at the same address, holding nothing."""
+        raise NotImplementedError
 
     def remove(self) -> None:
         """End the server and delete its data; a second call does nothing."""
@@ -134,6 +139,16 @@ class HttpServer(OwnServer):
                     total += getattr(found, "st_blocks", -(-found.st_size // 512)) * 512
         return total
 
+    def empty(self) -> None:
+        self.stop()
+        try:
+            # The folders in it stay: a server may count on those that were made for it.
+            for data in (inner for inner in self.folder.iterdir() if inner.is_dir()):
+                rmtree(data)
+                data.mkdir()
+        finally:
+            self.start()
+
     def remove(self) -> None:
         """End the server and delete its data."""
         self.kill()
@@ -174,6 +189,18 @@ class HttpContainer(OwnServer):
 
     def kill(self) -> None:
         self._container.kill()
+
+    def empty(self) -> None:
+        self.remove()  # its data is its own
+        self.start()
+
+    def copy_out(self, path: str, folder: Path) -> None:
+        """What is at a path in the container, under its own name in a folder here."""
+        self._container.copy_out(path, folder)
+
+    def copy_in(self, source: Path, path: str) -> None:
+        """A folder of here, at a path in the container."""
+        self._container.copy_in(source, path)
 
     def remove(self) -> None:
         self._container.remove()

@@ -10,8 +10,9 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.error import HTTPError
 from urllib.parse import quote
 
@@ -82,6 +83,29 @@ class QdrantSnapshots:
         self._server.ask("POST", path, body, f"multipart/form-data; boundary={edge}")
 
 
+class Shelf(Protocol):
+    """Where a server puts its backups, each in a folder of its own."""
+
+    def take_down(self, name: str, folder: Path) -> None:
+        """One of them, under its name in a folder here."""
+
+    def put_up(self, folder: Path, name: str) -> None:
+        """One of a folder here, so that the server finds it."""
+
+
+@dataclass(frozen=True)
+class FolderShelf:
+    """A folder of this machine."""
+
+    path: Path
+
+    def take_down(self, name: str, folder: Path) -> None:
+        shutil.move(self.path / name, folder / name)
+
+    def put_up(self, folder: Path, name: str) -> None:
+        shutil.copytree(folder / name, self.path / name)
+
+
 class WeaviateBackups:
     """
     A backup of one collection into the folder of ``BACKUP_FILESYSTEM_PATH``, copied from there and back.
@@ -91,9 +115,9 @@ class WeaviateBackups:
         'POST /v1/backups/filesystem {"id": ID}, until GET /v1/backups/filesystem/ID says SUCCESS'
     )
 
-    def __init__(self, url: str, key: str, folder: Path) -> None:
+    def __init__(self, url: str, key: str, shelf: Shelf) -> None:
         self._server = _Server("weaviate", url, {"Authorization": f"Bearer {key}"})
-        self._folder = folder
+        self._shelf = shelf
 
     def take(self, name: str, folder: Path) -> None:
         time.sleep(_OLDER)
@@ -101,11 +125,11 @@ class WeaviateBackups:
         wanted = {"id": made, "include": [_class(name)]}
         self._server.json("POST", "/v1/backups/filesystem", wanted)
         self._done(f"/v1/backups/filesystem/{made}")
-        shutil.move(self._folder / made, folder / made)
+        self._shelf.take_down(made, folder)
 
     def restore(self, name: str, folder: Path) -> None:
         (made,) = (path.name for path in folder.iterdir())
-        shutil.copytree(folder / made, self._folder / made)
+        self._shelf.put_up(folder, made)
         path = f"/v1/backups/filesystem/{made}/restore"
         self._server.json("POST", path, {"include": [_class(name)]})
         self._done(path)

@@ -9,14 +9,17 @@ import random
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from store_conformance.backends.base import EngineUnavailableError
 from store_conformance.backends.engines.http_server import START_ATTEMPTS, HttpContainer, HttpServer
 from store_conformance.backends.engines.ports import LOOPBACK, answers
+from store_conformance.backends.engines.snapshots import FolderShelf, Shelf
 
 USER = "conformance"
 FLUSHES = "PERSISTENCE_MEMTABLES_FLUSH_DIRTY_AFTER_SECONDS"
+_BACKUPS = "/var/lib/weaviate-backups"
 _PORTS = (
     "CLUSTER_GOSSIP_BIND_PORT",
     "CLUSTER_DATA_BIND_PORT",
@@ -52,9 +55,12 @@ class WeaviateServer(HttpServer):
     def grpc(self) -> str:
         return f"{LOOPBACK}:{self.ports[-1]}"
 
-    @property
-    def backup_folder(self) -> Path:
+    def shelf(self) -> Shelf:
         """Where the server's own backups go, beside its data."""
+        return FolderShelf(self._backups)
+
+    @property
+    def _backups(self) -> Path:
         return self.folder / "backups"
 
     def _ready(self) -> bool:
@@ -85,7 +91,7 @@ class WeaviateServer(HttpServer):
         if found is None:
             raise EngineUnavailableError(self.name, "there is no weaviate binary on PATH.")
         data = folder / "data"
-        for inner in (data, self.backup_folder):
+        for inner in (data, self._backups):
             inner.mkdir(exist_ok=True)
         command = [found, "--host", LOOPBACK, "--port", str(ports[0]), "--scheme", "http"]
         named = {name: str(port) for name, port in zip(_PORTS, ports[1:], strict=True)}
@@ -102,8 +108,21 @@ class WeaviateServer(HttpServer):
             "CLUSTER_BASIC_AUTH_PASSWORD": self.api_key,
             "CLUSTER_IN_LOCALHOST": "true",
             "ENABLE_MODULES": "backup-filesystem",
-            "BACKUP_FILESYSTEM_PATH": str(self.backup_folder),
+            "BACKUP_FILESYSTEM_PATH": str(self._backups),
         }
+
+
+@dataclass(frozen=True)
+class _ContainerShelf:
+    """A folder in a container."""
+
+    container: HttpContainer
+
+    def take_down(self, name: str, folder: Path) -> None:
+        self.container.copy_out(f"{_BACKUPS}/{name}", folder)
+
+    def put_up(self, folder: Path, name: str) -> None:
+        self.container.copy_in(folder / name, f"{_BACKUPS}/{name}")
 
 
 class WeaviateContainer(HttpContainer):
@@ -116,8 +135,16 @@ class WeaviateContainer(HttpContainer):
             image,
             (8080, 50051),
             ready="/v1/.well-known/ready",
-            environment=_settings("/var/lib/weaviate", self.api_key),
+            environment={
+                **_settings("/var/lib/weaviate", self.api_key),
+                "ENABLE_MODULES": "backup-filesystem",
+                "BACKUP_FILESYSTEM_PATH": _BACKUPS,
+            },
         )
+
+    def shelf(self) -> Shelf:
+        """Where the server's own backups go, in the container."""
+        return _ContainerShelf(self)
 
     @property
     def grpc(self) -> str:

@@ -274,8 +274,8 @@ class VectorBackend(Backend):
 
     def backups(self) -> Mapping[str, Backup]:
         """
-        The files, of the process or of a server of ours, and what the server itself offers; one in a
-        container keeps its files to itself.
+        The files, of the process or of a server of ours, and what the server itself offers; of one in a
+        container that alone, as it keeps its files to itself.
         """
         if self.deployment is Deployment.EMBEDDED:
             return {COPY: folder_copy("cp -a FOLDER BACKUP, while no process has it open")}
@@ -284,9 +284,12 @@ class VectorBackend(Backend):
             copied = server_copy(server, "stop the server, cp -a FOLDER BACKUP, start it")
             own = self.snapshot(server)
             return {COPY: copied} if own is None else {COPY: copied, SNAPSHOT: own}
+        if self.deployment is Deployment.CONTAINER:
+            own = self.snapshot(self._server)
+            return {} if own is None else {SNAPSHOT: own}
         return {}
 
-    def snapshot(self, server: HttpServer | None) -> Backup | None:
+    def snapshot(self, server: OwnServer | None) -> Backup | None:
         """What the engine offers while it is in use, of a server of ours."""
 
     def private(self) -> Backend | None:

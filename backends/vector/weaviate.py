@@ -7,6 +7,7 @@ through slices of the ids, each short enough.
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,20 +34,22 @@ from store_conformance.backends.vector.errors import Asking, EngineError
 from store_conformance.backends.vector.rest import Rest
 from store_conformance.backends.vector.store import VectorStore
 from store_conformance.backends.vector.versions import require
-from store_conformance.backends.vector.weaviate_objects import (
-    Objects,
-    rest_of,
+from store_conformance.backends.vector.weaviate_objects import Objects, rest_of
+from store_conformance.backends.vector.weaviate_repair import (
+    give_back_last,
     update,
     vectors_by_id,
 )
 from store_conformance.backends.vector.weaviate_rows import FIELDS, sliced, to_filter, to_row
 from store_conformance.backends.vector.weaviate_schema import create, description, known_dims
+from store_conformance.contract.secrets import one_line
 
 if TYPE_CHECKING:
     from langgraph.store.base import IndexConfig, TTLConfig
     from weaviate import WeaviateClient
     from weaviate.collections import Collection
 
+_LOG = logging.getLogger(__name__)
 OLDEST_SERVER = (1, 27)
 """The first whose range index and batch deletes are what is used here."""
 
@@ -91,6 +94,10 @@ class WeaviateDriver:
         self._lock = threading.Lock()
         self._made: WeaviateClient | None = None
         self._objects = Objects(self._name, rest)
+        self._dims: int | None = None
+        self._lost = False
+        """Whether the server may have been killed since the last rows were looked at."""
+        self._repairing = threading.Lock()
 
     @property
     def _client(self) -> WeaviateClient:
@@ -103,7 +110,28 @@ class WeaviateDriver:
     def _collection(self) -> Collection[Any, Any]:
         collection = self._client.collections.use(self._name)
         self._objects.settle(collection)
+        if self._lost:
+            self._give_back_last()
         return collection
+
+    def _give_back_last(self) -> None:
+        """What others left that died with the server; a store that may not do that works all the same."""
+        if self._dims is None or not self._repairing.acquire(blocking=False):
+            return
+        try:
+            self._lost = False
+            give_back_last(self._client, self._name, self._dims)
+        except Exception as error:
+            if _UNREACHABLE.search(str(error)):
+                self._lost = True
+                raise
+            _LOG.warning(
+                "rows of %s may be missing in searches by meaning, and could not be looked for: %s",
+                self._name,
+                one_line(error, self._errors.secrets),
+            )
+        finally:
+            self._repairing.release()
 
     def close(self) -> None:
         """
@@ -129,7 +157,8 @@ class WeaviateDriver:
     def ensure_schema(self, dims: int | None) -> int | None:
         with self._asking("open the collection"):
             require(self.engine, str(self._client.get_meta().get("version", "")), OLDEST_SERVER)
-            if not self._client.collections.exists(self._name):
+            there = self._client.collections.exists(self._name)
+            if not there:
                 create(self._client, self._name, dims)
             described = self._collection.config.get(simple=True).description
             known = known_dims(self.engine, self._name, described)
@@ -138,6 +167,9 @@ class WeaviateDriver:
                 # Vectors need no schema, only their size has to be remembered.
                 self._collection.config.update(description=description(dims))
                 known = dims
+            self._dims = known
+            if there:
+                self._give_back_last()
             return known
 
     def _wait_until_usable(self) -> None:
@@ -288,6 +320,7 @@ class WeaviateDriver:
             try:
                 yield
             except Exception as error:
+                self._lost = self._lost or not hasattr(error, "status_code")
                 if _UNREACHABLE.search(str(error)):
                     self.close()
                 raise

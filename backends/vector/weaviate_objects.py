@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from store_conformance.backends.vector.driver import Record
 from store_conformance.backends.vector.rest import RefusedError, Rest, behind_proxy, singles
+from store_conformance.backends.vector.weaviate_repair import give_back
 from store_conformance.backends.vector.weaviate_rows import to_object
 
 if TYPE_CHECKING:
@@ -123,16 +124,14 @@ class Objects:
         """
         Give rows back to the vector index whose write did not come to its end.
 
-        A server killed within a write comes back with objects that have their vectors, of which the
-        index knows nothing.  An update with the same vector changes nothing, so it gets another length;
-        the cosine stays.  Nothing but the vector is written: a row deleted in the meantime stays deleted.
+        What others may have left that died with the server is ``weaviate_repair``'s to find.
         """
         if not self._unsure:
             return
         with self._settling:
             unsure = sorted(self._unsure)
             for begin in range(0, len(unsure), _SETTLED_AT_ONCE):
-                _give_back(collection, unsure[begin : begin + _SETTLED_AT_ONCE])
+                give_back(collection, unsure[begin : begin + _SETTLED_AT_ONCE])
             if unsure:
                 _flush(collection)
             self._unsure.difference_update(unsure)
@@ -156,44 +155,6 @@ def _insert(collection: Collection[Any, Any], records: Sequence[Record]) -> None
         raise RefusedError(422, told)
     if any(record.vector is not None for record in records):
         _flush(collection)
-
-
-def update(collection: Collection[Any, Any], id: str, **what: Any) -> None:
-    """Change an object in part, if it is still there."""
-    from weaviate.exceptions import UnexpectedStatusCodeError
-
-    try:
-        collection.data.update(id, **what)
-    except UnexpectedStatusCodeError as error:
-        if error.status_code != 404:
-            raise
-
-
-def vectors_by_id(collection: Collection[Any, Any], ids: Sequence[str]) -> dict[str, Any]:
-    """The vectors of the objects that have one."""
-    found = collection.query.fetch_objects_by_ids(
-        ids, limit=len(ids), return_properties=[], include_vector=True
-    )
-    every = {str(one.uuid): one.vector.get("default") for one in found.objects}
-    return {id: vector for id, vector in every.items() if vector}
-
-
-def _give_back(collection: Collection[Any, Any], ids: Sequence[str]) -> None:
-    """Write the vectors of these objects again until the index knows all of them."""
-    from weaviate.classes.query import Filter
-
-    left = vectors_by_id(collection, ids)
-    for longer in range(1, _TRIES + 1):
-        for id, vector in left.items():
-            update(collection, id, vector=[x * (1.0 + longer / 512) for x in vector])
-        if not left:
-            return
-        known = collection.query.near_vector(
-            next(iter(left.values())), limit=len(left), return_properties=[],
-            filters=Filter.by_id().contains_any(list(left)),
-        )  # fmt: skip
-        for one in known.objects:
-            left.pop(str(one.uuid), None)
 
 
 def _flush(collection: Collection[Any, Any]) -> None:

@@ -47,7 +47,10 @@ def create(client: WeaviateClient, name: str, dims: int | None) -> None:
             description=description(dims),
             properties=_properties(),
             vector_config=vectors,
-            inverted_index_config=Configure.inverted_index(stopwords_preset=StopwordsPreset.NONE),
+            inverted_index_config=Configure.inverted_index(
+                stopwords_preset=StopwordsPreset.NONE,
+                index_timestamps=True,  # the rows written last are looked at (weaviate_repair)
+            ),
         )
     except Exception:
         # Another process may have been quicker; if it was not, the error is a real one.

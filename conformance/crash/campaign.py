@@ -19,7 +19,8 @@ from store_conformance.crash.faults import Fault
 from store_conformance.crash.ground import Ground, no_disk
 from store_conformance.crash.image import NoImageError
 from store_conformance.crash.record import NAME, Plan, Rounds
-from store_conformance.crash.strikes import BY_ITSELF, Round, strike
+from store_conformance.crash.round import BY_ITSELF, Round
+from store_conformance.crash.strikes import strike
 from store_conformance.harness.backends import Backend, BackendError
 
 TRIES = 3

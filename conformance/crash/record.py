@@ -12,7 +12,7 @@ from typing import Any
 
 from store_conformance.contract import UserError
 from store_conformance.contract.secrets import redact_text
-from store_conformance.crash.strikes import Round
+from store_conformance.crash.round import Round
 
 NAME = "crash-rounds.jsonl"
 

@@ -12,7 +12,8 @@ from store_conformance.contract.observations import FaultFacts
 from store_conformance.crash.client import ClientFailedError
 from store_conformance.crash.faults import Fault
 from store_conformance.crash.ground import Ground, no_engine
-from store_conformance.crash.strikes import BY_ITSELF, DIED, NEVER, OPENED_ANEW, Round, strike
+from store_conformance.crash.round import BY_ITSELF, DIED, NEVER, OPENED_ANEW, Round
+from store_conformance.crash.strikes import strike
 from store_conformance.harness.backends import Backend, Deployment
 from store_conformance.harness.errors import CheckFailedError
 from store_conformance.harness.lab import Lab

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -84,18 +85,33 @@ def count_quickly(leave: str = "") -> dict[str, int]:
     """
     found = {"threads": sum(t.name != leave for t in threading.enumerate())}
     with suppress(OSError, psutil.Error):  # there is no descriptor left to look with
-        found["descriptors"] = _descriptors(psutil.Process())
+        found["descriptors"] = _descriptors(_process(os.getpid()))
     children = _children()
     return found if children is None else {**found, "processes": children}
+
+
+@lru_cache(maxsize=1)
+def _process(number: int) -> psutil.Process:
+    """This process, looked up once: psutil reads when it began; by number, as a fork is another one."""
+    return psutil.Process(number)
+
+
+_THREADS = "/proc/self/task"
 
 
 def _children() -> int | None:
     """The children of this process's threads, where the system lists them; else ``None``, as looking is slow."""
     try:
-        lists = list(Path("/proc/self/task").glob("*/children"))
-        return sum(len(one.read_text().split()) for one in lists) if lists else None
-    except OSError:  # a thread that ended while we looked
+        with os.scandir(_THREADS) as threads:
+            lists = [f"{thread.path}/children" for thread in threads]
+        return sum(len(_content(one).split()) for one in lists) if lists else None
+    except OSError:  # no such folder on this system, or a thread that ended while we looked
         return None
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
 
 
 def more_than(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:

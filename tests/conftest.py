@@ -4,14 +4,16 @@ Engines that several files of tests use.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 import pytest
 
 from store_conformance.backends import registry
 from store_conformance.backends.base import Backend
 from store_conformance.pytest_plugin.groups import keep_groups
+
+T = TypeVar("T")
 
 QUICK = frozenset(
     {
@@ -79,6 +81,21 @@ def _children_are_measured_once(request: pytest.FixtureRequest) -> Iterator[None
         yield
 
 
+def spread(computes: Sequence[bool], items: Sequence[T]) -> list[T]:
+    """
+    The items that compute for long, each with some of the others behind it; the last of them well before the end.
+
+    The others mostly wait: beside each other they would leave the cores idle, and the long ones share them.
+    """
+    long = [item for item, computing in zip(items, computes, strict=True) if computing]
+    others = [item for item, computing in zip(items, computes, strict=True) if not computing]
+    if not long:
+        return others
+    between = len(others) * 4 // 5 // len(long)
+    parts = [[one, *others[n * between : (n + 1) * between]] for n, one in enumerate(long)]
+    return [item for part in parts for item in part] + others[len(long) * between :]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
@@ -90,6 +107,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.name in QUICK:
             item.add_marker(pytest.mark.quick)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items[:] = spread([i.get_closest_marker("whole") is not None for i in items], items)
 
 
 @pytest.hookimpl(tryfirst=True)

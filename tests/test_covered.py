@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import spread
+
 pytest.importorskip("coverage", reason="unverified: coverage is not installed")
 _PLACES = (*site.getsitepackages(), site.getusersitepackages())
 counts_children = pytest.mark.skipif(
@@ -102,6 +104,21 @@ def test_it_can_be_left_out(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "branch coverage" not in done.stdout
+
+
+# -- the order of the tests -------------------------------------------------------------------------------
+
+
+def test_what_computes_for_long_is_spread_and_ends_before_the_rest() -> None:
+    items = ["A", "B", *range(10)]
+
+    assert spread([i in ("A", "B") for i in items], items) == ["A", 0, 1, 2, 3, "B", *range(4, 10)]
+
+
+@pytest.mark.parametrize("items", [[], [1, 2, 3]])
+def test_others_keep_their_order(items: list[int]) -> None:
+    assert spread([False] * len(items), items) == items
+    assert spread([True] * len(items), items) == items
 
 
 # -- a second look ----------------------------------------------------------------------------------------

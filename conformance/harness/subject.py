@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from store_conformance.harness.backends import Opened
 
 MAX_PAGES = 2000
+STALE_PAGES = 50
+"""After so many pages with nothing new, a walk comes to no end."""
 
 
 class _AsyncHost:
@@ -83,6 +85,14 @@ def _shown(index: Mapping[str, object] | None, ttl: Mapping[str, object] | None)
     if ttl is not None:
         given["ttl"] = ttl
     return given
+
+
+def _place_of(item: Any) -> str:
+    """Namespace and key as text, as a broken store's may be of any kind; what has none is like no other item."""
+    try:
+        return repr((item.namespace, item.key))
+    except Exception:  # noqa: BLE001 - the item is a store's
+        return f"item {id(item)}"
 
 
 class Subject:
@@ -295,13 +305,26 @@ class Subject:
     def walk(self, prefix: tuple[str, ...], *, page: int, **kwargs: Any) -> list[Any]:
         """
         Every page of a search, offset by limit, until a page is empty; a walk that does not end fails.
+
+        One that goes round in circles is not followed for long: of large pages that alone would take minutes.
         """
         items: list[Any] = []
+        seen: set[str] = set()
+        stale = 0
         for number in range(MAX_PAGES):
             found = self.search(prefix, limit=page, offset=number * page, **kwargs)
             items.extend(found)
             if not found:
                 return items
+            before = len(seen)
+            seen.update(map(_place_of, found))
+            stale = stale + 1 if len(seen) == before else 0
+            if stale == STALE_PAGES:
+                raise CheckFailedError(
+                    f"paging did not end: the last {stale} of {number + 1} pages of {page} held nothing"
+                    " but items of earlier pages",
+                    expected="an empty page",
+                )
         raise CheckFailedError(
             f"paging did not end within {MAX_PAGES} pages of {page}", expected="an empty page"
         )

@@ -89,8 +89,8 @@ class WritesItemsBeforeVectors(ReferenceStore):
     """An item is committed, and its vector some time later."""
 
     def execute(self, plan: Plan, embedded: Embedded, turn: int) -> list[Result]:
-        if not plan.writes:
-            return super().execute(plan, embedded, turn)
+        if not any(write.texts for write in plan.writes):
+            return super().execute(plan, embedded, turn)  # no vector comes later
         for write in plan.writes:
             with self.transaction():
                 self.write_first(write)

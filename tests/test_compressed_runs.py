@@ -73,6 +73,18 @@ def test_of_a_plain_and_a_packed_file_the_plain_one_is_the_run(
     assert same(read_run(tmp_path), read_run(plain))
 
 
+def passed_and_failed(plain: Path) -> str:
+    """The run's text with one of its verdicts a second time, turned round, and a footer that counts both."""
+    lines = [json.loads(line) for line in plain.read_text("utf-8").splitlines()]
+    place, row = next((n, r) for n, r in enumerate(lines) if r.get("verdict") in ("pass", "fail"))
+    other = {**row, "verdict": {"pass": "fail", "fail": "pass"}[row["verdict"]]}
+    lines.insert(place, other)
+    footer = lines[-1]
+    footer["rows"] += 1
+    footer["counts"][other["verdict"]] = footer["counts"].get(other["verdict"], 0) + 1
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
@@ -154,12 +166,19 @@ def changed(plain: Path, kind: str, **values: object) -> str:
         (lambda plain: changed(plain, "verdict", history=[{}]), "history is no list"),
         (lambda plain: changed(plain, "header", backends=["memory"]), "header without backends"),
         (lambda plain: changed(plain, "header", machine="fast"), "machine is no table"),
+        (lambda plain: changed(plain, "footer", counts="many"), "counts are no table of numbers"),
+        (lambda plain: changed(plain, "footer", left=[1]), "left is no table of numbers"),
+        (lambda plain: changed(plain, "footer", seconds={"total": "x"}), "total is no number"),
+        (lambda plain: changed(plain, "header", profile=["x"]), "profile is no text"),
+        (lambda plain: changed(plain, "header", selection={"rules": 5}), "rules are no list"),
+        (passed_and_failed, "both passes and fails"),
         (lambda plain: plain.read_text("utf-8")[:-30], "is truncated: line"),
         (lambda plain: plain.read_text("utf-8") + "[" * 100_000, "is not JSON"),
     ],
     ids=[
         *("twice", "other backend", "contradictory", "seconds", "message", "number", "history"),
-        *("backends", "machine", "cut", "nested"),
+        *("backends", "machine", "counts", "left", "total", "profile", "selection", "both"),
+        *("cut", "nested"),
     ],
 )
 def test_what_no_run_writes_is_refused_with_the_reason(

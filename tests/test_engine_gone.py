@@ -232,7 +232,7 @@ def test_where_it_began_is_told_by_a_waiting_case_too(server: Server) -> None:
     waiting = [replace(j, spec=replace(j.spec, waits=True)) for j in jobs]
     try:
         server.kill()
-        session.facts["remote"] = {"seconds_to_first_put": 0.1}
+        session.facts["remote"] = {"answers": ["sync", "async"]}
         session.expect(waiting)
         rows = _run(session, waiting)
     finally:
@@ -261,7 +261,7 @@ def test_a_place_that_is_slow_is_waited_for_and_one_that_refuses_is_not(
     monkeypatch.setattr(health, "PAUSE", 0.0)
     backend: Any = SimpleNamespace(engine=object)
 
-    assert health.Health(backend, answered=True).answers(Mode.SYNC) == answers
+    assert health.Health(backend, answered=[Mode.SYNC]).answers(Mode.SYNC) == answers
     assert len(asked) == tries
 
 

@@ -159,3 +159,26 @@ def test_an_engine_that_does_not_come_up_costs_no_earlier_run(
     assert [row.message for row in told.rows if "no server listens" in row.message] == (
         [] if begins else [told.rows[0].message]
     )
+
+
+def test_a_folder_that_went_away_is_named_and_costs_no_traceback(out: Path) -> None:
+    gone = "import shutil\n" + STORE.replace(
+        "    yield InMemoryStore()",
+        "    shutil.rmtree('out', ignore_errors=True)\n    yield InMemoryStore()",
+    )
+
+    ended = run(gone, timeout="30")
+
+    assert ended.exit_code == 2, ended.output
+    assert "No such file or directory" in ended.output
+    assert ended.exception is None or isinstance(ended.exception, SystemExit)
+
+
+def test_the_file_of_another_run_does_not_speak_for_this_one(out: Path) -> None:
+    (out / ".running").write_text(str(os.getpid()))
+    (out / f"{RUN_FILE}.unfinished").write_text("{}")
+
+    ended = run(STORE)
+
+    assert ended.exit_code == 2 and "is writing a run to" in ended.output
+    assert "says so" not in ended.output

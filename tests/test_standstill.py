@@ -153,7 +153,7 @@ class _Health(Health):
     """One whose look at a fresh place takes as long as the test says."""
 
     def __init__(self, took: float | None) -> None:
-        super().__init__(SimpleNamespace(engine=lambda: None), answered=True)  # type: ignore[arg-type]
+        super().__init__(SimpleNamespace(engine=lambda: None), answered=[Mode.SYNC])  # type: ignore[arg-type]
         self.took = took
 
     def _answers(self, mode: Mode) -> bool:

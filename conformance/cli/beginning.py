@@ -39,7 +39,7 @@ def begun_run(
     place of an earlier run.
     """
     selection = _selection(options)
-    with claimed_folder(out) as folder:
+    with claimed_folder(out) as folder, _no_strays():
         from store_conformance.runs.recording import Recording, header_of
 
         recording = Recording()
@@ -52,6 +52,13 @@ def begun_run(
             raise
         session.recording = recording
         yield session, folder
+
+
+def _no_strays() -> contextlib.AbstractContextManager[None]:
+    """Ends what a store leaves running; what that needs is imported only when a run begins."""
+    from store_conformance.harness.process.strays import no_strays
+
+    return no_strays(click.echo)
 
 
 def _names(options: dict[str, Any]) -> list[str]:

@@ -68,10 +68,12 @@ def _told_too(out: object, begun: float) -> str:
     """Where a run that could not begin says so, and that it took no earlier one's place; else nothing."""
     if not isinstance(out, Path):
         return ""
+    from store_conformance.runs.folder import LOCK
     from store_conformance.runs.run_file import RUN_FILE, unfinished
 
     place = out / RUN_FILE
-    if not _written(unfinished(place), begun):
+    # While the folder is claimed, what is there is of another run that goes on.
+    if (out / LOCK).exists() or not _written(unfinished(place), begun):
         return ""
     earlier = "; the earlier run there is as it was" if place.exists() else ""
     return f"{unfinished(place)} says so{earlier}"
@@ -96,9 +98,19 @@ def _end_by_kind(error: Exception) -> None:
 
 
 def _file_error(error: OSError) -> str:
+    if not _is_here():
+        return "the folder that the command was started in is not there any more. Hint: start it in another one"
     if error.filename is None or not error.strerror:
         return str(error)
     return f"{error.filename}: {error.strerror}. Hint: check the path and your rights to it"
+
+
+def _is_here() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def _end(message: str, code: int, head: str = "error", more: str = "") -> NoReturn:

@@ -23,7 +23,7 @@ from store_conformance.backends.base import (
     scratch,
 )
 from store_conformance.backends.engines.ports import LOOPBACK, answers, free_port
-from store_conformance.backends.engines.processes import ServerProcess, kill_tree
+from store_conformance.backends.engines.processes import ServerProcess, kill_tree, runs
 from store_conformance.backends.environment import read_env_file
 from store_conformance.backends.factory import is_supplied, user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
@@ -81,6 +81,7 @@ __all__ = [
     "parse_address",
     "passing_folder",
     "read_env_file",
+    "runs",
     "schemes",
     "scratch",
     "user_supplied",

@@ -52,12 +52,12 @@ class StoreRaisedError(CaseEnded):
         self.cause = cause
         self._unavailable = isinstance(cause, UserError) and cause.verdict is Verdict.UNVERIFIED
         self.verdict = Verdict.UNVERIFIED if self._unavailable else Verdict.FAIL
+        # Now, while the call is still watched: what an exception says is code of the store, and may hang.
+        said = "" if self._unavailable else message_of(cause, 300)
+        self._text = f"{call} raised {type(cause).__name__}: {said}"
 
     def __str__(self) -> str:
-        if self._unavailable:
-            return str(self.cause)
-        said = message_of(self.cause, 300)
-        return f"{self.call} raised {type(self.cause).__name__}: {said}"
+        return str(self.cause) if self._unavailable else self._text
 
 
 class UnsupportedError(CaseEnded):

@@ -97,6 +97,11 @@ class Journal:
         else:
             self.last.append(call)
 
+    def forget(self) -> None:
+        """Keep no call; how many there were is still known."""
+        self.first, self.first_error = [], None
+        self.last.clear()
+
     def note(self, function: Callable[[Any], None], value: Any) -> None:
         """A step of the case, before it is taken."""
         change = Change(function, value, represent(value, 6000))

@@ -19,6 +19,7 @@ from store_conformance.contract import Verdict
 from store_conformance.harness import watchdog
 from store_conformance.harness.errors import CaseEnded
 from store_conformance.harness.standstill import WINDOW_SECONDS, Standstill, look_at
+from store_conformance.harness.text import message_of
 
 T = TypeVar("T")
 
@@ -80,7 +81,7 @@ def run_bounded(body: Callable[[], T], seconds: float, name: str, watch: Watch |
         except Exception as error:  # noqa: BLE001 - handed to the waiting thread as it is
             outcome.set_exception(error)
         except BaseException as error:  # noqa: BLE001 - a store that exits must not end the run
-            told = f"the store's call ended with {type(error).__name__}: {error}"
+            told = f"the store's call ended with {type(error).__name__}: {message_of(error)}"
             outcome.set_exception(BodyExitedError(told))
 
     thread = Thread(target=work, name=name, daemon=True)

@@ -28,6 +28,7 @@ from store_conformance.harness.exhaustion import exhausted
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.leftovers import count_quickly, more_than
 from store_conformance.harness.loops import (
+    BodyExitedError,
     HungError,
     NothingButErrorsError,
     TooSlowError,
@@ -40,6 +41,9 @@ from store_conformance.harness.text import message_of, represent, shorten
 
 if TYPE_CHECKING:
     from store_conformance.harness.backends import Backend
+
+TELL_SECONDS = 20.0
+"""For what takes milliseconds, also where values are large."""
 
 
 @dataclass(frozen=True)
@@ -82,24 +86,52 @@ def run_case(
     if cannot is not None:
         return Outcome(_row(lab, Verdict.UNSUPPORTED, cannot, 0.0, None), (), lab, None)
     begin = time.perf_counter()
-    failure: BaseException | None = None
+    failure: Exception | None = None
     limit, name = patience or spec.seconds or settings.timeout, f"{spec.case_id(param)}-{mode}"
     held = {} if spec.waits else count_quickly(name)
     try:
         run_bounded(lambda: _body(lab), limit, name, lab.journal.watch())
-        verdict, message = Verdict.PASS, spec.sentence
     except Exception as error:  # noqa: BLE001 - every ending of a case becomes a verdict
         failure = error
         if isinstance(error, (HungError, TooSlowError, NothingButErrorsError)):
             lab.abandon()
-        verdict, message = _judge_in_its_place(error, lab, hurried=patience is not None)
     except BaseException:  # the user's Ctrl-C, raised in this thread
         lab.abandon()
         raise
     seconds = time.perf_counter() - begin
     _note_left(lab, held, name)
-    row = _row(lab, verdict, message, seconds, failure)
-    return Outcome(row, _measurements(lab), lab, failure, _others(row, lab))
+    row, others, failure = _told(lab, failure, seconds, hurried=patience is not None)
+    return Outcome(row, _measurements(lab), lab, failure, others)
+
+
+def _told(
+    lab: Lab, failure: Exception | None, seconds: float, *, hurried: bool
+) -> tuple[Row, tuple[Row, ...], Exception | None]:
+    """
+    The case's row, those of other rules, and what the case ended with.
+
+    To judge and show what a store raised or answered is to call its code (``__str__``, ``__eq__``), which may
+    hang or exit as its methods may: it is bounded as they are.
+    """
+
+    def tell() -> tuple[Row, tuple[Row, ...]]:
+        verdict, message = Verdict.PASS, lab.spec.sentence
+        if failure is not None:
+            verdict, message = _judge_in_its_place(failure, lab, hurried=hurried)
+        row = _row(lab, verdict, message, seconds, failure)
+        return row, _others(row, lab)
+
+    if failure is None and not lab.findings:
+        return (*tell(), None)
+    try:
+        return (*run_bounded(tell, TELL_SECONDS, f"told-{lab.spec.case_id(lab.param)}"), failure)
+    except (HungError, BodyExitedError) as ending:
+        lab.journal.forget()
+        lab.findings.clear()
+        ending.verdict = getattr(failure, "verdict", Verdict.FAIL)
+        verdict, _ = judge(ending, lab.spec)
+        message = f"what the store raised or answered cannot be shown: {ending}"
+        return _row(lab, verdict, message, seconds, ending), (), ending
 
 
 def _note_left(lab: Lab, held: Mapping[str, int], name: str) -> None:

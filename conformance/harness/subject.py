@@ -194,8 +194,9 @@ class Subject:
             result = work()
         except Exception as error:
             call = Call(self.number, name, args, kwargs, raised=error, embedder=embedder)
+            raised = StoreRaisedError(call.text(), error)
             self._journal.add(call)
-            raise StoreRaisedError(call.text(), error) from error
+            raise raised from error
         finally:
             self._journal.busy_since = None
             self._journal.seconds += perf_counter() - begin

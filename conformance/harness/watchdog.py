@@ -13,10 +13,13 @@ under way and starts another worker.
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import os
 import threading
 from collections.abc import Iterator
+from faulthandler import (
+    cancel_dump_traceback_later,
+    dump_traceback_later,
+)  # by name, as the clock is
 from pathlib import Path
 from time import monotonic  # by name: a store may put another clock into the module
 from typing import IO
@@ -49,7 +52,7 @@ def feed(seconds: float) -> None:
     if _file is not None:
         with contextlib.suppress(OSError, ValueError):  # the store closed what is not its own
             _write_beat(monotonic() + seconds + GRACE_SECONDS)
-            faulthandler.dump_traceback_later(seconds + GRACE_SECONDS, exit=True, file=_file)
+            dump_traceback_later(seconds + GRACE_SECONDS, exit=True, file=_file)
 
 
 def rest() -> None:
@@ -57,7 +60,7 @@ def rest() -> None:
     if _file is not None:
         with contextlib.suppress(OSError, ValueError):
             _write_beat(0.0)
-            faulthandler.cancel_dump_traceback_later()
+            cancel_dump_traceback_later()
 
 
 @contextlib.contextmanager

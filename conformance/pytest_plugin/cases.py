@@ -27,6 +27,7 @@ from store_conformance.harness import watchdog
 from store_conformance.harness.backends import own_folder
 from store_conformance.harness.case import CaseSpec, spec_of
 from store_conformance.harness.process.forks import keep_from_forks, pipes_of_now
+from store_conformance.harness.process.strays import end_unmarked_children
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
 from store_conformance.harness.watchdog import read_stacks
@@ -368,12 +369,17 @@ def _job_of(nodeid: str, run: RunSession) -> Job | None:
     return None
 
 
+def left_processes() -> list[str]:
+    """What a store started without our environment, and what ends here: later nobody could tell that it is ours."""
+    return [f"process {name!r}" for name in end_unmarked_children()]
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker tells its controller which threads it leaves: they end with its process."""
+    """A worker tells its controller which threads and processes it leaves: they end with its own."""
     output = getattr(session.config, "workeroutput", None)
     run = session_of(session.config)
     if output is not None:
-        output[_LEFT] = lingering_threads()
+        output[_LEFT] = [*lingering_threads(), *left_processes()]
         output[_HELD] = run.left_behind() if run is not None else {}
 
 

@@ -16,6 +16,7 @@ from store_conformance.contract import Mode, Rule, Verdict
 from store_conformance.contract.records import Measurement, Row
 from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.runner import Outcome
+from store_conformance.harness.text import sendable
 from store_conformance.harness.waiting import Job
 from store_conformance.pytest_plugin.plugin import PREFIX
 from store_conformance.runs.again import pytest_again
@@ -95,7 +96,7 @@ def failure_text(rule: Rule, row: Row) -> str:
     ]
     if row.expected is not None:
         lines += [f"  expected: {row.expected}", f"  got:      {row.got}"]
-    return "\n".join([*lines, "  last calls:", *(f"    {line}" for line in row.history)])
+    return sendable("\n".join([*lines, "  last calls:", *(f"    {line}" for line in row.history)]))
 
 
 class CaseItem(pytest.Item):
@@ -131,7 +132,7 @@ class CaseItem(pytest.Item):
         self.user_properties.append((_DATA, dumps([e.to_dict() for e in entries], default=repr)))
         row = outcome.row
         if row.verdict in (Verdict.UNSUPPORTED, Verdict.UNVERIFIED):
-            pytest.skip(f"{row.verdict}: {row.message}")
+            pytest.skip(sendable(f"{row.verdict}: {row.message}"))
         if row.expectation is not None:
             pytest.xfail(f"expected: {row.expectation}")
         found = counting(outcome)

@@ -8,6 +8,7 @@ import _thread
 import contextlib
 import gc
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -131,11 +132,13 @@ def execute(
             _tell_left(session, console)
             interrupted = False
         finally:
-            with _undisturbed():
-                session.close_file(interrupted=interrupted)
-            session.stop()
-            if stream is not sys.stdout:
-                stream.close()
+            try:
+                with _undisturbed():
+                    session.close_file(interrupted=interrupted)
+            finally:  # also where the disk is full
+                session.stop()
+                if stream is not sys.stdout:
+                    stream.close()
     return read_run(run_file)
 
 
@@ -158,7 +161,7 @@ def _run_cases(session: RunSession, progress: ProgressPlugin, console: Console) 
     processes = session.workers  # as chosen, or fewer where connections are few
     # What a user's store may do to its process must not be done to this one.
     alone = processes <= 1 and not session.runs_foreign_code
-    parallel = ("-n", str(max(1, processes)), "--dist", "loadgroup") if not alone else ()
+    parallel = () if alone else ("--tx", _processes(processes), "--dist", "loadgroup")
     if session.runs_foreign_code:
         parallel = (*parallel, _UNCAPTURED)
     try:
@@ -169,6 +172,12 @@ def _run_cases(session: RunSession, progress: ProgressPlugin, console: Console) 
         # What a store does to the processes of its cases is told, and costs no report.
         session.record_never_begun(str(error).strip().rpartition("\n")[2])
     session.look(console.print)
+
+
+def _processes(count: int) -> str:
+    """So many workers, as xdist is told; a module in the working folder must not be theirs, whatever its name."""
+    safe = " -P" if sys.version_info >= (3, 11) else ""
+    return f"{max(1, count)}*popen//python={shlex.quote(sys.executable)}{safe}"
 
 
 def _run_benchmarks(session: RunSession, progress: ProgressPlugin, console: Console) -> None:

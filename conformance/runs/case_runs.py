@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from store_conformance.contract import Verdict
+from store_conformance.contract import Mode, Verdict
 from store_conformance.contract.records import Row
 from store_conformance.harness.backends import Backend
 from store_conformance.harness.loops import HungError
@@ -130,8 +130,8 @@ class CaseRuns:
         return dataclasses.replace(outcome, row=dataclasses.replace(outcome.row, **sums))
 
     def _health_of(self, name: str) -> Health:
-        first = self._facts.get(name, {}).get("seconds_to_first_put")
-        health = Health(self._backends[name], answered=first is not None)
+        answered = map(Mode, self._facts.get(name, {}).get("answers", ()))
+        health = Health(self._backends[name], answered=answered)
         return self._health.setdefault(name, health)
 
     def _patience(self, backend: str) -> float | None:

@@ -9,7 +9,7 @@ import locale
 import os
 import platform
 import time
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,8 +60,8 @@ def _facts_of(data: tuple[str, ...]) -> dict[str, Any]:
 
 
 def describe(backend: Backend, patience: float) -> dict[str, Any]:
-    """The header's record of one running backend; ``patience`` is the most that its first put may take."""
-    return {**describe_untouched(backend), "seconds_to_first_put": first_put(backend, patience)}
+    """The header's record of one running backend; ``patience`` is the most that its first calls may take."""
+    return {**describe_untouched(backend), **first_calls(backend, patience)}
 
 
 def describe_untouched(backend: Backend) -> dict[str, Any]:
@@ -73,36 +73,46 @@ def describe_untouched(backend: Backend) -> dict[str, Any]:
         "deployment": str(backend.deployment),
         "capabilities": sorted(str(c) for c in backend.capabilities),
         "seconds_to_first_put": None,
+        "answers": [],
     }
 
 
-def first_put(backend: Backend, patience: float) -> float | None:
-    """Seconds from nothing to an acknowledged put at a fresh location; ``None`` if that fails or hangs."""
+def first_calls(backend: Backend, patience: float) -> dict[str, Any]:
+    """
+    Seconds from nothing to an acknowledged put at a fresh location, ``None`` if that fails or hangs; and the modes
+    in which what was put can be got, which is what `store_conformance.runs.health` asks for later.
+    """
     from store_conformance.harness.loops import run_bounded
 
-    at = backend.location()
-    try:
-        return run_bounded(lambda: _put_once(backend, at), patience, f"first-put-{backend.name}")
-    except Exception:  # noqa: BLE001 - the cases will say what is wrong, with evidence
-        return None
-    finally:
-        backend.discard(at)
+    took: list[float] = []
+    answers = []
+    for mode in (m for m in Mode if Capability(m) in backend.capabilities):
+        at = backend.location()
+        use = partial(_put_and_get, backend, at, mode, took)
+        try:
+            run_bounded(use, patience, f"first-put-{backend.name}-{mode}")
+            answers.append(str(mode))
+        except Exception:  # noqa: BLE001 - the cases will say what is wrong, with evidence
+            continue
+        finally:
+            backend.discard(at)
+    return {"seconds_to_first_put": took[0] if took else None, "answers": answers}
 
 
-def _put_once(backend: Backend, at: Location) -> float:
+def _put_and_get(backend: Backend, at: Location, mode: Mode, took: list[float]) -> None:
+    """``took``: where the seconds until the put was acknowledged are noted."""
     from store_conformance.harness.journal import Journal
     from store_conformance.harness.loops import LoopThread
     from store_conformance.harness.subject import Subject
 
-    mode = Mode.SYNC if Capability.SYNC in backend.capabilities else Mode.ASYNC
     loop_thread = LoopThread()
     begin = time.perf_counter()
     try:
         opened = backend.open(at, None, None, mode)
         store = Subject(opened, at=at, mode=mode, loop_thread=loop_thread, journal=Journal())
         store.put(("first",), "put", {"n": 1})
-        seconds = time.perf_counter() - begin
+        took.append(round(time.perf_counter() - begin, 4))
+        store.fetch(("first",), "put")
         store.close()
-        return round(seconds, 4)
     finally:
         loop_thread.close()

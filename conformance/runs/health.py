@@ -4,7 +4,8 @@ Whether a backend still answers in the middle of a run.
 An engine that is gone makes every case fail and says nothing of the store.  So after a failure by a lost
 connection, or after several in a row, a fresh location is tried, in this process and in another one.  If
 neither answers although one did before, the run says so once and leaves the rest.  A store that breaks
-its own connection, its own place or its own process is told apart by this, and stays a finding.
+its own connection, its own place or its own process is told apart by this, and stays a finding; so does one
+of whose methods one never worked, in one mode or in both: what is tried later has worked before.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -53,12 +54,14 @@ UNANSWERED = (STOPPED, NOT_RUN, NO_PROCESS)
 class Health:
     """What is known of one backend; thread safe."""
 
-    def __init__(self, backend: Backend, *, answered: bool) -> None:
-        """``answered``: whether the backend is known to have worked in this run."""
+    def __init__(self, backend: Backend, *, answered: Iterable[Mode]) -> None:
+        """``answered``: the modes in which a fresh location is known to have worked in this run."""
         self._backend = backend
         self._lock = threading.Lock()
         self._failed: Counter[Mode] = Counter()
-        self._answered = answered
+        self._answered = set(answered)
+        self._asked: set[Mode] = set()
+        """Modes that were tried when a case first passed in them."""
         self._gone: str | None = None
         self._broken_here = False
         """Whether the store has been seen to answer in other processes and in this one no more."""
@@ -73,7 +76,8 @@ class Health:
         """The outcome, or what it is worth after a look at the backend; ``again`` runs the case anew."""
         row, mode = outcome.row, outcome.lab.mode
         if row.verdict in (Verdict.PASS, Verdict.UNSUPPORTED):
-            self._answered = self._answered or row.verdict == Verdict.PASS
+            if row.verdict is Verdict.PASS:
+                self._note_pass(mode)
             self._failed[mode] = 0
             return outcome
         if row.message.startswith(ENVIRONMENT):
@@ -82,24 +86,26 @@ class Health:
             return self._hung(outcome, outcome.failure)
         self._failed[mode] += 1
         lost = any(is_lost_connection(e) for e in causes(outcome.failure))
-        if self._broken_here or not self._answered or not (lost or self._suspicious(mode)):
+        known = self._known(mode)
+        if self._broken_here or known is None or not (lost or self._suspicious(mode)):
             return outcome
         with self._lock:
             if self._gone is not None:
                 return _unverified(outcome, f"{NOT_RUN} in {self._gone}: {row.message}")
-            if not self.answers(mode):
-                return self._without_engine(outcome, again)
+            if not self.answers(known):
+                return self._without_engine(outcome, again, known)
         return self._repeated(outcome, again) if lost and not self._broken_here else outcome
 
     def _hung(self, outcome: Outcome, hung: HungError) -> Outcome:
         """A call that gives no answer while a fresh place answers at once is stuck, and not slow."""
-        if not self._answered:
+        known = self._known(outcome.lab.mode)
+        if known is None:
             return outcome
         with self._lock:
             if self._gone is not None:
                 return _unverified(outcome, f"{NOT_RUN} in {self._gone}: {outcome.row.message}")
             begin = time.monotonic()
-            answered = self.answers(outcome.lab.mode)
+            answered = self.answers(known)
             took = time.monotonic() - begin
         if not answered or took > hung.seconds * QUICK_SHARE:
             return outcome
@@ -108,6 +114,17 @@ class Health:
         said = f"no answer within {hung.seconds:g} s, while a fresh place answered in {took:.2f} s"
         row = replace(outcome.row, verdict=Verdict.FAIL, message=f"the store gave {said}")
         return replace(outcome, row=row)
+
+    def _note_pass(self, mode: Mode) -> None:
+        """A case passed; whether a fresh location answers is not said by that, where it did not before."""
+        if mode not in self._answered and mode not in self._asked:
+            self._asked.add(mode)
+            if _failure(partial(_use_here, self._backend, mode), PATIENCE[0]) is None:
+                self._answered.add(mode)
+
+    def _known(self, mode: Mode) -> Mode | None:
+        """The mode in which to look whether anything answers: one that worked, this one if it did."""
+        return mode if mode in self._answered else next(iter(self._answered), None)
 
     def _suspicious(self, mode: Mode) -> bool:
         failed = self._failed[mode]
@@ -121,19 +138,21 @@ class Health:
         said = "a connection was lost, and the case passed when it was run again"
         return _unverified(outcome, f"{said}: {outcome.row.message}")
 
-    def _without_engine(self, outcome: Outcome, again: Callable[[], Outcome]) -> Outcome:
+    def _without_engine(
+        self, outcome: Outcome, again: Callable[[], Outcome], known: Mode
+    ) -> Outcome:
         """
         Nothing answers.  An engine of ours is started again and the case run again: the one that takes
         its engine down twice does it itself.
         """
-        row, mode = outcome.row, outcome.lab.mode
-        if self._started(mode):
+        row = outcome.row
+        if self._started(known):
             second = again()
-            if self.answers(mode):
+            if self.answers(known):
                 said = "the engine was gone, and the case ended otherwise when it was started again"
                 same = second.row.verdict != Verdict.PASS
                 return second if same else _unverified(outcome, f"{said}: {row.message}")
-            if self._started(mode):
+            if self._started(known):
                 message = f"its engine was gone after this case, and again when it was run again: {row.message}"
                 return replace(outcome, row=replace(row, verdict=Verdict.FAIL, message=message))
         self._gone = f"{row.case} ({row.mode})"

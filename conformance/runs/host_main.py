@@ -29,6 +29,7 @@ from store_conformance.harness.backends import (
 )
 from store_conformance.harness.footing import regain_footing, take_footing
 from store_conformance.harness.process.pipes import own_pipes, send
+from store_conformance.harness.process.strays import end_unmarked_children
 from store_conformance.harness.text import message_of
 from store_conformance.runs.facts import describe_untouched
 from store_conformance.runs.preparing import prepare
@@ -140,6 +141,7 @@ class _Host:
     def _stop(self) -> Mapping[str, Any]:
         self.stop()
         self._backend = None
+        end_unmarked_children()
         return {}
 
     def _told(self) -> Mapping[str, Any]:

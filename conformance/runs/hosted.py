@@ -16,6 +16,7 @@ from queue import Empty, Queue
 from typing import Any, ClassVar
 
 from store_conformance.contract import Capability, UserError
+from store_conformance.contract.errors import EXIT_UNVERIFIED
 from store_conformance.contract.secrets import remember_given
 from store_conformance.harness.backends import (
     Backend,
@@ -55,7 +56,11 @@ class _Host:
 
     def __init__(self) -> None:
         self._folder = own_folder("host", None)  # which a later run removes if we are killed
-        self._process: Spawned = spawn(main=MAIN, preload=(MAIN,))
+        try:
+            self._process: Spawned = spawn(main=MAIN, preload=(MAIN,))
+        except BaseException:  # the system starts no process for us
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
         self._answers: Queue[str | None] = Queue()
         self._errors: list[str] = []
         self._ended = False
@@ -64,7 +69,19 @@ class _Host:
         ]
         for reader in self._readers:
             reader.start()
-        self.ask(STARTING_SECONDS, "hello", stacks=str(self._folder / "stacks.txt"))
+        self._greet()
+
+    def _greet(self) -> None:
+        """Before any of the store's code is there: what goes wrong now is the environment's fault."""
+        try:
+            self.ask(STARTING_SECONDS, "hello", stacks=str(self._folder / "stacks.txt"))
+        except HostEndedError as ended:
+            raise UserError(
+                f"the process that is to load the store {ended}",
+                "look at the limits of this environment (processes, memory, open files) and at what it runs"
+                " when Python starts (PYTHONPATH, sitecustomize)",
+                EXIT_UNVERIFIED,
+            ) from None
 
     def ask(self, seconds: float, do: str, /, **given: Any) -> dict[str, Any]:
         """Raises ``UserError`` as raised there, and ``HostEndedError`` without an answer in time."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -22,8 +22,14 @@ from store_conformance.contract.records import Measurement, Row, Run
 from store_conformance.contract.secrets import redact
 from store_conformance.runs.footer import Sums, footer_of_cut
 from store_conformance.runs.lines import RunFileError, records
+from store_conformance.runs.shapes import (
+    SCHEMA_VERSION,
+    check_footer,
+    check_types,
+    check_verdicts,
+    checked_header,
+)
 
-SCHEMA_VERSION = 1
 Entry = Row | Measurement | CheckedLine
 """What stands between the header and the footer."""
 
@@ -76,12 +82,17 @@ class RunWriter:
     def _begun(self, header: dict[str, Any], kept: Sequence[Entry] = ()) -> TextIO:
         place = self.path if self.settled else unfinished(self.path)
         fresh = place.with_name(f"{place.name}.new")
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(_line({"kind": "header", "schema": SCHEMA_VERSION, **header}))
-            for entry in kept:
-                self._count(entry)
-                file.write(_line(entry.to_dict()))
-        fresh.replace(place)
+        try:
+            with fresh.open("w", encoding="utf-8") as file:
+                file.write(_line({"kind": "header", "schema": SCHEMA_VERSION, **header}))
+                for entry in kept:
+                    self._count(entry)
+                    file.write(_line(entry.to_dict()))
+            fresh.replace(place)
+        except BaseException:  # a full disk, an interrupt
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            raise
         return place.open("a", encoding="utf-8")
 
     def add(self, entry: Entry) -> None:
@@ -104,7 +115,9 @@ class RunWriter:
         interrupted: bool,
         left: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
-        """Write the footer; arguments as of `Sums.footer`."""
+        """Write the footer; arguments as of `Sums.footer`.  A file that could not take its place has none."""
+        if self._file.closed:
+            return
         self._write(
             self._sums.footer(
                 seconds=seconds, by_backend=by_backend, interrupted=interrupted, left=left
@@ -145,39 +158,6 @@ def _file_in(folder: Path) -> Path:
     return found
 
 
-_TEXTS = (
-    "backend",
-    "rule",
-    "case",
-    "message",
-    "name",
-    "expected",
-    "got",
-    "expectation",
-    "upstream",
-    "script",
-)
-_MORE_TEXTS = ("failure_kind", "cause", "unlike", "unit")
-_NUMBERS = ("seconds", "in_store", "waited", "calls", "seed")
-
-
-def _check_types(data: dict[str, Any]) -> None:
-    """Raise ``TypeError`` for a field that every reader takes for a text or number, and is none."""
-    for key in (*_TEXTS, *_MORE_TEXTS):
-        if not isinstance(data.get(key, ""), (str, type(None))):
-            raise TypeError(f"{key} is no text")
-    for key in _NUMBERS:
-        value = data.get(key, 0)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise TypeError(f"{key} is no number")
-    for key, kind in (("history", str), ("samples", (int, float))):
-        listed = data.get(key, [])
-        if not isinstance(listed, list) or not all(isinstance(entry, kind) for entry in listed):
-            raise TypeError(f"{key} is no list of its kind")
-    if not isinstance(data.get("facts", {}), dict):
-        raise TypeError("facts is no table")
-
-
 _KINDS: dict[str, type[Row | Measurement | CheckedLine]] = {
     "verdict": Row,
     "measurement": Measurement,
@@ -189,7 +169,7 @@ def _read_record(
     path: Path, data: dict[str, Any], backends: Container[str]
 ) -> Row | Measurement | CheckedLine:
     try:
-        _check_types(data)
+        check_types(data)
         entry = _KINDS[data["kind"]].from_dict(data)
     except (TypeError, ValueError) as error:
         raise RunFileError(
@@ -204,42 +184,6 @@ def _read_record(
             "the file was edited; run again",
         )
     return entry
-
-
-def _checked_header(path: Path, header: dict[str, Any]) -> dict[str, Any]:
-    if header.get("schema") != SCHEMA_VERSION:
-        raise RunFileError(
-            path,
-            f"is of schema {header.get('schema')!r}, this version reads {SCHEMA_VERSION}",
-            "run again with this version, or report with the version that wrote it",
-        )
-    backends = header.get("backends")
-    if not isinstance(backends, dict) or not all(isinstance(f, dict) for f in backends.values()):
-        raise RunFileError(path, "has a header without backends", "give a run file (run.jsonl)")
-    for key in ("selection", "settings", "machine"):
-        if not isinstance(header.get(key) or {}, dict):
-            raise RunFileError(path, f"has a header whose {key} is no table", "run again")
-    return header
-
-
-def _checked_footer(path: Path, footer: dict[str, Any], rows: list[Row]) -> None:
-    """Raise where the footer does not fit what stands above it."""
-    if footer.get("rows") != len(rows):
-        raise RunFileError(
-            path,
-            f"has {len(rows)} rows but its footer counts {footer.get('rows')}",
-            "the file was cut or edited; run again",
-        )
-    counted = Counter(str(row.verdict) for row in rows)
-    told = footer.get("counts")
-    if told is not None and {k: n for k, n in told.items() if n} != counted:
-        raise RunFileError(
-            path,
-            "contradicts itself: its footer counts other verdicts than its rows have",
-            "the file was edited; run again",
-        )
-    if not isinstance(footer.get("seconds", {}), dict):
-        raise RunFileError(path, "has a footer whose seconds are no table", "run again")
 
 
 def read_run(path: Path, *, cut: bool = False) -> Run:
@@ -266,7 +210,7 @@ def _read(path: Path, lines: Iterator[dict[str, Any]], *, cut: bool) -> tuple[Ru
     first = next(lines, {"kind": "nothing"})
     if first["kind"] != "header":
         raise RunFileError(path, "has no header", "give a run file (run.jsonl)")
-    header = _checked_header(path, first)
+    header = checked_header(path, first)
     entries: list[Entry] = []
     footer: dict[str, Any] | None = None
     for data in lines:
@@ -289,7 +233,8 @@ def _read(path: Path, lines: Iterator[dict[str, Any]], *, cut: bool) -> tuple[Ru
             "is truncated: it has no footer",
             "the run was cut off; go on with it by `run --resume`, or run again",
         )
-    _checked_footer(path, footer, rows)
+    check_footer(path, footer, rows)
+    check_verdicts(path, rows)
     figures = tuple(entry for entry in entries if isinstance(entry, Measurement))
     checks = tuple(entry for entry in entries if isinstance(entry, CheckedLine))
     return Run(header, tuple(rows), figures, footer, checks), entries
@@ -297,6 +242,11 @@ def _read(path: Path, lines: Iterator[dict[str, Any]], *, cut: bool) -> tuple[Ru
 
 _OF_EACH = ("started", "machine", "settings", "corpus", "profile", "resumed")
 """What the header of a merged run says of each."""
+
+
+def _sum_of(runs: Iterable[Run], which: str) -> float:
+    each = (float((r.footer.get("seconds") or {}).get(which) or 0.0) for r in runs)
+    return round(sum(each), 3)
 
 
 def merge_runs(runs: Iterable[Run]) -> Run:
@@ -333,15 +283,17 @@ def merge_runs(runs: Iterable[Run]) -> Run:
     for run in every:
         counts.update(run.footer.get("counts", {}))
     by_backend = {
-        k: v for run in every for k, v in run.footer["seconds"].get("by_backend", {}).items()
+        k: v
+        for run in every
+        for k, v in (run.footer.get("seconds") or {}).get("by_backend", {}).items()
     }
     footer = {
         "kind": "footer",
         "counts": dict(counts),
         "rows": sum(len(run.rows) for run in every),
         "seconds": {
-            "total": round(sum(r.footer["seconds"]["total"] for r in every), 3),
-            "in_store": round(sum(r.footer["seconds"]["in_store"] for r in every), 3),
+            "total": _sum_of(every, "total"),
+            "in_store": _sum_of(every, "in_store"),
             "by_backend": by_backend,
         },
         "interrupted": any(r.footer.get("interrupted") for r in every),

@@ -89,8 +89,23 @@ class PatientStream(TextIOBase):
 
 def make_output_patient() -> None:
     """Standard output and error of this process, from now on."""
+    _open_standard_streams()
     sys.stdout = _patient(sys.stdout)
     sys.stderr = _patient(sys.stderr)
+
+
+def _open_standard_streams() -> None:
+    """
+    Descriptors that a service or a cron job was started without lead nowhere.
+
+    Else the next files and pipes that are opened would be the standard streams of every process started later.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            os.set_inheritable(descriptor, True)
 
 
 def _patient(stream: TextIO | None) -> TextIO:

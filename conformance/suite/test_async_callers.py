@@ -11,54 +11,29 @@ from typing import Any
 
 from store_conformance.contract import Capability, Mode
 from store_conformance.harness.case import case
-from store_conformance.harness.compat import GetOp, PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
-from store_conformance.suite.support.embedders import TroubledEmbeddings, WaitingEmbeddings
+from store_conformance.suite.support.embedders import (
+    CancelledEmbeddings,
+    TroubledEmbeddings,
+    WaitingEmbeddings,
+)
 from store_conformance.suite.support.names import plain
+from store_conformance.suite.support.one_loop import D, calls_at_once, settle, together, works
 from store_conformance.suite.support.ranking import does_not_match, matches, unscored
 
 ASYNC = (Capability.ASYNC,)
 ASYNC_VECTORS = (Capability.ASYNC, Capability.VECTORS)
-D = ("d",)
-PATIENCE = 20.0
-"""Seconds after which a call that should come back has not."""
-
-
-async def _settle(*work: Awaitable[Any]) -> list[Any]:
-    """What each gave or raised, a cancellation included; bounded."""
-    return await asyncio.wait_for(asyncio.gather(*work, return_exceptions=True), PATIENCE)
-
-
-def _together(lab: Lab, store: Subject, what: str, work: Callable[[Any], Any]) -> Any:
-    """Run a coroutine over the raw store in its loop; one that never ends fails the case."""
-    try:
-        return store.run(work)
-    except TimeoutError:
-        lab.fail(f"{what}: a call gave no answer within {PATIENCE:g} s")
-    except asyncio.TimeoutError:  # its own class before Python 3.11
-        lab.fail(f"{what}: a call gave no answer within {PATIENCE:g} s")
-
-
-def _works(lab: Lab, store: Subject, what: str) -> None:
-    """The store still takes and gives items, through the loop, in time."""
-
-    async def use(raw: Any) -> Any:
-        await asyncio.wait_for(raw.aput(("works",), "k", {"n": 1}), PATIENCE)
-        return await asyncio.wait_for(raw.aget(("works",), "k"), PATIENCE)
-
-    item = _together(lab, store, f"a put and a get after {what}", use)
-    lab.true(item is not None and item.value == {"n": 1}, f"the store works after {what}", got=item)
 
 
 def _write_again(lab: Lab, store: Subject, *keys: str) -> None:
     """The keys of cancelled puts can be written."""
 
     async def write(raw: Any) -> list[Any]:
-        return await _settle(*(raw.aput(D, key, {"text": "kiwi"}) for key in keys))
+        return await settle(*(raw.aput(D, key, {"text": "kiwi"}) for key in keys))
 
     what = "a later put of a key whose put was cancelled"
-    lab.equal(_together(lab, store, what, write), [None] * len(keys), what)
+    lab.equal(together(lab, store, what, write), [None] * len(keys), what)
     for key in keys:
         lab.equal(store.value(D, key), {"text": "kiwi"}, what)
 
@@ -80,9 +55,9 @@ def test_a_put_cancelled_in_its_own_tick_harms_nobody(lab: Lab) -> None:
         unborn.cancel()
         await asyncio.sleep(0)
         doomed.cancel()
-        return await _settle(*before, after, doomed, unborn)
+        return await settle(*before, after, doomed, unborn)
 
-    *good, doomed, unborn = _together(lab, store, "puts beside a cancelled one", work)
+    *good, doomed, unborn = together(lab, store, "puts beside a cancelled one", work)
 
     lab.equal(good, [None] * 4, "what the other puts of the tick gave")
     for n in range(3):
@@ -98,7 +73,7 @@ def test_a_put_cancelled_in_its_own_tick_harms_nobody(lab: Lab) -> None:
         )
     lab.observe("cancel.same_tick", "executed" if store.get(D, "doomed") else "not executed")
     _write_again(lab, store, "doomed", "unborn")
-    _works(lab, store, "a cancelled put")
+    works(lab, store, "a cancelled put")
 
 
 @case("O20", needs=ASYNC, modes=(Mode.ASYNC,), seconds=60)
@@ -117,9 +92,9 @@ def test_a_put_cancelled_in_the_queue_is_not_executed(lab: Lab) -> None:
         beside = asyncio.create_task(raw.aput(D, "beside", {"n": 1}))
         await asyncio.sleep(0)
         doomed.cancel()
-        return await _settle(doomed, beside)
+        return await settle(doomed, beside)
 
-    doomed, beside = _together(lab, store, "a put beside a cancelled one", work)
+    doomed, beside = together(lab, store, "a put beside a cancelled one", work)
 
     lab.equal(beside, None, "the put beside the cancelled one")
     if doomed is not None:
@@ -153,11 +128,11 @@ def _cancel_while_embedding(lab: Lab) -> CancelledPuts:
         fresh.cancel()
         await asyncio.sleep(0.02)
         embed.release.set()
-        settled = await _settle(doomed, fresh, beside)
+        settled = await settle(doomed, fresh, beside)
         await asyncio.sleep(0.1)
         return None if late else settled
 
-    return store, embed, _together(lab, store, "a put beside cancelled ones", work)
+    return store, embed, together(lab, store, "a put beside cancelled ones", work)
 
 
 @case("O20", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60)
@@ -196,7 +171,7 @@ def test_a_put_cancelled_while_its_text_is_embedded_harms_nobody(lab: Lab) -> No
         lab.equal(settled[2], None, "what the caller of the same tick sees")
     matches(lab, store, D, "fig", "beside", "the put of the same tick")
     _write_again(lab, store, "k", "fresh")
-    _works(lab, store, "a put that was cancelled while its text was embedded")
+    works(lab, store, "a put that was cancelled while its text was embedded")
 
 
 @case("O9", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60)
@@ -210,17 +185,17 @@ def test_a_query_that_times_out_blocks_nobody(lab: Lab) -> None:
 
     async def work(raw: Any) -> list[Any]:
         given_up = asyncio.wait_for(raw.asearch(D, query="gate"), 0.05)
-        settled = await _settle(given_up, asyncio.wait_for(raw.asearch(D, query="gate kiwi"), 0.06))
+        settled = await settle(given_up, asyncio.wait_for(raw.asearch(D, query="gate kiwi"), 0.06))
         embed.release.set()
-        return [*settled, *await _settle(raw.aget(D, "k"), raw.asearch(D, query="apple"))]
+        return [*settled, *await settle(raw.aget(D, "k"), raw.asearch(D, query="apple"))]
 
-    _, _, item, found = _together(lab, store, "calls after a search that timed out", work)
+    _, _, item, found = together(lab, store, "calls after a search that timed out", work)
 
     lab.true(
         getattr(item, "value", None) == {"text": "apple"}, "a get after the time-out", got=item
     )
     lab.true(isinstance(found, list) and len(found) == 1, "a search after the time-out", got=found)
-    _works(lab, store, "a search that timed out")
+    works(lab, store, "a search that timed out")
 
 
 @case("O9", needs=ASYNC, modes=(Mode.ASYNC,), seconds=60)
@@ -231,46 +206,18 @@ def test_many_cancelled_calls_leave_the_others_their_answers(lab: Lab) -> None:
     Whether calls that meet may raise, as where a store asks for another try at a conflict, is O12's.
     """
     store = lab.open()
-    answers = _calls_at_once(lab, store, cancelled=True)
+    answers = calls_at_once(lab, store, cancelled=True)
 
     wrong = [a for a in answers if isinstance(a, BaseException)]
     if wrong and any(
-        isinstance(a, BaseException) for a in _calls_at_once(lab, lab.open(), cancelled=False)
+        isinstance(a, BaseException) for a in calls_at_once(lab, lab.open(), cancelled=False)
     ):
         lab.unverified(f"calls at once raise where none is cancelled, too: {wrong[0]!r}")
     lab.equal([repr(w) for w in wrong[:3]], [], "no call that was left alone raises")
     lab.true(
         all(a.value == {"n": 1} for a in answers if hasattr(a, "value")), "each get has its item"
     )
-    _works(lab, store, "many cancelled calls")
-
-
-def _calls_at_once(lab: Lab, store: Subject, *, cancelled: bool) -> list[Any]:
-    """What calls gave or raised beside as many others, which are cancelled at any moment or are not."""
-    store.put(D, "k", {"n": 1})
-
-    async def work(raw: Any) -> list[Any]:
-        calls: list[Callable[[], Any]] = [
-            lambda: raw.aget(D, "k"),
-            lambda: raw.asearch(D, limit=3, filter={"n": 1}),
-            lambda: raw.alist_namespaces(prefix=D),
-            lambda: raw.abatch([GetOp(D, "k"), PutOp(("b",), "k", {"n": 2})]),
-            lambda: raw.aput(("e",), "k", {"n": 3}),
-        ]
-        kept: list[Any] = []
-        for turn in range(40):
-            tasks = [asyncio.create_task(call()) for call in calls]
-            for _ in range(turn % 5):
-                await asyncio.sleep(0)
-            if turn % 7 == 6:
-                await asyncio.sleep(0.002)
-            for task in tasks[turn % 2 :: 2] if cancelled else ():
-                task.cancel()
-            kept += tasks[(turn + 1) % 2 :: 2] if cancelled else tasks
-        return await _settle(*kept)
-
-    answers: list[Any] = _together(lab, store, "calls beside cancelled ones", work)
-    return answers
+    works(lab, store, "many cancelled calls")
 
 
 PROMPT = 1.0
@@ -278,23 +225,9 @@ PATIENT = 9.0
 """Seconds for a call: what most stores need hundred times over, and what a busy one may take."""
 
 
-class Cancelled(WaitingEmbeddings):
-    """Is cancelled as soon as it is given trouble."""
-
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        if any("trouble" in text for text in texts):
-            raise asyncio.CancelledError
-        return await super().aembed_documents(texts)
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        if any("trouble" in text for text in texts):
-            raise asyncio.CancelledError
-        return super().embed_documents(texts)
-
-
 def _after_a_cancelled_embedder(lab: Lab) -> tuple[Subject, list[Any]]:
     """Whether a put whose embedder is cancelled came back, what it and a later put gave, and the item of the first."""
-    store = lab.indexed("text", embed=Cancelled())
+    store = lab.indexed("text", embed=CancelledEmbeddings())
 
     async def work(raw: Any) -> list[Any]:
         first = asyncio.create_task(raw.aput(D, "bad", {"text": "trouble"}))
@@ -306,9 +239,9 @@ def _after_a_cancelled_embedder(lab: Lab) -> tuple[Subject, list[Any]]:
             await asyncio.wait([first], timeout=PROMPT)
         answered = first.done()
         first.cancel()
-        return [answered, *await _settle(first, later, raw.aget(D, "bad"))]
+        return [answered, *await settle(first, later, raw.aget(D, "bad"))]
 
-    return store, _together(lab, store, "calls after a cancelled embedder", work)
+    return store, together(lab, store, "calls after a cancelled embedder", work)
 
 
 @case("O9", needs=ASYNC_VECTORS, modes=(Mode.ASYNC,), seconds=60, waits=True)
@@ -341,7 +274,7 @@ def test_a_store_works_on_after_its_embedder_was_cancelled(lab: Lab) -> None:
     if bad is None:  # a store may embed later: this put was acknowledged; else see O20 and V13
         value = getattr(item, "value", None)
         lab.equal(value, {"text": "trouble"}, "the item of a put that was acknowledged")
-    _works(lab, store, "a cancelled embedder")
+    works(lab, store, "a cancelled embedder")
 
 
 BAD: dict[str, Callable[[Any, tuple[str, ...]], Awaitable[Any]]] = {
@@ -382,9 +315,9 @@ def test_an_error_of_one_caller_is_no_error_of_another(
                 raw.alist_namespaces(prefix=at),
             ]
             calls.insert(place, bad(raw, at))
-            return await _settle(*calls)
+            return await settle(*calls)
 
-        answers = _together(lab, store, "calls beside one that fails", work)
+        answers = together(lab, store, "calls beside one that fails", work)
         lab.observe("joint.error", repr(answers.pop(place)))
         raised = [repr(a) for a in answers if isinstance(a, BaseException)]
         lab.equal(raised, [], "the errors of the callers whose operations are fine")
@@ -393,7 +326,7 @@ def test_an_error_of_one_caller_is_no_error_of_another(
         lab.equal(found, ["old"], "the search of the same tick")
         for key, n in (("one", 5), ("two", 2)):
             lab.equal(store.value(at, key)["n"], n, f"the put {key!r} of the same tick")
-    _works(lab, store, "an operation that failed")
+    works(lab, store, "an operation that failed")
 
 
 SLOW_APPLE, BANANA = {"text": "slow apple"}, {"text": "banana"}
@@ -430,9 +363,9 @@ def test_the_last_issued_write_of_a_key_wins(lab: Lab, pause: float) -> None:
                 tasks.append(asyncio.create_task(call))
                 if pause:
                     await asyncio.sleep(pause)
-            return await _settle(*tasks)
+            return await settle(*tasks)
 
-        answers = _together(lab, store, name, work)
+        answers = together(lab, store, name, work)
         raised = [repr(a) for a in answers if isinstance(a, BaseException)]
         lab.equal(raised, [], f"the errors of {name}")
         _ended_with(lab, store, at, writes[-1])
@@ -466,9 +399,9 @@ def test_ten_writes_of_a_key_end_with_the_last(lab: Lab) -> None:
             tasks.append(asyncio.create_task(raw.aput(D, "k", {"n": n, "text": text})))
             tasks.append(asyncio.create_task(raw.aput(D, f"other{n}", {"n": n, "text": text})))
             await asyncio.sleep(0 if n % 3 else 0.005)
-        return await _settle(*tasks)
+        return await settle(*tasks)
 
-    answers = _together(lab, store, "ten puts of one key", work)
+    answers = together(lab, store, "ten puts of one key", work)
 
     lab.equal(answers, [None] * 20, "what the puts gave")
     lab.equal(store.value(D, "k")["n"], 9, "the number of the put that remains")

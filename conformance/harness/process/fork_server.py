@@ -34,6 +34,8 @@ from typing import IO
 from store_conformance.harness.backends import kill_tree
 
 MAIN = "store_conformance.harness.process.child_main"
+NOT_FROM_HERE = "import sys; sys.path[:] = filter(None, sys.path); "
+"""Code for ``python -c``: modules in the working folder, whatever their names, are not ours."""
 MAX_REQUEST = 100_000
 END_SECONDS = 2.0
 CLOSE_SECONDS = 1.0
@@ -136,7 +138,7 @@ def spawn(
 
 def _from_nothing(environment: dict[str, str], main: str) -> Spawned:
     popen = subprocess.Popen(
-        [sys.executable, "-c", f"from {main} import main; main()"],
+        [sys.executable, "-c", f"{NOT_FROM_HERE}from {main} import main; main()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -167,6 +169,14 @@ def _close_fork_server() -> None:
         _fork_server.close()
 
 
+def close_fork_server() -> None:
+    """End the fork server of this process; what it has forked goes on, and the next spawn starts another."""
+    global _fork_server
+    with _lock:
+        _close_fork_server()
+        _fork_server = None
+
+
 class _ForkServer:
     """The process that forks; it ends when our end of its socket is closed, also by our death."""
 
@@ -178,8 +188,8 @@ class _ForkServer:
         self.process = subprocess.Popen(
             [
                 sys.executable,
-                "-m",
-                "store_conformance.harness.process.fork_server",
+                "-c",
+                f"{NOT_FROM_HERE}from {__name__} import run; run()",
                 str(theirs.fileno()),
             ],
             pass_fds=[theirs.fileno()],
@@ -306,6 +316,7 @@ def _become(request: dict[str, object], fds: list[int]) -> None:
         os._exit(code)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The fork server's whole life; never returns."""
     serve(int(sys.argv[1]))
     os._exit(0)  # it holds nothing, and who closed it waits for its end

@@ -201,3 +201,17 @@ class LoopMindingEmbeddings(ExactEmbeddings):
 
     async def aembed_query(self, text: str) -> list[float]:
         return super().embed_query(text)
+
+
+class CancelledEmbeddings(WaitingEmbeddings):
+    """Is cancelled as soon as it is given trouble."""
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        if any("trouble" in text for text in texts):
+            raise asyncio.CancelledError
+        return await super().aembed_documents(texts)
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        if any("trouble" in text for text in texts):
+            raise asyncio.CancelledError
+        return super().embed_documents(texts)

@@ -17,7 +17,11 @@ from store_conformance.backends import registry
 from store_conformance.backends.base import Backend
 from store_conformance.contract import Mode
 from store_conformance.contract.records import Measurement
-from store_conformance.harness.leftovers import count_held, own_temporary_folder
+from store_conformance.harness.leftovers import (
+    count_held,
+    own_temporary_folder,
+    regain_temporary_folder,
+)
 from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.reports.model import build_report
@@ -50,6 +54,32 @@ def test_temporary_files_are_counted_where_nobody_else_writes() -> None:
             grown = count_held(temporary=folder).growth_since(before)
             assert grown["temporary_files"] == 1
         assert "temporary_files" not in count_held(temporary=folder).growth_since(before)
+    assert tempfile.gettempdir() == usual
+
+
+def test_a_case_that_is_given_up_takes_no_temporary_folder_with_it() -> None:
+    usual = tempfile.gettempdir()
+    entered, end = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        with own_temporary_folder():
+            entered.set()
+            end.wait(60)
+
+    stuck = threading.Thread(target=hang)
+    stuck.start()
+    assert entered.wait(60)
+    moved = tempfile.gettempdir()
+    regain_temporary_folder()
+    regained = tempfile.gettempdir()
+    with own_temporary_folder() as another:
+        end.set()
+        stuck.join(60)  # its block ends while another one's lasts
+        inside = tempfile.gettempdir()
+
+    assert moved != usual
+    assert regained == usual
+    assert inside == str(another)
     assert tempfile.gettempdir() == usual
 
 

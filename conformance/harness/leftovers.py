@@ -23,6 +23,8 @@ from store_conformance.harness.backends import passing_folder
 
 TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 """The variables that say where temporary files go, by system."""
+_usual: tuple[str | None, dict[str, str | None]] | None = None
+"""Where temporary files went before a block of ``own_temporary_folder``, as long as it lasts."""
 _THREADS = "/proc/self/task"
 _DESCRIPTORS = "/proc/self/fd"
 _ENOUGH_BYTES = 65_536
@@ -123,20 +125,29 @@ def own_temporary_folder() -> Iterator[Path]:
 
     The usual one has files of everybody on the machine.
     """
-    before = {name: os.environ.get(name) for name in TEMPORARY}
-    usual = tempfile.tempdir
+    global _usual
     with passing_folder("left") as folder:
+        _usual = (tempfile.tempdir, {name: os.environ.get(name) for name in TEMPORARY})
         os.environ.update(dict.fromkeys(TEMPORARY, str(folder)))
         tempfile.tempdir = str(folder)
         try:
             yield folder
         finally:
-            tempfile.tempdir = usual
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+            if tempfile.tempdir == str(folder):
+                regain_temporary_folder()
+
+
+def regain_temporary_folder() -> None:
+    """Put back the usual one; for a case that was given up in the block, whose folder may go at any moment."""
+    global _usual
+    if _usual is None:
+        return
+    (tempfile.tempdir, variables), _usual = _usual, None
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def connections(process: psutil.Process, kind: str = "all") -> list[Any]:

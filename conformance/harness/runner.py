@@ -26,7 +26,11 @@ from store_conformance.harness.compat import operation_came_later, since
 from store_conformance.harness.errors import CaseEnded, CheckFailedError
 from store_conformance.harness.exhaustion import exhausted
 from store_conformance.harness.lab import Lab
-from store_conformance.harness.leftovers import count_quickly, more_than
+from store_conformance.harness.leftovers import (
+    count_quickly,
+    more_than,
+    regain_temporary_folder,
+)
 from store_conformance.harness.loops import (
     BodyExitedError,
     HungError,
@@ -95,6 +99,7 @@ def run_case(
         failure = error
         if isinstance(error, (HungError, TooSlowError, NothingButErrorsError)):
             lab.abandon()
+            regain_temporary_folder()
     except BaseException:  # the user's Ctrl-C, raised in this thread
         lab.abandon()
         raise

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from store_conformance.contract import Capability
@@ -21,6 +22,7 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.each import each
 from store_conformance.suite.support.embedders import TroubledEmbeddings
+from store_conformance.suite.support.lateness import refused
 from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.ranking import (
     does_not_match,
@@ -364,8 +366,11 @@ def test_a_batch_whose_embedding_fails_changes_nothing(lab: Lab) -> None:
             PutOp(("e",), "far", {"other": 1}),
         ]
         ops.insert(place, PutOp(D, "bad", {"text": "trouble"}))
-        with lab.refuses(Exception, "a batch with a text that cannot be embedded"):
-            store.batch(ops)
+        what = "a batch with a text that cannot be embedded"
+        if not refused(lab, partial(store.batch, ops), what):
+            lab.unsupported(
+                "texts are embedded after the batch was acknowledged, so none fails by one"
+            )
 
         lab.equal(store.keys(()), ["gone", "old"], "all items after the failed batch")
         lab.equal(store.value(D, "old"), {"text": "apple"}, "the old value after the failed batch")

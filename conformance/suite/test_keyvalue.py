@@ -210,20 +210,36 @@ def test_many_overwrites_leave_one_item(lab: Lab) -> None:
 @case("K3")
 def test_overwriting_many_items_changes_each_of_them(lab: Lab) -> None:
     """
-    A batch that overwrites some of many items changes exactly those.
+    A batch that overwrites some of many items changes exactly those, also where all were read before.
 
-    If this fails, look at bulk upserts: parameters that shift, rows that are taken twice.
+    If this fails, look at bulk upserts (parameters that shift, rows that are taken twice), and at a cache of
+    reads that a batch does not clear.
     """
     store = lab.open()
     keys = [f"k{i:03}" for i in range(240)]
     fill(store, [(NS, key, {"n": i, "old": True}) for i, key in enumerate(keys)])
-    fill(store, [(NS, key, {"n": -i}) for i, key in enumerate(keys) if i % 3 == 0])
+    read = [(NS, key) for key in (*keys, "new")]
+    values_of(store, read)
+    for key in ("k000", "k001", "k003", "new"):
+        store.get(NS, key)
+    store.keys(NS, filter={"old": True})
 
-    expected = [{"n": -i} if i % 3 == 0 else {"n": i, "old": True} for i in range(240)]
-    got = values_of(store, [(NS, key) for key in keys])
-    for key, one, other in zip(keys, got, expected):
+    overwritten = [(NS, key, {"n": -i}) for i, key in enumerate(keys) if i % 3 == 0]
+    fill(store, [*overwritten, (NS, "new", {"n": 0})])
+    store.batch([PutOp(NS, "k001", None), PutOp(NS, "k002", None)])
+
+    expected: list[Any] = [{"n": -i} if i % 3 == 0 else {"n": i, "old": True} for i in range(240)]
+    expected[1:3] = [None, None]
+    got = values_of(store, read)
+    for (_, key), one, other in zip(read, got, [*expected, {"n": 0}]):
         lab.same(one, other, f"the value of {key!r} after every third item was overwritten")
-    lab.equal(store.keys(NS), keys, "the keys after the overwrites")
+    alone = [store.get(NS, key) for key in ("k000", "k001", "k003", "new")]
+    values = [item and item.value for item in alone]
+    lab.equal(values, [{"n": 0}, None, {"n": -3}, {"n": 0}], "the values that single gets find")
+    left = [key for i, key in enumerate(keys) if i not in (1, 2)]
+    lab.equal(store.keys(NS), [*left, "new"], "the keys after the overwrites")
+    old = [key for i, key in enumerate(keys) if i % 3 and i not in (1, 2)]
+    lab.equal(store.keys(NS, filter={"old": True}), old, "the items that were not overwritten")
 
 
 @case("K3")

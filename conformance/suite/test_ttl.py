@@ -253,16 +253,21 @@ def test_an_overwrite_decides_about_the_ttl_anew(lab: Lab) -> None:
     """
     Without a default an overwrite without ttl makes the item live on; the last put decides.
 
-    If this fails, look for an upsert that keeps the old expiry when none is given.
+    If this fails, look for an upsert that keeps the old expiry when none is given, and at a put of an equal
+    value that is passed over.
     """
     store = expiring(lab, refresh_on_read=False)
     for key in ("plain", "none", "batched", "deleted"):
         store.put(D, key, {"n": 1}, ttl=SOON)
+    for key, ttl in (("equal", SOON), ("equal, limited", None)):
+        store.put(D, key, {"n": 2}, ttl=ttl)
     store.put(D, "plain", {"n": 2})
     store.put(D, "none", {"n": 2}, ttl=None)
     store.batch([PutOp(D, "batched", {"n": 2})])
     store.delete(D, "deleted")
     store.put(D, "deleted", {"n": 2})
+    store.put(D, "equal", {"n": 2})
+    store.put(D, "equal, limited", {"n": 2}, ttl=SOON)
     store.put(D, "limited", {"n": 1})
     store.put(D, "limited", {"n": 2}, ttl=SOON)
     store.put(D, "shortened", {"n": 1}, ttl=10)
@@ -272,10 +277,10 @@ def test_an_overwrite_decides_about_the_ttl_anew(lab: Lab) -> None:
     lab.sleep(GRACE)
     sweep(store)
 
-    stays = ["plain", "none", "batched", "deleted", "won"]
-    goes = ["limited", "shortened", "lost"]
+    stays = ["plain", "none", "batched", "deleted", "equal", "won"]
+    goes = ["limited", "equal, limited", "shortened", "lost"]
     lab.equal(there(store, D, stays), stays, "items whose last put had no ttl")
-    lab.equal([store.value(D, key)["n"] for key in stays], [2] * 5, "their values")
+    lab.equal([store.value(D, key)["n"] for key in stays], [2] * len(stays), "their values")
     lab.equal(there(store, D, goes), [], "items whose last put had a short ttl")
 
 

@@ -412,6 +412,27 @@ def test_texts_reach_the_embedder_as_they_are(lab: Lab) -> None:
         for what, asked in (("field", fields), ("query", queries)):
             arrived = any(text in got for got in asked)
             lab.true(arrived, f"the {what} arrives as it is", got=asked, expected=text)
+    _texts_that_resemble_one_another(lab)
+
+
+def _texts_that_resemble_one_another(lab: Lab) -> None:
+    """Texts that differ in capitals or in white space have vectors of their own; as queries, too."""
+    store = lab.indexed("text")
+    words = {
+        "Apple": 0.0,
+        "apple": 1.0,
+        "APPLE": 0.0,
+        "banana *2": 0.0,
+        "apple *3": 1.0,
+        "Fig": 0.0,
+    }
+    for n, text in enumerate(words):
+        store.put(("alike",), f"k{n}", {"text": text}, index=["text"])
+    store.search(("alike",), query="Apple")
+    found = hits(lab, store, ("alike",), "apple")
+    for n, (text, score) in enumerate(words.items()):
+        what = f"{text!r} for the query 'apple', among texts that resemble it"
+        scores_like(lab, found.get(f"k{n}"), score, what)
 
 
 def _embedded_texts(lab: Lab) -> tuple[list[str], list[str]]:

@@ -27,6 +27,9 @@ class EmbedderDownError(RuntimeError):
     """What a `TroubledEmbeddings` of the kind ``raises`` raises."""
 
 
+WELL = "well"
+"""The kind of a `TroubledEmbeddings` that is in trouble no more."""
+
 SPOILED: dict[str, Callable[[list[str], Vectors], Vectors]] = {
     "none at all": lambda texts, vectors: [],
     "too few": lambda texts, vectors: vectors[:-1],
@@ -55,7 +58,7 @@ class TroubledEmbeddings(ExactEmbeddings):
 
     def embed_documents(self, texts: list[str]) -> Vectors:
         vectors = super().embed_documents(texts)
-        if not any(TROUBLE in text for text in texts):
+        if self.kind == WELL or not any(TROUBLE in text for text in texts):
             return vectors
         if self.kind == "raises":
             raise EmbedderDownError("the embedder is down")
@@ -63,7 +66,7 @@ class TroubledEmbeddings(ExactEmbeddings):
 
     def embed_query(self, text: str) -> list[float]:
         vector = super().embed_query(text)
-        if TROUBLE not in text:
+        if self.kind == WELL or TROUBLE not in text:
             return vector
         if self.kind == "raises":
             raise EmbedderDownError("the embedder is down")

@@ -119,8 +119,9 @@ class Inside:
 
 def test_a_backup_is_taken_out_of_a_container_and_put_into_another(tmp_path: Path) -> None:
     def container(root: Path) -> WeaviateContainer:
-        server: Any = WeaviateContainer("an image")
-        server._container._made = SimpleNamespace(get_wrapped_container=lambda: Inside(root))
+        server = WeaviateContainer("an image")
+        made: Any = SimpleNamespace(get_wrapped_container=lambda: Inside(root))
+        server._container._made = made
         return server
 
     one, other = tmp_path / "one", tmp_path / "other"
@@ -153,7 +154,7 @@ def test_an_emptied_container_is_another_one_at_the_same_address(
         )
 
     monkeypatch.setattr(docker, "docker_problem", lambda: None)
-    monkeypatch.setattr(docker.shutil, "which", lambda _: None)
+    monkeypatch.setattr("store_conformance.backends.engines.docker.shutil.which", lambda _: None)
     monkeypatch.setattr(ContainerServer, "_begun", begun)
     monkeypatch.setattr(ContainerServer, "_wait_until_ready", lambda self: None)
     server = HttpContainer("qdrant", "an image", (6333,), ready="/readyz")

@@ -163,8 +163,9 @@ def test_a_place_that_gives_no_answer_is_unreadable_where_a_fresh_one_does(
     monkeypatch.setattr(aftermath, "_judged", silent)
     monkeypatch.setattr(aftermath, "_uncounted", lambda *_: "")
     ground: Any = SimpleNamespace(renew=lambda: None, is_quick=lambda: quick)
+    (fault,) = named(["client-put"])
 
-    done = aftermath.account(Fight(ground, *named(["client-put"]), "a round"))
+    done = aftermath.account(Fight(ground, fault, "a round"))
 
     assert done.wrong == wrong
     assert done.struck == bool(wrong)

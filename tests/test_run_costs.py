@@ -68,7 +68,10 @@ class Connection:
     """Tells of one database and schema, and counts how often it is asked."""
 
     def __init__(self, schema: str, mark: str | None = REMARK) -> None:
-        self.rows = [("db", schema), ("db", schema, schema, [], mark, None)]
+        self.rows: list[tuple[object, ...]] = [
+            ("db", schema),
+            ("db", schema, schema, [], mark, None),
+        ]
         self.asked = 0
 
     def execute(self, statement: str, *values: object, prepare: bool) -> Connection:

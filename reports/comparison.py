@@ -199,6 +199,8 @@ def kept(view: BackendView) -> Derived:
     parts = [f"{count} {what}" for what, count in told.items() if count]
     because = f"{', '.join(parts) or 'None broken'}."
     grade = Grade.PARTLY if broken or unsure else Grade.GOOD
+    if broken and not passed:
+        grade = Grade.BAD
     names = [f"broken: {', '.join(broken)}"] if broken else []
     names += [f"not verified: {', '.join(unsure)}"] if unsure else []
     used = (*broken, *unsure, *passed)

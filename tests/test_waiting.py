@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.runner import Outcome, run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import AT_ONCE, Job, WaitingCases
+from store_conformance.mutants.broken_ttl import SearchNeverRefreshes
+from store_conformance.mutants.reference import ItemRow, ReferenceStore
 from store_conformance.runs.known import shipped_expectations
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.session import RunSession
@@ -195,9 +198,53 @@ def test_a_slow_store_is_given_items_that_live_longer(tmp_path: Path) -> None:
     )
     backend.start()
     try:
-        done = run_case(backend, spec, Mode.SYNC, None, Settings(embed="exact"))
+        done = run_case(backend, spec, Mode.SYNC, "by default", Settings(embed="exact"))
     finally:
         backend.stop()
 
     assert done.row.verdict == Verdict.PASS, done.row.message
     assert done.row.seconds > 7, "the first, short lives were enough"
+
+
+class WholeMinutes(ReferenceStore):
+    """What a refresh gives is counted in whole minutes, as by PostgresStore."""
+
+    def refresh(self, rows: list[ItemRow], wanted: bool) -> None:
+        counted = [row._replace(ttl=row.ttl and float(round(row.ttl))) for row in rows]
+        super().refresh(counted, wanted)
+
+
+class WholeMinutesAndNoSearch(WholeMinutes, SearchNeverRefreshes):
+    """And searches do not refresh."""
+
+
+@pytest.mark.slow
+def test_a_store_that_counts_whole_minutes_hides_no_other_fault_of_its_refreshes() -> None:
+    """An item of seconds is gone with its first refresh there, so only longer lives tell the two apart."""
+    seconds, minutes = (
+        next(s for s in all_cases() if s.id == f"ttl_refresh::what_refreshes_an_item_{which}")
+        for which in ("and_what_does_not", "of_more_than_half_a_minute")
+    )
+
+    def told(store: type[ReferenceStore], spec: CaseSpec, param: str | None) -> str:
+        backend = user_supplied(f"{store.__module__}:{store.__name__}.open_store")
+        backend.start()
+        try:
+            row = run_case(backend, spec, Mode.SYNC, param, Settings(embed="exact")).row
+        finally:
+            backend.stop()
+        assert row.verdict in (Verdict.PASS, Verdict.FAIL), row.message
+        return row.message if row.verdict is Verdict.FAIL else ""
+
+    stores = (ReferenceStore, WholeMinutes, WholeMinutesAndNoSearch)
+    with ThreadPoolExecutor(6) as pool:
+        long = [pool.submit(told, store, minutes, None) for store in stores]
+        short = [pool.submit(told, s, seconds, "refresh_on_read=True") for s in stores]
+
+    right, counted, both = (one.result() for one in long)
+    assert right == ""
+    assert counted.endswith("an item whose only refresh, for its own ttl, was long ago")
+    assert "is gone: search, search(refresh_ttl=True)" in both
+    alike = [one.result() for one in short]
+    assert alike[0] == ""
+    assert alike[1] == alike[2] != ""

@@ -2,7 +2,8 @@
 One open store as a case sees it: one face for the sync and the async API, every call timed and
 recorded, every exception marked as the store's.
 
-It adds nothing to the store's answers: results are handed on as they are.
+It adds nothing to the store's answers: results are handed on as they are, of several pages one after the other where
+a store refuses a large one by name.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from store_conformance.harness.errors import (
 )
 from store_conformance.harness.journal import Call, Journal
 from store_conformance.harness.loops import LoopThread
+from store_conformance.harness.paging import Pages
 
 if TYPE_CHECKING:
     import asyncio
@@ -125,6 +127,7 @@ class Subject:
         self._manager: Any = opened
         self._host: _AsyncHost | None = None
         self.closed = False
+        self._pages = Pages()
         self._store: BaseStore | None = self._timed("open", (), _shown(index, ttl), self._enter)
         self._afterwards = weakref.ref(self._store)
 
@@ -272,7 +275,7 @@ class Subject:
 
     def search(self, prefix: tuple[str, ...], **kwargs: Any) -> list[Any]:
         """The store's answer, which must be a list of Items."""
-        found: list[Any] = self.call("search", prefix, **kwargs)
+        found = self._pages.ask(lambda given: self.call("search", prefix, **given), kwargs)
         if not isinstance(found, list) or not all(isinstance(i, Item) for i in found):
             raise CheckFailedError(
                 f"search returned {type(found).__name__}, not a list of items",
@@ -290,7 +293,9 @@ class Subject:
         return [i.key for i in self.search(prefix, query=query, **kwargs)]
 
     def list_namespaces(self, **kwargs: Any) -> list[tuple[str, ...]]:
-        found: list[tuple[str, ...]] = self.call("list_namespaces", **kwargs)
+        found: list[tuple[str, ...]] = self._pages.ask(
+            lambda given: self.call("list_namespaces", **given), kwargs
+        )
         if not isinstance(found, list):
             raise CheckFailedError(
                 f"list_namespaces returned {type(found).__name__}, not a list",

@@ -60,7 +60,7 @@ class LimitsAreNamed(Variant, ReferenceStore):
     """
     What is beyond a limit is refused by name.
 
-    Keys and labels of 64 characters, namespaces of five labels, values of 400 kB, pages of 1,000 and
+    Keys and labels of 64 characters, namespaces of five labels, values of 400 kB, pages of 300 and
     batches of 500 are the most.
     """
 
@@ -68,8 +68,8 @@ class LimitsAreNamed(Variant, ReferenceStore):
 
     def validate(self, op: Op) -> None:
         super().validate(op)
-        if isinstance(op, (SearchOp, ListNamespacesOp)) and op.limit > 1000:
-            raise ValueError(f"limit={op.limit} is too large: a page has 1000 at most.")
+        if isinstance(op, (SearchOp, ListNamespacesOp)) and op.limit > 300:
+            raise ValueError(f"limit={op.limit} is too large: a page has 300 at most.")
 
     def plan(self, ops: Iterable[Op]) -> Plan:
         ops = list(ops)

@@ -86,7 +86,7 @@ def _round(raw: Any, me: int, n: int) -> None:
         raise AssertionError(f"thread {me} reads {item!r} right after its put of n={n}")
     raw.search((), filter={"n": -1}, limit=50)
     raw.search(own, filter={"n": n}, limit=10)
-    raw.list_namespaces(limit=200)
+    raw.list_namespaces(limit=100)
     raw.batch([PutOp(own, f"b{n}", {"n": n}), GetOp(own, f"k{n}"), PutOp(own, "doomed", {"n": n})])
     raw.delete(own, "doomed")
 
@@ -191,7 +191,7 @@ def test_many_tasks_share_a_store(lab: Lab) -> None:
             item = await raw.aget(own, f"k{n}")
             if item is None or item.value != {"n": n}:
                 raise AssertionError(f"task {me} reads {item!r} right after its put of n={n}")
-            await asyncio.gather(raw.asearch((), limit=50), raw.alist_namespaces(limit=200))
+            await asyncio.gather(raw.asearch((), limit=50), raw.alist_namespaces(limit=100))
             await raw.abatch([PutOp(own, f"b{n}", {"n": n}), PutOp(own, "doomed", {"n": n})])
             await raw.adelete(own, "doomed")
 

@@ -190,7 +190,7 @@ def test_a_filter_keeps_to_the_prefix(lab: Lab) -> None:
     ]
     scopes = [("a",), ("a", "x"), ("b",), (), ("none",)]
     asked = [(scope, wanted) for scope in scopes for wanted in wishes]
-    batch = store.batch([SearchOp(scope, filter=wanted, limit=1000) for scope, wanted in asked])
+    batch = store.batch([SearchOp(scope, filter=wanted, limit=100) for scope, wanted in asked])
     for (scope, wanted), found in zip(asked, batch):
         expected = sorted(
             f"{'-'.join(ns)}{i}"

@@ -206,13 +206,13 @@ def test_conditions_of_an_operation_are_all_met(lab: Lab) -> None:
     ]
     ops = [
         ListNamespacesOp(
-            match_conditions=tuple(MatchCondition(match_type=k, path=p) for k, p in row), limit=1000
+            match_conditions=tuple(MatchCondition(match_type=k, path=p) for k, p in row), limit=100
         )
         for row in rows
     ]
     answers = [
         *store.batch(ops),
-        store.batch([ListNamespacesOp(match_conditions=None, limit=1000)])[0],
+        store.batch([ListNamespacesOp(match_conditions=None, limit=100)])[0],
     ]
     for row, got in zip([*rows, []], answers):
         expected = set(spaces)

@@ -56,7 +56,7 @@ def test_a_batch_of_thousands_of_reads_answers_as_one_by_one(lab: Lab) -> None:
     gets += [GetOp(("d", "n0"), f"none{n}") for n in range(100)]
     prefix = MatchCondition(match_type="prefix", path=("d",))
     reads: list[Any] = [
-        *(SearchOp(("d", f"n{n}"), filter={"odd": n % 2 == 1}, limit=1000) for n in range(13)),
+        *(SearchOp(("d", f"n{n}"), filter={"odd": n % 2 == 1}, limit=100) for n in range(13)),
         *(SearchOp(D, filter={"n": {"$gte": MANY - n}}, limit=n + 1) for n in range(1, 10)),
         *(
             ListNamespacesOp(match_conditions=(prefix,), max_depth=depth, limit=100, offset=0)

@@ -1,8 +1,9 @@
 """
 Limits on one request that a store names, of a page's size or a batch's: what is beyond is left out and recorded.
 
-The docs set no such limit and promise no absence of one.  A page of 1,000 and a batch of 500 are asked of
-every store; a page that comes back shorter than asked, without an error, is never taken for a limit.
+The docs set no such limit and promise no absence of one.  A page of 100 and a batch of 500 are asked of every
+store, and a page of up to 1,000 is put together from smaller ones where it is refused (``harness/paging.py``); one
+that comes back shorter than asked, without an error, is never taken for a limit.
 """
 
 from __future__ import annotations

@@ -1,0 +1,71 @@
+"""
+Pages of a store that takes only so many items at once, and says so.
+
+The docs name no most for ``limit`` and promise no absence of one.  A store that refuses a limit by name is asked
+for smaller pages, so that no rule about something else fails by it; one that gives less than was asked for, without
+an error, is never helped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from store_conformance.harness.errors import StoreRaisedError
+
+LEAST = 100
+"""A page of so many is asked of every store."""
+MOST = 1000
+"""A page above this is asked for by cases about large pages alone, which see the refusal."""
+_REFUSALS = (ValueError, TypeError, NotImplementedError)
+_WORDS = ("limit", "max", "at most", "page", "exceed", "too many", "too large", "greater than")
+
+
+class Pages:
+    """The page that one store takes, as far as it is known."""
+
+    def __init__(self) -> None:
+        self.page = MOST
+
+    def ask(
+        self, ask: Callable[[dict[str, Any]], list[Any]], arguments: dict[str, Any]
+    ) -> list[Any]:
+        """The answer to these arguments of a search or listing, put together from smaller ones where they must be."""
+        limit = arguments.get("limit")
+        if type(limit) is not int or not LEAST < limit <= MOST:
+            return ask(arguments)
+        while limit > self.page:
+            try:
+                return self._put_together(ask, arguments, limit)
+            except StoreRaisedError as error:
+                self._shrink(error)
+        try:
+            return ask(arguments)
+        except StoreRaisedError as error:
+            self.page = limit
+            self._shrink(error)
+        return self.ask(ask, arguments)
+
+    def _put_together(
+        self, ask: Callable[[dict[str, Any]], list[Any]], arguments: dict[str, Any], limit: int
+    ) -> list[Any]:
+        first = arguments.get("offset") or 0
+        found: list[Any] = []
+        while len(found) < limit:
+            size = min(self.page, limit - len(found))
+            part = ask({**arguments, "limit": size, "offset": first + len(found)})
+            if not isinstance(part, list):
+                return part  # for whoever asked to judge
+            found += part
+            if len(part) < size:
+                break
+        return found
+
+    def _shrink(self, error: StoreRaisedError) -> None:
+        """Take the next smaller page, or let the error pass: it names no limit, or too small a one."""
+        named = isinstance(error.cause, _REFUSALS) and any(
+            word in str(error.cause).lower() for word in _WORDS
+        )
+        if not named or self.page == LEAST:
+            raise error
+        self.page = max(LEAST, self.page // 2)

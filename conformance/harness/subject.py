@@ -185,6 +185,11 @@ class Subject:
         """Whether the store was opened in the loop's thread, and not in the case's."""
         return self.mode == "async" or self._host is not None
 
+    @property
+    def largest_page(self) -> int:
+        """The most that was taken of searches and listings where more was refused by name; else 1,000."""
+        return self._pages.page
+
     # -- calls --------------------------------------------------------------------------------
 
     def _timed(

@@ -102,6 +102,8 @@ def test_pages_beyond_a_hundred_are_full(lab: Lab) -> None:
         lab.equal(
             len({i.key for i in found}), min(limit, 1250), f"different items with limit {limit}"
         )
+    if store.largest_page < 1000:
+        lab.observe("limit.refused", f"above {store.largest_page}")
 
 
 @case("S4")

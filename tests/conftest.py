@@ -4,6 +4,7 @@ Engines that several files of tests use.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -14,6 +15,10 @@ from store_conformance.backends.base import Backend
 from store_conformance.pytest_plugin.groups import keep_groups
 
 T = TypeVar("T")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background by a shell, which lets its children ignore Ctrl-C: the tests of it could not see any.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 QUICK = frozenset(
     {

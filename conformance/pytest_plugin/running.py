@@ -123,7 +123,7 @@ def execute(
             session.workers = choose_workers(workers, session.count_cases())
             session.open_file(str(run_file))
             begin = time.perf_counter()
-            session.start(lambda text: console.print(text), meanwhile)
+            session.start(console.print, meanwhile)
             console.print(f"engines up in {time.perf_counter() - begin:.1f} s")
             if cases:
                 _run_cases(session, ProgressPlugin(stream), console)
@@ -133,13 +133,19 @@ def execute(
             interrupted = False
         finally:
             try:
-                with _undisturbed():
-                    session.close_file(interrupted=interrupted)
-            finally:  # also where the disk is full
-                session.stop()
+                _end(session, interrupted=interrupted)
+            finally:
                 if stream is not sys.stdout:
                     stream.close()
     return read_run(run_file)
+
+
+def _end(session: RunSession, *, interrupted: bool) -> None:
+    try:
+        with _undisturbed():
+            session.close_file(interrupted=interrupted)
+    finally:  # also where the disk is full
+        session.stop()
 
 
 @contextlib.contextmanager

@@ -259,7 +259,7 @@ def test_an_overwrite_decides_about_the_ttl_anew(lab: Lab) -> None:
     store = expiring(lab, refresh_on_read=False)
     for key in ("plain", "none", "batched", "deleted"):
         store.put(D, key, {"n": 1}, ttl=SOON)
-    for key, ttl in (("equal", SOON), ("equal, limited", None)):
+    for key, ttl in (("equal", SOON), ("equal-limited", None)):
         store.put(D, key, {"n": 2}, ttl=ttl)
     store.put(D, "plain", {"n": 2})
     store.put(D, "none", {"n": 2}, ttl=None)
@@ -267,7 +267,7 @@ def test_an_overwrite_decides_about_the_ttl_anew(lab: Lab) -> None:
     store.delete(D, "deleted")
     store.put(D, "deleted", {"n": 2})
     store.put(D, "equal", {"n": 2})
-    store.put(D, "equal, limited", {"n": 2}, ttl=SOON)
+    store.put(D, "equal-limited", {"n": 2}, ttl=SOON)
     store.put(D, "limited", {"n": 1})
     store.put(D, "limited", {"n": 2}, ttl=SOON)
     store.put(D, "shortened", {"n": 1}, ttl=10)
@@ -278,7 +278,7 @@ def test_an_overwrite_decides_about_the_ttl_anew(lab: Lab) -> None:
     sweep(store)
 
     stays = ["plain", "none", "batched", "deleted", "equal", "won"]
-    goes = ["limited", "equal, limited", "shortened", "lost"]
+    goes = ["limited", "equal-limited", "shortened", "lost"]
     lab.equal(there(store, D, stays), stays, "items whose last put had no ttl")
     lab.equal([store.value(D, key)["n"] for key in stays], [2] * len(stays), "their values")
     lab.equal(there(store, D, goes), [], "items whose last put had a short ttl")

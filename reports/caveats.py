@@ -10,7 +10,7 @@ from typing import Any
 from store_conformance.contract import Verdict
 from store_conformance.reports.statistics import P99_FROM
 from store_conformance.reports.text import number, plural
-from store_conformance.reports.view import BackendView, RunView
+from store_conformance.reports.view import BackendView, RunView, rules_not_run
 
 
 def _selection(header: dict[str, Any]) -> Iterator[str]:
@@ -65,6 +65,15 @@ def _machines(header: dict[str, Any]) -> Iterator[str]:
         yield "The merged runs used different settings (see the run's facts)."
     if len(corpora) > 1:
         yield "The merged runs used different corpora: recall does not compare across backends."
+
+
+def _earlier(run: RunView) -> Iterator[str]:
+    """That a merged run is of a state of the suite with fewer rules."""
+    for name, rules in rules_not_run(run.backends).items() if run.header.get("merged") else ():
+        yield (
+            f"{name} was run when the suite had fewer rules, or with others: {', '.join(rules)} were not run on it, "
+            "so that its numbers of promises do not compare with those of the others."
+        )
 
 
 def _verdicts(views: tuple[BackendView, ...]) -> Iterator[str]:
@@ -125,6 +134,7 @@ def caveats(run: RunView) -> tuple[str, ...]:
     told.extend(_selection(run.header))
     told.extend(_resumed(run.header))
     told.extend(_machines(run.header))
+    told.extend(_earlier(run))
     told.extend(_verdicts(views))
     told.extend(_latencies(views))
     told.append(

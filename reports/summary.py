@@ -11,7 +11,7 @@ from store_conformance.reports.comparison import HEADLINE
 from store_conformance.reports.derived import Derived, Feature, Grade
 from store_conformance.reports.model import GroupGrid, Report
 from store_conformance.reports.text import ICONS, number, plural
-from store_conformance.reports.view import BackendView
+from store_conformance.reports.view import BackendView, rules_not_run
 
 GRADE_WORDS = {
     Grade.GOOD: "holds",
@@ -79,6 +79,11 @@ def flags(report: Report) -> tuple[str, ...]:
         told.append("only a part was run")
     if report.emulated:
         told.append(f"emulated: {', '.join(report.emulated)}")
+    lacking = rules_not_run(report.backends) if report.header.get("merged") else {}
+    if lacking:
+        told.append(
+            f"fewer rules: {', '.join(f'{name} ({len(rules)} not run)' for name, rules in lacking.items())}"
+        )
     if report.absent:
         told.append(f"could not run: {', '.join(report.absent)}")
     unsure = sum(view.rule_counts[str(Verdict.UNVERIFIED)] for view in report.backends)

@@ -187,3 +187,15 @@ def read(run: Run, campaigns: tuple[SurvivalFile, ...] = ()) -> RunView:
         run.rows,
         run.measurements,
     )
+
+
+def rules_not_run(views: Iterable[BackendView]) -> dict[str, tuple[str, ...]]:
+    """The rules that other backends of the report were checked for, by the name of each that was not."""
+    each = {view.name: view.cells.keys() for view in views}
+    every = sorted({rule for cells in each.values() for rule in cells}, key=_by_number)
+    lacking = {n: tuple(r for r in every if r not in cells) for n, cells in each.items()}
+    return {name: rules for name, rules in lacking.items() if rules}
+
+
+def _by_number(rule: str) -> tuple[str, int]:
+    return rule[0], int(rule[1:])

@@ -31,6 +31,7 @@ from store_conformance.reports import (
 )
 from store_conformance.reports.diff import headline, print_diff, to_markdown
 from store_conformance.reports.statistics import percentile, summarise
+from store_conformance.reports.summary import flags
 from store_conformance.reports.text import number, safe_link, visible
 from store_conformance.runs.lines import RunFileError
 from store_conformance.runs.run_file import (
@@ -195,6 +196,25 @@ def test_runs_of_two_backends_merge_into_one_report(tmp_path: Path) -> None:
     assert report.names == ("memory", "postgres")
     assert any("different machines" in sentence for sentence in report.caveats)
     assert write_reports(merged, tmp_path)
+
+
+@pytest.mark.parametrize(("rules", "lacking"), [(("K1", "K2", "X1"), "X1"), (("K1", "K2"), "")])
+def test_a_run_of_a_suite_with_fewer_rules_is_marked_in_a_merged_report(
+    rules: tuple[str, ...], lacking: str
+) -> None:
+    rows = {"memory": ("K1", "K2"), "postgres": rules}
+    runs = [
+        make_run([row(name, rule) for rule in those], backends={name: BACKENDS[name]})
+        for name, those in rows.items()
+    ]
+
+    report = build_report(merge_runs(runs))
+
+    marked = [flag for flag in flags(report) if flag.startswith("fewer rules")]
+    assert marked == (["fewer rules: memory (1 not run)"] if lacking else [])
+    told = [sentence for sentence in report.caveats if "fewer rules" in sentence]
+    assert len(told) == bool(lacking)
+    assert all(f": {lacking} were not run on it" in one for one in told)
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,9 @@ class EqualPutKeepsTheTtl(ReferenceStore):
 
     def write_item(self, write: Write, old: ItemRow | None) -> None:
         # As JSON, for which True is not 1.
-        if old is None or dumps(self.load_value(old)) != dumps(self.decode_value(write.text or "{}")):
+        if old is None or dumps(self.load_value(old)) != dumps(
+            self.decode_value(write.text or "{}")
+        ):
             super().write_item(write, old)
 
 

@@ -191,6 +191,16 @@ def damage_words(results: Iterable[Survival]) -> str:
     return f"{found}, {under(setting_words(every[0].setting))}" if found else ""
 
 
+def damage_in_short(results: Iterable[Survival]) -> str:
+    """The same for a cell of a table: what is worst, and how many other faults broke something."""
+    every = tuple(results)
+    found = damages(every)
+    if len(found) < 2:
+        return damage_words(every)
+    others = plural(len(found) - 1, "other fault harms", "other faults harm")
+    return f"{found[0].words}; {others}, {under(setting_words(every[0].setting))}"
+
+
 def under(setting: str) -> str:
     """The words of a setting after what was seen in it."""
     return setting if setting == AS_IT_COMES else f"with {setting}"

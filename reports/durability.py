@@ -11,6 +11,7 @@ from store_conformance.contract.survival import POWER_LOSS
 from store_conformance.reports.campaigns import (
     FEW,
     Faults,
+    damage_in_short,
     damage_words,
     kill_losses,
     lossy_settings,
@@ -153,7 +154,8 @@ def _through_faults(restarted: Derived, view: BackendView, faults: Faults) -> De
     untried = "" if kills else "; power loss not tried"
     harm = damage_words(faults.own)
     if harm:
-        return _harmed(base, harm, untried, lossy=bool(lost_by(view)))
+        short = damage_in_short(faults.own)
+        return _harmed(base, harm, short, untried, lossy=bool(lost_by(view)))
     if lost_by(view) or base.grade is Grade.UNKNOWN:
         return base
     if untried:
@@ -169,10 +171,10 @@ def _through_faults(restarted: Derived, view: BackendView, faults: Faults) -> De
     return replace(base, value=value, detail=detail, grade=grade)
 
 
-def _harmed(base: Derived, harm: str, untried: str, *, lossy: bool) -> Derived:
-    """The value where a fault took something; ``lossy``: a restart did so, too."""
+def _harmed(base: Derived, harm: str, short: str, untried: str, *, lossy: bool) -> Derived:
+    """The value where a fault took something, ``short`` in its cell; ``lossy``: a restart did so, too."""
     because = f"{base.because} A campaign of faults found: {harm}."
-    detail = f"{harm}; {base.detail}" if lossy else f"{harm}{untried}"
+    detail = f"{short}; {base.detail}" if lossy else f"{short}{untried}"
     if base.grade is Grade.BAD:
         return replace(base, value=f"{base.value}; {harm}", because=because, detail=detail)
     value = f"{base.value}; {harm}" if lossy else f"Partly: {harm}{untried}"

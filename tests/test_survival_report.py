@@ -117,6 +117,15 @@ def test_a_power_loss_that_took_writes_says_how_many_of_how_many() -> None:
     assert refused(report, "production") and not refused(report, "small")
 
 
+def test_a_cell_names_the_worst_fault_and_counts_the_others() -> None:
+    spoilt = replace(PASSED, fault=DISK_FULL, verdict=Verdict.FAIL, torn_items=16)
+    kept = value(reported(LOST, spoilt), "persistence")
+
+    assert kept.detail == "4 of 4,000 lost by power loss; 1 other fault harms, as it comes"
+    assert "16 of 4,000 spoilt by disk full" in kept.value
+    assert "16 of 4,000 spoilt by disk full" in kept.because
+
+
 def test_a_kill_that_took_writes_is_worse_than_a_power_loss() -> None:
     report = reported(PASSED, replace(LOST, fault="engine-kill"))
 

@@ -82,7 +82,7 @@ def test_a_text_that_hangs_or_exits_costs_its_case_alone(
 
     # Between calls, nothing tells a text that hangs from a case that is slow.
     between = given.get("shown") == HANGS
-    if not between and row.message.startswith("too slow to tell"):
+    if not between and "too slow to tell" in row.message:
         pytest.skip(f"unverified: the machine is busy; {row.message}")
     assert row.verdict is (Verdict.UNVERIFIED if between else Verdict.FAIL)
     assert told in f"{row.message} {row.got}"

@@ -156,7 +156,7 @@ def test_the_page_of_a_rule_tells_all_of_it(site: Path) -> None:
     assert rule.why in told
     assert "deletes exactly the expired, returns the count" in told
     assert "langgraph/store/sqlite/base.py (langgraph-checkpoint-sqlite 3.1.2), lines" in told
-    assert re.search(r"postgres ✗ fail \(expected\) put\(.* raised OperationalError", told)
+    assert re.search(r"postgres ✗ fail \(expected\) (get\(|put\(|the errors of puts)", told)
     assert re.search(r"qdrant ✓ pass \d+ checks", told)
     assert "The TTL sweeper of PostgresStore breaks the connection" in told
     assert "sweep_deletes_nothing" in told or "sweep" in told.partition("proves")[2]

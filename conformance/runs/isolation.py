@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from store_conformance.harness.variables import changed_variables
+
 
 @contextlib.contextmanager
 def isolated(folder: Path) -> Iterator[None]:
@@ -17,21 +19,14 @@ def isolated(folder: Path) -> Iterator[None]:
 
     Workers and other processes of cases inherit it.
     """
-    set_here = {
+    histories = os.environ.get("CONFORMANCE_HISTORIES", str(folder / "histories"))
+    changes = {
         # Only the plugins that the run needs: what else is installed must not change a verdict.
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
-        "CONFORMANCE_HISTORIES": os.environ.get("CONFORMANCE_HISTORIES", str(folder / "histories")),
+        "CONFORMANCE_HISTORIES": histories,
+        "PYTEST_ADDOPTS": None,
+        "PYTEST_PLUGINS": None,
     }
-    before = {n: os.environ.get(n) for n in (*set_here, "PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
-    os.environ.update(set_here)
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
-        os.environ.pop(name, None)
-    try:
+    with changed_variables(changes):
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

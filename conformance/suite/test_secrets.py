@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.loops import HungError, run_bounded
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.variables import changed_variables
 
 SECONDS = 20.0
 ENVIRONMENT = (
@@ -75,18 +75,11 @@ def _listening() -> Iterator[_Ears]:
 @contextmanager
 def _planted(secret: str) -> Iterator[None]:
     """The secret in the variables that applications keep secrets in; everything restored after."""
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    for name in ENVIRONMENT:
-        url = name.endswith(("URL", "URI", "STRING"))
-        os.environ[name] = f"postgresql://conformance:{secret}@{NOWHERE}/none" if url else secret
-    try:
+    url = f"postgresql://conformance:{secret}@{NOWHERE}/none"
+    with changed_variables(
+        {name: url if name.endswith(("URL", "URI", "STRING")) else secret for name in ENVIRONMENT}
+    ):
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def texts_of(error: BaseException) -> Iterator[str]:

@@ -25,11 +25,11 @@ from store_conformance.backends.engines.processes import descendants
 from store_conformance.cli.parsing import main as parse
 from store_conformance.contract import UserError, Verdict
 from store_conformance.contract.survival import Survival, SurvivalFile, durability, read_survival
-from store_conformance.crash import failing_sync, ground, image
+from store_conformance.crash import failing_sync, image, rig
 from store_conformance.crash.campaign import Campaign, Target
 from store_conformance.crash.client import Client, ClientFailedError
 from store_conformance.crash.faults import DEFAULT, FAULTS, named
-from store_conformance.crash.ground import Ground, no_disk
+from store_conformance.crash.rig import Rig, no_disk
 from store_conformance.harness.backends import Backend, create, scratch, user_supplied
 from store_conformance.mutants.broken_survival import (
     SINS,
@@ -236,7 +236,7 @@ def test_without_strace_a_failing_fsync_is_not_tried_and_says_how_to_get_it(
 ) -> None:
     (fault,) = named(("failing-fsync",))
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.setattr(ground, "problem", lambda what: None)
+    monkeypatch.setattr(rig, "problem", lambda what: None)
     if sys.platform == "linux":
         assert "apt install strace" in str(no_disk(create("sqlite"), fault))
     monkeypatch.setattr(sys, "platform", "darwin")
@@ -345,7 +345,7 @@ def test_what_cannot_be_struck_says_why(tmp_path: Path, monkeypatch: pytest.Monk
         with monkeypatch.context() as elsewhere:
             elsewhere.setattr(os, "geteuid", lambda: 1000)
             assert "a full disk needs root" in str(no_disk(create("sqlite"), full))
-    monkeypatch.setattr("store_conformance.crash.ground.problem", lambda what: "no loop devices")
+    monkeypatch.setattr("store_conformance.crash.rig.problem", lambda what: "no loop devices")
     (found,) = struck(Target("sqlite", lambda: create("sqlite")), ("power-loss",), 1, tmp_path)
     assert (found.verdict, found.reason) == (Verdict.UNVERIFIED, "no loop devices")
 
@@ -381,10 +381,10 @@ def test_a_store_in_memory_is_struck_by_nothing(tmp_path: Path) -> None:
 
 
 def test_a_ground_leaves_no_process_and_no_folder() -> None:
-    ground = Ground(lambda: create("postgres", deployment="embedded"), on_image=False)
-    ground.client()
-    folders = [ground.ledgers, ground.at.path]
-    ground.close()
+    rig = Rig(lambda: create("postgres", deployment="embedded"), on_image=False)
+    rig.client()
+    folders = [rig.ledgers, rig.at.path]
+    rig.close()
     # A server's folder goes in a process of its own.
     deadline = time.monotonic() + 30
     while any(folder.exists() for folder in folders) and time.monotonic() < deadline:
@@ -559,27 +559,27 @@ def test_a_process_that_cannot_be_started_once_is_no_fault_of_the_store(
     times: int, unreadable: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A loaded machine may keep one from it; that none can open the store after a strike is a finding."""
-    another, take = Ground.another, Ground.take_client
+    another, take = Rig.another, Rig.take_client
     asked = failures = 0
 
-    def fails(ground: Ground) -> Client:
+    def fails(rig: Rig) -> Client:
         nonlocal failures
         if asked > 1 and failures < times:
             failures += 1
             raise ClientFailedError("the process gave no answer in 60 s")
-        return another(ground)
+        return another(rig)
 
-    def taken(ground: Ground) -> Client:
+    def taken(rig: Rig) -> Client:
         nonlocal asked
         asked += 1
-        if asked == 2 and ground._client is not None:
-            ground._client.kill()
-            ground._client = None
-        return take(ground)
+        if asked == 2 and rig._client is not None:
+            rig._client.kill()
+            rig._client = None
+        return take(rig)
 
-    monkeypatch.setattr(Ground, "another", fails)
-    monkeypatch.setattr(Ground, "take_client", taken)
-    monkeypatch.setattr("store_conformance.crash.ground.PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(Rig, "another", fails)
+    monkeypatch.setattr(Rig, "take_client", taken)
+    monkeypatch.setattr("store_conformance.crash.rig.PAUSE_SECONDS", 0.01)
     (found,) = struck(supplied(CORRECT), ("client-put",), 2, tmp_path)
     assert failures == times
     assert (found.unreadable, found.broken) == (unreadable, unreadable), found

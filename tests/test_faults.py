@@ -15,7 +15,7 @@ from store_conformance.contract import Mode, Verdict
 from store_conformance.crash import aftermath, strikes
 from store_conformance.crash.client import ClientFailedError, ClientSilentError
 from store_conformance.crash.faults import named
-from store_conformance.crash.fight import Fight
+from store_conformance.crash.ongoing import OngoingStrike
 from store_conformance.crash.round import BY_ITSELF, NEVER, OPENED_ANEW, Round
 from store_conformance.harness.backends import Backend, create, user_supplied
 from store_conformance.harness.case import CaseSpec
@@ -162,10 +162,10 @@ def test_a_place_that_gives_no_answer_is_unreadable_where_a_fresh_one_does(
 
     monkeypatch.setattr(aftermath, "_judged", silent)
     monkeypatch.setattr(aftermath, "_uncounted", lambda *_: "")
-    ground: Any = SimpleNamespace(renew=lambda: None, is_quick=lambda: quick)
+    rig: Any = SimpleNamespace(renew=lambda: None, is_quick=lambda: quick)
     (fault,) = named(["client-put"])
 
-    done = aftermath.account(Fight(ground, fault, "a round"))
+    done = aftermath.account(OngoingStrike(rig, fault, "a round"))
 
     assert done.wrong == wrong
     assert done.struck == bool(wrong)

@@ -16,9 +16,9 @@ from store_conformance.contract.secrets import one_line, redact, redact_text
 from store_conformance.contract.survival import Survival, SurvivalFile
 from store_conformance.crash.client import ClientFailedError
 from store_conformance.crash.faults import Fault
-from store_conformance.crash.ground import Ground, no_disk
 from store_conformance.crash.image import NoImageError
 from store_conformance.crash.record import NAME, Plan, Rounds
+from store_conformance.crash.rig import Rig, no_disk
 from store_conformance.crash.round import BY_ITSELF, Round
 from store_conformance.crash.strikes import strike
 from store_conformance.harness.backends import Backend, BackendError
@@ -110,25 +110,25 @@ class Campaign:
 
     def _work_on(self, target: Target) -> None:
         with ExitStack() as stack:
-            grounds: dict[tuple[bool, bool], Ground | str] = {}
-            struck: list[tuple[Fault, Ground]] = []
+            rigs: dict[tuple[bool, bool], Rig | str] = {}
+            struck: list[tuple[Fault, Rig]] = []
             for fault in self._faults:
                 kind = (fault.on_image, fault.of_network)
-                if kind not in grounds:
-                    grounds[kind] = self._ground(target, fault, stack)
-                ground = grounds[kind]
-                refusal = ground if isinstance(ground, str) else ground.refusal(fault)
-                if refusal is not None or isinstance(ground, str):
+                if kind not in rigs:
+                    rigs[kind] = self._ground(target, fault, stack)
+                rig = rigs[kind]
+                refusal = rig if isinstance(rig, str) else rig.refusal(fault)
+                if refusal is not None or isinstance(rig, str):
                     self._refused[target.name, fault.name] = str(refusal)
                 else:
-                    struck.append((fault, ground))
+                    struck.append((fault, rig))
             # In turns, so that a campaign that is broken off has tried each of them.
             while struck:
                 struck = [(f, g) for f, g in struck if not self._is_done(target, f)]
-                for fault, ground in struck:
-                    self._strike(target, fault, ground)
+                for fault, rig in struck:
+                    self._strike(target, fault, rig)
 
-    def _ground(self, target: Target, fault: Fault, stack: ExitStack) -> Ground | str:
+    def _ground(self, target: Target, fault: Fault, stack: ExitStack) -> Rig | str:
         """Where that fault may strike, or why it cannot anywhere."""
         backend = target.make()
         self._rounds.describe(target.name, str(backend.deployment))
@@ -138,21 +138,21 @@ class Campaign:
         if why_not is not None:
             return why_not
         try:
-            ground = Ground(target.make, on_image=fault.on_image, detoured=fault.of_network)
+            rig = Rig(target.make, on_image=fault.on_image, proxied=fault.of_network)
         except (NoImageError, BackendError) as error:
             return one_line(error)
-        stack.callback(ground.close)
-        self._rounds.describe(target.name, str(backend.deployment), ground.engine_name)
+        stack.callback(rig.close)
+        self._rounds.describe(target.name, str(backend.deployment), rig.engine_name)
         try:
-            ground.client()
+            rig.client()
         except ClientFailedError as error:
             return f"the store could not be opened: {one_line(error)}"
-        return ground
+        return rig
 
-    def _strike(self, target: Target, fault: Fault, ground: Ground) -> None:
+    def _strike(self, target: Target, fault: Fault, rig: Rig) -> None:
         number = len(self._rounds.of(target.name, fault.name))
         name = f"{fault.name}-{number}"
-        done = strike(ground, fault, name, self._seed, patient=fault.heals)
+        done = strike(rig, fault, name, self._seed, patient=fault.heals)
         self._rounds.add(target.name, done)
         self._pace.append(done.seconds)
         self._told(self._progress(target, fault))

@@ -43,7 +43,7 @@ class Client:
     One process that has the store open.
 
     ``life``: it is killed (SIGKILL) so many seconds after it begins to open the store, and not before.  ``through``:
-    ports of the engine, and those of the detours that lead there.
+    ports of the engine, and those of the proxies that lead there.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Client:
         kinds: tuple[Kind, ...] = (),
         shared: bool = False,
         at: int = 0,
-        doom: tuple[int, float] | None = None,
+        kill: tuple[int, float] | None = None,
         over: Path | None = None,
         again: bool = False,
         synced: bool = True,
@@ -122,11 +122,11 @@ class Client:
 
         ``over``: the store object is kept while that file is not there, whatever its calls raise.  ``again``: a call
         that raised is made a second time.  ``synced``: so is each line of the ledger.
-        ``doom``: after so many operations it is killed (SIGKILL) in the next one of ``kinds``, after that share of what
+        ``kill``: after so many operations it is killed (SIGKILL) in the next one of ``kinds``, after that share of what
         such operations take.
         """
         named = [kind.value for kind in kinds]
-        fate = doom and {"least": doom[0], "share": doom[1], "kinds": named}
+        fate = kill and {"least": kill[0], "share": kill[1], "kinds": named}
         self._send(
             {
                 "ledger": str(ledger),
@@ -137,7 +137,7 @@ class Client:
                 "kinds": named,
                 "shared": shared,
                 "at": at,
-                "doom": fate,
+                "kill": fate,
                 "over": over and str(over),
                 "again": again,
             }

@@ -11,7 +11,7 @@ from enum import Enum
 from store_conformance.contract import UserError
 from store_conformance.contract.hints import suggestion
 from store_conformance.contract.survival import DISK_FULL, FAILING_SYNC, POWER_LOSS
-from store_conformance.crash.detour import Trouble
+from store_conformance.crash.fault_proxy import Trouble
 from store_conformance.crash.history import Kind
 
 

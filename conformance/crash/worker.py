@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from store_conformance.contract import Location, Mode
 from store_conformance.contract.secrets import one_line
-from store_conformance.crash.deadly import DeadlyTimer
 from store_conformance.crash.history import Key, Kind, Operation
+from store_conformance.crash.kill_timer import KillTimer
 from store_conformance.crash.ledger import Ledger
 from store_conformance.crash.plan import Planner, meeting
 from store_conformance.crash.values import text_of, value_of, version_in
@@ -60,11 +60,11 @@ def say(line: str) -> None:
     os.write(1, line.encode() + b"\n")
 
 
-class Doom:
+class ScheduledKill:
     """When this process will be killed: within an operation of one of ``kinds``, after ``least`` others."""
 
     def __init__(self, told: dict[str, Any]) -> None:
-        self._timer = DeadlyTimer()
+        self._timer = KillTimer()
         self._least = int(told["least"])
         self._kinds = {Kind(kind) for kind in told["kinds"]}
         self._share = float(told["share"])
@@ -144,7 +144,7 @@ class Worker:
         ttl = {"refresh_on_read": False} if setup["ttl"] else None
         life = setup.pop("life", None)  # what is opened anew later is not struck
         if life is not None:
-            DeadlyTimer().arm(life)
+            KillTimer().arm(life)
         begin = time.perf_counter()
         self._subject = Subject(
             backend.open(at, index, ttl, mode),  # type: ignore[arg-type]
@@ -200,7 +200,7 @@ class Worker:
         self,
         operations: Iterator[Operation],
         ledger: Ledger,
-        doom: Doom | None,
+        kill: ScheduledKill | None,
         patience: Patience,
         *,
         again: bool = False,
@@ -212,8 +212,8 @@ class Worker:
                 time.sleep(PASSING_SECONDS)
             ledger.begin(operation)
             say(f"b {operation.number} {operation.kind.value}")
-            if doom is not None:
-                doom.begin(operation.kind)
+            if kill is not None:
+                kill.begin(operation.kind)
             try:
                 seen = self._do(operation)
             except CaseEnded as error:
@@ -225,8 +225,8 @@ class Worker:
                 if patience.is_at_its_end():
                     self._open_anew()
             else:
-                if doom is not None:
-                    doom.end(operation.kind)
+                if kill is not None:
+                    kill.end(operation.kind)
                 ledger.acknowledge(operation.number, seen)
                 say(f"e {operation.number} {time.monotonic_ns()}")
                 patience.worked()
@@ -300,11 +300,11 @@ def _obey(worker: Worker, command: dict[str, Any]) -> None:
         say(json.dumps({"sweeps": hasattr(worker.store.raw, "sweep_ttl")}))
     else:
         ledger = Ledger(Path(command["ledger"]), synced=command["synced"])
-        doom = Doom(command["doom"]) if command["doom"] else None
+        kill = ScheduledKill(command["kill"]) if command["kill"] else None
         while time.monotonic_ns() < command["at"]:  # the barrier: all begin at one time
             time.sleep(0.0005)
         worker.write(
-            _operations(command), ledger, doom, Patience(command["over"]), again=command["again"]
+            _operations(command), ledger, kill, Patience(command["over"]), again=command["again"]
         )
 
 

@@ -11,7 +11,7 @@ from contextlib import closing
 from store_conformance.contract.observations import FaultFacts
 from store_conformance.crash.client import ClientFailedError
 from store_conformance.crash.faults import Fault
-from store_conformance.crash.ground import Ground, no_engine
+from store_conformance.crash.rig import Rig, no_engine
 from store_conformance.crash.round import BY_ITSELF, DIED, NEVER, OPENED_ANEW, Round
 from store_conformance.crash.strikes import strike
 from store_conformance.harness.backends import Backend, Deployment
@@ -54,15 +54,15 @@ def struck(
     """
     rounds: list[Round] = []
     begin = time.monotonic()
-    detoured = any(fault.of_network for fault in faults)
-    made = Ground(lambda: backend, lent=True, detoured=detoured, mode=lab.mode)
-    with closing(made) as ground:
+    proxied = any(fault.of_network for fault in faults)
+    made = Rig(lambda: backend, lent=True, proxied=proxied, mode=lab.mode)
+    with closing(made) as rig:
         try:
-            ground.client()
+            rig.client()
         except ClientFailedError as error:
             lab.unverified(f"another process could not open the store: {error}")
         for number, fault in enumerate(faults):
-            why_not = ground.refusal(fault)
+            why_not = rig.refusal(fault)
             if why_not is not None:
                 lab.unverified(why_not)
             for turn in range(TRIES):
@@ -72,7 +72,7 @@ def struck(
                 if not rounds:
                     begin = time.monotonic()
                 name = f"{fault.name}-{number}-{turn}"
-                rounds.append(strike(ground, fault, name, lab.settings.seed, patient=patient))
+                rounds.append(strike(rig, fault, name, lab.settings.seed, patient=patient))
                 if rounds[-1].came_back not in ("", BY_ITSELF):
                     return rounds
                 if rounds[-1].struck or rounds[-1].broken:

@@ -35,7 +35,7 @@ class _Times(ctypes.Structure):
     )
 
 
-class DeadlyTimer:
+class KillTimer:
     """Made in advance; raises ``OSError`` where the system has no such timer."""
 
     def __init__(self) -> None:

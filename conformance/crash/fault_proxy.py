@@ -67,7 +67,7 @@ class _Pair:
         self.engine.close()
 
 
-class Detour:
+class FaultProxy:
     """The way to ``target``, a port of the loopback interface, by way of ``port``."""
 
     def __init__(self, target: int) -> None:

@@ -12,15 +12,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from store_conformance.crash import detour
+from store_conformance.crash import fault_proxy
 from store_conformance.crash.client import redirected
-from store_conformance.crash.detour import Detour, Trouble
+from store_conformance.crash.fault_proxy import FaultProxy, Trouble
 
 TEXT = b"0123456789" * 10
 
 
 @pytest.fixture
-def way() -> Iterator[Detour]:
+def way() -> Iterator[FaultProxy]:
     """The way to a server that repeats what it is told."""
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -36,13 +36,13 @@ def way() -> Iterator[Detour]:
                 threading.Thread(target=repeat, args=(line,), daemon=True).start()
 
     threading.Thread(target=serve, daemon=True).start()
-    made = Detour(listener.getsockname()[1])
+    made = FaultProxy(listener.getsockname()[1])
     yield made
     made.close()
     listener.close()
 
 
-def dial(way: Detour) -> socket.socket:
+def dial(way: FaultProxy) -> socket.socket:
     line = socket.create_connection(("127.0.0.1", way.port), timeout=10)
     line.sendall(TEXT)
     assert received(line) == TEXT
@@ -60,7 +60,7 @@ def received(line: socket.socket) -> bytes:
     return got
 
 
-def test_an_answer_is_cut_in_the_middle(way: Detour) -> None:
+def test_an_answer_is_cut_in_the_middle(way: FaultProxy) -> None:
     with dial(way) as line:
         way.begin(Trouble.CUT_ANSWER)
         line.sendall(TEXT)
@@ -71,7 +71,7 @@ def test_an_answer_is_cut_in_the_middle(way: Detour) -> None:
     dial(way).close()
 
 
-def test_a_request_is_cut_in_the_middle(way: Detour) -> None:
+def test_a_request_is_cut_in_the_middle(way: FaultProxy) -> None:
     with dial(way) as line:
         way.begin(Trouble.CUT_REQUEST)
         line.sendall(TEXT)
@@ -80,7 +80,7 @@ def test_a_request_is_cut_in_the_middle(way: Detour) -> None:
     assert way.hits == 1
 
 
-def test_what_is_swallowed_never_comes_and_the_connection_is_reset(way: Detour) -> None:
+def test_what_is_swallowed_never_comes_and_the_connection_is_reset(way: FaultProxy) -> None:
     with dial(way) as line, dial(way) as other:
         way.begin(Trouble.BLACK_HOLE)
         line.sendall(TEXT)
@@ -97,7 +97,7 @@ def test_what_is_swallowed_never_comes_and_the_connection_is_reset(way: Detour) 
 
 @pytest.mark.parametrize("trouble", [Trouble.RESET, Trouble.REFUSE])
 def test_connections_are_reset_and_new_ones_work_when_it_is_over(
-    way: Detour, trouble: Trouble
+    way: FaultProxy, trouble: Trouble
 ) -> None:
     with dial(way) as line:
         way.begin(trouble)
@@ -114,17 +114,17 @@ def test_connections_are_reset_and_new_ones_work_when_it_is_over(
         dial(way).close()
 
 
-def test_a_slow_network_holds_pieces_back(way: Detour, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_network_holds_pieces_back(way: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     with dial(way) as line:
         way.begin(Trouble.LATENCY)
         monkeypatch.setattr(time, "sleep", slept.append)
         line.sendall(TEXT)
         assert received(line) == TEXT
-    assert slept == [detour.LATENCY_SECONDS] * 2
+    assert slept == [fault_proxy.LATENCY_SECONDS] * 2
 
 
-def test_nothing_is_heard_after_the_end(way: Detour) -> None:
+def test_nothing_is_heard_after_the_end(way: FaultProxy) -> None:
     line = dial(way)
     way.close()
     with pytest.raises(OSError):

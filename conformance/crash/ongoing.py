@@ -9,14 +9,14 @@ from pathlib import Path
 
 from store_conformance.crash.client import Client
 from store_conformance.crash.faults import Fault
-from store_conformance.crash.ground import Ground
+from store_conformance.crash.rig import Rig
 
 
 @dataclass
-class Fight:
-    """What the moment, the blow and the judgement of one strike tell each other."""
+class OngoingStrike:
+    """What the moment, what is done then and the judgement of one strike tell each other."""
 
-    ground: Ground
+    rig: Rig
     fault: Fault
     name: str
     """The round's, which is in every version that is written."""

@@ -14,7 +14,7 @@ from store_conformance.contract import Capability, Location, Mode
 from store_conformance.contract.secrets import one_line
 from store_conformance.crash import failing_sync
 from store_conformance.crash.client import Client, ClientFailedError
-from store_conformance.crash.detour import Detour
+from store_conformance.crash.fault_proxy import FaultProxy
 from store_conformance.crash.faults import Fault, Strike
 from store_conformance.crash.history import Key, Kind, Write
 from store_conformance.crash.image import Image, problem
@@ -27,12 +27,12 @@ QUICK_SECONDS = 6.0
 """A fresh place that is open in less shows that the machine is not too slow to tell."""
 
 
-class Ground:
+class Rig:
     """
     A started backend, one location in it, and what its keys hold.
 
     ``make`` gives a new backend that nobody else uses, or with ``lent`` one that runs already: then what is struck is
-    its engine, and it is not stopped.  ``detoured``: its stores reach the engine through proxies of ours.  Raises
+    its engine, and it is not stopped.  ``proxied``: its stores reach the engine through proxies of ours.  Raises
     ``NoImageError`` and ``BackendError``.
     """
 
@@ -42,13 +42,13 @@ class Ground:
         *,
         on_image: bool = False,
         lent: bool = False,
-        detoured: bool = False,
+        proxied: bool = False,
         mode: Mode | None = None,
     ) -> None:
         self._make = make
         self._on_image = on_image
         self._lent = lent
-        self._detoured = detoured
+        self._proxied = proxied
         self._mode = mode
         self._open()
 
@@ -72,11 +72,11 @@ class Ground:
                 self.backend.keep_in(self.image.mount / "home")
             self.backend.start()
             self.at: Location = self.backend.location()
-            self.detours: dict[int, Detour] = {}
+            self.proxies: dict[int, FaultProxy] = {}
             """By the port of the engine that each leads to."""
             engine = self.backend.engine()
-            for port in engine.listens() if self._detoured and engine is not None else ():
-                self.detours[port] = self._stack.enter_context(closing(Detour(port)))
+            for port in engine.listens() if self._proxied and engine is not None else ():
+                self.proxies[port] = self._stack.enter_context(closing(FaultProxy(port)))
             self._stack.callback(self._let_go)
             self.engine_name = self.backend.facts().engine
         except BaseException:
@@ -106,7 +106,7 @@ class Ground:
 
     def another(self) -> Client:
         """One more process with the store open, which the caller ends; raises ``ClientFailedError``."""
-        through = {port: detour.port for port, detour in self.detours.items()}
+        through = {port: proxy.port for port, proxy in self.proxies.items()}
         return Client(self.backend, self.at, mode=self._mode, through=through)
 
     def take_client(self) -> Client:
@@ -176,7 +176,7 @@ class Ground:
             return "the store is for one process at a time"
         if fault.of_engine and self.backend.engine() is None:
             return no_engine(self.backend)
-        if fault.of_network and not self.detours:
+        if fault.of_network and not self.proxies:
             return "where this engine listens is not known"
         if fault.opening and sys.platform != "linux":
             return "the moment can be chosen on Linux only"

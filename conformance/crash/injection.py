@@ -10,7 +10,7 @@ import time
 from store_conformance.crash.client import Client
 from store_conformance.crash.failing_sync import FailingSync, NoFailingSyncError
 from store_conformance.crash.faults import Strike
-from store_conformance.crash.fight import Fight
+from store_conformance.crash.ongoing import OngoingStrike
 from store_conformance.harness.backends import Engine
 
 FROZEN = (0.5, 2.0)
@@ -24,11 +24,11 @@ SENT_SECONDS = 5.0
 """How long a call may take that had begun before syncs failed."""
 
 
-class Blow:
-    """One blow of a fight; ``end`` is called whatever became of it."""
+class Injection:
+    """What is done in one strike; ``end`` is called whatever became of it."""
 
-    def __init__(self, fight: Fight, chance: random.Random) -> None:
-        self._fight = fight
+    def __init__(self, ongoing: OngoingStrike, chance: random.Random) -> None:
+        self._ongoing = ongoing
         self._chance = chance
         self._syncs: FailingSync | None = None
 
@@ -37,12 +37,12 @@ class Blow:
         if self._syncs is not None:
             self._syncs.end()
 
-    def deal(self) -> None:
+    def inject(self) -> None:
         """Do it, and wait until what lives on works again; raises ``BackendError``."""
-        fight = self._fight
-        how, first = fight.fault.strike, fight.clients[0]
-        engine = fight.ground.backend.engine()
-        fight.at = time.monotonic_ns()
+        ongoing = self._ongoing
+        how, first = ongoing.fault.strike, ongoing.clients[0]
+        engine = ongoing.rig.backend.engine()
+        ongoing.at = time.monotonic_ns()
         if how is Strike.KILL_CLIENT:
             first.kill()
             self._let_others_go_on()
@@ -58,11 +58,11 @@ class Blow:
             assert engine is not None
             self._trouble(how, engine, first)
         if how is not Strike.KILL_BOTH:
-            self._fight.over_at = time.monotonic_ns()
-            if self._fight.over is not None:
-                self._fight.over.touch()
+            self._ongoing.over_at = time.monotonic_ns()
+            if self._ongoing.over is not None:
+                self._ongoing.over.touch()
             self._wait_until_it_works(first)
-            self._fight.died = first.is_gone()
+            self._ongoing.died = first.is_gone()
 
     def _trouble(self, how: Strike, engine: Engine, first: Client) -> None:
         """Do to the engine, or to the way to it, what has an end."""
@@ -84,11 +84,11 @@ class Blow:
             engine.start()
 
     def _cut_power(self) -> None:
-        image, engine = self._fight.ground.image, self._fight.ground.backend.engine()
+        image, engine = self._ongoing.rig.image, self._ongoing.rig.backend.engine()
         assert image is not None
         if engine is not None:
             engine.kill()
-        for client in self._fight.clients:
+        for client in self._ongoing.clients:
             client.kill()
         if self._syncs is not None:
             self._syncs.end()
@@ -103,30 +103,30 @@ class Blow:
         What had been acknowledged before is on the disk, with the calls that had begun: what they lose to a power
         cut, although their syncs had worked, is another fault's to tell.
         """
-        image, engine = self._fight.ground.image, self._fight.ground.backend.engine()
+        image, engine = self._ongoing.rig.image, self._ongoing.rig.backend.engine()
         assert image is not None
         try:
             self._syncs = FailingSync(
-                [c.pid for c in self._fight.clients] if engine is None else engine.processes()
+                [c.pid for c in self._ongoing.clients] if engine is None else engine.processes()
             )
         except NoFailingSyncError as error:
-            self._fight.reason = str(error)
+            self._ongoing.reason = str(error)
             return
         self._let_calls_end(time.monotonic_ns())
         image.settle()
         time.sleep(self._chance.uniform(*TROUBLED))
-        self._fight.died = any(client.is_gone() for client in self._fight.clients)
+        self._ongoing.died = any(client.is_gone() for client in self._ongoing.clients)
 
     def _let_calls_end(self, since: int) -> None:
         """Until each writer has had an answer, or an error, to what it had sent before that time."""
-        for client in self._fight.clients:
+        for client in self._ongoing.clients:
             deadline, failed = time.monotonic() + SENT_SECONDS, client.failed
             while client.acknowledged_at < since and client.failed == failed:
                 if client.follow(max(0.0, deadline - time.monotonic())) is None:
                     break
 
     def _fill_disk(self) -> None:
-        image, engine = self._fight.ground.image, self._fight.ground.backend.engine()
+        image, engine = self._ongoing.rig.image, self._ongoing.rig.backend.engine()
         assert image is not None
         try:
             image.fill()
@@ -137,29 +137,29 @@ class Blow:
             engine.start()  # some end themselves on a full disk, and wait for an administrator
 
     def _trouble_network(self) -> None:
-        detours, trouble = list(self._fight.ground.detours.values()), self._fight.fault.trouble
+        proxies, trouble = list(self._ongoing.rig.proxies.values()), self._ongoing.fault.trouble
         assert trouble is not None
-        before = sum(d.hits for d in detours)
+        before = sum(d.hits for d in proxies)
         try:
-            for detour in detours:
-                detour.begin(trouble)
+            for proxy in proxies:
+                proxy.begin(trouble)
             time.sleep(self._chance.uniform(*TROUBLED))
         finally:
-            for detour in detours:
-                detour.heal()
-        self._fight.met = sum(d.hits for d in detours) > before
+            for proxy in proxies:
+                proxy.heal()
+        self._ongoing.met = sum(d.hits for d in proxies) > before
 
     def _let_others_go_on(self) -> None:
         """Those that were not struck write some more, beside what the dead one has left."""
-        for client in self._fight.clients[1:]:
+        for client in self._ongoing.clients[1:]:
             wanted = client.acknowledged + AFTERWARDS
             self._follow(client, wanted)
 
     def _wait_until_it_works(self, client: Client) -> None:
         # What it had said before the strike still stands in the pipe.
         self._follow(client, client.acknowledged + 10 * AFTERWARDS)
-        if self._fight.over is not None:
-            self._follow(client, client.acknowledged + AFTERWARDS, after=self._fight.over_at)
+        if self._ongoing.over is not None:
+            self._follow(client, client.acknowledged + AFTERWARDS, after=self._ongoing.over_at)
 
     @staticmethod
     def _follow(client: Client, wanted: int, after: int = 0) -> None:

@@ -17,8 +17,8 @@ from click.testing import CliRunner
 from store_conformance.cli import commands, crash
 from store_conformance.cli.migrate import _teller
 from store_conformance.cli.parsing import main
+from store_conformance.harness.interrupting import interruptible
 from store_conformance.migration.moving import Progress
-from store_conformance.pytest_plugin import running
 from store_conformance.reports.pictures import can_draw
 from store_conformance.runs.run_file import RunWriter
 from tests.sample_run import BACKENDS, header, row
@@ -143,7 +143,7 @@ class Clears:
 def test_a_signal_while_something_is_cleared_away_is_not_lost(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(KeyboardInterrupt), running.interruptible():
+    with pytest.raises(KeyboardInterrupt), interruptible():
         one = Clears(lambda: signal.raise_signal(getattr(signal, name)))
         del one
         time.sleep(10)
@@ -153,7 +153,7 @@ def test_a_signal_while_something_is_cleared_away_is_not_lost(
 def test_what_else_goes_wrong_there_is_told_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
     monkeypatch.setattr("sys.unraisablehook", lambda ignored: told.append(ignored.exc_type))
-    with running.interruptible():
+    with interruptible():
         one = Clears(lambda: 1 / 0)
         del one
     assert told == [ZeroDivisionError]

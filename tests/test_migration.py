@@ -22,7 +22,7 @@ from langgraph.store.memory import InMemoryStore
 
 from store_conformance.backends.base import Backend, BackendError
 from store_conformance.factory import create_store
-from store_conformance.migration import moving, preflight, walking
+from store_conformance.migration import moving, pages, preflight, walking
 from store_conformance.migration.commands import export_store, import_file
 from store_conformance.migration.export_file import read_export, write_export
 from store_conformance.migration.journal import FILE, Journal
@@ -659,7 +659,8 @@ def traced(source: str, target: str, count: int) -> int:
 def test_a_migration_holds_a_page_however_many_items_there_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for module, name in ((walking, "PAGE"), (preflight, "BATCH"), (moving, "BATCH")):
+    sizes = ((walking, "PAGE"), (pages, "PAGE"), (preflight, "BATCH"), (moving, "BATCH"))
+    for module, name in sizes:
         monkeypatch.setattr(module, name, 10)
     traced("sqlite:///first.db", "sqlite:///of-first.db", 20)  # what is loaded but once
     few = traced("sqlite:///few.db", "sqlite:///of-few.db", 120)

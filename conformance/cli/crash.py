@@ -25,7 +25,7 @@ from store_conformance.contract.survival import Survival, SurvivalFile, durabili
 from store_conformance.crash.campaign import Campaign, Progress, Target, check_kills
 from store_conformance.crash.faults import named
 from store_conformance.harness.backends import Backend, create, user_supplied
-from store_conformance.pytest_plugin.running import interruptible
+from store_conformance.harness.interrupting import interruptible
 from store_conformance.runs.facts import suite_version
 from store_conformance.runs.folder import claimed_folder
 from store_conformance.runs.options import pairs

@@ -15,6 +15,7 @@ import click
 
 from store_conformance.contract import UserError
 from store_conformance.contract.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from store_conformance.harness.interrupting import interruptible
 
 F = TypeVar("F", bound=Callable[..., Any])
 CLOCK_SECONDS = 2.0
@@ -24,8 +25,7 @@ CLOCK_SECONDS = 2.0
 def explain(func: F) -> F:
     """Turn every mistake of the user into one message and the right exit code, without a traceback."""
 
-    @wraps(func)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
+    def ended(*args: Any, **kwargs: Any) -> Any:
         begun = time.time()
         try:
             return func(*args, **kwargs)
@@ -39,6 +39,11 @@ def explain(func: F) -> F:
         except Exception as error:
             _end_by_kind(error)
             raise
+
+    @wraps(func)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        with interruptible():
+            return ended(*args, **kwargs)
 
     return wrapper  # type: ignore[return-value]
 

@@ -31,7 +31,7 @@ from store_conformance.backends.inspection.engines import inspect
 from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.opening.address import parse_address
 from store_conformance.backends.opening.carried import ItemVectors, VectorSource, vectors_of
-from store_conformance.backends.opening.details import details_of, pages_of
+from store_conformance.backends.opening.details import details_of, pages_of, tables_of
 from store_conformance.backends.opening.schemes import aopen_address, open_address, schemes
 from store_conformance.backends.opening.settings import TTL
 from store_conformance.backends.registry import BUILT_IN, create, from_spec, names
@@ -84,6 +84,7 @@ __all__ = [
     "runs",
     "schemes",
     "scratch",
+    "tables_of",
     "user_supplied",
     "vectors_of",
 ]

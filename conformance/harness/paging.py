@@ -21,6 +21,11 @@ _REFUSALS = (ValueError, TypeError, NotImplementedError)
 _WORDS = ("limit", "max", "at most", "page", "exceed", "too many", "too large", "greater than")
 
 
+def names_a_limit(error: BaseException) -> bool:
+    """Whether a store says by this that it was asked for too many at once."""
+    return isinstance(error, _REFUSALS) and any(word in str(error).lower() for word in _WORDS)
+
+
 class Pages:
     """The page that one store takes, as far as it is known."""
 
@@ -63,9 +68,6 @@ class Pages:
 
     def _shrink(self, error: StoreRaisedError) -> None:
         """Take the next smaller page, or let the error pass: it names no limit, or too small a one."""
-        named = isinstance(error.cause, _REFUSALS) and any(
-            word in str(error.cause).lower() for word in _WORDS
-        )
-        if not named or self.page == LEAST:
+        if not names_a_limit(error.cause) or self.page == LEAST:
             raise error
         self.page = max(LEAST, self.page // 2)

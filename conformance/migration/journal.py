@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from store_conformance.migration.export_file import content_hash
 from store_conformance.migration.transfer import Address, Exported, MigrationError
 
 FILE = "migration.db"
+_ASIDE = "aside"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE IF NOT EXISTS items (
@@ -70,6 +71,7 @@ class Journal:
         self._conn = sqlite3.connect(path, timeout=0.2, isolation_level=None)
         try:
             self._conn.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._conn.execute("PRAGMA secure_delete=ON")
             self._conn.execute("BEGIN EXCLUSIVE")
             self._conn.execute("COMMIT")
             self._conn.executescript(_SCHEMA)
@@ -107,7 +109,28 @@ class Journal:
         return None if row is None else str(row[0])
 
     def note(self, name: str, value: str) -> None:
-        self._conn.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+        self._many("INSERT OR REPLACE INTO facts VALUES (?, ?)", [(name, value)])
+
+    # -- what is tried in the target ------------------------------------------------------------------
+
+    @contextmanager
+    def aside(self, places: Iterable[Address]) -> Iterator[None]:
+        """
+        For the block these places of the target hold what is tried and taken away again.
+
+        They are noted before, and stay so where the block raises or the process ends in it.
+        """
+        self.note(_ASIDE, json.dumps([[list(namespace), key] for namespace, key in places]))
+        yield
+        self.none_aside()
+
+    def left_aside(self) -> list[Address]:
+        """Places of the target where something may still lie that was tried."""
+        told = self.fact(_ASIDE)
+        return [] if told is None else [(tuple(space), key) for space, key in json.loads(told)]
+
+    def none_aside(self) -> None:
+        self._many("DELETE FROM facts WHERE name = ?", [(_ASIDE,)])
 
     # -- items ---------------------------------------------------------------------------------------
 
@@ -183,12 +206,12 @@ class Journal:
         self._many(statement, [(entry.id,) for entry in entries])
 
     def drop_items(self) -> None:
-        self._conn.execute("DELETE FROM items")
+        self._many("DELETE FROM items WHERE ?", [(1,)])
 
     # -- what a store holds ----------------------------------------------------------------------------
 
     def forget_seen(self) -> None:
-        self._conn.execute("DELETE FROM seen")
+        self._many("DELETE FROM seen WHERE ?", [(1,)])
 
     def saw(self, items: Iterable[Exported]) -> int:
         """Note what was found in a store; gives how many of them had not been found before."""
@@ -241,7 +264,12 @@ class Journal:
 
     def finish(self) -> None:
         """Take the memories out of the file: what stays is that the migration is done."""
-        self._conn.executescript("DELETE FROM items; DELETE FROM seen; VACUUM;")
+        self.drop_items()
+        self.forget_seen()
+        with suppress(
+            sqlite3.OperationalError
+        ):  # it needs room, and what was deleted is overwritten
+            self._conn.execute("VACUUM")
 
 
 def _space(text: str, number: int, total: int) -> Space:

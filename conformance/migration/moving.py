@@ -27,6 +27,7 @@ from store_conformance.migration.transfer import (
     Exported,
     ImportRefusedError,
     MigrationError,
+    take_away,
     taken,
 )
 from store_conformance.migration.walking import walk, walk_from_the_top
@@ -106,12 +107,14 @@ class Migration:
         """Do what is left to do; raises `MigrationError`, also where the verification finds a difference."""
         resumed = self.journal.fact(READ) is not None
         if self.journal.fact(DONE):
+            self.journal.finish()  # in case that it was killed before
             raise MigrationError(
                 "this migration is done already",
                 f"remove {self.journal.folder} to begin a new one",
                 EXIT_USAGE,
             )
         self._vectors_as_before()
+        self._nothing_aside()
         if self.journal.fact(WRITTEN) is None:
             self._target_is_free()
         if not resumed:
@@ -159,13 +162,21 @@ class Migration:
         finally:
             self.seconds[STAGES[number]] = round(time.monotonic() - begun, 2)
 
+    def _nothing_aside(self) -> None:
+        """Take away what was being tried in the target when an earlier start was ended."""
+        left = self.journal.left_aside()
+        if left:
+            with self._stage(1, 0):
+                take_away(self.target, left)
+                self.journal.none_aside()
+
     def _target_is_free(self) -> None:
         """It holds nothing, or what it holds may be there; and it is another store than the source."""
         with self._stage(3, 0):
             # InMemoryStore lists namespaces whose items are gone: a name is no item.
             named = self.target.list_namespaces(limit=20, offset=0)
             found = any(self.target.search(n, limit=1, offset=0) for n in ((), *named))
-            if found and is_the_same(self.source, self.target):
+            if found and is_the_same(self.source, self.target, self.journal):
                 raise both_the_same()
         if found and not self.add:
             raise MigrationError(

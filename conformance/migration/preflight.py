@@ -20,6 +20,7 @@ from store_conformance.migration.transfer import (
     MigrationError,
     Refusal,
     Writable,
+    beside,
     invalid,
     take_away,
     tried_part,
@@ -104,39 +105,43 @@ def refusals(store: Writable, journal: Journal, done: Any) -> list[Refusal]:
             elif sampled < SAMPLE:
                 sampled += 1
                 chosen.append(entry)
-        refused.update(_tried(store, chosen))
+        refused.update(_tried(store, journal, chosen))
         found += refused.values()
         journal.mark("tried", [entry for entry in entries if entry.id not in refused])
         done(len(entries))
     return found
 
 
-def _tried(store: Writable, entries: list[Entry]) -> dict[int, Refusal]:
+def _tried(store: Writable, journal: Journal, entries: list[Entry]) -> dict[int, Refusal]:
     aside = f"migration-check-{uuid.uuid4().hex}"
     by_address = {entry.item.address: entry.id for entry in entries}
     found: dict[int, Refusal] = {}
     for start in range(0, len(entries), BATCH):
         part = [entry.item for entry in entries[start : start + BATCH]]
-        try:
-            for refusal in tried_part(store, aside, part):
-                found[by_address[refusal.namespace, refusal.key]] = refusal
-        finally:
-            take_away(store, aside, part)
+        with journal.aside((beside(item, aside), item.key) for item in part):
+            try:
+                for refusal in tried_part(store, aside, part):
+                    found[by_address[refusal.namespace, refusal.key]] = refusal
+            finally:
+                take_away(store, [(beside(item, aside), item.key) for item in part])
     return found
 
 
-def is_the_same(source: Any, target: Writable) -> bool:
+def is_the_same(source: Any, target: Writable, journal: Journal) -> bool:
     """
     Whether the two are one store by two addresses: what is put into one is there in the other.
 
     It is put under a label of nobody's and taken away again.
     """
     namespace, key = (f"migration-check-{uuid.uuid4().hex}",), "one"
-    target.batch([operation(PutOp, namespace, key, {"n": 1}, index=False)])
-    try:
-        return source.batch([operation(GetOp, namespace, key, refresh_ttl=False)])[0] is not None
-    finally:
-        target.batch([PutOp(namespace, key, None)])
+    with journal.aside([(namespace, key)]):
+        target.batch([operation(PutOp, namespace, key, {"n": 1}, index=False)])
+        try:
+            return (
+                source.batch([operation(GetOp, namespace, key, refresh_ttl=False)])[0] is not None
+            )
+        finally:
+            target.batch([PutOp(namespace, key, None)])
 
 
 def both_the_same() -> MigrationError:

@@ -7,22 +7,24 @@ anew, times to live and ``index=`` choices are the target's, and vectors are mad
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import inspect
-import uuid
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from store_conformance.contract import UserError, Verdict
-from store_conformance.harness.backends import is_lost_connection
+from store_conformance.harness.backends import causes, is_lost_connection
 from store_conformance.harness.compat import GetOp, Item, PutOp, operation
 from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.lab import type_difference
+from store_conformance.harness.paging import names_a_limit
 from store_conformance.harness.text import shorten
+from store_conformance.migration.pages import Pages
 from store_conformance.oracle import answers
 
-PAGE = 500
-MOST_PAGES = 100_000
 BATCH = 100
 Address = tuple[tuple[str, ...], str]
 
@@ -98,27 +100,28 @@ def export_items(store: Readable) -> Iterator[Exported]:
     namespace is read anew in one page that holds all of it.
     """
     seen: set[Address] = set()
-    for root in namespace_roots(store):
-        for item in _under(store, root):
+    pages = Pages(store)
+    for root in namespace_roots(store, pages):
+        for item in _under(store, pages, root):
             one = exported(item)
             if one.address not in seen:
                 seen.add(one.address)
                 yield one
 
 
-def namespace_roots(store: Readable) -> Iterator[tuple[str, ...]]:
+def namespace_roots(store: Readable, pages: Pages) -> Iterator[tuple[str, ...]]:
     """The namespaces that lie below no other one: their searches find every item."""
-    return _roots(_namespaces(store))
+    return _roots(_namespaces(store, pages))
 
 
-def _namespaces(store: Readable) -> list[tuple[str, ...]]:
+def _namespaces(store: Readable, pages: Pages) -> list[tuple[str, ...]]:
     found: dict[tuple[str, ...], None] = {}
-    for number in range(MOST_PAGES):
-        page = answers.namespaces(store.list_namespaces(limit=PAGE, offset=number * PAGE))
-        fresh = [tuple(n) for n in page if tuple(n) not in found]
-        found.update(dict.fromkeys(fresh))
-        if len(page) < PAGE or not fresh:
+    listed = pages.all_of(lambda most, offset: store.list_namespaces(limit=most, offset=offset))
+    for page in map(answers.namespaces, listed):
+        fresh = [n for n in page if n not in found]
+        if not fresh:
             break
+        found.update(dict.fromkeys(fresh))
     return list(found)
 
 
@@ -130,30 +133,57 @@ def _roots(namespaces: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
             yield namespace
 
 
-def _under(store: Readable, prefix: tuple[str, ...]) -> list[Any]:
+def _under(store: Readable, pages: Pages, prefix: tuple[str, ...]) -> list[Any]:
     found: list[Any] = []
     seen: set[Address] = set()
-    for number in range(MOST_PAGES):
-        page = search_page(store, prefix, limit=PAGE, offset=number * PAGE)
+    for page in search_pages(store, pages, prefix):
         addresses = {(tuple(i.namespace), i.key) for i in page}
         if addresses & seen or len(addresses) < len(page):
             return search_whole(store, prefix, len(found) + len(page))
         seen |= addresses
         found += page
-        if len(page) < PAGE:
-            break
     return found
 
 
+def search_pages(store: Readable, pages: Pages, prefix: tuple[str, ...]) -> Iterator[list[Any]]:
+    """Page after page of what lies below a prefix."""
+
+    def ask(most: int, offset: int) -> list[Any]:
+        return search_page(store, prefix, limit=most, offset=offset)
+
+    return pages.all_of(ask)
+
+
 def search_whole(store: Readable, prefix: tuple[str, ...], size: int) -> list[Any]:
-    """All that lies below a prefix in one answer, at least ``size`` items."""
+    """
+    All that lies below a prefix in one answer, where its pages have brought ``size`` items, some of them twice.
+
+    Raises ``MigrationError`` where the store does not give so many at once.
+    """
+    least = size
     for _ in range(12):
         size *= 2
-        page = search_page(store, prefix, limit=size, offset=0)
+        try:
+            page = search_page(store, prefix, limit=size, offset=0)
+        except Exception as error:
+            cause = error.cause if isinstance(error, StoreRaisedError) else error
+            if is_lost_connection(cause) or not names_a_limit(cause):
+                raise
+            raise _in_pieces(prefix) from error
         if len(page) < size:
+            if len(page) < least and search_page(store, prefix, limit=1, offset=len(page)):
+                raise _in_pieces(prefix)
             return page
     raise MigrationError(
         f"the search under {prefix!r} never ends", "is the store being written to?"
+    )
+
+
+def _in_pieces(prefix: tuple[str, ...]) -> MigrationError:
+    return MigrationError(
+        f"the pages of the search under {prefix!r} bring items twice, and the store does not give all of them at once",
+        "stop what writes to the store; if its pages overlap nevertheless, its order is not settled, and items"
+        " may be lost between them",
     )
 
 
@@ -289,18 +319,23 @@ def taken(store: Writable, items: list[Exported]) -> list[Refusal]:
 
 
 def _tried(store: Writable, items: list[Exported]) -> list[Refusal]:
-    """Put everything aside, look at it, and take it away again."""
-    aside = f"import-check-{uuid.uuid4().hex[:16]}"
+    """
+    Put everything aside, look at it, and take it away again.
+
+    The label is of the items: one that was killed meanwhile leaves nothing that the same import does not take away.
+    """
+    every = "\0".join(repr(item.address) for item in items)
+    aside = f"import-check-{hashlib.sha256(every.encode(errors='replace')).hexdigest()[:16]}"
     found: list[Refusal] = []
     for part in _parts(items):
         try:
             found += tried_part(store, aside, part)
         finally:
-            take_away(store, aside, part)
+            take_away(store, [(beside(item, aside), item.key) for item in part])
     return found
 
 
-def _beside(item: Exported, aside: str) -> tuple[str, ...]:
+def beside(item: Exported, aside: str) -> tuple[str, ...]:
     """
     A namespace of nobody's, beside the item's own: as long and with the same labels before the last.
 
@@ -315,21 +350,20 @@ def tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refusa
     try:
         store.batch(
             [
-                operation(PutOp, _beside(item, aside), item.key, item.value, index=False)
+                operation(PutOp, beside(item, aside), item.key, item.value, index=False)
                 for item in part
             ]
         )
-        back = _held(store, [(_beside(item, aside), item.key) for item in part])
+        back = _held(store, [(beside(item, aside), item.key) for item in part])
     except answers.WrongAnswerError:
         raise
     except Exception as error:
-        cause = error.cause if isinstance(error, StoreRaisedError) else error
-        if is_lost_connection(cause):
+        if _is_out_of_reach(error):
             raise  # whatever else the store raises is its refusal
         if len(part) == 1:
             return [Refusal(*part[0].address, _said(error))]
         half = len(part) // 2
-        take_away(store, aside, part)
+        take_away(store, [(beside(item, aside), item.key) for item in part])
         return tried_part(store, aside, part[:half]) + tried_part(store, aside, part[half:])
     found = []
     for item, other in zip(part, back, strict=True):
@@ -348,14 +382,36 @@ def _said(error: Exception) -> str:
     return " ".join(f"{type(cause).__name__}: {cause}".split())
 
 
-def take_away(store: Writable, aside: str, part: list[Exported]) -> None:
-    """Delete what was put aside; keys that the store cannot even name were never put."""
-    deletes = [PutOp(_beside(item, aside), item.key, None) for item in part]
+def take_away(store: Writable, places: Sequence[Address]) -> None:
+    """
+    Delete what was put aside; keys that the store cannot even name were never put.
+
+    Raises what tells that the store is out of reach: then something may be left.
+    """
+    deletes = [PutOp(namespace, key, None) for namespace, key in places]
     try:
         store.batch(deletes)
-    except Exception:  # noqa: BLE001 - one by one then, so that one bad key keeps no other
-        for delete in deletes:
+    except Exception as all_of_them:
+        if _is_out_of_reach(all_of_them):
+            raise
+        for delete in deletes:  # one by one then, so that one bad key keeps no other
             try:
                 store.batch([delete])
-            except Exception:  # noqa: BLE001 - a key that cannot be deleted could not be put
-                continue
+            except Exception as error:
+                if _is_out_of_reach(error):
+                    raise
+
+
+_FULL = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_OUT_OF_REACH = ("is locked", "is full", "disk I/O", "readonly", "unable to open")
+"""What SQLite says in errors that are no refusal of an item."""
+
+
+def _is_out_of_reach(error: Exception) -> bool:
+    """Whether it says that the store cannot be reached or written to, whatever the item."""
+    cause = error.cause if isinstance(error, StoreRaisedError) else error
+    full = any(isinstance(e, OSError) and e.errno in _FULL for e in causes(cause))
+    shut = isinstance(cause, sqlite3.OperationalError) and any(
+        word in str(cause) for word in _OUT_OF_REACH
+    )
+    return is_lost_connection(cause) or full or shut

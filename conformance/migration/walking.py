@@ -11,16 +11,14 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from store_conformance.harness.backends import pages_of
+from store_conformance.migration.pages import PAGE, Pages
 from store_conformance.migration.transfer import (
-    MOST_PAGES,
-    PAGE,
     Address,
     Exported,
-    MigrationError,
     Readable,
     exported,
     namespace_roots,
-    search_page,
+    search_pages,
     search_whole,
 )
 
@@ -30,14 +28,15 @@ Keep = Callable[[list[Exported]], int]
 
 def walk(store: Readable, keep: Keep) -> Iterator[int]:
     """Hand every item of the store to ``keep``; gives how many new ones each page brought."""
+    pages = Pages(store)
     yield from _by_cursor(store, keep) or chain.from_iterable(
-        _below(store, root, keep) for root in namespace_roots(store)
+        _below(store, pages, root, keep) for root in namespace_roots(store, pages)
     )
 
 
 def walk_from_the_top(store: Readable, keep: Keep) -> Iterator[int]:
     """The same by one search over all namespaces, for what a listing of them may not name."""
-    yield from _by_cursor(store, keep) or _below(store, (), keep)
+    yield from _by_cursor(store, keep) or _below(store, Pages(store), (), keep)
 
 
 def _by_cursor(store: Readable, keep: Keep) -> Iterator[int] | None:
@@ -46,11 +45,10 @@ def _by_cursor(store: Readable, keep: Keep) -> Iterator[int] | None:
     return None if pages is None else (keep([exported(item) for item in page]) for page in pages)
 
 
-def _below(store: Readable, prefix: tuple[str, ...], keep: Keep) -> Iterator[int]:
+def _below(store: Readable, pages: Pages, prefix: tuple[str, ...], keep: Keep) -> Iterator[int]:
     before: set[Address] = set()
     total = 0
-    for number in range(MOST_PAGES):
-        page = search_page(store, prefix, limit=PAGE, offset=number * PAGE)
+    for page in search_pages(store, pages, prefix):
         total += len(page)
         new = keep([exported(item) for item in page])
         yield new
@@ -60,8 +58,3 @@ def _below(store: Readable, prefix: tuple[str, ...], keep: Keep) -> Iterator[int
             yield keep([exported(item) for item in search_whole(store, prefix, total)])
             return
         before = addresses
-        if len(page) < PAGE:
-            return
-    raise MigrationError(
-        f"the search under {prefix!r} never ends", "is the store being written to?"
-    )

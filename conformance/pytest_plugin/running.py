@@ -4,18 +4,13 @@ A whole run as the command line does it: engines up, cases, measurements, run fi
 
 from __future__ import annotations
 
-import _thread
-import contextlib
 import gc
 import os
 import shlex
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -23,6 +18,7 @@ from rich.console import Console
 from store_conformance.contract.records import Run
 from store_conformance.harness.backends import passing_folder
 from store_conformance.harness.errors import HarnessError
+from store_conformance.harness.interrupting import interruptible, undisturbed
 from store_conformance.pytest_plugin.cases import Handover
 from store_conformance.pytest_plugin.progress import ProgressPlugin
 from store_conformance.runs.isolation import isolated
@@ -31,39 +27,8 @@ from store_conformance.runs.session import RunSession
 from store_conformance.runs.streams import duplicate_stdout
 from store_conformance.runs.workers import choose_workers
 
-AGAIN_SECONDS = 0.05
 _UNCAPTURED = "--capture=no"
 """A store that closes ``sys.stdout`` would close what pytest captures with; what it prints leads nowhere anyway."""
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """
-    SIGTERM and SIGHUP end the run as Ctrl-C does, so that everything is cleaned up.
-
-    One that comes while Python clears something away, where it can raise nothing, is not lost either.
-    """
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    def unraisable(ignored: Any) -> None:
-        if ignored.exc_type is KeyboardInterrupt:
-            # In a moment: from here nothing can be raised either.
-            threading.Timer(AGAIN_SECONDS, _thread.interrupt_main).start()
-        else:
-            hook(ignored)
-
-    hook = sys.unraisablehook
-    numbers = [getattr(signal, n) for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
-    before = {n: signal.signal(n, interrupt) for n in numbers}
-    sys.unraisablehook = unraisable
-    try:
-        yield
-    finally:
-        sys.unraisablehook = hook
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 OWN_PLUGIN = "store_conformance.pytest_plugin.plugin"
@@ -141,26 +106,11 @@ def execute(
 
 
 def _end(session: RunSession, *, interrupted: bool) -> None:
-    try:
-        with _undisturbed():
+    with undisturbed():
+        try:
             session.close_file(interrupted=interrupted)
-    finally:  # also where the disk is full
-        session.stop()
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """What must not be cut off, and is quick: a second signal is not obeyed."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    before = {
-        number: signal.signal(number, signal.SIG_IGN)
-        for number in (getattr(signal, name) for name in names if hasattr(signal, name))
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        finally:  # also where the disk is full
+            session.stop()
 
 
 def _run_cases(session: RunSession, progress: ProgressPlugin, console: Console) -> None:

@@ -1,0 +1,104 @@
+"""
+Being told to end: once by Ctrl-C or a signal, and then in peace until everything is cleared away.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+PATIENCE_SECONDS = 20.0
+"""So long after the first signal others are not obeyed; an ending that takes longer can be cut off."""
+AGAIN_SECONDS = 0.05
+_TOLD = b"being ended: engines are stopped and folders removed\n"
+
+
+class _Ending:
+    """When this process was first told to end."""
+
+    def __init__(self) -> None:
+        self.since: float | None = None
+        self._told = False
+
+    def obey(self, number: int, frame: Any) -> None:
+        """The handler: the first signal is a Ctrl-C, and those that follow soon are none."""
+        now = time.monotonic()
+        if self.since is not None and now - self.since < PATIENCE_SECONDS:
+            if not self._told:
+                self._told = True
+                with contextlib.suppress(OSError):
+                    os.write(2, _TOLD)
+            return
+        self.since = now
+        raise KeyboardInterrupt
+
+    def once_more(self) -> None:
+        """The first one reached nobody: in a moment it comes again."""
+        self.since = None
+        threading.Timer(AGAIN_SECONDS, _thread.interrupt_main).start()
+
+
+_obeying = False
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """
+    SIGTERM and SIGHUP end the block as Ctrl-C does, so that everything is cleaned up; a second one cuts nothing off.
+
+    One that comes while Python clears something away, where it can raise nothing, is not lost either.  Within another
+    such block, and outside of the main thread, it changes nothing.
+    """
+    global _obeying
+    if _obeying or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ending = _Ending()
+
+    def unraisable(ignored: Any) -> None:
+        if ignored.exc_type is KeyboardInterrupt:
+            ending.once_more()
+        else:
+            hook(ignored)
+
+    hook = sys.unraisablehook
+    before = {number: signal.signal(number, ending.obey) for number in _ours()}
+    sys.unraisablehook = unraisable
+    _obeying = True
+    try:
+        yield
+    finally:
+        _obeying = False
+        sys.unraisablehook = hook
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """What must not be cut off, and ends by itself: no signal is obeyed."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    before = {
+        number: signal.signal(number, signal.SIG_IGN)
+        for number in (getattr(signal, name) for name in names if hasattr(signal, name))
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ours() -> list[int]:
+    """SIGINT is left alone where a shell in the background has switched it off."""
+    numbers = [getattr(signal, n) for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        numbers.append(signal.SIGINT)
+    return numbers

@@ -25,6 +25,7 @@ from store_conformance.contract.hints import nearest
 from store_conformance.contract.records import Row
 from store_conformance.harness.backends import Backend, own_folder, user_supplied
 from store_conformance.harness.case import CaseSpec
+from store_conformance.harness.leftovers import keep_what_is_here
 from store_conformance.harness.private_engines import stop_private
 from store_conformance.harness.runner import run_case
 from store_conformance.harness.settings import Settings
@@ -200,6 +201,8 @@ def judge_store(name: str, *, whole: bool, seed: int, quick: bool = False) -> Ju
     run = _Run(backend, breaks, _settings(breaks, seed))
     begin = time.perf_counter()
     backend.start()
+    all_cases()  # is a part of what stays
+    keep_what_is_here()
     try:
         with _histories_elsewhere():
             if breaks is None or whole:

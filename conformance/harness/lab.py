@@ -5,7 +5,6 @@ that say what was expected and what was got.
 
 from __future__ import annotations
 
-import gc
 import math
 import random
 import time
@@ -26,6 +25,7 @@ from store_conformance.harness.errors import (
     UnverifiedError,
 )
 from store_conformance.harness.journal import Journal
+from store_conformance.harness.leftovers import collect_while
 from store_conformance.harness.loops import LoopThread
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.subject import Subject
@@ -102,8 +102,9 @@ class Lab:
         """
         owner = backend or self.backend
         place = at or self.location(owner)
-        if at is not None and any(s.at == at and s.lingers for s in self._subjects):
-            gc.collect()  # as an application's own end would do: a closed store in a cycle
+        if at is not None:
+            # As an application's own end would do: a closed store in a cycle.
+            collect_while(lambda: any(s.at == at and s.lingers for s in self._subjects))
         subject = Subject(
             self._opened(owner, place, index, ttl, mode or self.mode),
             at=place,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import gc
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from store_conformance.harness.errors import CaseEnded, CheckFailedError
 from store_conformance.harness.exhaustion import exhausted
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.leftovers import (
+    collect_while,
     count_quickly,
     more_than,
     regain_temporary_folder,
@@ -141,10 +141,9 @@ def _told(
 
 def _note_left(lab: Lab, held: Mapping[str, int], name: str) -> None:
     """What this process holds more than before the case; of cases that run side by side it cannot be told."""
-    if not held or not more_than(held, count_quickly(name)):
+    if not held:
         return
-    gc.collect()  # takes too long to be done after every case
-    left = more_than(held, count_quickly(name))
+    left = collect_while(lambda: more_than(held, count_quickly(name)))
     if left:
         lab.observations.append({"name": "left.after_case", "value": left})
 

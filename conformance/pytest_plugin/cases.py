@@ -8,7 +8,6 @@ pytest-xdist the controller starts the engines, the workers attach to them, and 
 from __future__ import annotations
 
 import dataclasses
-import gc
 import importlib
 import json
 import logging
@@ -26,6 +25,7 @@ from store_conformance.contract import UserError
 from store_conformance.harness import watchdog
 from store_conformance.harness.backends import own_folder
 from store_conformance.harness.case import CaseSpec, spec_of
+from store_conformance.harness.leftovers import keep_what_is_here
 from store_conformance.harness.process.forks import keep_from_forks, pipes_of_now
 from store_conformance.harness.process.strays import end_unmarked_children
 from store_conformance.harness.settings import Settings
@@ -279,10 +279,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """What kills an engine must not run beside its like, and what waits does it with its like."""
     keep_groups(session.config, (i for i in session.items if isinstance(i, CaseItem)))
     if session.config.stash.get(_CASES_ONLY, False):
-        # This process is the run's own, and what it holds now stays until it ends.  Cases collect garbage often,
-        # and each time all of this would be looked through.
-        gc.collect()
-        gc.freeze()
+        keep_what_is_here()  # this process is the run's own
 
 
 def _waits(item: pytest.Item) -> bool:

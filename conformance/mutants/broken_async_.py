@@ -244,6 +244,41 @@ class LoopBoundRefusesOtherThreads(AsyncReferenceStore):
         raise asyncio.InvalidStateError("Await the async twin.")
 
 
+class OneLockForAllLoops(ReferenceStore):
+    """Async calls wait at one ``asyncio`` lock, which belongs to the loop that first waits for it."""
+
+    breaks = "O8"
+    also = ("O12", "O13", "O23")
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.one_task = asyncio.Lock()
+
+    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
+        async with self.one_task:
+            await asyncio.sleep(0)
+            return await super().abatch(ops)
+
+
+class CallersOfAllLoopsWaitForOneTask(ReferenceStore):
+    """Async calls run one after the other, each waits for the one before it, of whatever loop that is."""
+
+    breaks = "O8"
+    also = ("O12", "O13", "O23")
+    before: asyncio.Future[None] | None = None
+
+    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
+        before, mine = self.before, asyncio.get_running_loop().create_future()
+        self.before = mine
+        try:
+            if before is not None and not before.done():
+                await before
+            return await super().abatch(ops)
+        finally:
+            if not mine.done():
+                mine.set_result(None)
+
+
 class SyncIsRefusedInAnyLoop(ReferenceStore):
     """A store that is bound to no loop refuses sync calls inside one."""
 

@@ -223,6 +223,23 @@ class SpellsKeysApart(HalvesSpellKeysApart):
         return f" {super().encode_key(key)}"
 
 
+class OneHalfDropsTheTtl(ReferenceStore):
+    """The async class says that it has no time to live, takes one all the same, and keeps the item for ever."""
+
+    breaks = "O7"
+    also = ("T8", "O16", "E4")
+    open_store = halves(lambda: DropsTheTtl)
+
+
+class DropsTheTtl(OneHalfDropsTheTtl):
+    """The same for async callers."""
+
+    supports_ttl = False
+
+    async def aput(self, *args: Any, ttl: Any = None, **more: Any) -> None:
+        await super().aput(*args, **more)
+
+
 class HalvesWriteVectorsApart(ReferenceStore):
     """The async class writes the numbers of a vector in another order than the sync one."""
 

@@ -136,6 +136,31 @@ class BusyUpsertsMakeTwo(Busy):
         return [i for item in found for i in [item] * (1 + ((item.namespace, item.key) in twice))]
 
 
+class WritesGiveUpWhenOthersWrite(ReferenceStore):
+    """A put whose namespace others keep changing is given up after three attempts, and acknowledged."""
+
+    breaks = "O23"
+    also = (*ASYNC, "O2", "O12", "O13", "O16", "E6", "V11")
+    modes = ("sync",)
+
+    def batch(self, ops: Iterable[Op]) -> list[Result]:
+        ops = list(ops)
+        puts = [op for op in ops if isinstance(op, PutOp)]
+        if not puts:
+            return super().batch(ops)
+        versions: dict[Any, int] = self.__dict__.setdefault("versions", {})
+        for _ in range(3):
+            seen = [versions.get(op.namespace, 0) for op in puts]
+            time.sleep(0.0005)  # what reading the old document takes
+            with self.lock:
+                if seen == [versions.get(op.namespace, 0) for op in puts]:
+                    versions.update(
+                        {op.namespace: versions.get(op.namespace, 0) + 1 for op in puts}
+                    )
+                    return super().batch(ops)
+        return [None] * len(ops)
+
+
 class TasksWriteWhenTheirCallerHasGoneOn(ReferenceStore):
     """An overwrite beside another put is acknowledged first, and written 3 ms later."""
 

@@ -63,6 +63,15 @@ class LoopBound(Variant, AsyncReferenceStore):
     """The reference bound to one loop; sync calls work from other threads only."""
 
 
+class OtherLoopsAreRefused(Variant, AsyncReferenceStore):
+    """The reference bound to one loop, which refuses the async calls of any other."""
+
+    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
+        if asyncio.get_running_loop() is not self.loop:
+            raise RuntimeError("This store belongs to another event loop.")
+        return await super().abatch(ops)
+
+
 class AsyncOnly(Variant, AsyncReferenceStore):
     """Sync calls are refused wherever they come from."""
 

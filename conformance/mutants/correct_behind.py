@@ -68,3 +68,19 @@ class TwoHalves(Variant, ReferenceStore):
 
     alone = True  # in a pack its second class would lack what the others do
     open_store = halves(lambda: LoopBound)
+
+
+class OneHalfHasNoTtl(Variant, ReferenceStore):
+    """Async callers get a class without time to live, which says so and refuses one."""
+
+    alone = True
+    open_store = halves(lambda: RefusesATtl)
+
+
+class RefusesATtl(LoopBound):
+    """The same for async callers."""
+
+    supports_ttl = False
+
+    def expiry(self, ttl: float | None, now: int) -> int | None:
+        return None

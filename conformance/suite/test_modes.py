@@ -14,6 +14,7 @@ from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.embedders import TroubledEmbeddings
+from store_conformance.suite.support.expiry import BEST_EFFORT, Life, life
 from store_conformance.suite.support.scale import by_cosine
 
 BOTH_APIS = (Capability.SYNC, Capability.ASYNC)
@@ -122,3 +123,22 @@ def test_both_apis_refuse_and_leave_the_same(lab: Lab, steps: list[Step]) -> Non
 
     for (what, _), one, two in zip(steps, expected, got, strict=True):
         lab.equal(two, one, f"{what} by the async API (expected: by the sync one)")
+
+
+@case("O7", needs=(*BOTH_APIS, Capability.TTL), modes=(Mode.ASYNC,), waits=True)
+def test_both_apis_keep_a_ttl_or_one_refuses_it(lab: Lab) -> None:
+    """
+    Where an item with a ttl ends by one API it does by the other, or the other refuses the ttl with an error.
+
+    If this fails, look at a class for async callers that says ``supports_ttl = False`` and takes a ttl all the same.
+    """
+    lives = {mode: life(lab, mode) for mode in (Mode.SYNC, Mode.ASYNC)}
+    told = {str(mode): found.value for mode, found in lives.items()}
+    if Life.LASTS in lives.values() and not hasattr(lab.open().raw, "sweep_ttl"):
+        lab.unverified(f"an item whose time is over may stay for a while: {BEST_EFFORT}")
+    lab.true(
+        set(lives.values()) != {Life.ENDS, Life.LASTS},
+        "an item whose ttl has run out, by either API",
+        expected="it ends by both, or the ttl is refused",
+        got=told,
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import time
+from enum import Enum
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -91,11 +92,25 @@ def says_ttl(store: Subject) -> bool:
     return bool(getattr(store.raw, "supports_ttl", False))
 
 
+class Life(Enum):
+    """What becomes of an item whose time has run out."""
+
+    ENDS = "it ends"
+    LASTS = "it is kept without an end"
+    REFUSED = "its ttl is refused"
+
+
 def has_ttl(lab: Lab) -> bool:
     """Whether a ttl has an effect, whatever ``supports_ttl`` says, in a store of its own."""
+    return life(lab, lab.mode) is Life.ENDS
+
+
+def life(lab: Lab, mode: Mode) -> Life:
+    """What becomes of short lives by this API, in a store of its own."""
     opened: list[Subject] = []
-    if lab.attempt(lambda: opened.append(lab.open(ttl={"refresh_on_read": False}))) is not None:
-        return False
+    config = {"refresh_on_read": False}
+    if lab.attempt(lambda: opened.append(lab.open(ttl=config, mode=mode))) is not None:
+        return Life.REFUSED
     (store,) = opened
     short = {"soon": SOON, "by_now": -1.0}
     # One of them may be refused: a time that is over, or one that is too short.
@@ -111,8 +126,8 @@ def has_ttl(lab: Lab) -> bool:
         lab.sleep(begin + seconds - time.monotonic())
         lab.attempt(lambda: sweep(store))
         if any(store.get(D, key, refresh_ttl=False) is None for key in taken):
-            return True
-    return False
+            return Life.ENDS
+    return Life.LASTS if taken else Life.REFUSED
 
 
 def sweep(store: Subject) -> Any:

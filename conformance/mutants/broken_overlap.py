@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from langgraph.store.base import Op, Result
+from langgraph.store.base import Op, PutOp, Result
 
-from store_conformance.mutants.groups import ASYNC, LIVES, VECTORS
+from store_conformance.mutants.groups import ASYNC, DELETES, LIVES, REPLACES, VECTORS
 from store_conformance.mutants.reference import (
     Address,
+    AsyncReferenceStore,
     Embedded,
     Plan,
     ReferenceStore,
@@ -158,3 +159,35 @@ class SweepsPlanAhead(SweepsDecideFirst):
 
     breaks = "T7"
     ahead = 2.0
+
+
+class TicksKeepOnePutOfAKey(AsyncReferenceStore):
+    """Of the writes that callers of one tick issue for one key, in whatever namespaces, the last is done for all."""
+
+    breaks = "X7"
+    also = (*ASYNC, "N7", "O1", "O11", "O12")
+    modes = ("async",)
+
+    def drain(self) -> None:
+        last: dict[str, int] = {}
+        for n, (ops, _) in enumerate(self.waiting):
+            if len(ops) == 1 and isinstance(ops[0], PutOp):
+                last[ops[0].key] = n
+        kept = []
+        for n, (ops, future) in enumerate(self.waiting):
+            if len(ops) == 1 and isinstance(ops[0], PutOp) and last[ops[0].key] != n:
+                future.set_result([None])
+            else:
+                kept.append((ops, future))
+        self.waiting = kept
+        super().drain()
+
+
+class BatchesKeepOnePutOfAKey(ReferenceStore):
+    """Of the writes of a batch for one key, in whatever namespaces, only the last is done."""
+
+    breaks = "X7"
+    also = (*REPLACES, *DELETES, "K1", "K3", "K6", "N5", "N7", "O1", "S1", "S2", "V18")
+
+    def dedupe(self, ops: list[Op]) -> list[PutOp]:
+        return list({op.key: op for op in super().dedupe(ops)}.values())

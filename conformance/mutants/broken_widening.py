@@ -144,3 +144,31 @@ class NotEqualOfObjectsIsNoCondition(ReferenceStore):
     def operate(self, operator: str, actual: Any, operand: Any) -> bool:
         listed = operator == "$ne" and isinstance(operand, dict)
         return listed or super().operate(operator, actual, operand)
+
+
+class AlternativesAtTheTopAreRun(ReferenceStore):
+    """A filter's field called ``$or`` is run as alternatives."""
+
+    breaks = "F13"
+    also = FILTERS
+
+    def matches_filter(self, value: dict[str, Any], wanted: dict[str, Any]) -> bool:
+        either = wanted.get("$or")
+        if not isinstance(either, list):
+            return super().matches_filter(value, wanted)
+        rest = {name: condition for name, condition in wanted.items() if name != "$or"}
+        return super().matches_filter(value, rest) and any(
+            isinstance(part, dict) and self.matches_filter(value, part) for part in either
+        )
+
+
+class ScriptsAtTheTopAreRun(ReferenceStore):
+    """A filter's field called ``$where`` is run as a script, of which every one says yes."""
+
+    breaks = "F13"
+    also = FILTERS
+
+    def matches_filter(self, value: dict[str, Any], wanted: dict[str, Any]) -> bool:
+        scripts = [n for n, c in wanted.items() if n == "$where" and isinstance(c, str)]
+        rest = {name: condition for name, condition in wanted.items() if name not in scripts}
+        return super().matches_filter(value, rest)

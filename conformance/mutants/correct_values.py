@@ -50,6 +50,17 @@ class OwnClasses(Variant, ReferenceStore):
         return {**found, "key": OwnText(found["key"]), "value": own(found["value"])}
 
 
+class EveryValueIsWrapped(Variant, ReferenceStore):
+    """Each value is kept in an envelope of the store's own, and taken out of just that one."""
+
+    def encode_value(self, value: Mapping[str, Any]) -> str:
+        inside = super().encode_value(value)
+        return super().encode_value({"__type__": "json", "value": inside, "deleted": False})
+
+    def decode_value(self, text: str) -> dict[str, Any]:
+        return super().decode_value(super().decode_value(text)["value"])
+
+
 class TuplesAreRefused(Variant, ReferenceStore):
     """A tuple in a value is refused by name: JSON has none."""
 

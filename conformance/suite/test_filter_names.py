@@ -149,6 +149,49 @@ def test_no_name_changes_the_query(lab: Lab) -> None:
     lab.equal(store.keys(("secret",)), ["s"], "the keys of the other namespace")
 
 
+INSTRUCTIONS: tuple[dict[str, Any], ...] = (
+    *(
+        {name: [{"f": 71}, {"f": "t"}]}
+        for name in ("$or", "$and", "$nor", "OR", "AND", "any", "or")
+    ),
+    *(
+        {name: [{"f": {"$eq": 71}}, {"g": 1}]}
+        for name in ("$or", "$nor", "should", "must_not", "filter")
+    ),
+    *({name: {"f": 5}} for name in ("$not", "must_not", "NOT", "not")),
+    {"$where": "1"},
+    {"$where": "return true"},
+    {"$expr": True},
+    {"$expr": {"$eq": [1, 1]}},
+    {"$comment": "everything"},
+    {"$jsonSchema": {"required": ["f"]}},
+    {"$text": {"$search": "t"}},
+    {"$contains": "t"},
+    {"match_all": {"boost": 1}},
+    {"operator": "Or", "operands": [{"path": ["f"], "operator": "Equal", "valueInt": 71}]},
+)
+"""What engines take for an instruction when it stands where a field's name does."""
+
+
+@case("F13")
+def test_no_name_is_an_instruction_to_the_engine(lab: Lab) -> None:
+    """
+    A name that an engine's own language has an operator for is the name of a field, or refused: it finds nothing here.
+
+    If this fails, the filter is handed to the engine as it is: put each name behind the field that holds the value.
+    """
+    items = fields([71, 72, "t", None, [1]])
+    store = population(lab, items)
+    for wanted in INSTRUCTIONS:
+        for filter_ in (wanted, {"n": 0, **wanted}):
+            found: list[Any] = []
+            error = lab.attempt(lambda f=filter_: found.extend(store.search(NS, filter=f)))  # type: ignore[misc]
+            lab.true(error is None or isinstance(error, REFUSALS), f"the filter {filter_!r} is answered or refused",
+                     expected="no error of the engine", got=error)  # fmt: skip
+            lab.equal([i.key for i in found], [], f"items found by the filter {filter_!r}")
+    check_untouched(lab, store, items)
+
+
 # -- F14: filter values are data ------------------------------------------------------------------
 
 DATA: dict[str, tuple[str, ...]] = {

@@ -1,5 +1,5 @@
 """
-O2, O11 to O13, V11 and T7: whole batches that overlap, and sweeps beside what they are about to delete.
+X7, O2, O11 to O13, V11 and T7: calls and whole batches that overlap, and sweeps beside what they are about to delete.
 """
 
 from __future__ import annotations
@@ -310,3 +310,31 @@ def test_deletes_of_one_item_at_the_same_time_all_succeed(lab: Lab) -> None:
 
     lab.equal(errors, [], "what was raised by deletes of items that others delete at the same time")
     lab.equal(store.keys(D), ["left"], "the items that are left")
+
+
+@case("X7")
+def test_calls_at_once_for_one_key_of_several_namespaces_keep_apart(lab: Lab) -> None:
+    """
+    Calls at once, and a batch, for one key in several namespaces each reach the item of their own.
+
+    If this fails, look for operations that are put together by their key alone.
+    """
+    _need_threads(lab)
+    store = lab.open()
+    spaces = [("u", f"n{n}") for n in range(6)]
+    store.batch([PutOp(ns, key, {"old": n}) for n, ns in enumerate(spaces) for key in ("k", "b")])
+    expected = [{"new": n} if n % 2 else None for n in range(6)]
+    jobs: list[Job] = [
+        ("put", (ns, "k", new), {}) if new else ("delete", (ns, "k"), {})
+        for ns, new in zip(spaces, expected, strict=True)
+    ]
+    lab.equal(raised(overlapping(store, jobs)), [], "the errors of writes of one key")
+    store.batch([PutOp(ns, "b", new) for ns, new in zip(spaces, expected, strict=True)])
+
+    for key in ("k", "b"):
+        got = overlapping(store, [("get", (ns, key), {}) for ns in spaces])
+        values = [item and item.value for item in got]
+        lab.equal(values, expected, f"the items {key!r} of the namespaces, by gets at once")
+    found = overlapping(store, [("search", (ns,), {}) for ns in spaces])
+    keys = [sorted(i.key for i in items) for items in found]
+    lab.equal(keys, [["b", "k"] if new else [] for new in expected], "what searches at once find")

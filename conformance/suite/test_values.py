@@ -281,6 +281,63 @@ def test_a_deep_value_comes_back_or_is_refused(lab: Lab, value: Any) -> None:
     lab.same(store.batch([GetOp(NS, "b")])[0].value, value, "the value in a batch")
 
 
+ENVELOPES: list[dict[str, Any]] = [
+    # How serialisers mark what is no JSON.
+    {"__serde_type__": "json", "__serde_data__": '{"a": 1}'},
+    {"__serde_type__": "msgpack", "__serde_data__": "81a16101"},
+    {"lc": 1, "type": "constructor", "id": ["langchain", "x"], "kwargs": {"a": 1}},
+    {"lc": 2, "type": "constructor", "id": ["builtins", "set"], "method": [None], "args": [[1]]},
+    {"py/object": "builtins.dict", "a": 1},
+    {"py/tuple": [1, 2]},
+    *({mark: "x"} for mark in ("__type__", "_type", "@type", "type", "$type", "__class__", "cls")),
+    *({mark: "2024-05-17T10:00:00+00:00"} for mark in ("__datetime__", "$date", "__date__")),
+    *({mark: "YQ=="} for mark in ("__bytes__", "$binary", "__base64__", "bytes", "data")),
+    # How engines mark types.
+    {"$oid": "66f0c0c0c0c0c0c0c0c0c0c0"},
+    {"$numberLong": "5"},
+    {"$numberDouble": "NaN"},
+    *({mark: "1"} for mark in ("S", "N", "B", "NULL", "BOOL", "SS")),
+    {"L": [{"S": "x"}]},
+    {"M": {"a": {"N": "1"}}},
+    {"stringValue": "x"},
+    {"mapValue": {"fields": {}}},
+    {"$undefined": True},
+    {"$ref": "store", "$id": "k"},
+    # How stores wrap a value.
+    *({mark: {"a": 1}} for mark in ("value", "data", "payload", "document", "metadata", "item")),
+    *({mark: '{"a": 1}'} for mark in ("value", "data", "json", "content", "_value", "__value__")),
+    *({mark: None} for mark in ("value", "data", "__deleted__", "deleted", "_deleted")),
+    *(
+        {mark: True}
+        for mark in ("__deleted__", "deleted", "_deleted", "tombstone", "__tombstone__")
+    ),
+    {"expires_at": 0},
+    {"value": {"a": 1}, "created_at": 0, "updated_at": 0},
+    {"namespace": ["other"], "key": "other", "value": {"a": 1}},
+]
+"""Values that some store or serialiser writes itself, to tell what it has wrapped."""
+
+
+@case("K6", params={"the value": False, "a field": True})
+def test_a_value_that_looks_like_an_envelope_is_data(lab: Lab, inside: bool) -> None:
+    """
+    A value that looks like the envelope of a serialiser, an engine or a store comes back as it was put.
+
+    If this fails, the store takes a caller's fields for its own marks: wrap every value, or none.
+    """
+    values = [{"f": e, "list": [e]} if inside else e for e in ENVELOPES]
+    values = [value for value in values if without_refused(lab, value) == value]
+    store = lab.open()
+    for start in range(0, len(values), 25):
+        part = list(enumerate(values))[start : start + 25]
+        store.batch([PutOp(NS, f"k{n}", value) for n, value in part])
+
+    for n, value in enumerate(values):
+        lab.same(store.value(NS, f"k{n}"), value, "the value in get")
+    found = {i.key: i.value for i in store.search(NS, limit=100)}
+    lab.same(found, {f"k{n}": value for n, value in enumerate(values)}, "the values in search")
+
+
 @case("K6")
 def test_an_empty_value_is_an_item(lab: Lab) -> None:
     """

@@ -358,6 +358,15 @@ class Backend:
         path.mkdir(parents=True)
         return Location(path=path, url=self.url, name=name)
 
+    def location_for(self, index: IndexConfig | None, mode: Mode) -> Location:
+        """
+        As `location`, for a store that is going to be opened there with that index and in that mode.
+
+        A backend whose places are dear may give one that an earlier store has set up, with nothing left in it.
+        """
+        del index, mode
+        return self.location()
+
     def discard(self, at: Location) -> None:
         """Remove a location and all that is in it; never raises for one that is gone already."""
         shutil.rmtree(at.path, ignore_errors=True)

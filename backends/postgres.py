@@ -30,6 +30,7 @@ from store_conformance.backends.base import (
     Spec,
     scratch,
 )
+from store_conformance.backends.engines.postgres_reuse import UsedPlaces, shape_of
 from store_conformance.backends.environment import setting
 from store_conformance.backends.packages import unknown_to
 from store_conformance.backends.placing import Fresh
@@ -98,6 +99,7 @@ class PostgresBackend(Backend):
         self._attached: Spec | None = None
         self._on_disk = False
         self._fresh = Fresh()
+        self._used = UsedPlaces()
         self._disk_twin: PostgresBackend | None = None
 
     def _best(self) -> Deployment:
@@ -271,10 +273,27 @@ class PostgresBackend(Backend):
             at = twin.location()
             # The password is the template's, so port and database are all that differs.
             return replace(at, options={**at.options, "port": twin._running().params["port"]})
+        name = self._running().create()
+        self._fresh.add(name)
+        return self._located(name, durable=durable)
+
+    def location_for(self, index: IndexConfig | None, mode: Mode) -> Location:
+        """On a server of ours that is perhaps a schema which was emptied; see `postgres_reuse`."""
+        shape = shape_of(index, mode)
+        if shape is None or self.deployment is Deployment.URL or self._running().kind != "schema":
+            return self.location()
+        emptied = self._used.take(shape)
+        if emptied is not None:
+            return self._located(emptied)
+        at = self.location()
+        self._used.begin(at.name, shape)
+        return at
+
+    def _located(self, name: str, *, durable: bool = False) -> Location:
+        """The place of that name."""
         from store_conformance.backends.engines.postgres_place import OWN
 
         database = self._running()
-        name = database.create()
         path = (self.disk if durable or self._on_disk else self.root) / name
         path.mkdir()
         place = database.place(name)
@@ -286,7 +305,6 @@ class PostgresBackend(Backend):
         options["vector_schema"] = database.vector_schema
         if self.deployment is not Deployment.URL:
             options[OWN] = "yes"
-        self._fresh.add(name)
         return Location(path=path, url=self.url, name=name, options=options)
 
     def discard(self, at: Location) -> None:
@@ -298,7 +316,12 @@ class PostgresBackend(Backend):
             import psycopg
 
             self._fresh.forget(at.name)
-
+            shape = self._used.end(at.name)
+            if shape is not None:
+                with suppress(psycopg.Error, BackendError):
+                    emptied = self._database.empty(at.name, vectors=bool(shape.tables))
+                    self._used.keep(emptied, shape)
+                    return
             # A schema that cannot go now (server stopped, connection lost) goes when the run ends.
             with suppress(psycopg.Error, BackendError):
                 self._database.drop(at.name)
@@ -313,12 +336,15 @@ class PostgresBackend(Backend):
         )
         from store_conformance.backends.engines.postgres_place import place_of
 
-        fresh = self._owner(at)._fresh
+        owner = self._owner(at)
+        fresh, used = owner._fresh, owner._used
+        used.opening(at.name, shape_of(index, mode))
         opening = Opening(
             self._conninfo(at),
             place_of(at),
             enter=lambda: fresh.enter(at.name),
             first=lambda: fresh.alone(at.name),
+            set_up=lambda: used.set_up(at.name),
             pool=self._pool,
         )
         opener = open_sync if mode == Mode.SYNC else open_async
@@ -328,6 +354,7 @@ class PostgresBackend(Backend):
         from store_conformance.backends.engines.postgres_doors import documented_doors
 
         def conninfo_of(at: Location) -> str:
+            self._owner(at)._used.forget(at.name)
             fresh = self._owner(at)._fresh
             fresh.enter(at.name)
             self._prove(at, fresh=lambda: fresh.alone(at.name))
@@ -361,7 +388,11 @@ class PostgresBackend(Backend):
     def backups(self) -> Mapping[str, Backup]:
         from store_conformance.backends.engines.postgres_dump import dumped
 
-        return {DUMP: dumped(self._running(), self._fresh.forget)}
+        def taken(name: str) -> None:
+            self._fresh.forget(name)
+            self._used.forget(name)
+
+        return {DUMP: dumped(self._running(), taken)}
 
     def _conninfo(self, at: Location) -> str:
         from store_conformance.backends.engines.postgres_url import conninfo, within
@@ -373,7 +404,9 @@ class PostgresBackend(Backend):
         return within(params, at.name, at.options.get("vector_schema", "public"))
 
     def snippet(self, at: Location, mode: Mode) -> Snippet:
-        if self._owner(at)._fresh.unopened(at.name):
+        owner = self._owner(at)
+        owner._used.forget(at.name)
+        if owner._fresh.unopened(at.name):
             self._prove(at)  # whoever is handed a fresh place runs a script there
         name = "PostgresStore" if mode == Mode.SYNC else "AsyncPostgresStore"
         pool = "" if self._pool is None else f', pool_config={{"max_size": {self._pool}}}'
@@ -428,6 +461,7 @@ class PostgresBackend(Backend):
 
         template = str(self._template) if self._template is not None else None
         self._fresh.handed_over()
+        self._used.handed_over()
         return Spec(self.name, self.deployment, as_url(self._home())).with_details(
             template=template,
             template_password=self._template_password if template else None,

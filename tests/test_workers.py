@@ -20,7 +20,7 @@ from store_conformance.runs import workers
 from store_conformance.runs.options import RunOptions, session_from_options
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.session import RunSession
-from store_conformance.runs.workers import FEW, MOST, choose_workers, usable_cores
+from store_conformance.runs.workers import FEW, MANY_WAIT, MOST, choose_workers, usable_cores
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workers")]  # they share a run
 
@@ -38,22 +38,37 @@ def test_the_cores_of_this_process_count_and_not_those_of_the_machine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "cores", "cases", "chosen"),
+    ("asked", "cores", "cases", "waiting", "chosen"),
     [
-        (None, 2, FEW + 1, 2),
-        (None, 2, FEW, 0),
-        (None, 1, FEW + 1, 1),
-        (None, 4 * MOST, FEW + 1, MOST),
-        (0, 4, 10_000, 0),
-        (3, 2, 1, 3),
+        (None, 2, FEW + 1, MANY_WAIT, 2),
+        (None, 2, FEW + 1, MANY_WAIT + 1, 3),
+        (None, 2, FEW, MANY_WAIT + 1, 0),
+        (None, 1, FEW + 1, 0, 1),
+        (None, 4 * MOST, FEW + 1, MANY_WAIT + 1, MOST),
+        (0, 4, 10_000, 1_000, 0),
+        (3, 2, 1, 1_000, 3),
     ],
 )
 def test_workers_are_as_asked_or_by_cores_and_cases(
-    monkeypatch: pytest.MonkeyPatch, asked: int | None, cores: int, cases: int, chosen: int
+    monkeypatch: pytest.MonkeyPatch,
+    asked: int | None,
+    cores: int,
+    cases: int,
+    waiting: int,
+    chosen: int,
 ) -> None:
     monkeypatch.setattr(workers, "usable_cores", lambda: cores)
 
-    assert choose_workers(asked, cases) == chosen
+    assert choose_workers(asked, cases, waiting) == chosen
+
+
+def test_cases_that_wait_count_where_a_backend_has_what_they_need() -> None:
+    counted = {
+        name: session_from_options(RunOptions(backends=(name,), groups=("T",))).count_waiting()
+        for name in ("memory", "sqlite")
+    }
+
+    assert counted["memory"] < MANY_WAIT < counted["sqlite"]
 
 
 def test_a_session_counts_what_it_will_run() -> None:

@@ -342,6 +342,32 @@ class Database:
                 self.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
             self._schemas.discard(name)
 
+    def empty(self, name: str, *, vectors: bool) -> str:
+        """
+        Take all rows out of the schema of a store that has ended, and give the name that it has from now on.
+
+        All of it or nothing, and whoever still knows the old name finds nothing there.  What the server has
+        learned of the rows goes too: a plan is that of a table which is new.
+        """
+        with self._lock:
+            self._count += 1
+            other = f"{PREFIX}_{self.run}_{self._count}"
+            tables = [f"{other}.{t}" for t in ("store", *(("store_vectors",) if vectors else ()))]
+            known = [f"'{table}'::regclass" for table in tables]
+            self.execute(
+                _EMPTY.format(
+                    seconds=LOCK_SECONDS,
+                    name=name,
+                    other=other,
+                    tables=", ".join(tables),
+                    known=", ".join(known),
+                    counters=", ".join(f"pg_stat_reset_single_table_counters({k})" for k in known),
+                )
+            )
+            self._schemas.discard(name)
+            self._schemas.add(other)
+        return other
+
     def _sweep(self) -> None:
         """Drop what runs that no longer live have left on this server, as far as it is here."""
         import psycopg
@@ -386,6 +412,16 @@ _END_SESSIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE {where} AND usename = current_user AND pid <> pg_backend_pid()"
 )
+
+_EMPTY = """
+SET LOCAL lock_timeout = '{seconds}s';
+ALTER SCHEMA {name} RENAME TO {other};
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE application_name = '{name}' AND datname = current_database() AND pid <> pg_backend_pid();
+TRUNCATE {tables};
+DELETE FROM pg_statistic WHERE starelid IN ({known});
+SELECT {counters}
+"""
 
 
 def _vector_schema(where: Any) -> str | None:

@@ -39,6 +39,8 @@ class Opening:
     place: Place
     enter: Callable[[], None]
     first: Callable[[], bool]
+    set_up: Callable[[], None]
+    """Told once the store's ``setup()`` has come to its end."""
     pool: int | None = None
     """The most connections of a pool; None: one connection and no pool."""
 
@@ -66,6 +68,7 @@ def open_sync(
             pool: Any = store.conn
             with pool.connection() as conn:
                 opening.place.settled(conn)
+        opening.set_up()
         yield store
 
 
@@ -88,6 +91,7 @@ async def open_async(
             pool: Any = store.conn
             async with pool.connection() as conn:
                 await opening.place.asettled(conn)
+        opening.set_up()
         yield store
 
 

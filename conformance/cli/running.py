@@ -67,7 +67,8 @@ from store_conformance.cli.endings import explain
     metavar="auto|N",
     default="auto",
     show_default=True,
-    help="Run in this many processes; 0 or 1: in this one; auto: one a core, one for a few cases.",
+    help="Run in this many processes; 0 or 1: in this one; auto: one a core and one"
+    " for what mostly waits; one for a few cases.",
 )
 @click.option(
     "--data",
@@ -86,7 +87,7 @@ from store_conformance.cli.endings import explain
 @click.option(
     "--histories",
     type=click.IntRange(min=0),
-    help="Random histories a backend and mode. Default: the profile's, 15.",
+    help="Random histories a backend, shared by its modes. Default: the profile's, 15.",
 )
 @click.option("--bench/--no-bench", default=False, help="Measure latency too.")
 @click.option(

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from store_conformance.harness.process.child import Child
 
 
+ABOUT_PLACES = frozenset({"O14", "O15", "O16", "O17", "O19"})
+"""Rules about how a store sets itself up: each of their cases has places where no store has ever been."""
+
+
 @dataclass(frozen=True)
 class OtherFailure:
     """A failure of a rule that another rule's case came upon."""
@@ -86,6 +90,14 @@ class Lab:
         self._locations.append((owner, at))
         return at
 
+    def _place(self, owner: Backend, index: Mapping[str, object] | None, mode: Mode) -> Location:
+        """A fresh place for a store of the case; one where no store has been, where the case is about that."""
+        if self.spec.rule_id in ABOUT_PLACES:
+            return self.location(owner)
+        at = owner.location_for(cast("IndexConfig | None", index), mode)
+        self._locations.append((owner, at))
+        return at
+
     def open(
         self,
         *,
@@ -101,7 +113,7 @@ class Lab:
         ``mode`` opens it as the other API's users do.
         """
         owner = backend or self.backend
-        place = at or self.location(owner)
+        place = at or self._place(owner, index, mode or self.mode)
         if at is not None:
             # As an application's own end would do: a closed store in a cycle.
             collect_while(lambda: any(s.at == at and s.lingers for s in self._subjects))

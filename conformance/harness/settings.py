@@ -24,7 +24,7 @@ class Settings:
     steps: int = 40
     """Steps of one random history."""
     histories: int = 15
-    """Random histories a backend and mode."""
+    """Random histories a backend: its modes share them."""
     confirm: bool = False
     """Whether reproducers are run in a clean process before they count as confirmed."""
     options: dict[str, str] = field(default_factory=dict)

@@ -85,7 +85,9 @@ def execute(
     interrupted = True
     with interruptible(), isolated(run_file.resolve().parent):
         try:
-            session.workers = choose_workers(workers, session.count_cases())
+            session.workers = choose_workers(
+                workers, session.count_cases(), session.count_waiting()
+            )
             session.open_file(str(run_file))
             begin = time.perf_counter()
             session.start(console.print, meanwhile)

@@ -124,6 +124,13 @@ class RunSession:
         """How many cases the run will go through: each once a backend, mode and parameter."""
         return sum(1 for _ in self.jobs())
 
+    def count_waiting(self) -> int:
+        """How many of them mostly wait, on backends that have what they need."""
+        return sum(
+            job.spec.waits and job.spec.needs <= self.backends[job.backend].capabilities
+            for job in self.jobs()
+        )
+
     def jobs(self) -> Iterator[Job]:
         """The cases that the run will go through; those that an earlier part of it has are left out."""
         return (job for job in self._every_job() if not self.is_done(job))

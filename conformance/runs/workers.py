@@ -10,6 +10,8 @@ MOST = 8
 """More processes than this would mostly wait for the engine that they share."""
 FEW = 150
 """So many cases take one process about as long as other processes take to start."""
+MANY_WAIT = 40
+"""So many cases that wait keep a process for longer, with nothing to do, than another one takes to start."""
 
 
 def usable_cores() -> int:
@@ -21,12 +23,15 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def choose_workers(asked: int | None, cases: int) -> int:
+def choose_workers(asked: int | None, cases: int, waiting: int = 0) -> int:
     """
     The number of processes: as asked, or by the cores for more than a few cases.
 
-    0 and 1 both mean this process.
+    ``waiting`` of the cases mostly wait, all of them in one process: where these are many, that process does not
+    count for its core.  0 and 1 both mean this process.
     """
     if asked is not None:
         return asked
-    return 0 if cases <= FEW else min(usable_cores(), MOST)
+    if cases <= FEW:
+        return 0
+    return min(usable_cores() + (waiting > MANY_WAIT), MOST)

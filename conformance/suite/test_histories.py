@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from store_conformance.contract import Capability, Level, rule
+from store_conformance.contract import Capability, Level, Mode, rule
 from store_conformance.harness.case import case
 from store_conformance.harness.lab import Lab
 from store_conformance.oracle.features import FEATURES
@@ -81,7 +82,7 @@ def _search(
     """The histories in portions, so that a slow store ends them early; there is always one portion."""
     from store_conformance.oracle.histories import explore
 
-    for start in range(0, lab.settings.histories, CHUNK):
+    for start in _portions(lab):
         divergence = explore(
             lab,
             on,
@@ -97,6 +98,18 @@ def _search(
     return None
 
 
+def _portions(lab: Lab) -> Sequence[int]:
+    """
+    The numbers of the histories with which this mode's portions begin.
+
+    Two modes of one backend take turns at them: each history is new, and all of them are run by one of the two.
+    """
+    every = range(0, lab.settings.histories, CHUNK)
+    if not {Capability.SYNC, Capability.ASYNC} <= lab.capabilities:
+        return every
+    return every[list(Mode).index(lab.mode) :: 2] or every[:1]
+
+
 def _conclude(lab: Lab, found: list[Divergence]) -> None:
     """
     Fail where a MUST is broken; what weaker rules explain is reported under those alone.
@@ -108,7 +121,7 @@ def _conclude(lab: Lab, found: list[Divergence]) -> None:
         len(found),
         found=sorted({f"{d.rule_id}: {d.feature}" for d in found}),
         avoided=sorted(lab.avoid),
-        histories=lab.settings.histories,
+        histories=sum(min(CHUNK, lab.settings.histories - start) for start in _portions(lab)),
         steps=lab.settings.steps,
     )
     broken = [d for d in found if rule(d.rule_id).level is Level.MUST]

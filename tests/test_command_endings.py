@@ -17,7 +17,8 @@ from click.testing import CliRunner
 from store_conformance.cli import commands, crash
 from store_conformance.cli.migrate import _teller
 from store_conformance.cli.parsing import main
-from store_conformance.harness.interrupting import interruptible
+from store_conformance.harness import interrupting
+from store_conformance.harness.interrupting import interruptible, undisturbed
 from store_conformance.migration.moving import Progress
 from store_conformance.reports.pictures import can_draw
 from store_conformance.runs.run_file import RunWriter
@@ -157,3 +158,39 @@ def test_what_else_goes_wrong_there_is_told_as_usual(monkeypatch: pytest.MonkeyP
         one = Clears(lambda: 1 / 0)
         del one
     assert told == [ZeroDivisionError]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="unverified: no such signal here")
+@pytest.mark.parametrize("second", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_second_signal_cuts_no_ending_off(
+    second: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = getattr(signal, second)
+    before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+    cleared: list[str] = []
+
+    def end() -> None:
+        with interruptible(), interruptible():
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                signal.raise_signal(number)
+                cleared.append("all")
+
+    with pytest.raises(KeyboardInterrupt):
+        end()
+    monkeypatch.setattr(interrupting, "PATIENCE_SECONDS", 0.0)  # an ending that takes too long
+    with pytest.raises(KeyboardInterrupt):
+        end()
+
+    assert cleared == ["all"]
+    assert capfd.readouterr().err.count("being ended") == 1
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_what_must_not_be_cut_off_hears_no_signal() -> None:
+    with undisturbed():
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        signal.raise_signal(signal.SIGTERM)

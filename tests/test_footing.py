@@ -67,6 +67,38 @@ def test_our_modules_keep_their_own_and_the_store_what_it_changed(
     assert done.stdout.strip() == seen, done.stderr
 
 
+FINDER = """
+import sys
+{take}
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        raise RuntimeError(name)
+finder = Finder()
+sys.meta_path.insert(0, finder)
+{regain}
+def tried(code, **names):
+    try:
+        exec(code, names); return "found"
+    except RuntimeError:
+        return "raises"
+print(tried("import store_conformance.contract.survival", __name__="store_conformance.a"), end=" ")
+print(tried("import email.mime.audio", __name__="shop"), end=" ")
+sys.meta_path.remove(finder)
+print(tried("import email.mime.audio", __name__="shop"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "seen"), [(WITH, "found raises found"), (WITHOUT, "raises raises found")]
+)
+def test_a_finder_that_raises_is_the_stores_alone(lines: dict[str, str], seen: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FINDER.format(**lines)], capture_output=True, text=True, timeout=120
+    )
+
+    assert done.stdout.strip() == seen, done.stderr
+
+
 STORE = """
 import json, os, sys, time
 from contextlib import contextmanager
@@ -79,6 +111,12 @@ def open_store(at, index, ttl):
 """
 SINS = {
     "takes the streams": "print('x' * 300_000)\nfor n in (0, 1, 2): os.close(n)",
+    "lets nobody import": """
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        raise RuntimeError(name)
+sys.meta_path.insert(0, Finder())
+""",
     "takes the clock and the path": "sys.path[:] = []; time.sleep = time.monotonic_ns = None",
     "nothing": "",
 }

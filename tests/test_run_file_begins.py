@@ -182,3 +182,14 @@ def test_the_file_of_another_run_does_not_speak_for_this_one(out: Path) -> None:
 
     assert ended.exit_code == 2 and "is writing a run to" in ended.output
     assert "says so" not in ended.output
+
+
+@pytest.mark.parametrize("left", [f"{RUN_FILE}.new", f"{RUN_FILE}.unfinished.new"])
+def test_what_a_killed_run_left_goes_when_the_next_one_begins(out: Path, left: str) -> None:
+    (out / left).write_text('{"kind": "hea')
+    (out / "mine.new").write_text("a file of the user's")
+
+    run(STORE)
+
+    assert sorted(path.name for path in out.glob("*.new")) == ["mine.new"]
+    assert read_run(out / RUN_FILE).rows

@@ -16,6 +16,7 @@ from store_conformance.backends.base import EngineUnavailableError
 from store_conformance.backends.engines.postgres_dump import newest_major
 from store_conformance.backends.engines.postgres_url import conninfo, describe_params, unavailable
 from store_conformance.backends.inspection.gathering import Gathered
+from store_conformance.backends.inspection.postgres_place import find_store
 from store_conformance.backends.opening.address import LOOPBACK, Address
 from store_conformance.backends.opening.postgres import Plan, plan
 
@@ -42,7 +43,7 @@ def inspect(address: Address, *, read_only: bool = False) -> Gathered:
         _server(seen, conn)
         _connection(seen, conn, params, planned)
         _role(seen, conn)
-        _schema(seen, conn)
+        _schema(seen, conn, planned.values["schema"])
         if seen.facts.get("has_store"):
             _contents(seen, conn)
             _vectors(seen, conn)
@@ -171,11 +172,13 @@ def _role(seen: Gathered, conn: Any) -> None:
     )
 
 
-def _schema(seen: Gathered, conn: Any) -> None:
+def _schema(seen: Gathered, conn: Any, asked: str | None) -> None:
     from langgraph.store.postgres.base import MIGRATIONS, VECTOR_MIGRATIONS
 
-    seen.see("has_store", lambda: _one(conn, "SELECT to_regclass('store') IS NOT NULL"))
-    seen.see("has_vectors", lambda: _one(conn, "SELECT to_regclass('store_vectors') IS NOT NULL"))
+    find_store(seen, conn, asked)
+    there = bool(seen.facts.get("has_store"))
+    look = "SELECT to_regclass('store_vectors') IS NOT NULL"
+    seen.see("has_vectors", lambda: there and _one(conn, look))
     for fact, table, known in (
         ("migrations", "store_migrations", MIGRATIONS),
         ("vector_migrations", "vector_migrations", VECTOR_MIGRATIONS),

@@ -43,7 +43,7 @@ def parse_address(url: str) -> Address:
             "it begins with memory:, sqlite:///, postgresql://, qdrant:// or another (docs/PRODUCTION.md)",
         )
     head, mark, query = url[scheme.end() :].partition("?")
-    if mark and "@" in query.partition("&")[0] and "=" not in query.partition("@")[0]:
+    if mark and "@" in query and "=" not in query.partition("@")[0]:
         raise BackendError(
             "store", "the URL has an @ behind its question mark.", "write ? in a password as %3F"
         )

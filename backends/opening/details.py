@@ -6,6 +6,7 @@ Only the tables of the official stores are known here; of any other store nothin
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -150,20 +151,11 @@ def pages_of(store: Any, size: int) -> Iterator[list[Any]] | None:
 
 def tables_of(store: Any) -> str | None:
     """Whose tables a store has: ``postgres`` or ``sqlite``, LangGraph's; ``None`` where they are not known."""
-    try:
-        from langgraph.store.postgres import PostgresStore
-
-        if isinstance(store, PostgresStore):
-            return "postgres"
-    except ImportError:
-        pass
-    try:
-        from langgraph.store.sqlite import SqliteStore
-
-        if isinstance(store, SqliteStore):
-            return "sqlite"
-    except ImportError:
-        pass
+    for name, kind in (("postgres", "PostgresStore"), ("sqlite", "SqliteStore")):
+        # Whose class is not loaded has no instance.
+        known = getattr(sys.modules.get(f"langgraph.store.{name}"), kind, None)
+        if known is not None and isinstance(store, known):
+            return name
     return None
 
 

@@ -189,7 +189,8 @@ def pgvector(facts: Facts) -> Judgement:
 @judge("PG3")
 @judge("SL1")
 def tables(facts: Facts) -> Judgement:
-    return facts["has_store"], "there is a table store" if facts["has_store"] else "there is none"
+    told = "there is a table store" if facts["has_store"] else "there is none"
+    return facts["has_store"], facts.get("store_said", told)
 
 
 @judge("PG4")

@@ -10,12 +10,57 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
+from typing import Any
 
 _COPIED = ("asyncio", "copy", "gc", "json", "random", "threading", "time")
 """Modules whose functions stores are known to replace, and that keep no state of ours in variables."""
 _OURS = "store_conformance."
+_PYTHON = ("<frozen", sysconfig.get_path("stdlib"))
+_LIBRARIES = {"site-packages", "dist-packages"}
+
+
+class _Finder:
+    """
+    A finder that a store has put among Python's: whatever it raises, our own imports go on without it.
+
+    For the imports of everybody else it is the one that it was.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or self.inner is other  # so that the store can take it away again
+
+    def __hash__(self) -> int:
+        return id(self.inner)
+
+    def find_spec(self, *args: Any, **more: Any) -> Any:
+        try:
+            return self.inner.find_spec(*args, **more)
+        except Exception:
+            if _imported_by_us(sys._getframe(1)):
+                return None
+            raise
+
+
+def _imported_by_us(frame: FrameType | None) -> bool:
+    """Whether an import comes from our code, perhaps by way of a library that it called."""
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__"))
+        if name.startswith(_OURS):
+            return True
+        file = frame.f_code.co_filename
+        if not file.startswith(_PYTHON) and not _LIBRARIES & set(Path(file).parts):
+            return False
+        frame = frame.f_back
+    return False
 
 
 class Footing:
@@ -24,6 +69,7 @@ class Footing:
     def __init__(self) -> None:
         self._path = list(sys.path)
         self._folder = Path.cwd()
+        self._finders = list(sys.meta_path)
         self._copies = {name: _copied(name) for name in _COPIED}
         self.use_copies()
 
@@ -37,12 +83,18 @@ class Footing:
                         setattr(module, word, originals[id(value)])
 
     def regain(self) -> None:
-        """Put back what nothing can be done without: entries of the path, last, and a folder to work in."""
+        """Put back what nothing can be done without: entries of the path and finders, last, and a folder to work in."""
+        sys.meta_path[:] = [self._kept(finder) for finder in sys.meta_path]
+        sys.meta_path += [finder for finder in self._finders if finder not in sys.meta_path]
         sys.path += [entry for entry in self._path if entry not in sys.path]
         try:
             Path.cwd()
         except OSError:  # it is there no more
             os.chdir(self._folder)
+
+    def _kept(self, finder: Any) -> Any:
+        known = isinstance(finder, _Finder) or any(finder is one for one in self._finders)
+        return finder if known or not hasattr(finder, "find_spec") else _Finder(finder)
 
 
 _taken: Footing | None = None

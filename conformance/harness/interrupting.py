@@ -26,9 +26,12 @@ class _Ending:
     def __init__(self) -> None:
         self.since: float | None = None
         self._told = False
+        self._deaf = False
 
     def obey(self, number: int, frame: Any) -> None:
         """The handler: the first signal is a Ctrl-C, and those that follow soon are none."""
+        if self._deaf:
+            return
         now = time.monotonic()
         if self.since is not None and now - self.since < PATIENCE_SECONDS:
             if not self._told:
@@ -40,9 +43,20 @@ class _Ending:
         raise KeyboardInterrupt
 
     def once_more(self) -> None:
-        """The first one reached nobody: in a moment it comes again."""
+        """The first one reached nobody: it comes again in a moment, as nothing can be raised here either."""
+        self._deaf = True
         self.since = None
-        threading.Timer(AGAIN_SECONDS, _thread.interrupt_main).start()
+        try:
+            _thread.start_new_thread(self._repeat, ())  # a `Thread` would wait for its start, here
+        finally:
+            self._deaf = False
+
+    def _repeat(self) -> None:
+        while True:
+            time.sleep(AGAIN_SECONDS)
+            if self.since is not None or not _obeying:
+                return
+            _thread.interrupt_main(signal.SIGTERM)
 
 
 _obeying = False

@@ -72,6 +72,9 @@ class Journal:
         try:
             self._conn.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._conn.execute("PRAGMA secure_delete=ON")
+            # Not a wait for the disk with each page: after a power loss the last pages are read or written again.
+            self._conn.execute("PRAGMA journal_mode=WAL")
+            self._conn.execute("PRAGMA synchronous=NORMAL")
             self._conn.execute("BEGIN EXCLUSIVE")
             self._conn.execute("COMMIT")
             self._conn.executescript(_SCHEMA)
@@ -109,7 +112,12 @@ class Journal:
         return None if row is None else str(row[0])
 
     def note(self, name: str, value: str) -> None:
-        self._many("INSERT OR REPLACE INTO facts VALUES (?, ?)", [(name, value)])
+        """Keep a fact, also where the power fails in the next moment."""
+        self._conn.execute("PRAGMA synchronous=FULL")
+        try:
+            self._many("INSERT OR REPLACE INTO facts VALUES (?, ?)", [(name, value)])
+        finally:
+            self._conn.execute("PRAGMA synchronous=NORMAL")
 
     # -- what is tried in the target ------------------------------------------------------------------
 

@@ -6,10 +6,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from store_conformance.harness.variables import changed_variables
+
+_QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+"""What Python shows nobody unless it is told to."""
 
 
 @contextlib.contextmanager
@@ -27,6 +32,24 @@ def isolated(folder: Path) -> Iterator[None]:
         "CONFORMANCE_HISTORIES": histories,
         "PYTEST_ADDOPTS": None,
         "PYTEST_PLUGINS": None,
+        # A warning of a library that is an error would be a failure of whatever store uses it.
+        "PYTHONWARNINGS": None,
     }
-    with changed_variables(changes):
+    with changed_variables(changes), _own_warnings():
         yield
+
+
+@contextlib.contextmanager
+def _own_warnings() -> Iterator[None]:
+    """Python's usual filters, where the process was started with others."""
+    given = sys.warnoptions[:]
+    with warnings.catch_warnings():
+        if given:
+            warnings.resetwarnings()
+            for kind in _QUIET:
+                warnings.simplefilter("ignore", kind, append=True)
+        sys.warnoptions.clear()
+        try:
+            yield
+        finally:
+            sys.warnoptions[:] = given

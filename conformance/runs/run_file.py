@@ -47,6 +47,11 @@ def unfinished(path: Path) -> Path:
     return path.with_name(path.name + UNFINISHED)
 
 
+def _fresh(place: Path) -> Path:
+    """Where a file is written before it takes the place."""
+    return place.with_name(f"{place.name}.new")
+
+
 class RunWriter:
     """
     Writes a run file line by line, so that an interrupted run leaves what it had.
@@ -59,6 +64,9 @@ class RunWriter:
         self.path = path
         self.settled = not beside
         self._sums = Sums()
+        for place in (path, unfinished(path)):  # what a run left that was killed as it began
+            with suppress(OSError):
+                _fresh(place).unlink(missing_ok=True)
         self._file: TextIO = self._begun(header)
 
     def begin_again(self, header: dict[str, Any], kept: Sequence[Entry] = ()) -> None:
@@ -81,7 +89,7 @@ class RunWriter:
 
     def _begun(self, header: dict[str, Any], kept: Sequence[Entry] = ()) -> TextIO:
         place = self.path if self.settled else unfinished(self.path)
-        fresh = place.with_name(f"{place.name}.new")
+        fresh = _fresh(place)
         try:
             with fresh.open("w", encoding="utf-8") as file:
                 file.write(_line({"kind": "header", "schema": SCHEMA_VERSION, **header}))

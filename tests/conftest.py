@@ -5,13 +5,17 @@ Engines that several files of tests use.
 from __future__ import annotations
 
 import signal
+import sys
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 import pytest
 
 from store_conformance.backends import registry
 from store_conformance.backends.base import Backend
+from store_conformance.harness.leftovers import keep_what_is_here
 from store_conformance.pytest_plugin.groups import keep_groups
 
 T = TypeVar("T")
@@ -53,6 +57,7 @@ UNMEASURED = frozenset(
         "test_hangs.py",
         "test_hosted.py",
         "test_house.py",
+        "test_mutants.py",
         "test_named_like_its_package.py",
         "test_other_systems.py",
         "test_output.py",
@@ -78,11 +83,34 @@ through (test_cli.py, test_crash.py, test_migration.py), and each takes half as 
 """
 
 
+UNTRACED = frozenset({"test_mutants.py"})
+"""
+Files whose tests are not measured in their own process either: they compute for minutes, take twice as long when they
+are measured, and go through lines that other tests measure too.
+"""
+
+
+@contextmanager
+def untraced() -> Iterator[None]:
+    """This thread, and those that are started in the block, call no trace function."""
+    own, of_new_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]  # what it takes as well
+    try:
+        yield
+    finally:
+        sys.settrace(own)
+        threading.settrace(of_new_threads)  # type: ignore[arg-type]
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _children_are_measured_once(request: pytest.FixtureRequest) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
+def _measured_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    with ExitStack() as stack:
         if request.path.name in UNMEASURED:
+            patch = stack.enter_context(pytest.MonkeyPatch.context())
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        if request.path.name in UNTRACED:
+            stack.enter_context(untraced())
         yield
 
 
@@ -119,6 +147,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tests that share a fixture which takes long are run by one worker."""
     keep_groups(session.config, session.items)
+    keep_what_is_here()  # some thousand tests, which each case that is judged here would look through
 
 
 @pytest.hookimpl(optionalhook=True)

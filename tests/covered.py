@@ -3,9 +3,8 @@ The tests under branch coverage, workers and child processes included: ``python 
 
 Arguments go to pytest.  The floor (``fail_under`` in pyproject.toml) is that of all tests: where arguments
 name a part of them, the figure is printed and the floor is not asked for.  ``--no-coverage`` leaves the
-measurement out.  The judging of the broken stores one by one runs without it: it computes for minutes, takes
-twice as long when it is measured, and goes through lines that other tests measure too.  For the same reason the
-children of some files are not measured (``UNMEASURED`` in conftest.py).
+measurement out.  The judging of the broken stores one by one is not measured, nor are the children of some files:
+conftest.py says which and why (``UNTRACED``, ``UNMEASURED``).
 
 A few tests that failed are run once more, alone: on a machine that others use, a test may run out of time that
 would not otherwise.  What holds then is named as unsteady, and its failure stays in the output; what fails again
@@ -26,7 +25,6 @@ from coverage.exceptions import NoDataError
 
 OUTCOMES = Path(__file__).with_name("outcomes.py")
 MEASURED = ("-m", "coverage", "run")
-UNMEASURED = "tests/test_mutants.py"
 MOST = 5
 """Failures that are looked at again; where more fail, it is not the machine."""
 ALONE = ("-n", "0", "--dist", "no")
@@ -40,13 +38,7 @@ def main(arguments: list[str]) -> int:
         return _pass((), [a for a in arguments if a != "--no-coverage"])
     Coverage().erase()
     whole = not any(_selects(a) for a in arguments)
-    apart = whole and Path(UNMEASURED).is_file()
-    left_out = [f"--ignore={UNMEASURED}"] if apart else []
-    code = _pass(MEASURED, [*left_out, *arguments])
-    if apart:
-        options = [a for a in arguments if a.rstrip("/") != "tests"]
-        code = _pass((), [*options, UNMEASURED]) or code
-    return code or _judge(whole=whole)
+    return _pass(MEASURED, arguments) or _judge(whole=whole)
 
 
 def _pass(by: Sequence[str], arguments: Sequence[str]) -> int:

@@ -8,11 +8,13 @@ import os
 import site
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
-from tests.conftest import spread
+from tests.conftest import spread, untraced
 
 pytest.importorskip("coverage", reason="unverified: coverage is not installed")
 _PLACES = (*site.getsitepackages(), site.getusersitepackages())
@@ -104,6 +106,77 @@ def test_it_can_be_left_out(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "branch coverage" not in done.stdout
+
+
+# -- what is not measured ---------------------------------------------------------------------------------
+
+
+def probe() -> None:
+    """Called where somebody may look on."""
+
+
+def probe_here_and_in_a_thread() -> None:
+    probe()
+    thread = threading.Thread(target=probe)
+    thread.start()
+    thread.join()
+
+
+def test_nobody_is_told_of_what_runs_untraced_and_of_what_runs_afterwards_the_tracer_is() -> None:
+    told: list[str] = []
+
+    def tracer(frame: FrameType, event: str, argument: object) -> None:
+        told.append(frame.f_code.co_name)
+
+    own, of_new_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(tracer)
+    threading.settrace(tracer)
+    try:
+        with untraced():
+            probe_here_and_in_a_thread()
+        untold = told.count("probe")
+        probe_here_and_in_a_thread()
+    finally:
+        sys.settrace(own)
+        threading.settrace(of_new_threads)  # type: ignore[arg-type]
+
+    assert (untold, told.count("probe")) == (0, 2)
+
+
+MEASURED_IN_PARTS = """
+import counted
+from coverage import Coverage
+
+from tests.conftest import untraced
+
+measured = Coverage(data_file=None, branch=True, include=["*/counted.py"], config_file=False)
+measured.start()
+with untraced():
+    counted.answer("yes")
+counted.answer("no")
+measured.stop()
+print(*measured.analysis2("counted.py")[3])
+"""
+
+
+def test_coverage_counts_what_runs_after_a_part_that_is_untraced(tmp_path: Path) -> None:
+    (tmp_path / "counted.py").write_text(MODULE)
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
+    places = os.pathsep.join([str(tmp_path), str(COMMAND.parent.parent)])
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED_IN_PARTS],
+        cwd=tmp_path,
+        env={**variables, "PYTHONPATH": places},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    missing = done.stdout.split()
+    assert "6" in missing, "the answer that was given untraced is not counted"
+    assert "7" not in missing, "the one that was given afterwards is"
 
 
 # -- the order of the tests -------------------------------------------------------------------------------

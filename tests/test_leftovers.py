@@ -4,9 +4,11 @@ What a store leaves is counted: by a server, in a folder of the case's own, afte
 
 from __future__ import annotations
 
+import gc
 import json
 import tempfile
 import threading
+import weakref
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from store_conformance.backends.base import Backend
 from store_conformance.contract import Mode
 from store_conformance.contract.records import Measurement
 from store_conformance.harness.leftovers import (
+    collect_while,
     count_held,
     own_temporary_folder,
     regain_temporary_folder,
@@ -55,6 +58,31 @@ def test_temporary_files_are_counted_where_nobody_else_writes() -> None:
             assert grown["temporary_files"] == 1
         assert "temporary_files" not in count_held(temporary=folder).growth_since(before)
     assert tempfile.gettempdir() == usual
+
+
+class Loop:
+    """An object that only the garbage collector frees."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_garbage_is_collected_while_something_remains(old: bool) -> None:
+    loop = Loop()
+    if old:
+        gc.collect()  # it survives, and is looked through with everything else alone
+    gone = weakref.ref(loop)
+    del loop
+
+    assert not collect_while(lambda: gone() is not None)
+
+
+def test_what_is_held_remains() -> None:
+    loop = Loop()
+    held = weakref.ref(loop)
+
+    assert collect_while(lambda: held() is loop)
 
 
 def test_a_case_that_is_given_up_takes_no_temporary_folder_with_it() -> None:

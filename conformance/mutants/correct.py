@@ -17,6 +17,7 @@ from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from hashlib import sha256
 from operator import mul
 from typing import Any, ClassVar
@@ -36,6 +37,7 @@ from langgraph.store.base import (
 from store_conformance.mutants.reference import (
     MISSING,
     NEVER,
+    Address,
     AsyncReferenceStore,
     Embedded,
     ItemRow,
@@ -105,7 +107,12 @@ class HashOrder(Variant, ReferenceStore):
     """A plain search gives an order that looks random, but is always the same."""
 
     def order(self, rows: list[ItemRow]) -> list[ItemRow]:
-        return sorted(rows, key=lambda row: sha256(repr(row.address).encode()).digest())
+        return sorted(rows, key=lambda row: _hashed(row.address))
+
+
+@lru_cache(maxsize=8192)
+def _hashed(address: Address) -> bytes:
+    return sha256(repr(address).encode()).digest()
 
 
 class KeyOrder(Variant, ReferenceStore):

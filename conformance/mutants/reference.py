@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import ge, gt, le, lt, mul
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -91,6 +91,22 @@ class ItemRow(NamedTuple):
         return self.namespace_text, self.key_text
 
 
+_item_row: Callable[[Any], ItemRow] = partial(tuple.__new__, ItemRow)
+"""What ``ItemRow._make`` does, without a call in Python for each of some thousand rows."""
+
+
+class Scan(NamedTuple):
+    """All rows at one state of the database, and what was decoded of their values since then."""
+
+    connection: sqlite3.Connection
+    written: int
+    """The rows that this connection has written in its life."""
+    version: int
+    """Another number after a write by any other connection."""
+    rows: list[ItemRow]
+    values: dict[int, dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class Write:
     """A put that is ready to be applied; ``text`` is None for a delete."""
@@ -143,6 +159,7 @@ class ReferenceStore(BaseStore):
         self.connection = self.connect(self.database())
         self.last_now = 0
         self.issued = 0
+        self.last_scan: Scan | None = None
         self.pending: set[int] = set()
         self.newest: dict[Address, int] = {}
         self.sweeper: threading.Thread | None = None
@@ -198,6 +215,7 @@ class ReferenceStore(BaseStore):
                 yield
             except BaseException:
                 self.connection.execute("ROLLBACK")
+                self.last_scan = None
                 raise
             self.connection.execute("COMMIT")
 
@@ -524,13 +542,21 @@ class ReferenceStore(BaseStore):
     # search
 
     def scan(self) -> list[ItemRow]:
-        return list(map(ItemRow._make, self.connection.execute(f"SELECT {COLUMNS} FROM items")))
+        """Searches often come one after the other: the rows are read again when something was written."""
+        connection = self.connection
+        version = int(connection.execute("PRAGMA data_version").fetchone()[0])
+        known, state = self.last_scan, (connection, connection.total_changes, version)
+        if known is None or known[:3] != state:
+            found = connection.execute(f"SELECT {COLUMNS} FROM items")
+            known = self.last_scan = Scan(*state, list(map(_item_row, found)), {})
+        return list(known.rows)
 
     def order(self, rows: list[ItemRow]) -> list[ItemRow]:
         return sorted(rows)
 
     def visible(self) -> list[ItemRow]:
-        return self.order([row for row in self.scan() if not self.hidden(row)])
+        living = [r for r in self.scan() if r.expires_at is None or not self.hidden(r)]
+        return self.order(living)
 
     def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
         rows = self.candidates(op)
@@ -552,7 +578,16 @@ class ReferenceStore(BaseStore):
         return rows
 
     def wanted(self, row: ItemRow, op: SearchOp) -> bool:
-        return not op.filter or self.matches_filter(self.load_value(row), op.filter)
+        return not op.filter or self.matches_filter(self.value_to_compare(row), op.filter)
+
+    def value_to_compare(self, row: ItemRow) -> dict[str, Any]:
+        """The value of a row of the last scan, which nobody changes: decoded once for all searches until a write."""
+        scan = self.last_scan
+        if scan is None or scan[:2] != (self.connection, self.connection.total_changes):
+            return self.load_value(row)
+        if row.rowid not in scan.values:
+            scan.values[row.rowid] = self.load_value(row)
+        return scan.values[row.rowid]
 
     def matches_prefix(self, namespace: tuple[str, ...], prefix: tuple[str, ...]) -> bool:
         return namespace[: len(prefix)] == tuple(prefix)

@@ -9,7 +9,7 @@ from typing import Any
 
 from store_conformance.mutants.broken_durability import REOPENED, REOPENED_TOO
 from store_conformance.mutants.groups import ALL
-from store_conformance.mutants.reference import Address, ReferenceStore
+from store_conformance.mutants.reference import Address, ItemRow, ReferenceStore, Vector, Write
 
 
 class Counted(ReferenceStore):
@@ -54,6 +54,32 @@ class KeysAreFoldedAfterReopening(Counted):
     def remove_item(self, address: Address) -> None:
         row = self.find(address)
         super().remove_item(row.address if row else address)
+
+
+class RowsAreCountedAnewAfterReopening(Counted):
+    """After a reopening new items take the rows of the oldest ones."""
+
+    breaks = "E4"
+    also = ALL
+
+    def write_item(self, write: Write, old: ItemRow | None) -> None:
+        rows = list(self.scan()) if old is None and self.before else []
+        if rows:
+            self.remove_item(min(rows, key=lambda row: row.rowid).address)
+        super().write_item(write, old)
+
+
+class VectorsAreCountedAnewAfterReopening(Counted):
+    """After a reopening new vectors take the places of the oldest ones."""
+
+    breaks = "E4"
+    also = ALL
+
+    def write_vectors(self, write: Write, documents: dict[str, Vector]) -> None:
+        if self.before and write.texts:
+            oldest = "(SELECT min(rowid) FROM vectors)"
+            self.connection.execute(f"DELETE FROM vectors WHERE rowid = {oldest}")
+        super().write_vectors(write, documents)
 
 
 class DeletesAreFoldedAfterReopening(Counted):

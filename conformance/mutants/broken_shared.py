@@ -4,6 +4,7 @@ Stores that share, fold or drop vectors to save some, and lose items by it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from json import dumps
 from typing import Any
@@ -54,6 +55,33 @@ class FoldedTextsShareAVector(ReferenceStore):
 
     async def aembed(self, plan: Plan) -> Embedded:
         return self.remembered(await super().aembed(plan))
+
+
+class BlankTextsShiftTheOthers(ReferenceStore):
+    """Blank texts are left out on the way to the embedder, and the texts behind them get the vectors of others."""
+
+    breaks = "V15"
+    also = VECTORS
+
+    def check_vectors(
+        self, plan: Plan, documents: Sequence[Vector], queries: Sequence[Vector]
+    ) -> Embedded:
+        pairs = list(zip(plan.texts, documents))
+        full = [vector for text, vector in pairs if text.strip()]
+        rest = [vector for text, vector in pairs if not text.strip()]
+        shifted = full + rest if len(pairs) == len(documents) else documents
+        return super().check_vectors(plan, shifted, queries)
+
+
+class OneBlankTextEmptiesTheBatch(ReferenceStore):
+    """A batch in which one text is empty is stored without any vector."""
+
+    breaks = "V15"
+    also = VECTORS
+
+    def write_vectors(self, write: Write, documents: dict[str, Vector]) -> None:
+        if "" not in documents:
+            super().write_vectors(write, documents)
 
 
 class OnlySoManyVectors(UnscoredLast):

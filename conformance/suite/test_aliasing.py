@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from store_conformance.contract import Capability, Mode
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
@@ -19,6 +20,7 @@ from store_conformance.harness.spoiling import (
     spoil_top,
 )
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.overlap import Job, overlapping, raised
 
 NS = ("users", "u1")
 
@@ -117,6 +119,34 @@ def test_two_readers_get_separate_objects(lab: Lab) -> None:
         lab.same(
             other.value, _nested(), f"{name}: the other reader's value after one changed its own"
         )
+
+
+ALIKE: dict[str, tuple[Job, Callable[[Any], Any]]] = {
+    "gets": (("get", (NS, "k"), {}), lambda item: item),
+    "searches": (("search", (NS,), {}), lambda found: found[0]),
+    "searches with a filter": (("search", (NS,), {"filter": {"n": 1}}), lambda found: found[0]),
+}
+
+
+@case("K10", needs=(Capability.ASYNC,), modes=(Mode.ASYNC,), params=ALIKE)
+def test_readers_of_one_tick_get_separate_objects(
+    lab: Lab, read: tuple[Job, Callable[[Any], Any]]
+) -> None:
+    """
+    Callers that ask for the same at the same time share no object that can be changed.
+
+    If this fails, look at a queue that joins equal calls and answers them with one result.
+    """
+    job, item_in = read
+    store = lab.open()
+    store.put(NS, "k", _nested())
+
+    one, other = overlapping(store, [job, job])
+
+    lab.equal(raised([one, other]), [], "what equal calls of one tick raised")
+    lab.change(item_in(one).value, spoil)
+    what = "what a caller of the same tick was given, after another changed its own"
+    lab.same(item_in(other).value, _nested(), what)
 
 
 @case("K10")

@@ -90,13 +90,16 @@ def test_the_results_of_mixed_operations_are_in_their_order(lab: Lab) -> None:
         ListNamespacesOp(match_conditions=prefix, max_depth=None, limit=10, offset=0),
         SearchOp(("nothing",), limit=10),
         GetOp(("d", "even"), "k0"),
+        SearchOp(D, filter={"n": 5}, limit=10),
+        SearchOp(D, limit=10),
     ]
 
     results = store.batch(ops)
 
     spaces = [("d", "even"), ("d", "odd")]
     expected = [
-        ["k1", "k3", "k5"], "k2", None, spaces, None, ["k4"], None, "k5", spaces[1:], [], "k0"
+        ["k1", "k3", "k5"], "k2", None, spaces, None, ["k4"], None, "k5", spaces[1:], [], "k0",
+        ["k5"], ["k0", "k1", "k2", "k3", "k4", "k5"],
     ]  # fmt: skip
     lab.true(isinstance(results, list), "batch gives a list", got=type(results).__name__)
     lab.equal([_plain(r) for r in results], expected, "results at the places of their operations")

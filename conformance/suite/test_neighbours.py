@@ -1,5 +1,5 @@
 """
-K1, K3, K4, X7: what a put, an overwrite or a delete must leave apart although it is equal, near or of one name.
+K1, K3, K4, V15, X7: what a put, an overwrite or a delete must leave apart although it is equal, near or of one name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.suite.support.accepted import without_refused
-from store_conformance.suite.support.ranking import matches
+from store_conformance.suite.support.ranking import does_not_match, matches
 
 D = ("d",)
 VECTORS = (Capability.VECTORS,)
@@ -219,3 +219,33 @@ def test_one_part_at_several_places_of_a_value(lab: Lab) -> None:
 
     for key in ("k", "l", "m"):
         lab.same(store.value(D, key), value, "a value with one part at several places")
+
+
+BLANK = {"empty": "", "blanks": " \n "}
+
+
+@case("V15", needs=VECTORS, params=BLANK)
+def test_blank_texts_leave_the_others_their_own_vectors(lab: Lab, blank: str) -> None:
+    """
+    Items and fields without text, or with blanks alone, in a batch: each of the others is found by its own text.
+
+    If this fails, look at texts that are left out on the way to the embedder, and at vectors that are matched to
+    texts by their place.
+    """
+    store = lab.indexed("title", "text")
+    values = {
+        "none": {"text": blank},
+        "apple": {"text": "apple"},
+        "banana": {"title": blank, "text": "banana"},
+        "cherry": {"title": "cherry", "text": blank},
+        "fig": {"text": "fig"},
+    }
+    ops = [PutOp(D, key, value) for key, value in values.items()]
+    refused = lab.attempt(lambda: store.batch(ops))
+    if refused is not None:
+        lab.unsupported(f"a text without a word is refused: {refused!r}")
+
+    for word in ("apple", "banana", "cherry", "fig"):
+        matches(lab, store, D, word, word, f"{word!r} in a batch with blank texts")
+        for other in values.keys() - {word}:
+            does_not_match(lab, store, D, word, other, "its text is another")

@@ -16,6 +16,7 @@ from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.accepted import keys_taken, spaces_taken, without_refused
 from store_conformance.suite.support.expiry import has_ttl, says_ttl, shown_or_ended
 from store_conformance.suite.support.picture import Address, picture, unchanged
+from store_conformance.suite.support.ranking import matches
 from store_conformance.suite.support.scale import by_cosine
 from store_conformance.suite.support.shapes import LOOKALIKES, fill, values_of
 
@@ -126,6 +127,34 @@ def test_rankings_are_as_they_were_after_two_reopenings(lab: Lab) -> None:
     third = lab.reopen(again)
     after = look(third, queries=("damson", *queries))
     unchanged(lab, changed, after, "after a second reopening")
+
+
+WORDS = ("apple", "banana", "cherry", "damson", "elder", "fig")
+
+
+@case("E4", restart=Restart.OBJECT, needs=PERSISTS, params={"plain": False, "index": True})
+def test_new_items_after_reopening_take_no_place_of_old_ones(lab: Lab, indexed: bool) -> None:
+    """
+    What is put after a reopening comes beside what was there, and so do its vectors, after a second one too.
+
+    If this fails, look for a number of rows, vectors or files that is counted from the beginning at each opening.
+    """
+    if indexed and not lab.offers(Capability.VECTORS):
+        lab.unsupported("declared: no vectors")
+    store = lab.indexed("text") if indexed else lab.open()
+    put: dict[Address, str] = {}
+    for turn in range(3):
+        store = lab.reopen(store) if turn else store
+        for n, word in enumerate(WORDS[2 * turn : 2 * turn + 2]):
+            store.put((*D, f"n{n}"), word, {"text": word})
+            put[(*D, f"n{n}"), word] = word
+        store.batch([PutOp(("e",), f"k{turn}-{n}", {"text": f"{turn}-{n}"}) for n in range(3)])
+        put |= {(("e",), f"k{turn}-{n}"): f"{turn}-{n}" for n in range(3)}
+
+        found = {(i.namespace, i.key): i.value.get("text") for i in store.search((), limit=100)}
+        lab.equal(found, put, f"the items after {turn} reopenings, and puts after each")
+        for word in WORDS[: 2 * turn + 2] if indexed else ():
+            matches(lab, store, D, word, word, f"an item after {turn} reopenings, by its text")
 
 
 FOLDED = ("case", "whitespace", "normal form", "words", "patterns")

@@ -43,6 +43,7 @@ from store_conformance.backends.faults import causes
 from store_conformance.backends.packages import installed_with
 from store_conformance.backends.references import Reference
 from store_conformance.backends.supplied import OnlyAsyncError, SuppliedBackend
+from store_conformance.backends.waiting import MOST_SECONDS, Settle, WaitingStore
 from store_conformance.contract import Capability, Location
 
 if TYPE_CHECKING:
@@ -169,9 +170,9 @@ class FunctionBackend(SuppliedBackend):
         made = self._make(at, index, ttl)
         if isinstance(made, AbstractContextManager):
             with made as store:
-                yield self.checked(store)
+                yield self._waited(self.checked(store), at)
         elif isinstance(made, BaseStore) and not isinstance(made, AbstractAsyncContextManager):
-            yield self.checked(made)
+            yield self._waited(self.checked(made), at)
         else:
             if inspect.iscoroutine(made):
                 made.close()  # or Python warns that it was never awaited
@@ -188,12 +189,12 @@ class FunctionBackend(SuppliedBackend):
             made = await made
         if isinstance(made, AbstractAsyncContextManager):
             async with made as store:
-                yield self.checked(store)
+                yield self._waited(self.checked(store), at)
         elif isinstance(made, AbstractContextManager):
             with made as store:
-                yield self.checked(store)
+                yield self._waited(self.checked(store), at)
         else:
-            yield self.checked(made)
+            yield self._waited(self.checked(made), at)
 
     def _make(self, at: Location, index: IndexConfig | None, ttl: TTLConfig | None) -> object:
         """What the function gives: a store, an awaitable, or a context manager not yet entered."""
@@ -207,6 +208,22 @@ class FunctionBackend(SuppliedBackend):
             kind = "asynccontextmanager" if inspect.isasyncgen(made) else "contextmanager"
             raise BackendError(self.name, error.problem, f"decorate it with @contextlib.{kind}")
         raise error
+
+    def _waited(self, store: BaseStore, at: Location) -> BaseStore:
+        """The store, behind one that waits where the function has the attribute ``settle``."""
+        settle: Settle | float | None = getattr(self._arguments.function, "settle", None)
+        if settle is None:
+            return store
+        if callable(settle) and not inspect.iscoroutinefunction(settle):
+            return WaitingStore(store, settle, at)
+        if (
+            isinstance(settle, bool)
+            or not isinstance(settle, int | float)
+            or not 0 < settle <= MOST_SECONDS
+        ):
+            hint = f"write seconds, {MOST_SECONDS:g} at most, or a plain function of the open store"
+            raise BackendError(self.name, f"the attribute settle is {settle!r}.", hint)
+        return WaitingStore(store, float(settle), at)
 
     def checked(self, store: object) -> BaseStore:
         found = super().checked(store)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from store_conformance.harness.errors import StoreRaisedError
-from store_conformance.harness.paging import Pages
+from store_conformance.harness.paging import LEAST_FOUND, Pages
 
 EVERY = list(range(640))
 
@@ -33,7 +33,7 @@ class Store:
 REFUSAL = ValueError("limit must be 300 at most")
 
 
-@pytest.mark.parametrize("most", [100, 299, 300, 999, 1000])
+@pytest.mark.parametrize("most", [10, 50, 100, 299, 300, 999, 1000])
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [
@@ -49,13 +49,13 @@ def test_what_is_refused_by_name_comes_in_smaller_pages(
 ) -> None:
     store = Store(most, REFUSAL)
 
-    found = Pages().ask(store.search, given)
+    found = Pages(LEAST_FOUND).ask(store.search, given)
 
     assert found == wanted
 
 
 def test_a_refused_page_is_not_asked_for_again() -> None:
-    store, pages = Store(300, REFUSAL), Pages()
+    store, pages = Store(300, REFUSAL), Pages(LEAST_FOUND)
     pages.ask(store.search, {"limit": 1000})
     store.asked.clear()
 
@@ -65,7 +65,7 @@ def test_a_refused_page_is_not_asked_for_again() -> None:
 
 
 def test_a_store_that_gives_less_than_asked_is_not_helped() -> None:
-    found = Pages().ask(Store(300, None).search, {"limit": 1000})
+    found = Pages(LEAST_FOUND).ask(Store(300, None).search, {"limit": 1000})
 
     assert found == EVERY[:300]
 
@@ -76,10 +76,10 @@ def test_a_store_that_gives_less_than_asked_is_not_helped() -> None:
         (300, OSError("limit must be 300 at most"), 1000),
         (300, ValueError("no such column"), 1000),
         (300, REFUSAL, 5000),  # more than any case asks for that is not about limits
-        (50, REFUSAL, 1000),
-        (50, REFUSAL, 100),
+        (9, REFUSAL, 1000),
+        (9, REFUSAL, 10),
     ],
 )
 def test_other_errors_are_the_stores_own(most: int, error: Exception, limit: int) -> None:
     with pytest.raises(StoreRaisedError):
-        Pages().ask(Store(most, error).search, {"limit": limit})
+        Pages(LEAST_FOUND).ask(Store(most, error).search, {"limit": limit})

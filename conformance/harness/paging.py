@@ -13,43 +13,62 @@ from typing import Any
 
 from store_conformance.harness.errors import StoreRaisedError
 
-LEAST = 100
-"""A page of so many is asked of every store."""
+LEAST_FOUND = 10
+"""A search of so many is asked of every store: the default of ``limit``."""
+LEAST_LISTED = 100
+"""A listing of so many is asked of every store: the default of its ``limit``."""
 MOST = 1000
 """A page above this is asked for by cases about large pages alone, which see the refusal."""
 _REFUSALS = (ValueError, TypeError, NotImplementedError)
 _WORDS = ("limit", "max", "at most", "page", "exceed", "too many", "too large", "greater than")
 
 
-def names_a_limit(error: BaseException) -> bool:
-    """Whether a store says by this that it was asked for too many at once."""
-    return isinstance(error, _REFUSALS) and any(word in str(error).lower() for word in _WORDS)
+def names_a_limit(error: BaseException, words: tuple[str, ...] = _WORDS) -> bool:
+    """Whether a store refused what was asked by an error of its own that has one of these words."""
+    text = str(error).lower()
+    return isinstance(error, _REFUSALS) and any(word in text for word in words)
 
 
 class Pages:
     """The page that one store takes, as far as it is known."""
 
-    def __init__(self) -> None:
+    def __init__(self, least: int) -> None:
+        self.least = least
         self.page = MOST
+        self.none_refused = False
+        """Whether a page of no items at all was refused by name."""
 
     def ask(
         self, ask: Callable[[dict[str, Any]], list[Any]], arguments: dict[str, Any]
     ) -> list[Any]:
         """The answer to these arguments of a search or listing, put together from smaller ones where they must be."""
         limit = arguments.get("limit")
-        if type(limit) is not int or not LEAST < limit <= MOST:
+        if type(limit) is int and limit == 0:
+            return self._ask_for_none(ask, arguments)
+        if type(limit) is not int or not self.least < limit <= MOST:
             return ask(arguments)
         while limit > self.page:
             try:
                 return self._put_together(ask, arguments, limit)
             except StoreRaisedError as error:
-                self._shrink(error)
+                self.shrink(error)
         try:
             return ask(arguments)
         except StoreRaisedError as error:
             self.page = limit
-            self._shrink(error)
+            self.shrink(error)
         return self.ask(ask, arguments)
+
+    def _ask_for_none(
+        self, ask: Callable[[dict[str, Any]], list[Any]], arguments: dict[str, Any]
+    ) -> list[Any]:
+        try:
+            return ask(arguments)
+        except StoreRaisedError as error:
+            if not names_a_limit(error.cause):
+                raise
+            self.none_refused = True
+            return []
 
     def _put_together(
         self, ask: Callable[[dict[str, Any]], list[Any]], arguments: dict[str, Any], limit: int
@@ -66,8 +85,8 @@ class Pages:
                 break
         return found
 
-    def _shrink(self, error: StoreRaisedError) -> None:
+    def shrink(self, error: StoreRaisedError) -> None:
         """Take the next smaller page, or let the error pass: it names no limit, or too small a one."""
-        if not names_a_limit(error.cause) or self.page == LEAST:
+        if not names_a_limit(error.cause) or self.page <= self.least:
             raise error
-        self.page = max(LEAST, self.page // 2)
+        self.page = max(self.least, self.page // 2)

@@ -2,21 +2,22 @@
 One open store as a case sees it: one face for the sync and the async API, every call timed and
 recorded, every exception marked as the store's.
 
-It adds nothing to the store's answers: results are handed on as they are, of several pages one after the other where
-a store refuses a large one by name.
+It adds nothing to the store's answers: results are handed on as they are, of several pages or batches one after the
+other where a store refuses a large one by name.
 """
 
 from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from time import monotonic, perf_counter  # by name: a store may change the module
 from typing import TYPE_CHECKING, Any
 
 from store_conformance.contract import Location, Mode
+from store_conformance.harness.batches import Batches
 from store_conformance.harness.compat import BaseStore, Item, came_later
 from store_conformance.harness.errors import (
     CheckFailedError,
@@ -26,7 +27,7 @@ from store_conformance.harness.errors import (
 )
 from store_conformance.harness.journal import Call, Journal
 from store_conformance.harness.loops import LoopThread
-from store_conformance.harness.paging import Pages
+from store_conformance.harness.paging import LEAST_FOUND, LEAST_LISTED, Pages
 
 if TYPE_CHECKING:
     import asyncio
@@ -127,7 +128,9 @@ class Subject:
         self._manager: Any = opened
         self._host: _AsyncHost | None = None
         self.closed = False
-        self._pages = Pages()
+        self._pages = Pages(LEAST_FOUND)
+        self._listings = Pages(LEAST_LISTED)
+        self._batches = Batches(self._pages, self._listings)
         self._store: BaseStore | None = self._timed("open", (), _shown(index, ttl), self._enter)
         self._afterwards = weakref.ref(self._store)
 
@@ -180,6 +183,19 @@ class Subject:
             # A store may give back what it holds only when nobody refers to it; that is a part of its close.
             self._store = self._manager = self._host = None
 
+    @contextmanager
+    def not_waited_for(self) -> Iterator[None]:
+        """Searches answer with what they have, also of a store that is else waited for (``settle``)."""
+        raw: Any = self.raw
+        waits = getattr(raw, "waits", None)
+        if waits is not None:
+            raw.waits = False
+        try:
+            yield
+        finally:
+            if waits is not None:
+                raw.waits = waits
+
     @property
     def in_loop(self) -> bool:
         """Whether the store was opened in the loop's thread, and not in the case's."""
@@ -187,7 +203,7 @@ class Subject:
 
     @property
     def largest_page(self) -> int:
-        """The most that was taken of searches and listings where more was refused by name; else 1,000."""
+        """The most that was taken of searches where more was refused by name; else 1,000."""
         return self._pages.page
 
     # -- calls --------------------------------------------------------------------------------
@@ -298,7 +314,7 @@ class Subject:
         return [i.key for i in self.search(prefix, query=query, **kwargs)]
 
     def list_namespaces(self, **kwargs: Any) -> list[tuple[str, ...]]:
-        found: list[tuple[str, ...]] = self._pages.ask(
+        found: list[tuple[str, ...]] = self._listings.ask(
             lambda given: self.call("list_namespaces", **given), kwargs
         )
         if not isinstance(found, list):
@@ -310,8 +326,7 @@ class Subject:
         return found
 
     def batch(self, ops: Iterable[object]) -> list[Any]:
-        result: list[Any] = self.call("batch", ops)
-        return result
+        return self._batches.ask(lambda given: self.call("batch", given), ops)
 
     def walk(self, prefix: tuple[str, ...], *, page: int, **kwargs: Any) -> list[Any]:
         """

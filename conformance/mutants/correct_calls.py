@@ -169,6 +169,19 @@ class SweeperByConfiguration(Variant, ReferenceStore):
         return super().start_ttl_sweeper(None)
 
 
+class SweepsAtAnInterval(Variant, ReferenceStore):
+    """Where an interval is configured the sweeper runs from the opening on, as its documentation says."""
+
+    def setup(self) -> None:
+        super().setup()
+        if (self.ttl_config or {}).get("sweep_interval_minutes"):
+            self.start_ttl_sweeper()
+
+    def close(self) -> None:
+        self.stop_ttl_sweeper(5)
+        super().close()
+
+
 class SetupOfASchema(Variant, ReferenceStore):
     """``setup`` needs to be told a schema; opening has set up the usual one."""
 

@@ -60,21 +60,25 @@ class LimitsAreNamed(Variant, ReferenceStore):
     """
     What is beyond a limit is refused by name.
 
-    Keys and labels of 64 characters, namespaces of five labels, values of 400 kB, pages of 300 and
-    batches of 500 are the most.
+    Keys and labels of 64 characters, namespaces of five labels, values of 400 kB, pages of 50 (listings of 300) and
+    batches of 25 are the most; a page of nothing is none, and no namespace is as deep as a prefix of six labels.
     """
 
     also = ("N8", "K11", "O5")
 
     def validate(self, op: Op) -> None:
         super().validate(op)
-        if isinstance(op, (SearchOp, ListNamespacesOp)) and op.limit > 300:
-            raise ValueError(f"limit={op.limit} is too large: a page has 300 at most.")
+        if isinstance(op, (SearchOp, ListNamespacesOp)):
+            most = 50 if isinstance(op, SearchOp) else 300
+            if not 0 < op.limit <= most:
+                raise ValueError(f"limit={op.limit}: a page has 1 to {most} items.")
+        if isinstance(op, SearchOp) and len(op.namespace_prefix) > 5:
+            raise InvalidNamespaceError(f"{op.namespace_prefix!r} is deeper than 5 labels.")
 
     def plan(self, ops: Iterable[Op]) -> Plan:
         ops = list(ops)
-        if len(ops) > 500:
-            raise ValueError(f"A batch of {len(ops)} operations exceeds the limit of 500.")
+        if len(ops) > 25:
+            raise ValueError(f"A batch of {len(ops)} operations exceeds the limit of 25.")
         return super().plan(ops)
 
     def validate_namespaces(self, op: Op) -> None:

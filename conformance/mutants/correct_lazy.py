@@ -12,7 +12,15 @@ from typing import Any
 from langgraph.store.base import Result
 
 from store_conformance.mutants.correct import Variant
-from store_conformance.mutants.reference import Address, Embedded, Plan, ReferenceStore, Write
+from store_conformance.mutants.reference import (
+    Address,
+    Embedded,
+    ItemRow,
+    Plan,
+    ReferenceStore,
+    Vector,
+    Write,
+)
 
 WAITING = """
 CREATE TABLE IF NOT EXISTS waiting (
@@ -63,3 +71,29 @@ class EmbedsWhenAsked(Variant, ReferenceStore):
     def remove_vectors(self, address: Address) -> None:
         super().remove_vectors(address)
         self.connection.execute("DELETE FROM waiting WHERE namespace = ? AND key = ?", address)
+
+
+LAG = 0.1
+"""Seconds until an index knows of a put."""
+
+
+def known_to_settle(seconds: float) -> Any:
+    """An ``open_store`` that says how long its searches may lag behind."""
+
+    def usual(cls: Any, at: Any, index: Any = None, ttl: Any = None) -> Any:
+        open_store: Any = ReferenceStore.open_store
+        return open_store.__func__(cls, at, index, ttl)
+
+    usual.settle = seconds  # type: ignore[attr-defined]
+    return classmethod(usual)
+
+
+class IndexIsRefreshed(Variant, ReferenceStore):
+    """A query finds what was put a tenth of a second ago, and says so; everything else is seen at once."""
+
+    alone = True
+    open_store = known_to_settle(LAG + 0.02)
+
+    def ranked(self, rows: list[ItemRow], query: Vector) -> list[tuple[ItemRow, float | None]]:
+        known = self.clock() - int(LAG * 1_000_000)
+        return super().ranked([row for row in rows if row.updated_at <= known], query)

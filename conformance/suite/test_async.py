@@ -326,7 +326,7 @@ def test_sync_calls_from_other_threads_work(lab: Lab) -> None:
             raw.put(D, "shared", {"by": number})
         raw.delete(D, f"t{number}-0")
         raw.batch([PutOp(("e",), f"t{number}", {"n": number}), GetOp(D, "shared")])
-        found = raw.search(D, limit=100, filter={"n": 3})
+        found = raw.search(D, filter={"n": 3})
         item = raw.get(D, f"t{number}-4")
         return len(found) and len(item.value) + len(raw.list_namespaces())
 

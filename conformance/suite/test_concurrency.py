@@ -84,7 +84,7 @@ def _round(raw: Any, me: int, n: int) -> None:
     item = raw.get(own, f"k{n}")
     if item is None or item.value != {"n": n}:
         raise AssertionError(f"thread {me} reads {item!r} right after its put of n={n}")
-    raw.search((), filter={"n": -1}, limit=50)
+    raw.search((), filter={"n": -1}, limit=10)
     raw.search(own, filter={"n": n}, limit=10)
     raw.list_namespaces(limit=100)
     raw.batch([PutOp(own, f"b{n}", {"n": n}), GetOp(own, f"k{n}"), PutOp(own, "doomed", {"n": n})])
@@ -156,7 +156,7 @@ def test_threads_put_and_query_an_index(lab: Lab) -> None:
     def work(me: int) -> None:
         for n in _in_time(rounds, made, me):
             store.raw.put(("d", f"t{me}"), f"k{n}", {"text": f"banana*{n + 1} cherry*{me + 1}"})
-            store.raw.search(D, query="banana", limit=20)
+            store.raw.search(D, query="banana", limit=10)
             wrong = _wrong_scores(store.raw.search(D, query="apple", limit=1), "apple", told)
             if wrong:
                 raise AssertionError(
@@ -191,7 +191,7 @@ def test_many_tasks_share_a_store(lab: Lab) -> None:
             item = await raw.aget(own, f"k{n}")
             if item is None or item.value != {"n": n}:
                 raise AssertionError(f"task {me} reads {item!r} right after its put of n={n}")
-            await asyncio.gather(raw.asearch((), limit=50), raw.alist_namespaces(limit=100))
+            await asyncio.gather(raw.asearch((), limit=10), raw.alist_namespaces(limit=100))
             await raw.abatch([PutOp(own, f"b{n}", {"n": n}), PutOp(own, "doomed", {"n": n})])
             await raw.adelete(own, "doomed")
 
@@ -419,7 +419,7 @@ def test_eight_processes_set_up_a_fresh_location(lab: Lab) -> None:
     store = lab.open(at=at, index=lab.index("text") if embed else None)
     keys = [f"k{n}" for n in range(SETUPS)]
     lab.equal(store.keys(D), keys, "the items that the processes put")
-    seen = children[0].call("search", D, limit=100)
+    seen = children[0].call("search", D, limit=SETUPS)
     lab.equal(sorted(i["key"] for i in seen), keys, "the items that the first process sees")
     if met < SETUPS - 1:
         lab.unverified(f"only {met + 1} of {SETUPS} openings were under way at once")

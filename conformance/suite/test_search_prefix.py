@@ -9,6 +9,7 @@ from typing import Any
 from store_conformance.harness.case import case
 from store_conformance.harness.lab import Lab
 from store_conformance.suite.support.accepted import labels_taken, spaces_taken
+from store_conformance.suite.support.filter_oracle import REFUSALS
 from store_conformance.suite.support.shapes import SEPARATORS, Namespace, every_lookalike, fill
 
 
@@ -52,9 +53,18 @@ def test_a_prefix_matches_the_namespace_and_all_below_it(lab: Lab) -> None:
     spaces = [ns for ns in dict.fromkeys(spaces) if ns and len(ns) < 5]
     fill(store, [(ns, "-".join(ns), {"depth": len(ns)}) for ns in spaces])
 
-    for prefix in [*spaces[:60], ("x", "y", "x", "y"), ("y", "xy", "x"), ("x", "z"), ("x",) * 6]:
+    for prefix in [*spaces[:60], ("x", "y", "x", "y"), ("y", "xy", "x"), ("x", "z")]:
         expected = sorted("-".join(ns) for ns in spaces if ns[: len(prefix)] == prefix)
         lab.equal(store.keys(prefix), expected, f"items under the prefix {prefix}")
+    deeper = ("x",) * 6
+    refused = lab.attempt(
+        lambda: lab.equal(store.keys(deeper), [], f"items under the prefix {deeper}")
+    )
+    lab.true(
+        refused is None or isinstance(refused, REFUSALS),
+        "a prefix deeper than all namespaces finds nothing, or is refused by name",
+        got=refused,
+    )
 
 
 @case("S1")

@@ -33,10 +33,12 @@ def test_the_expired_wait_for_a_sweep(lab: Lab) -> None:
     """
     Where sweeps delete what has expired, nothing else does while no sweeper was started.
 
+    A ``sweep_interval_minutes`` may start one ("the store will periodically delete expired items"), so none is given.
+
     If this fails, look for a sweeper that the constructor or ``setup`` starts, or for other calls that
     clean up.
     """
-    store = expiring(lab, refresh_on_read=False, sweep_interval_minutes=0.005)
+    store = expiring(lab, refresh_on_read=False)
     if not hasattr(store.raw, "sweep_ttl"):
         lab.unsupported("has no sweep_ttl: the engine expires by itself")
     counted = 0

@@ -1,9 +1,10 @@
 """
 Limits on one request that a store names, of a page's size or a batch's: what is beyond is left out and recorded.
 
-The docs set no such limit and promise no absence of one.  A page of 100 and a batch of 500 are asked of every
-store, and a page of up to 1,000 is put together from smaller ones where it is refused (``harness/paging.py``); one
-that comes back shorter than asked, without an error, is never taken for a limit.
+The docs set no such limit and promise no absence of one.  Up to 1,000 items and 500 operations are put together from
+smaller pages and batches where they are refused (``harness/paging.py``, ``harness/batches.py``), and no store may
+refuse the default limits and a batch of 25; a page that comes back shorter than asked, without an error, is never
+taken for a limit.
 """
 
 from __future__ import annotations

@@ -271,7 +271,7 @@ def varied_text(length: int) -> str:
 
 
 CHUNK = 500
-"""Operations of a batch that every store takes; some refuse more by name, which O5 judges."""
+"""Operations of a batch; where fewer are taken the harness makes more batches, and what refuses more is O5's."""
 
 
 def fill(
@@ -293,6 +293,7 @@ LARGE = 16_384
 """Characters of a value's JSON from which on an engine may have a limit, and must name it."""
 LIMIT_WORDS = (
     *("size", "limit", "large", "exceed", "too big", "too long", "maximum", "max", "too many"),
+    *("at most", "no more than"),
     *("deep", "depth", "nest", "recursion", "level"),
 )
 """One of them names the limit in the error of a value that is too much for a store."""

@@ -33,10 +33,15 @@ def _counted(backend: Backend, what: str) -> int:
     return int(backend._running().execute(f"{counting} {what}")[0][0])
 
 
-def _used(backend: Backend, mode: Mode, index: Any = INDEX) -> Location:
+def _place(backend: Backend, mode: Mode, **more: object) -> Location:
+    index: Any = {**INDEX, **more}
+    return backend.location_for(index, mode)
+
+
+def _used(backend: Backend, mode: Mode) -> Location:
     """A place with an item in it, at which a store has set itself up."""
-    at = backend.location_for(index, mode)
-    use(backend, at, mode, put(mode), index=index)
+    at = _place(backend, mode)
+    use(backend, at, mode, put(mode), index=INDEX)
     return at
 
 
@@ -53,7 +58,7 @@ def test_a_place_that_was_emptied_is_as_new_under_another_name(
     assert _counted(postgres, f"pg_statistic WHERE starelid = '{at.name}.store'::regclass")
     postgres.discard(at)
 
-    again = postgres.location_for(INDEX, mode)
+    again = _place(postgres, mode)
     left = _counted(postgres, f"{again.name}.store_vectors")
     learned = _counted(postgres, f"pg_statistic WHERE starelid = '{again.name}.store'::regclass")
 
@@ -97,9 +102,8 @@ def test_a_place_that_others_may_know_is_dropped(
 @no_postgres
 def test_an_index_of_another_kind_begins_at_a_new_place(postgres: Backend) -> None:
     postgres.discard(_used(postgres, Mode.SYNC))
-    index = {**INDEX, "ann_index_config": {"kind": "flat"}}
 
-    at = postgres.location_for(index, Mode.SYNC)  # type: ignore[arg-type]
+    at = _place(postgres, Mode.SYNC, ann_index_config={"kind": "flat"})
 
     assert _counted(postgres, f"pg_tables WHERE schemaname = '{at.name}'") == 0
     postgres.discard(at)

@@ -136,10 +136,8 @@ def test_what_is_no_time_and_no_function_is_refused(
     backend = user_supplied(f"{__name__}:open_it", name="mine")
     backend.start()
     try:
-        with (
-            pytest.raises(BackendError, match="settle"),
-            backend.open(backend.location(), None, None, Mode.SYNC),
-        ):
+        opened: Any = backend.open(backend.location(), None, None, Mode.SYNC)
+        with pytest.raises(BackendError, match="settle"), opened:
             pass
     finally:
         backend.stop()

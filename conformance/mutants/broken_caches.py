@@ -56,7 +56,7 @@ class CallersOfOneTickShareAnAnswer(ReferenceStore):
         if read not in asked:
             asked[read] = asyncio.ensure_future(super().abatch(ops))
             asyncio.get_running_loop().call_soon(asked.pop, read)
-        return await asyncio.shield(asked[read])  # type: ignore[no-any-return]
+        return await asyncio.shield(asked[read])
 
 
 class SearchesOfABatchAreJoinedByTheirPrefix(ReferenceStore):

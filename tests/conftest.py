@@ -95,12 +95,12 @@ def untraced() -> Iterator[None]:
     """This thread, and those that are started in the block, call no trace function."""
     own, of_new_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
-    threading.settrace(None)  # type: ignore[arg-type]  # what it takes as well
+    threading.settrace(None)
     try:
         yield
     finally:
         sys.settrace(own)
-        threading.settrace(of_new_threads)  # type: ignore[arg-type]
+        threading.settrace(of_new_threads)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -138,7 +138,7 @@ def test_nobody_is_told_of_what_runs_untraced_and_of_what_runs_afterwards_the_tr
         probe_here_and_in_a_thread()
     finally:
         sys.settrace(own)
-        threading.settrace(of_new_threads)  # type: ignore[arg-type]
+        threading.settrace(of_new_threads)
 
     assert (untold, told.count("probe")) == (0, 2)
 

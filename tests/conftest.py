@@ -95,7 +95,7 @@ def untraced() -> Iterator[None]:
     """This thread, and those that are started in the block, call no trace function."""
     own, of_new_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
-    threading.settrace(None)  # what it takes as well
+    threading.settrace(None)
     try:
         yield
     finally:

@@ -56,7 +56,8 @@ class CallersOfOneTickShareAnAnswer(ReferenceStore):
         if read not in asked:
             asked[read] = asyncio.ensure_future(super().abatch(ops))
             asyncio.get_running_loop().call_soon(asked.pop, read)
-        return await asyncio.shield(asked[read])
+        answer: list[Result] = await asyncio.shield(asked[read])
+        return answer
 
 
 class SearchesOfABatchAreJoinedByTheirPrefix(ReferenceStore):

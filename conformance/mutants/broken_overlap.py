@@ -17,6 +17,7 @@ from store_conformance.mutants.reference import (
     Address,
     AsyncReferenceStore,
     Embedded,
+    ItemRow,
     Plan,
     ReferenceStore,
     Write,
@@ -203,3 +204,13 @@ class TheSweeperSeesWhatReadsSee(ReferenceStore):
         hides = (self.ttl_config or {}).get("omit_expired", False)
         swept_by_itself = threading.current_thread() is self.sweeper
         return 0 if hides and swept_by_itself else super().sweep()
+
+
+class PagesAreInTheOrderOfExpiry(ReferenceStore):
+    """A search gives first what expires first, so that a page that is read moves behind those to come."""
+
+    breaks = "S5"
+    also = (*LIVES, "O2", "V8", "E1", "E5", "S8")
+
+    def order(self, rows: list[ItemRow]) -> list[ItemRow]:
+        return sorted(rows, key=lambda row: (row.expires_at is None, row.expires_at or 0, row))

@@ -13,7 +13,7 @@ from langgraph.store.base import Op, Result
 from store_conformance.mutants.broken_doors import halves, indexing
 from store_conformance.mutants.connections import Connected
 from store_conformance.mutants.correct import LoopBound, Variant
-from store_conformance.mutants.reference import ReferenceStore
+from store_conformance.mutants.reference import AsyncReferenceStore, ReferenceStore
 
 
 class ConnectionsAreReplaced(Variant, Connected):
@@ -77,7 +77,7 @@ class OneHalfHasNoTtl(Variant, ReferenceStore):
     open_store = halves(lambda: RefusesATtl)
 
 
-class RefusesATtl(LoopBound):
+class RefusesATtl(AsyncReferenceStore):
     """The same for async callers."""
 
     supports_ttl = False

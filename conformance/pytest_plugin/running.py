@@ -85,9 +85,7 @@ def execute(
     interrupted = True
     with interruptible(), isolated(run_file.resolve().parent):
         try:
-            session.workers = choose_workers(
-                workers, session.count_cases(), session.count_waiting()
-            )
+            session.choose_workers(workers)
             session.open_file(str(run_file))
             begin = time.perf_counter()
             session.start(console.print, meanwhile)

@@ -223,3 +223,22 @@ def _search(line: _Timeline, store: Subject, note: _Note, refreshes: bool) -> No
     if store.index is not None:
         for key in [i.key for i in store.search(("s", "query"), query="apple", limit=10)]:
             note(refreshes, ("s", "query"), key, "search with a query")
+
+
+@case("S5", needs=TTL)
+def test_pages_whose_items_are_refreshed_are_the_whole(lab: Lab) -> None:
+    """
+    A walk by pages gives each item once where each page gives its items their time again.
+
+    If this fails, look at an order that follows the last access or the time at which an item expires.
+    """
+    store = expiring(lab, default_ttl=10.0, refresh_on_read=True)
+    keys = [f"k{n:02}" for n in range(11)]
+    for key in keys:
+        store.put(D, key, {"n": 1})
+
+    for limit in (2, 5):
+        found = [item.key for item in store.walk(D, page=limit)]
+        lab.equal(
+            sorted(found), keys, f"the items on pages of {limit}, each refreshed when it is shown"
+        )

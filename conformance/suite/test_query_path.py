@@ -159,6 +159,25 @@ def test_a_query_gives_the_value_as_get_gives_it(lab: Lab) -> None:
 
 # -- O1: the batch --------------------------------------------------------------------------------
 
+FRUITS = ("apple", "banana", "cherry", "fig")
+BELOW = (MatchCondition(match_type="prefix", path=D),)
+MIXED: list[tuple[Any, Any]] = [
+    (GetOp(("d", "fig"), "fig"), "fig"),
+    (SearchOp(D, query="cherry", limit=1), ["cherry"]),
+    (
+        ListNamespacesOp(match_conditions=BELOW, max_depth=None, limit=10, offset=0),
+        [("d", fruit) for fruit in FRUITS],
+    ),
+    (SearchOp(("d", "banana"), limit=10), ["banana"]),
+    (PutOp(("w",), "new", {"text": "kiwi"}), None),
+    (SearchOp(D, query="apple", limit=1), ["apple"]),
+    (GetOp(("d", "fig"), "none"), None),
+    (SearchOp(("d", "fig"), query="banana", limit=10), ["fig"]),
+    (SearchOp(D, limit=10), list(FRUITS)),
+    (SearchOp(D, query="banana", limit=1), ["banana"]),
+]
+"""Operations and their answers, as ``_plain`` tells them."""
+
 
 @case("O1", needs=VECTORS)
 def test_queries_keep_their_places_beside_other_operations(lab: Lab) -> None:
@@ -168,39 +187,13 @@ def test_queries_keep_their_places_beside_other_operations(lab: Lab) -> None:
     If this fails, the places among the queries are taken for places in the batch.
     """
     store = lab.indexed("text")
-    words = ("apple", "banana", "cherry", "fig")
-    store.batch([PutOp(("d", word), word, {"text": word}) for word in words])
-    below = (MatchCondition(match_type="prefix", path=D),)
-    spaces = [("d", word) for word in words]
-    ops: list[Any] = [
-        GetOp(("d", "fig"), "fig"),
-        SearchOp(D, query="cherry", limit=1),
-        ListNamespacesOp(match_conditions=below, max_depth=None, limit=10, offset=0),
-        SearchOp(("d", "banana"), limit=10),
-        PutOp(("w",), "new", {"text": "kiwi"}),
-        SearchOp(D, query="apple", limit=1),
-        GetOp(("d", "fig"), "none"),
-        SearchOp(("d", "fig"), query="banana", limit=10),
-        SearchOp(D, limit=10),
-        SearchOp(D, query="banana", limit=1),
-    ]
-    expected = [
-        "fig",
-        ["cherry"],
-        spaces,
-        ["banana"],
-        None,
-        ["apple"],
-        None,
-        ["fig"],
-        sorted(words),
-        ["banana"],
-    ]
+    store.batch([PutOp(("d", fruit), fruit, {"text": fruit}) for fruit in FRUITS])
     for shift in (0, 1, 5):
-        got = store.batch([*ops[shift:], *ops[:shift]])
+        ops = [*MIXED[shift:], *MIXED[:shift]]
+        got = store.batch([op for op, _ in ops])
         lab.equal(
             [_plain(r) for r in got],
-            [*expected[shift:], *expected[:shift]],
+            [expected for _, expected in ops],
             f"results at the places of their operations, of which {shift} were moved to the end",
         )
 

@@ -25,7 +25,6 @@ from store_conformance.runs.isolation import isolated
 from store_conformance.runs.run_file import read_run
 from store_conformance.runs.session import RunSession
 from store_conformance.runs.streams import duplicate_stdout
-from store_conformance.runs.workers import choose_workers
 
 _UNCAPTURED = "--capture=no"
 """A store that closes ``sys.stdout`` would close what pytest captures with; what it prints leads nowhere anyway."""

@@ -49,6 +49,7 @@ from store_conformance.runs.scripts import Scripts
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.starting import EngineStarts, Started, ended_meanwhile
 from store_conformance.runs.trial import FOR_EACH_WORKER
+from store_conformance.runs.workers import choose_workers
 
 
 def _here(backend: Backend) -> Backend:
@@ -119,6 +120,10 @@ class RunSession:
 
     def names(self) -> list[str]:
         return list(self.backends)
+
+    def choose_workers(self, asked: int | None) -> None:
+        """Take as many processes as asked; ``None``: as the cores and the cases call for."""
+        self.workers = choose_workers(asked, self.count_cases(), self.count_waiting())
 
     def count_cases(self) -> int:
         """How many cases the run will go through: each once a backend, mode and parameter."""

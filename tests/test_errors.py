@@ -27,6 +27,7 @@ from store_conformance.corpus import CorpusError
 from store_conformance.embedding import EmbeddingError
 from store_conformance.factory.environment import FactoryError
 from store_conformance.harness.errors import HarnessError
+from store_conformance.migration.pages import EndlessPagesError
 from store_conformance.migration.transfer import ImportRefusedError, MigrationError, Refusal
 from store_conformance.runs.hosted import HostSilentError
 from store_conformance.runs.lines import RunFileError
@@ -229,6 +230,7 @@ KINDS: tuple[tuple[UserError, int, str], ...] = (
         "it stands still. Hint: see what it waits for",
     ),
     (MigrationError("it is cut off", "export again"), 2, "it is cut off. Hint: export again"),
+    (EndlessPagesError("they do not end", "wait"), 2, "they do not end. Hint: wait"),
     (
         ImportRefusedError([Refusal(("a",), "k", "too large")]),
         2,

@@ -188,7 +188,10 @@ class BatchesKeepOnePutOfAKey(ReferenceStore):
     """Of the writes of a batch for one key, in whatever namespaces, only the last is done."""
 
     breaks = "X7"
-    also = (*REPLACES, *DELETES, "K1", "K3", "K6", "N5", "N7", "O1", "S1", "S2", "V18")
+    also = (
+        *(*REPLACES, *DELETES, "K1", "K3", "K6", "N3", "N5", "N7"),
+        *("L2", "L3", "L6", "O1", "S1", "S2", "S3", "V18"),
+    )
 
     def dedupe(self, ops: list[Op]) -> list[PutOp]:
         return list({op.key: op for op in super().dedupe(ops)}.values())

@@ -127,7 +127,7 @@ def test_whether_a_batch_is_seen_whole(lab: Lab, look: str) -> None:
     seen = (
         Ask.of("batch", [GetOp(AT, key) for key in KEYS])
         if look == "gets"
-        else Ask.of("search", AT, limit=100)
+        else Ask.of("search", AT, limit=len(KEYS))
     )
     looks: list[Answer] = []
     batches: list[Answer] = []

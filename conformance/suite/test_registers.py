@@ -145,13 +145,15 @@ def _came_back(name: str, answers: Sequence[Answer]) -> list[str]:
 def _delete(lab: Lab, store: Subject, together: Together) -> None:
     """What a caller has deleted none of its later searches shows."""
     met = 0
+    store.search(("deletes",), limit=100)  # a store may name a smaller page
+    page = min(100, store.largest_page)
 
     def script(at: tuple[str, ...], caller: str) -> list[Ask]:
         asks = []
         for n in range(4):
             key = f"{caller}{n}"
             asks += [Ask.of("put", at, key, {"n": n}), Ask.of("delete", at, key)]
-            asks += [Ask.of("search", at, limit=100)]
+            asks += [Ask.of("search", at, limit=page)]
         return [*asks, Ask.of("put", at, f"{caller}-stays", {"n": 1})]
 
     def one_round(number: int) -> None:

@@ -141,7 +141,7 @@ def test_the_sweeper_deletes_what_reads_hide(lab: Lab) -> None:
             "the expired are shown or gone, or the count of a sweep is another (see the other cases)"
         )
 
-    for turn in ("started", "started again"):
+    for turn in ("started", "again"):
         start(lab, store, 0.005)
         left = [_left_to_sweep(lab, store, turn, GRACE + 0.7)]
         while left[-1] and len(left) < 4:  # on a busy machine the sweeper comes late

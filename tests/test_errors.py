@@ -275,6 +275,6 @@ def test_only_a_missing_engine_leaves_a_case_unverified() -> None:
 
     for missing in ("EngineUnavailableError", "UnprovenPlaceError"):
         assert verdicts.pop(missing) is Verdict.UNVERIFIED
-    assert verdicts.pop("MigrationError") is Verdict.FAIL
-    assert verdicts.pop("ImportRefusedError") is Verdict.FAIL
+    for of_a_store in ("MigrationError", "ImportRefusedError", "EndlessPagesError"):
+        assert verdicts.pop(of_a_store) is Verdict.FAIL
     assert set(verdicts.values()) == {Verdict.ERROR}

@@ -214,12 +214,12 @@ class Journal:
         self._many(statement, [(entry.id,) for entry in entries])
 
     def drop_items(self) -> None:
-        self._many("DELETE FROM items WHERE ?", [(1,)])
+        self._many("DELETE FROM items", [()])
 
     # -- what a store holds ----------------------------------------------------------------------------
 
     def forget_seen(self) -> None:
-        self._many("DELETE FROM seen WHERE ?", [(1,)])
+        self._many("DELETE FROM seen", [()])
 
     def saw(self, items: Iterable[Exported]) -> int:
         """Note what was found in a store; gives how many of them had not been found before."""

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from store_conformance.harness.lab import Lab
+from store_conformance.harness.paging import names_a_limit
 from store_conformance.harness.subject import Subject
-from store_conformance.suite.support.filter_oracle import REFUSALS
 from store_conformance.suite.support.shapes import LIMIT_WORDS
 
 PAGE = 1000
@@ -45,7 +45,7 @@ def in_one_batch(lab: Lab, store: Subject, ops: Sequence[Any]) -> list[Any]:
     error = lab.attempt(lambda: answers.append(store.batch(ops)))
     if error is not None:
         lab.true(
-            len(ops) > BATCH and _names_a_limit(error),
+            len(ops) > BATCH and names_a_limit(error, LIMIT_WORDS),
             f"a batch of {len(ops)} operations is executed, or refused by an error that names the limit",
             got=error,
         )
@@ -57,12 +57,8 @@ def _taken(lab: Lab, limits: Iterable[int], ask: Any) -> list[int]:
     taken = []
     for limit in limits:
         error = lab.attempt(lambda n=limit: ask(n)) if limit > PAGE else None  # type: ignore[misc]
-        if error is not None and _names_a_limit(error):
+        if error is not None and names_a_limit(error, LIMIT_WORDS):
             lab.observe("limit.refused", limit, error=str(error)[:160])
         else:
             taken.append(limit)
     return taken
-
-
-def _names_a_limit(error: BaseException) -> bool:
-    return isinstance(error, REFUSALS) and any(w in str(error).lower() for w in LIMIT_WORDS)

@@ -14,8 +14,56 @@ from typing import Any
 from store_conformance.mutants.catalogue import Variant, variants
 from store_conformance.mutants.reference import AsyncReferenceStore, ReferenceStore
 
-LARGEST = 4
+LARGEST = 8
 """Variants in a pack: a failure should leave few to suspect."""
+_VECTORS = frozenset(
+    {
+        "aembed",
+        "by_vector",
+        "check_vector",
+        "connect",
+        "cosine",
+        "decode_vector",
+        "embed",
+        "encode_vector",
+        "rank",
+        "ranked",
+        "read_search",
+        "remove_vectors",
+        "similarity",
+        "texts_at",
+        "write_vectors",
+    }
+)
+_EXPIRY = frozenset(
+    {
+        "check_ttl",
+        "clock",
+        "close",
+        "expiry",
+        "hidden",
+        "refresh",
+        "start_ttl_sweeper",
+        "stop_ttl_sweeper",
+        "sweep_ttl",
+        "visible",
+    }
+)
+_CALLS = frozenset({"abatch", "batch", "execute", "plan", "run"})
+_OPENING = frozenset({"choose_journal", "close", "connect", "database", "open_store", "setup"})
+_UNSEEN = {
+    "no-vectors": _VECTORS,
+    "own-scores": _VECTORS,
+    "text": frozenset({"read_search"}),
+    "no-ttl": _EXPIRY,
+    "no-threads": _CALLS,
+    "no-processes": _OPENING,
+    "no-persistence": _OPENING,
+}
+"""
+The methods of which less is seen in a store that declares this: whoever has a freedom there is looked at beside stores
+that do not.  What can be declared and is not here is declared alone.
+"""
 _OF_A_CLASS = frozenset({"_abc_impl", "also", "alone", "declares", "legal", "modes"})
 """What a variant says of itself and what is no behaviour."""
 
@@ -30,26 +78,43 @@ def _behaviour(store: type[Any]) -> set[str]:
     return names - _OF_A_CLASS
 
 
+def _unseen(variant: Variant) -> frozenset[str]:
+    """The methods of which a store says less because of what this variant declares."""
+    return frozenset().union(*(_UNSEEN.get(name, frozenset()) for name in variant.declares))
+
+
+def _meet(one: Variant, other: Variant) -> bool:
+    """Whether two variants have a method in common, or one hides what the other does."""
+    first, second = _behaviour(one.store), _behaviour(other.store)
+    return bool((first | _unseen(one)) & second or first & _unseen(other))
+
+
+def _kind(variant: Variant) -> tuple[object, ...]:
+    """What all variants of a pack have in common."""
+    only = variant.store.alone or not set(variant.declares) <= set(_UNSEEN)
+    return (
+        issubclass(variant.store, AsyncReferenceStore),
+        variant.modes,
+        variant.name if only else "",
+    )
+
+
 @lru_cache(maxsize=1)
 def packs() -> tuple[tuple[Variant, ...], ...]:
-    """Every variant in one pack: same base, same declared capabilities and modes, no method in common."""
-    found: list[tuple[Any, set[str], list[Variant]]] = []
-    for variant in variants():
-        own = _behaviour(variant.store)
-        kind = (
-            issubclass(variant.store, AsyncReferenceStore),
-            variant.declares,
-            variant.modes,
-            variant.name if variant.store.alone else "",
-        )
-        for other, taken, members in found:
-            if other == kind and not taken & own and len(members) < LARGEST:
-                taken |= own
+    """Every variant in one pack: same base, same modes, and none that meet."""
+    found: list[list[Variant]] = []
+    for variant in sorted(variants(), key=lambda v: not v.declares):
+        for members in found:
+            if (
+                len(members) < LARGEST
+                and _kind(members[0]) == _kind(variant)
+                and not any(_meet(variant, member) for member in members)
+            ):
                 members.append(variant)
                 break
         else:
-            found.append((kind, set(own), [variant]))
-    return tuple(tuple(members) for _, _, members in found)
+            found.append([variant])
+    return tuple(tuple(members) for members in found)
 
 
 @lru_cache(maxsize=1)
@@ -71,7 +136,7 @@ def _packed(members: tuple[Variant, ...]) -> Variant:
         store=store,
         reference=f"{__name__}:{identifier}.open_store",
         also=tuple(dict.fromkeys(rule for m in members for rule in m.also)),
-        declares=members[0].declares,
+        declares=tuple(dict.fromkeys(name for m in members for name in m.declares)),
         modes=members[0].modes,
     )
 

@@ -7,13 +7,10 @@ A backend knows no test.  It says where its engine comes from (`Deployment`), wh
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -23,6 +20,7 @@ from langgraph.store.base import BaseStore
 
 from store_conformance.backends.backups import Backup
 from store_conformance.backends.faults import of_the_machine
+from store_conformance.backends.folders import own_folder, remove_folder, scratch
 from store_conformance.contract import (
     ALL,
     Capability,
@@ -181,52 +179,6 @@ class Snippet:
     """What must be set where the script runs; values may be secret and are never written."""
 
 
-def scratch() -> str | None:
-    """A folder in memory with room (``CONFORMANCE_SCRATCH`` or /dev/shm), or ``None`` for the usual one."""
-    for folder in (os.environ.get("CONFORMANCE_SCRATCH"), "/dev/shm"):
-        if folder and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > 2 << 30:
-            return folder
-    return None
-
-
-_OWNED = re.compile(r"conformance-.*-pid(\d+)-[^-]*")
-
-
-def own_folder(name: str, parent: str | None) -> Path:
-    """
-    A new temporary folder that carries our process id; those of processes that were killed are removed.
-    """
-    where = Path(parent or tempfile.gettempdir())
-    for left in where.glob("conformance-*-pid*-*"):
-        owner = _OWNED.fullmatch(left.name)
-        if owner is not None and not _alive(int(owner[1])):
-            shutil.rmtree(left, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"conformance-{name}-pid{os.getpid()}-", dir=where))
-
-
-@contextmanager
-def passing_folder(name: str) -> Iterator[Path]:
-    """Such a folder where temporary files usually are, for the block."""
-    folder = own_folder(name, None)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def forget_folders(pid: int) -> None:
-    """Remove the temporary folders of a process that was ended by force."""
-    for parent in {scratch(), tempfile.gettempdir()}:
-        for left in Path(parent or tempfile.gettempdir()).glob(f"conformance-*-pid{pid}-*"):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    import psutil  # here, as this module is imported by whatever only asks for names
-
-    return psutil.pid_exists(pid)
-
-
 class Engine:
     """
     A server that the backend started and may therefore stop and kill.
@@ -322,7 +274,7 @@ class Backend:
         """End whatever ``start`` started and remove whatever was created."""
         for folder in (self._root, self._disk):
             if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_folder(folder)
         self._root = self._disk = None
 
     @property

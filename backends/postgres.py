@@ -28,10 +28,10 @@ from store_conformance.backends.base import (
     Opened,
     Snippet,
     Spec,
-    scratch,
 )
 from store_conformance.backends.engines.postgres_reuse import UsedPlaces, shape_of
 from store_conformance.backends.environment import setting
+from store_conformance.backends.folders import scratch
 from store_conformance.backends.packages import unknown_to
 from store_conformance.backends.placing import Fresh
 from store_conformance.contract import ALL, Location

@@ -19,10 +19,10 @@ from store_conformance.backends.base import (
     BackendError,
     Deployment,
     Spec,
-    passing_folder,
 )
 from store_conformance.backends.engines.postgres_faults import Surroundings
 from store_conformance.backends.engines.postgres_faults import fault as postgres_fault
+from store_conformance.backends.folders import passing_folder
 from store_conformance.backends.references import Reference, one_line
 from store_conformance.contract import Capability, Location, Mode
 

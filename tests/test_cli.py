@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from store_conformance.cli.parsing import main as parse
+from store_conformance.runs.folder import claimed_folder
 
 pytestmark = pytest.mark.slow
 
@@ -319,10 +320,8 @@ def test_a_folder_in_the_way_of_one_report_costs_no_other(tmp_path: Path) -> Non
 
 
 def test_a_second_run_into_the_same_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / ".running").write_text(str(os.getpid()))
-
-    refused = command(tmp_path, "run", "-b", "memory", "--rule", "K2", "--out", "out")
+    with claimed_folder(tmp_path / "out"):
+        refused = command(tmp_path, "run", "-b", "memory", "--rule", "K2", "--out", "out")
     (tmp_path / "out" / ".running").write_text("999999999")  # left by a run that was killed
     taken_over = command(tmp_path, "run", "-b", "memory", "--rule", "K2", "--out", "out")
 

@@ -11,8 +11,8 @@ import sys
 
 import pytest
 
-from store_conformance.backends.base import own_folder
 from store_conformance.backends.engines.processes import descendants, runs
+from store_conformance.backends.folders import own_folder
 from store_conformance.backends.polling import wait_until
 
 

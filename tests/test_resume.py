@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from store_conformance.backends.base import own_folder
+from store_conformance.backends.folders import own_folder
 from store_conformance.cli.parsing import main as parse
 from store_conformance.contract import Level, Mode, UserError, Verdict
 from store_conformance.contract.records import Measurement, Row

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import signal
 import threading
 import time
@@ -23,7 +22,7 @@ from typing import Any
 from store_conformance.contract import Mode, UnknownRuleError, UserError, Verdict, declared, rule
 from store_conformance.contract.hints import nearest
 from store_conformance.contract.records import Row
-from store_conformance.harness.backends import Backend, own_folder, user_supplied
+from store_conformance.harness.backends import Backend, own_folder, remove_folder, user_supplied
 from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.leftovers import keep_what_is_here
 from store_conformance.harness.private_engines import stop_private
@@ -144,7 +143,7 @@ def _histories_elsewhere() -> Iterator[None]:
     try:
         yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
         if before is None:
             del os.environ["CONFORMANCE_HISTORIES"]
         else:

@@ -4,7 +4,6 @@ Where strikes fall: one backend with one store, on an image of its own if its po
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -18,7 +17,13 @@ from store_conformance.crash.fault_proxy import FaultProxy
 from store_conformance.crash.faults import Fault, Strike
 from store_conformance.crash.history import Key, Kind, Write
 from store_conformance.crash.image import Image, problem
-from store_conformance.harness.backends import Backend, Deployment, own_folder, scratch
+from store_conformance.harness.backends import (
+    Backend,
+    Deployment,
+    own_folder,
+    remove_folder,
+    scratch,
+)
 
 ATTEMPTS = 3
 """New processes that try to open the store after a fault; an engine may take a while to recover."""
@@ -61,7 +66,7 @@ class Rig:
         self._stack = ExitStack()
         try:
             self.ledgers = own_folder("ledgers", scratch())
-            self._stack.callback(shutil.rmtree, self.ledgers, ignore_errors=True)
+            self._stack.callback(remove_folder, self.ledgers)
             self.image: Image | None = None
             if self._on_image:
                 self.image = self._stack.enter_context(closing(Image(scratch())))

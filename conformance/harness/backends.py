@@ -17,16 +17,19 @@ from store_conformance.backends.base import (
     Opened,
     Snippet,
     Spec,
-    forget_folders,
-    own_folder,
-    passing_folder,
-    scratch,
 )
 from store_conformance.backends.engines.ports import LOOPBACK, answers, free_port
 from store_conformance.backends.engines.processes import ServerProcess, kill_tree, runs
 from store_conformance.backends.environment import read_env_file
 from store_conformance.backends.factory import is_supplied, user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
+from store_conformance.backends.folders import (
+    forget_folders,
+    own_folder,
+    passing_folder,
+    remove_folder,
+    scratch,
+)
 from store_conformance.backends.inspection.engines import inspect
 from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.opening.address import parse_address
@@ -81,6 +84,7 @@ __all__ = [
     "parse_address",
     "passing_folder",
     "read_env_file",
+    "remove_folder",
     "runs",
     "schemes",
     "scratch",

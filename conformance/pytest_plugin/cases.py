@@ -12,7 +12,6 @@ import importlib
 import json
 import logging
 import shlex
-import shutil
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -23,7 +22,7 @@ import pytest
 
 from store_conformance.contract import UserError
 from store_conformance.harness import watchdog
-from store_conformance.harness.backends import own_folder
+from store_conformance.harness.backends import own_folder, remove_folder
 from store_conformance.harness.case import CaseSpec, spec_of
 from store_conformance.harness.leftovers import keep_what_is_here
 from store_conformance.harness.process.forks import keep_from_forks, pipes_of_now
@@ -226,7 +225,7 @@ def _stacks_folder(config: pytest.Config) -> Path:
     if _STACKS not in config.stash:
         folder = own_folder("stacks", None)  # which a later run removes if we are killed
         config.stash[_STACKS] = folder
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        config.add_cleanup(lambda: remove_folder(folder))
     return config.stash[_STACKS]
 
 

@@ -13,8 +13,13 @@ import psutil
 
 from store_conformance.contract import UserError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 LOCK = ".running"
-"""Holds the process id of the run that writes to the folder."""
+"""Locked by the run that writes to the folder; holds its process id."""
 CLOCK_SECONDS = 2.0
 """How far the clocks of processes and of file systems may be apart."""
 
@@ -42,41 +47,82 @@ def claimed_folder(out: Path) -> Iterator[Path]:
     """
     folder = prepare_folder(out)
     lock = folder / LOCK
-    if not _claim(lock):
-        owner = _owner(lock)
-        if owner is not None:
-            raise UserError(
-                f"process {owner} is writing a run to {out}",
-                "wait for it, or give another folder with --out",
-            )
-        lock.unlink(missing_ok=True)
-        if not _claim(lock):
-            raise UserError(
-                f"another run has just begun in {out}", "give another folder with --out"
-            )
+    claim = _claim(lock)
+    if claim is None:
+        raise UserError(
+            f"process {_owner(lock)} is writing a run to {out}",
+            "wait for it, or give another folder with --out",
+        )
     try:
         yield folder
     finally:
-        lock.unlink(missing_ok=True)
+        if fcntl is None:  # Windows removes no open file
+            os.close(claim)
+            lock.unlink(missing_ok=True)
+        else:
+            lock.unlink(missing_ok=True)
+            os.close(claim)
 
 
-def _claim(lock: Path) -> bool:
+def _claim(lock: Path) -> int | None:
+    """
+    The open file that holds the claim; ``None`` while another process holds it.
+
+    The system's lock tells, not the process id: another container that writes to the same volume has ids of its own.
+    """
+    while True:
+        claim = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        try:
+            if _is_held(claim, lock):
+                os.close(claim)
+                return None
+            if _is_at(claim, lock):
+                os.truncate(claim, 0)
+                os.write(claim, str(os.getpid()).encode("ascii"))
+                return claim
+        except BaseException:
+            os.close(claim)
+            raise
+        os.close(claim)  # of a run that has just ended and took its claim away
+
+
+def _is_held(claim: int, lock: Path) -> bool:
+    """Whether another process holds the claim; where the file system has no locks, whether the one it names lives."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        else:
+            return False
+    return _lives(lock)
+
+
+def _is_at(claim: int, lock: Path) -> bool:
     try:
-        with lock.open("x", encoding="ascii") as file:
-            file.write(str(os.getpid()))
-    except FileExistsError:
+        return os.path.samestat(os.fstat(claim), lock.stat())
+    except FileNotFoundError:
         return False
-    return True
 
 
-def _owner(lock: Path) -> int | None:
-    """The process that holds the claim, ``None`` where it has ended; its number may be another's by now."""
+def _owner(lock: Path) -> str:
+    """The process id as its owner wrote it, which may mean nothing here."""
     try:
-        owner = int(lock.read_text("ascii"))
+        return lock.read_text("ascii").strip() or "?"
+    except (OSError, ValueError):
+        return "?"
+
+
+def _lives(lock: Path) -> bool:
+    """Whether the process that the claim names has not ended; its number may be another's by now."""
+    try:
+        owner = int(_owner(lock))
         begun = psutil.Process(owner).create_time()
         written = lock.stat().st_mtime
     except (OSError, ValueError, psutil.NoSuchProcess):
-        return None
+        return False
     except psutil.Error:  # it is there, and may not be looked at
-        return owner
-    return owner if begun <= written + CLOCK_SECONDS else None
+        return True
+    return begun <= written + CLOCK_SECONDS

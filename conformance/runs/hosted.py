@@ -8,7 +8,6 @@ on without it.  The cases run in workers, which load the store themselves.
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Mapping
 from json import dumps, loads
@@ -24,6 +23,7 @@ from store_conformance.harness.backends import (
     Spec,
     forget_folders,
     own_folder,
+    remove_folder,
 )
 from store_conformance.harness.process.fork_server import Spawned, spawn
 from store_conformance.harness.text import shorten
@@ -59,7 +59,7 @@ class _Host:
         try:
             self._process: Spawned = spawn(main=MAIN, preload=(MAIN,))
         except BaseException:  # the system starts no process for us
-            shutil.rmtree(self._folder, ignore_errors=True)
+            remove_folder(self._folder)
             raise
         self._answers: Queue[str | None] = Queue()
         self._errors: list[str] = []
@@ -130,7 +130,7 @@ class _Host:
         for reader in self._readers:
             reader.join(1.0)
         self._process.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_folder(self._folder)
         forget_folders(self._process.pid)
 
     def _read(self) -> None:

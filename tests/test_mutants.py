@@ -50,6 +50,12 @@ TELLING = [
 """Of these, the mutants that may not fail every rule."""
 
 
+def briefly(name: str) -> str:
+    """The first of a pack and how many are with it: pytest shows no long names."""
+    first, *others = name.split("+")
+    return f"{first}+{len(others)}" if others else first
+
+
 def told(one: selftest.Judged) -> str:
     """The evidence as lines."""
     return "\n".join([f"{one.name}: breaks {one.breaks}, failed {one.failed}", *one.evidence])
@@ -60,7 +66,9 @@ def told(one: selftest.Judged) -> str:
 
 @pytest.mark.slow
 @pytest.mark.whole
-@pytest.mark.parametrize("name", [*WHOLE, *(p.name for p in packed() if p.name not in WHOLE)])
+@pytest.mark.parametrize(
+    "name", [*WHOLE, *(p.name for p in packed() if p.name not in WHOLE)], ids=briefly
+)
 def test_a_correct_store_is_not_accused(name: str) -> None:
     one = selftest.judge_store(name, whole=True, seed=SEED, quick=name not in WHOLE)
 

@@ -310,6 +310,7 @@ def test_an_error_that_names_no_limit_leaves_nothing_out() -> None:
 def test_a_description_becomes_a_plain_name() -> None:
     assert plain("put over put") == "put_over_put"
     assert plain("$eq of a list") == "eq_of_a_list"
+    assert plain("index=False") == "index_false"
     assert plain("{}") == "_"
 
 

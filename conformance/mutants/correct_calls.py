@@ -83,7 +83,7 @@ class OneTransactionEach(Variant, ReferenceStore):
 class RangesOverTextAreRefused(Variant, ReferenceStore):
     """A range over text is refused by name."""
 
-    also = ("F4", "F5")
+    also = ("F4",)
 
     def compare(self, operator: str, actual: Any, operand: Any) -> bool:
         if isinstance(operand, str):

@@ -132,7 +132,7 @@ class PatternsAreRefused(Variant, ReferenceStore):
 
 
 class PlainNamesOnly(Variant, ReferenceStore):
-    """Labels and keys are letters and digits of ASCII, dashes, dots and underscores; others are refused."""
+    """Labels and keys are small letters and digits of ASCII, dashes and underscores; others are refused."""
 
     also = ("N8", "K11", "N4")
 
@@ -140,5 +140,5 @@ class PlainNamesOnly(Variant, ReferenceStore):
         super().validate_namespaces(op)
         if isinstance(op, PutOp) and op.value is not None:
             for text in (*op.namespace, str(op.key)):
-                if not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", text):
-                    raise InvalidNamespaceError(f"{text!r}: use letters, digits, '-', '.' and '_'.")
+                if not re.fullmatch(r"[a-z0-9_-]{1,128}", text):
+                    raise InvalidNamespaceError(f"{text!r}: use small letters, digits, '-', '_'.")

@@ -21,6 +21,7 @@ from store_conformance.harness.compat import (
 )
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.accepted import spaces_taken
 from store_conformance.suite.support.shapes import Namespace, fill, values_of
 
 READERS: dict[str, Callable[[Subject, Any], Any]] = {
@@ -204,7 +205,7 @@ def test_a_bad_label_in_a_batch_reaches_no_other_namespace(
     """
     _check_age(lab, namespaces)
     store = lab.open()
-    fill(store, [(ns, "k", {"at": list(ns)}) for ns in NEIGHBOURS])
+    fill(store, [(ns, "k", {"at": list(ns)}) for ns in spaces_taken(lab, NEIGHBOURS)])
     for namespace in namespaces:
         written = _tried(lab, lambda: store.batch([PutOp(namespace, "k", {"odd": True})]))
         _check_neighbours(lab, store, f"a put into {namespace!r}")
@@ -225,7 +226,7 @@ def test_a_bad_label_in_a_condition_matches_no_other_namespace(
     """
     _check_age(lab, namespaces)
     store = lab.open()
-    fill(store, [(ns, "k", {"at": list(ns)}) for ns in NEIGHBOURS])
+    fill(store, [(ns, "k", {"at": list(ns)}) for ns in spaces_taken(lab, NEIGHBOURS)])
     for namespace in namespaces:
         for kind in ("prefix", "suffix"):
             answers: list[Any] = []
@@ -245,7 +246,7 @@ def test_a_refused_operation_in_a_batch_touches_no_namespace(lab: Lab) -> None:
     """
     _check_age(lab, ())
     store = lab.open()
-    fill(store, [(ns, "k", {"at": list(ns)}) for ns in NEIGHBOURS])
+    fill(store, [(ns, "k", {"at": list(ns)}) for ns in spaces_taken(lab, NEIGHBOURS)])
     bad: list[Any] = [("a.b",), ("a", ""), ("a", 1)]
     for namespace in bad:
         _tried(
@@ -297,10 +298,9 @@ def _tried(lab: Lab, work: Callable[[], Any]) -> bool:
 
 
 def _check_neighbours(lab: Lab, store: Subject, after: str) -> None:
-    got = values_of(store, [(ns, "k") for ns in NEIGHBOURS])
-    lab.equal(
-        got, [{"at": list(ns)} for ns in NEIGHBOURS], f"the items of {NEIGHBOURS} after {after}"
-    )
+    spaces = spaces_taken(lab, NEIGHBOURS)
+    got = values_of(store, [(ns, "k") for ns in spaces])
+    lab.equal(got, [{"at": list(ns)} for ns in spaces], f"the items of {spaces} after {after}")
 
 
 def _check_odd_reads(lab: Lab, store: Subject, namespace: Any, *, written: bool) -> None:

@@ -19,6 +19,7 @@ from store_conformance.harness.compat import GetOp, PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.process.child import Child, ChildFailedError
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.answered import answered
 from store_conformance.suite.support.callers import Ask, Together, eager_threads, value_in
 from store_conformance.suite.support.conventions import needs_arguments
 from store_conformance.suite.support.doors import Through
@@ -197,7 +198,7 @@ def test_many_tasks_share_a_store(lab: Lab) -> None:
 
     async def work(raw: Any) -> list[Any]:
         tasks = [one(raw, me) for me in range(20)]
-        return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 100)
+        return await answered(*tasks, patience=100)
 
     answers = store.run(work)
 
@@ -324,7 +325,7 @@ def test_three_store_objects_write_from_one_loop(lab: Lab) -> None:
 
     async def work(_: Any) -> list[Any]:
         tasks = [one(s.raw, me) for me, s in enumerate(stores)]
-        return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 100)
+        return await answered(*tasks, patience=100)
 
     answers = first.run(work)
 

@@ -373,7 +373,7 @@ def test_a_delete_by_a_pattern_removes_nothing(lab: Lab) -> None:
     If this fails, look for LIKE, GLOB, a regular expression or a path in the delete.
     """
     store = lab.open()
-    keys = ["abc", "abd", "a", "b", "key-1", "key-2", "k.x"]
+    keys = keys_taken(lab, ["abc", "abd", "a", "b", "key-1", "key-2", "k.x"])
     places = [(ns, key) for ns in (("p",), ("p", "q"), ("pq",)) for key in keys]
     fill(store, [(ns, key, {"at": [*ns, key]}) for ns, key in places])
     patterns = [

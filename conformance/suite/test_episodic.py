@@ -14,6 +14,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.oracle.recall import ExactIndex, index_recall
+from store_conformance.suite.support.accepted import labels_taken
 from store_conformance.suite.support.agent import Agent, create, delete, parts_of, update
 from store_conformance.suite.support.corpus import (
     asked,
@@ -124,12 +125,13 @@ def test_agents_of_several_users_keep_their_memories_apart(lab: Lab) -> None:
     """
     store = _open(lab)
     agent = Agent(lab, store)
-    users = ("lance", "lance2", "Lance", "lan_e")
+    users = labels_taken(lab, ("lance", "lance2", "Lance", "lan_e"))
+    stranger, victim = users[-2:]
     keys = {u: agent.create(u, "t1", f"apple*5 of {u}", f"banana of {u}")[0] for u in users}
 
     agent.turn("lance", "t2", update(keys["lance"], "apple*5 is over"))
     agent.turn("lance2", "t2", delete(keys["lance2"]))
-    agent.turn("Lance", "t2", delete(keys["lan_e"]))  # an id of somebody else: nothing there
+    agent.turn(stranger, "t2", delete(keys[victim]))  # an id of somebody else: nothing there
 
     wanted = {u: sorted((f"apple*5 of {u}", f"banana of {u}")) for u in users}
     wanted["lance"] = ["apple*5 is over", "banana of lance"]

@@ -14,6 +14,7 @@ from store_conformance.suite.support.filter_oracle import (
     check,
     check_keys,
     fields,
+    operands_taken,
     population,
 )
 
@@ -170,11 +171,12 @@ def test_a_range_skips_items_without_the_field(lab: Lab) -> None:
     for item in items.values():
         item["t"] = "a" if "f" in item else None
     store = population(lab, items)
+    texts = operands_taken(lab, ("", "a", "zz"))
     for operator in RANGES:
         for operand in (10, 15, 25.5, 50, 99):
             check(lab, store, items, {"f": {operator: operand}})
         check_keys(lab, store, items, {"nowhere": {operator: 1}}, set())
-        for text in ("", "a", "zz"):
+        for text in texts:
             check(lab, store, items, {"t": {operator: text}})
             check_keys(lab, store, items, {"nowhere": {operator: text}}, set())
 
@@ -220,9 +222,12 @@ def test_a_range_of_texts_skips_numbers(lab: Lab) -> None:
     If this fails, both sides are turned into text.
     """
     items = fields([1, 5, 10, 2024, -5, 7.5, "1", "5", "a", "b", "2024-01-01", "zz", "10"])
+    texts = operands_taken(lab, ("5", "a", "2", "2024-01-01", "0", "zzz"))
+    if not texts:
+        lab.unsupported("a range over text is refused")
     store = population(lab, items)
     for operator in RANGES:
-        for operand in ("5", "a", "2", "2024-01-01", "0", "zzz"):
+        for operand in texts:
             check(lab, store, items, {"f": {operator: operand}})
 
 
@@ -235,8 +240,9 @@ def test_a_range_skips_lists_and_objects(lab: Lab) -> None:
     """
     items = fields([1, 5, 10, "a", "m", [], [5], ["m"], {}, {"f": 5}, [[5]], {"m": "m"}, [1, 100]])
     store = population(lab, items)
+    operands = operands_taken(lab, (0, 5, 100, "", "b", "~"))
     for operator in RANGES:
-        for operand in (0, 5, 100, "", "b", "~"):
+        for operand in operands:
             check(lab, store, items, {"f": {operator: operand}})
 
 

@@ -89,7 +89,8 @@ def test_each_method_coerces_the_key(lab: Lab, method: str) -> None:
     store.put(NS, "42", {"n": 1})
     if method == "get":
         lab.same(store.fetch(NS, 42).key, "42", "the key of the item got under 42")  # type: ignore[arg-type]
-        lab.equal(store.get(NS, 42.0), None, "get under 42.0, which is '42.0'")  # type: ignore[arg-type]
+        if keys_taken(lab, ["42.0"]):
+            lab.equal(store.get(NS, 42.0), None, "get under 42.0, which is '42.0'")  # type: ignore[arg-type]
     else:
         store.delete(NS, 42)  # type: ignore[arg-type]
         lab.equal(store.get(NS, "42"), None, "get after a delete under 42")

@@ -53,7 +53,7 @@ def _inhabit(lab: Lab, store: Subject) -> list[Address]:
     for kind, value in without_refused(lab, JSON_VALUES).items():
         store.put(D, kind, {"value": value, "kind": "json", "flag": value is True})
         at.append((D, kind))
-    for n, home in enumerate(HOMES):
+    for n, home in enumerate(spaces_taken(lab, HOMES)):
         store.put(home, "shared", {"home": list(home), "n": n, "kind": "note"})
         at.append((home, "shared"))
     store.batch([PutOp(("e", f"m{n}"), f"k{n}", {"n": n, "kind": "note"}) for n in range(6)])

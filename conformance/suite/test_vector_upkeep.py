@@ -18,8 +18,9 @@ VECTORS = (Capability.VECTORS,)
 LASTING = (Capability.VECTORS, Capability.PERSISTENCE)
 D = ("d",)
 
-FIELDS = ("title", "body", "tags[*]")
-OLD: dict[str, Any] = {"title": "apple", "body": "banana", "tags": ["cherry", "damson", "elder"]}
+FIELDS = ("title", "body[*]", "tags[*]")
+"""The elements of an array are vectors of their own; several fields may be one text (V7)."""
+OLD: dict[str, Any] = {"title": "apple", "body": ["banana"], "tags": ["cherry", "damson", "elder"]}
 LONGER = ["fig", "grape", "hazel", "iris", "juniper"]
 ALL = list(FIELDS)
 """The paths are given to each put, so that this does not hang on how ``fields`` is read."""
@@ -32,6 +33,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any, tuple[str, ...], tuple[str, ...]]]
         ("apple", "damson"),
         ("banana",),
     ),
+    "only text dropped": ({"tags": OLD["tags"]}, ALL, ("cherry", "elder"), ("apple", "banana")),
     "field null": ({**OLD, "body": None}, ALL, ("apple", "damson"), ("banana",)),
     "shorter array": ({**OLD, "tags": ["cherry"]}, ALL, ("apple", "cherry"), ("damson", "elder")),
     "shorter by one": ({**OLD, "tags": ["cherry", "damson"]}, ALL, ("damson",), ("elder",)),
@@ -44,7 +46,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any, tuple[str, ...], tuple[str, ...]]]
     ),
     "nothing to index": ({"other": 1}, ALL, (), ("apple", "banana", "cherry", "elder")),
     "index=False": (OLD, False, (), ("apple", "banana", "cherry", "damson", "elder")),
-    "other path": (OLD, ["body"], ("banana",), ("apple", "cherry", "damson", "elder")),
+    "other path": (OLD, ["body[*]"], ("banana",), ("apple", "cherry", "damson", "elder")),
 }
 """The new value, its ``index`` argument, the words that must be found and those that must not."""
 

@@ -39,7 +39,7 @@ def labels_taken(lab: Lab, labels: Iterable[str]) -> list[str]:
 
 
 def keys_taken(lab: Lab, keys: Iterable[str]) -> list[str]:
-    """The keys without those that the store refuses; letters and digits are never left out."""
+    """The keys without those that the store refuses; small letters and digits are never left out."""
     return [key for _, key in _taken(lab, [(_SPACE, key) for key in keys], _plain_key)]
 
 
@@ -94,12 +94,17 @@ def _tell(lab: Lab, refused: Mapping[Any, str]) -> None:
 
 def _plain_space(address: Address) -> bool:
     return len(address[0]) < 4 and all(
-        label.isascii() and label.isalnum() and len(label) < 20 for label in address[0]
+        _small_letters(label) and len(label) < 20 for label in address[0]
     )
 
 
 def _plain_key(address: Address) -> bool:
-    return address[1].isascii() and address[1].isalnum()
+    return _small_letters(address[1])
+
+
+def _small_letters(text: str) -> bool:
+    """Names of services often have no capitals."""
+    return text.isascii() and text.isalnum() and text == text.lower()
 
 
 def _refused(

@@ -20,6 +20,7 @@ from store_conformance.harness.errors import UnverifiedError
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.process.child import Child
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.answered import answered
 
 PATIENCE = 60.0
 """Seconds after which a caller that should have ended has not."""
@@ -149,12 +150,19 @@ def _called(raw: Any, ask: Ask) -> Answer:
 
 
 async def _by_tasks(raw: Any, scripts: Scripts) -> Answers:
-    async def work(asks: Sequence[Ask]) -> list[Answer]:
-        return [await _awaited(raw, ask) for ask in asks]
+    answers: Answers = {name: [] for name in scripts}
 
-    tasks = [work(asks) for asks in scripts.values()]
-    done = await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE)
-    return dict(zip(scripts, done))
+    async def work(name: str) -> None:
+        for ask in scripts[name]:
+            answers[name].append(await _awaited(raw, ask))
+
+    def made() -> int:
+        return sum(map(len, answers.values()))
+
+    for ending in await answered(*map(work, scripts), patience=PATIENCE, made=made):
+        if ending is not None:
+            raise ending
+    return answers
 
 
 async def _awaited(raw: Any, ask: Ask) -> Answer:

@@ -140,6 +140,17 @@ def there(store: Subject, at: tuple[str, ...], keys: list[str]) -> list[str]:
     return [key for key in keys if store.get(at, key, refresh_ttl=False) is not None]
 
 
+def in_time(lab: Lab, begin: float, minutes: float) -> None:
+    """
+    End the case where a life of so many minutes, from ``begin`` on, may be over: a slow store is no wrong one.
+
+    Asked before what should still be there is judged, and after it was looked up.
+    """
+    took = time.monotonic() - begin
+    if took > minutes * 60 - 1:
+        lab.unverified(f"the calls took {took:.0f} s, and an item had {minutes * 60:g} s to live")
+
+
 def start(lab: Lab, store: Subject, *minutes: float) -> None:
     """Start the sweeper, without waiting for the task or future that it may give."""
     begin: Any = getattr(store.raw, "start_ttl_sweeper")  # noqa: B009 - not every store has it

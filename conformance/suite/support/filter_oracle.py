@@ -142,6 +142,17 @@ def population(lab: Lab, items: Items) -> Subject:
     return store
 
 
+def operands_taken(lab: Lab, operands: Iterable[Any]) -> list[Any]:
+    """The operands of a range without the texts, where a range over text is refused, which is F4's to judge."""
+    store = lab.open()
+    store.put(NS, "k", {"f": "b"})
+    refused = lab.attempt(lambda: store.search(NS, filter={"f": {"$gt": "a"}}))
+    if not isinstance(refused, REFUSALS):
+        return list(operands)
+    lab.observe("refused.ranges_over_text", str(refused)[:80])
+    return [operand for operand in operands if not isinstance(operand, str)]
+
+
 def check(
     lab: Lab,
     store: Subject,

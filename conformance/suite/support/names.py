@@ -8,5 +8,5 @@ import re
 
 
 def plain(description: str) -> str:
-    """A description as a key or label that every store takes: letters and digits, ``_`` between."""
-    return re.sub(r"[^A-Za-z0-9]+", "_", description).strip("_") or "_"
+    """A description as a key or label that every store takes: small letters and digits, ``_`` between."""
+    return re.sub(r"[^a-z0-9]+", "_", description.lower()).strip("_") or "_"

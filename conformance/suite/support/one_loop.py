@@ -11,15 +11,16 @@ from typing import Any
 from store_conformance.harness.compat import GetOp, PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.answered import answered
 
 D = ("d",)
 PATIENCE = 20.0
-"""Seconds after which a call that should come back has not."""
+"""Seconds without any answer after which a call that should come back has not."""
 
 
 async def settle(*work: Awaitable[Any]) -> list[Any]:
-    """What each gave or raised, a cancellation included; bounded."""
-    return await asyncio.wait_for(asyncio.gather(*work, return_exceptions=True), PATIENCE)
+    """What each gave or raised, a cancellation included, as long as there are answers."""
+    return await answered(*work, patience=PATIENCE)
 
 
 def together(lab: Lab, store: Subject, what: str, work: Callable[[Any], Any]) -> Any:

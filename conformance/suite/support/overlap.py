@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.answered import answered
 
 PATIENCE = 60.0
 """Seconds after which a call that should come back has not."""
@@ -40,7 +41,7 @@ async def _gathered(raw: Any, jobs: Sequence[Job], apart: float) -> list[Any]:
         tasks.append(asyncio.ensure_future(_awaited(raw, name, args, kwargs)))
         if apart:
             await asyncio.sleep(apart)
-    return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), PATIENCE)
+    return await answered(*tasks, patience=PATIENCE)
 
 
 async def _awaited(raw: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -35,8 +35,8 @@ def check(
     nobody to ask.
     """
     where = folder or Path.cwd()
-    load_files(where)
-    chosen = wanted(url=url)
+    load_files(where, given=url is not None)
+    chosen = wanted(url=url, folder=where)
     return checklist_of(chosen.url, chosen.embeddings, read_only=read_only, folder=where)
 
 

@@ -24,7 +24,7 @@ from store_conformance.backends.base import (
 )
 from store_conformance.backends.engines.ports import LOOPBACK, answers, free_port
 from store_conformance.backends.engines.processes import ServerProcess, kill_tree, runs
-from store_conformance.backends.environment import read_env_file
+from store_conformance.backends.environment import read_env_file, text_of_env
 from store_conformance.backends.factory import is_supplied, user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
 from store_conformance.backends.inspection.engines import inspect
@@ -32,7 +32,12 @@ from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.opening.address import parse_address
 from store_conformance.backends.opening.carried import ItemVectors, VectorSource, vectors_of
 from store_conformance.backends.opening.details import details_of, pages_of, tables_of
-from store_conformance.backends.opening.schemes import aopen_address, open_address, schemes
+from store_conformance.backends.opening.schemes import (
+    aopen_address,
+    known_scheme,
+    open_address,
+    schemes,
+)
 from store_conformance.backends.opening.settings import TTL
 from store_conformance.backends.registry import BUILT_IN, create, from_spec, names
 from store_conformance.backends.supplied import SuppliedBackend
@@ -74,6 +79,7 @@ __all__ = [
     "is_lost_connection",
     "is_supplied",
     "kill_tree",
+    "known_scheme",
     "names",
     "open_address",
     "own_folder",
@@ -85,6 +91,7 @@ __all__ = [
     "schemes",
     "scratch",
     "tables_of",
+    "text_of_env",
     "user_supplied",
     "vectors_of",
 ]

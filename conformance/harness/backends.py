@@ -32,6 +32,7 @@ from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.opening.address import parse_address
 from store_conformance.backends.opening.carried import ItemVectors, VectorSource, vectors_of
 from store_conformance.backends.opening.details import details_of, pages_of, tables_of
+from store_conformance.backends.opening.hybrid import urls_of as stores_of
 from store_conformance.backends.opening.schemes import (
     aopen_address,
     known_scheme,
@@ -90,6 +91,7 @@ __all__ = [
     "runs",
     "schemes",
     "scratch",
+    "stores_of",
     "tables_of",
     "text_of_env",
     "user_supplied",

@@ -443,8 +443,8 @@ def test_a_file_that_is_no_database_fails_and_a_folder_is_none(tmp_path: Path) -
 # -- servers that speak HTTP --------------------------------------------------------------------------------
 
 
-BROKEN = "broken"
-"""The answer of a server that is in trouble."""
+BROKEN, SHUT = "broken", "shut"
+"""The answers of a server that is in trouble, and of one that asks here alone for another key."""
 
 
 @contextmanager
@@ -460,6 +460,7 @@ def answering(answers: Mapping[str, Any], *, key: str | None = None) -> Iterator
             path = self.path.partition("?")[0]
             code = 401 if key and given != key else 200 if path in answers else 404
             code = 500 if answers.get(path) == BROKEN else code
+            code = 401 if answers.get(path) == SHUT else code
             self.send_response(code)
             self.end_headers()
             self.wfile.write(json.dumps(answers.get(path, {})).encode())
@@ -531,6 +532,9 @@ def test_a_server_in_trouble_is_not_said_to_have_no_collection(
     """What is broken is none of the checklist's failures: whoever then makes a collection anew has lost one."""
     with answering({version: {"version": "1.39.0"}, path: BROKEN}) as port:
         with pytest.raises(EngineUnavailableError, match=r"HTTP Error 500.*server's log") as caught:
+            check(f"{scheme}://127.0.0.1:{port}?collection=c")
+    with answering({version: {"version": "1.39.0"}, path: SHUT}) as port:
+        with pytest.raises(EngineUnavailableError, match=r"401.*is the key right"):
             check(f"{scheme}://127.0.0.1:{port}?collection=c")
     with answering({version: {"version": "1.39.0"}}) as port:
         missing = statuses(check(f"{scheme}://127.0.0.1:{port}?collection=c"))

@@ -128,21 +128,21 @@ def _found(api: Api, path: str) -> Any:
 
 def _collection(seen: Gathered, api: Api, path: str) -> Any:
     """
-    What the server tells of the store's collection, and whether there is one; ``None`` where nothing is to be had.
+    What the server tells of the store's collection, and whether there is one; ``None`` where there is none.
 
-    Raises ``EngineUnavailableError`` for a server that is in trouble: what it does not find then may be there.
+    Raises ``EngineUnavailableError`` for a server that does not say: what it does not tell then may be there.
     """
     try:
         told = _found(api, path)
     except (OSError, ValueError) as error:
         said = one_line(f"{type(error).__name__}: {error}", (seen.facts["password"],))
-        if isinstance(error, urllib.error.HTTPError) and error.code < 500:
-            seen.hidden["has_store"] = said
-            return None
+        refused = isinstance(error, urllib.error.HTTPError) and error.code in (401, 403)
         raise EngineUnavailableError(
             seen.engine,
-            f"{seen.where} runs, and cannot say whether the collection is there: {said}.",
-            "look at the server's log; is its folder there, and has it room?",
+            f"{seen.where} runs, and does not say whether the collection is there: {said}.",
+            "is the key right, and may it read this collection?"
+            if refused
+            else "look at the server's log; is its folder there, and has it room?",
         ) from None
     seen.facts["has_store"] = told is not None
     return told

@@ -17,6 +17,7 @@ import pytest
 from langgraph.store.base import PutOp
 from langgraph.store.memory import InMemoryStore
 
+from store_conformance.cli.migrate import Teller
 from store_conformance.contract.errors import EXIT_INTERRUPTED
 from store_conformance.migration.claims import CLAIMS, Claim
 from store_conformance.migration.journal import FILE, Journal
@@ -160,20 +161,20 @@ def test_a_second_migration_into_a_target_is_refused_until_the_first_has_ended(
 ) -> None:
     first, second, target = filled(), InMemoryStore(), InMemoryStore()
     second.put(("users", "u1"), "k1", {"text": "another fact"})
-    refused: list[str] = []
+    refused: dict[str, str] = {}
 
     def also(progress: Progress) -> None:
-        """At every step of the first one a second one is tried, beside what is there."""
-        if progress.stage in ("reading", "checking", "writing"):
+        """In each stage of the first one a second one is tried, beside what is there."""
+        if progress.stage in ("reading", "checking", "writing") and progress.stage not in refused:
             with pytest.raises(
                 MigrationError, match="another migration into this target"
             ) as caught:
                 run(second, target, tmp_path / "other", add=True)
-            refused.append(str(caught.value))
+            refused[progress.stage] = str(caught.value)
 
     run(first, target, tmp_path / "j", tell=also)
 
-    assert len(refused) > 3 and str(tmp_path / "j") in refused[0]
+    assert len(refused) == 3 and str(tmp_path / "j") in refused["writing"]
     assert len(target.search((), limit=1000)) == ITEMS
     with pytest.raises(ImportRefusedError, match="another value"):
         run(second, target, tmp_path / "other", add=True)
@@ -290,3 +291,17 @@ def test_the_command_obeys_a_signal_and_says_how_to_go_on(
     assert (ended.returncode, time.monotonic() > begun) == (EXIT_INTERRUPTED, True)
     assert b"goes on from here" in ended.stderr and b"Traceback" not in ended.stderr
     assert migrate(source, "sqlite:///target.db").resumed and Path("target.db").exists()
+
+
+def test_the_command_says_that_it_waits(capsys: pytest.CaptureFixture[str]) -> None:
+    with Teller(quiet_seconds=0.02).waiting() as tell:
+        tell(Progress("writing", 100, 300, 1.0))
+        waited = ""
+        while "still waiting" not in waited:  # as slow as the machine may be
+            time.sleep(0.01)
+            waited += capsys.readouterr().err
+    with Teller(quiet_seconds=600).waiting() as tell:
+        tell(Progress("writing", 100, 300, 1.0))
+
+    assert "writing: nothing new for" in waited and "goes on from there" in waited
+    assert "waiting" not in capsys.readouterr().err

@@ -4,8 +4,10 @@ Addresses and keys of a user's own engines: from the environment, else from ``.e
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
+from io import StringIO
 from pathlib import Path
 
 FILE = ".env"
@@ -36,11 +38,16 @@ def read_env_file(path: Path) -> dict[str, str]:
         from dotenv import dotenv_values
     except ImportError:
         return read_env(path)
-    try:
-        found = dotenv_values(path, interpolate=False)
-    except UnicodeDecodeError:  # a comment with an accent, saved by an old editor
-        return read_env(path)
+    found = dotenv_values(stream=StringIO(text_of_env(path)), interpolate=False)
     return {name: value for name, value in found.items() if value is not None}
+
+
+def text_of_env(path: Path) -> str:
+    """Its text: UTF-8 or, as PowerShell's ``>`` writes, UTF-16; a byte of another encoding costs itself alone."""
+    data = path.read_bytes()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    return data.decode("utf-8-sig", errors="replace")
 
 
 def read_env(path: Path) -> dict[str, str]:
@@ -50,7 +57,7 @@ def read_env(path: Path) -> dict[str, str]:
     As python-dotenv has it, a ``#`` behind a space begins a comment, and one within a password does not.
     """
     found = {}
-    for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+    for line in text_of_env(path).splitlines():
         name, sign, value = line.strip().removeprefix("export ").partition("=")
         if sign and not name.startswith("#"):
             quoted = _QUOTED.fullmatch(value.strip())

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import pytest
 
-from store_conformance.backends.base import BackendError
+from store_conformance.backends.base import BackendError, EngineUnavailableError
 from store_conformance.backends.engines.postgres import PostgresServer
 from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.sqlite import driver
@@ -54,7 +54,7 @@ TIMES = {
 RIGHT: dict[str, dict[str, Any]] = {
     "postgres": {
         **COMMON, "server_version": 170_002, "vector_version": "0.8.1", "round_trip": "", "server_encoding": "UTF8",
-        "in_recovery": False, "pooler_between": False, "pooler": "off", "local": False, "tls": True, "sslmode": "verify-full",
+        "in_recovery": False, "read_only_by_default": False, "pooler_between": False, "pooler": "off", "local": False, "tls": True, "sslmode": "verify-full",
         "plain_accepted": False, "any_password_accepted": False, "superuser": False, "user": "agent", "createdb": False,
         "createrole": False, "bypassrls": False, "public_may_create": False, "public_may_read": False,
         "password_encryption": "scram-sha-256", "log_connections": "on", "fsync": "on", "full_page_writes": "on",
@@ -403,6 +403,31 @@ def test_a_damaged_file_and_one_that_somebody_holds_are_caught(tmp_path: Path) -
     assert statuses(check("sqlite:///a.db"))["SL2"] == FAIL
 
 
+@no_postgres
+def test_a_database_that_may_only_be_read_is_told_and_not_written_to(tmp_path: Path) -> None:
+    with running(tmp_path / "pg", STRONG) as (server, rest):
+        url = f"postgresql://{rest}"
+        create_store(url).close()
+        execute(url, "ALTER DATABASE postgres SET default_transaction_read_only = on")
+        by_default = check(url)
+        execute(
+            url,
+            "SET default_transaction_read_only = off",
+            "ALTER DATABASE postgres RESET default_transaction_read_only",
+        )
+        server.stop()
+        (server.data / "standby.signal").touch()
+        server.start()
+        replica = check(url)
+        (server.data / "standby.signal").unlink()
+
+    for found, said in ((by_default, "default_transaction_read_only"), (replica, "a replica")):
+        lines = {line.check.id: line for line in found.lines}
+        assert (lines["PG6"].status, lines["PG4"].status) == (FAIL, HIDDEN)
+        assert said in lines["PG6"].said
+        assert lines["PG3"].status == PASS
+
+
 @no_sqlite
 def test_a_file_that_is_no_database_fails_and_a_folder_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_text("no database " * 100)
@@ -418,6 +443,10 @@ def test_a_file_that_is_no_database_fails_and_a_folder_is_none(tmp_path: Path) -
 # -- servers that speak HTTP --------------------------------------------------------------------------------
 
 
+BROKEN, SHUT = "broken", "shut"
+"""The answers of a server that is in trouble, and of one that asks here alone for another key."""
+
+
 @contextmanager
 def answering(answers: Mapping[str, Any], *, key: str | None = None) -> Iterator[int]:
     """A server on loopback with these answers, by path; it asks for the key if there is one."""
@@ -430,6 +459,8 @@ def answering(answers: Mapping[str, Any], *, key: str | None = None) -> Iterator
             )
             path = self.path.partition("?")[0]
             code = 401 if key and given != key else 200 if path in answers else 404
+            code = 500 if answers.get(path) == BROKEN else code
+            code = 401 if answers.get(path) == SHUT else code
             self.send_response(code)
             self.end_headers()
             self.wfile.write(json.dumps(answers.get(path, {})).encode())
@@ -481,6 +512,52 @@ def test_a_qdrant_server_is_looked_at() -> None:
     }
     assert missing["VS4"] == FAIL and missing["VS8"] == HIDDEN
     assert "wrong@" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "version", "path"),
+    [
+        ("qdrant", "/", "/collections/c"),
+        ("weaviate", "/v1/meta", "/v1/schema/C"),
+        (
+            "chroma",
+            "/api/v2/version",
+            "/api/v2/tenants/default_tenant/databases/default_database/collections/c",
+        ),
+    ],
+)
+def test_a_server_in_trouble_is_not_said_to_have_no_collection(
+    scheme: str, version: str, path: str
+) -> None:
+    """What is broken is none of the checklist's failures: whoever then makes a collection anew has lost one."""
+    with answering({version: {"version": "1.39.0"}, path: BROKEN}) as port:
+        with pytest.raises(EngineUnavailableError, match=r"HTTP Error 500.*server's log") as caught:
+            check(f"{scheme}://127.0.0.1:{port}?collection=c")
+    with answering({version: {"version": "1.39.0"}, path: SHUT}) as port:
+        with pytest.raises(EngineUnavailableError, match=r"401.*is the key right"):
+            check(f"{scheme}://127.0.0.1:{port}?collection=c")
+    with answering({version: {"version": "1.39.0"}}) as port:
+        missing = statuses(check(f"{scheme}://127.0.0.1:{port}?collection=c"))
+
+    assert caught.value.exit_code == 3 and missing["VS4"] == FAIL
+
+
+@no_sqlite
+def test_a_hybrid_has_the_lines_of_each_of_its_stores(tmp_path: Path) -> None:
+    create_store("sqlite:///p.db").close()
+    with answering(qdrant(1, "red", ["kind"], 0)) as port:
+        (tmp_path / "stores.toml").write_text(
+            f'default = "m"\n[stores]\np = "sqlite:///p.db"\nm = "qdrant://127.0.0.1:{port}?collection=c"\n'
+            'gone = "qdrant://127.0.0.1:1"\n[[routes]]\nstore = "p"\ndepth = 1\n'
+        )
+        found = check("hybrid:stores.toml")
+        one, other = check("sqlite:///p.db"), check(f"qdrant://127.0.0.1:{port}?collection=c")
+
+    told = statuses(found)
+    assert len(told) == len(one.lines) + len(other.lines) + 1
+    assert told["p/SL1"] == PASS and told["m/VS8"] == WARN and told["gone/-"] == HIDDEN
+    assert found.exit_code == 1 and f"m http://127.0.0.1:{port}" in found.where
+    assert "m/VS8" in as_text(found) and "| gone/- |" in as_markdown(found)
 
 
 def test_a_weaviate_server_is_looked_at() -> None:
@@ -593,9 +670,7 @@ def test_the_command_writes_each_format_and_ends_with_the_right_code(tmp_path: P
     assert as_markdown(check("sqlite:///a.db")).count("\n| ") == len(told["lines"]) + 1
 
 
-@pytest.mark.parametrize(
-    "url", ["memory:", "pinecone://x", "hybrid:a.toml", "qdrant:///folder", "qdrant+edge:///e"]
-)
+@pytest.mark.parametrize("url", ["memory:", "pinecone://x", "qdrant:///folder", "qdrant+edge:///e"])
 def test_what_has_no_checklist_says_so(url: str) -> None:
     with pytest.raises(BackendError, match="no checklist"):
         check(url)

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from store_conformance.cli import commands, crash
-from store_conformance.cli.migrate import _teller
+from store_conformance.cli.migrate import Teller
 from store_conformance.cli.parsing import main
 from store_conformance.harness import interrupting
 from store_conformance.harness.interrupting import interruptible, undisturbed
@@ -119,7 +119,7 @@ def test_a_report_without_pictures_says_that_there_are_none(tmp_path: Path) -> N
 def test_each_stage_of_a_migration_is_told_at_its_beginning_and_its_end(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tell = _teller()
+    tell = Teller()
     for stage in ("writing", "verifying"):
         for items in (100, 200, 300, 300):
             tell(Progress(stage, items, 300, 1.0))

@@ -17,9 +17,11 @@ import pytest
 from langgraph.store.base import PutOp
 from langgraph.store.memory import InMemoryStore
 
+from store_conformance.cli.migrate import Teller
 from store_conformance.contract.errors import EXIT_INTERRUPTED
+from store_conformance.migration.claims import CLAIMS, Claim
 from store_conformance.migration.journal import FILE, Journal
-from store_conformance.migration.moving import Migration
+from store_conformance.migration.moving import Migration, Progress
 from store_conformance.migration.transfer import (
     ImportRefusedError,
     MigrationError,
@@ -56,7 +58,8 @@ class Trying(InMemoryStore):
 
 
 def _tries(op: Any) -> bool:
-    return isinstance(op, PutOp) and op.value is not None and "-check-" in op.namespace[-1]
+    tries = isinstance(op, PutOp) and op.value is not None and "-check-" in op.namespace[-1]
+    return tries and op.namespace != CLAIMS
 
 
 def _aside(store: InMemoryStore) -> list[Any]:
@@ -104,11 +107,104 @@ def test_a_target_with_others_items_is_refused_as_before(tmp_path: Path) -> None
     assert [i.key for i in target.search((), limit=1000)] == ["k"]
 
 
+class Choosy(InMemoryStore):
+    """Refuses every text, by an error of its engine's."""
+
+    def batch(self, ops: Any) -> Any:
+        listed = list(ops)
+        if any(isinstance(op, PutOp) and "text" in (op.value or {}) for op in listed):
+            raise sqlite3.OperationalError("malformed JSON")
+        return super().batch(listed)
+
+
 def test_what_the_target_refuses_is_no_fault_of_its_surroundings(tmp_path: Path) -> None:
-    error = sqlite3.OperationalError("malformed JSON")
+    target = Choosy()
 
     with pytest.raises(ImportRefusedError, match="malformed JSON"):
-        run(filled(), Trying(error), tmp_path / "j")
+        run(filled(), target, tmp_path / "j")
+
+    assert not target.search((), limit=10)
+
+
+class ReadOnly(InMemoryStore):
+    """Stops to take anything once something was tried; what it says names neither a disk nor a connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopped: bool | None = None
+
+    def batch(self, ops: Any) -> Any:
+        listed = list(ops)
+        writes = any(isinstance(op, PutOp) for op in listed)
+        if self.stopped and writes:
+            raise RuntimeError("shard s1 is in state READONLY")
+        found = super().batch(listed)
+        if self.stopped is None and any(_tries(op) for op in listed):
+            self.stopped = True
+        return found
+
+
+def test_a_target_that_takes_nothing_any_more_refuses_no_item(tmp_path: Path) -> None:
+    source, target = filled(), ReadOnly()
+
+    with pytest.raises(MigrationError, match=r"checking ended .*READONLY.*goes on from here"):
+        run(source, target, tmp_path / "j")
+    assert _aside(target)
+    target.stopped = False
+    run(source, target, tmp_path / "j")
+
+    assert not _aside(target) and len(target.search((), limit=1000)) == ITEMS
+
+
+def test_a_second_migration_into_a_target_is_refused_until_the_first_has_ended(
+    tmp_path: Path,
+) -> None:
+    first, second, target = filled(), InMemoryStore(), InMemoryStore()
+    second.put(("users", "u1"), "k1", {"text": "another fact"})
+    refused: dict[str, str] = {}
+
+    def also(progress: Progress) -> None:
+        """In each stage of the first one a second one is tried, beside what is there."""
+        if progress.stage in ("reading", "checking", "writing") and progress.stage not in refused:
+            with pytest.raises(
+                MigrationError, match="another migration into this target"
+            ) as caught:
+                run(second, target, tmp_path / "other", add=True)
+            refused[progress.stage] = str(caught.value)
+
+    run(first, target, tmp_path / "j", tell=also)
+
+    assert len(refused) == 3 and str(tmp_path / "j") in refused["writing"]
+    assert len(target.search((), limit=1000)) == ITEMS
+    with pytest.raises(ImportRefusedError, match="another value"):
+        run(second, target, tmp_path / "other", add=True)
+    assert len(target.search((), limit=1000)) == ITEMS
+
+
+def test_two_that_begin_at_the_same_moment_do_not_both_write(tmp_path: Path) -> None:
+    target = InMemoryStore()
+
+    with closing(Journal(tmp_path / "a")) as a, closing(Journal(tmp_path / "b")) as b:
+        one, other = Claim(target, a), Claim(target, b)
+        one.nobody_elses()
+        other.nobody_elses()
+        one.make()
+        with pytest.raises(MigrationError, match="under way"):
+            other.make()
+        other.withdraw()
+        one.nobody_elses()
+        assert [item.key for item in target.search(CLAIMS)] == [a.name()]
+
+
+def test_what_was_moved_in_half_is_no_source_and_no_empty_target(tmp_path: Path) -> None:
+    half = filled()
+    with closing(Journal(tmp_path / "killed")) as journal:
+        Claim(half, journal).make()
+
+    with pytest.raises(MigrationError, match="itself the target of a migration"):
+        run(half, InMemoryStore(), tmp_path / "j")
+    with pytest.raises(MigrationError, match=rf"journal {tmp_path / 'killed'}"):
+        run(filled(), half, tmp_path / "j")
 
 
 def test_an_import_that_was_cut_off_is_cleared_by_the_same_import() -> None:
@@ -180,7 +276,7 @@ def test_the_command_obeys_a_signal_and_says_how_to_go_on(
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from store_conformance.migration import moving\n"
         "from store_conformance.cli.__main__ import main\n"
-        "def write(self):\n"
+        "def write(self, claim):\n"
         f"    os.kill(os.getpid(), signal.{name})\n"
         f"    os.kill(os.getpid(), signal.{name})\n"
         "moving.Migration._write = write\n"
@@ -195,3 +291,17 @@ def test_the_command_obeys_a_signal_and_says_how_to_go_on(
     assert (ended.returncode, time.monotonic() > begun) == (EXIT_INTERRUPTED, True)
     assert b"goes on from here" in ended.stderr and b"Traceback" not in ended.stderr
     assert migrate(source, "sqlite:///target.db").resumed and Path("target.db").exists()
+
+
+def test_the_command_says_that_it_waits(capsys: pytest.CaptureFixture[str]) -> None:
+    with Teller(quiet_seconds=0.02).waiting() as tell:
+        tell(Progress("writing", 100, 300, 1.0))
+        waited = ""
+        while "still waiting" not in waited:  # as slow as the machine may be
+            time.sleep(0.01)
+            waited += capsys.readouterr().err
+    with Teller(quiet_seconds=600).waiting() as tell:
+        tell(Progress("writing", 100, 300, 1.0))
+
+    assert "writing: nothing new for" in waited and "goes on from there" in waited
+    assert "waiting" not in capsys.readouterr().err

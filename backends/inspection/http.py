@@ -126,14 +126,34 @@ def _found(api: Api, path: str) -> Any:
             raise
 
 
+def _collection(seen: Gathered, api: Api, path: str) -> Any:
+    """
+    What the server tells of the store's collection, and whether there is one; ``None`` where there is none.
+
+    Raises ``EngineUnavailableError`` for a server that does not say: what it does not tell then may be there.
+    """
+    try:
+        told = _found(api, path)
+    except (OSError, ValueError) as error:
+        said = one_line(f"{type(error).__name__}: {error}", (seen.facts["password"],))
+        refused = isinstance(error, urllib.error.HTTPError) and error.code in (401, 403)
+        raise EngineUnavailableError(
+            seen.engine,
+            f"{seen.where} runs, and does not say whether the collection is there: {said}.",
+            "is the key right, and may it read this collection?"
+            if refused
+            else "look at the server's log; is its folder there, and has it room?",
+        ) from None
+    seen.facts["has_store"] = told is not None
+    return told
+
+
 def _qdrant(seen: Gathered, api: Api, collection: str) -> None:
     from store_conformance.backends.vector.qdrant_rows import payload_indexes
 
     path = f"/collections/{quote(collection, safe='')}"
     seen.see("open_without_key", lambda: api.is_open("/collections"))
-    seen.see("told", lambda: _found(api, path))
-    told = seen.facts.pop("told", None)
-    seen.facts["has_store"] = told is not None
+    told = _collection(seen, api, path)
     if told is None:
         return
     result = told["result"]
@@ -149,17 +169,14 @@ def _qdrant(seen: Gathered, api: Api, collection: str) -> None:
 def _chroma(seen: Gathered, api: Api, collection: str) -> None:
     seen.hidden["folder_copied"] = "Chroma's API tells nothing of backups"
     seen.see("open_without_key", lambda: api.is_open(f"{_DATABASE}/collections?limit=1"))
-    told = _found(api, f"{_DATABASE}/collections/{quote(collection, safe='')}")
-    seen.facts["has_store"] = told is not None
+    _collection(seen, api, f"{_DATABASE}/collections/{quote(collection, safe='')}")
 
 
 def _weaviate(seen: Gathered, api: Api, collection: str) -> None:
     name = collection[:1].upper() + collection[1:]
     seen.see("open_without_key", lambda: api.is_open("/v1/schema"))
     seen.see("modules", lambda: sorted(api.get("/v1/meta").get("modules") or {}))
-    seen.see("told", lambda: _found(api, f"/v1/schema/{quote(name, safe='')}"))
-    told = seen.facts.pop("told", None)
-    seen.facts["has_store"] = told is not None
+    told = _collection(seen, api, f"/v1/schema/{quote(name, safe='')}")
     if told is not None:
         seen.see(
             "replication_factor",

@@ -20,9 +20,12 @@ from store_conformance.backends.inspection.postgres_place import find_store
 from store_conformance.backends.opening.address import LOOPBACK, Address
 from store_conformance.backends.opening.postgres import Plan, plan
 
+_READ_ONLY = "default_transaction_read_only is on"
 STATEMENT_MILLISECONDS = 5000
 """No look takes longer; what would is not visible from here."""
 MOST = 10_000
+_EACH = 100_000
+"""So many rows are read in well under a second."""
 _SETTINGS = (
     "fsync", "full_page_writes", "synchronous_commit", "wal_level", "archive_mode", "autovacuum", "ssl",
     "password_encryption", "data_checksums", "log_connections", "log_min_duration_statement",
@@ -43,20 +46,28 @@ def inspect(address: Address, *, read_only: bool = False) -> Gathered:
         _server(seen, conn)
         _connection(seen, conn, params, planned)
         _role(seen, conn)
-        _schema(seen, conn, planned.values["schema"])
+        _schema(seen, conn, planned)
         if seen.facts.get("has_store"):
             _contents(seen, conn)
             _vectors(seen, conn)
         _operation(seen, conn)
-        if not read_only:
+        unwritten = "--read-only" if read_only else _may_not_write(seen)
+        if unwritten:
+            seen.hidden["round_trip"] = unwritten
+        else:
             conn.execute("SET default_transaction_read_only = off")
             seen.see("round_trip", lambda: _round_trip(conn))
-        else:
-            seen.hidden["round_trip"] = "--read-only"
     seen.see("pg_dump_major", newest_major)
     seen.see("plain_accepted", lambda: _accepts(params, sslmode="disable"))
     seen.see("any_password_accepted", lambda: _any_password(params))
     return seen
+
+
+def _may_not_write(seen: Gathered) -> str | None:
+    """Why nothing is written although it was not forbidden here: somebody has made the database read-only."""
+    if seen.facts.get("in_recovery"):
+        return "the server is a replica"
+    return _READ_ONLY if seen.facts.get("read_only_by_default", True) else None
 
 
 def _connect(params: Mapping[str, str]) -> Any:
@@ -172,20 +183,22 @@ def _role(seen: Gathered, conn: Any) -> None:
     )
 
 
-def _schema(seen: Gathered, conn: Any, asked: str | None) -> None:
+def _schema(seen: Gathered, conn: Any, planned: Plan) -> None:
     from langgraph.store.postgres.base import MIGRATIONS, VECTOR_MIGRATIONS
 
-    find_store(seen, conn, asked)
+    find_store(seen, conn, planned.values["schema"])
+    # With index=flat the store makes no index, and does not count the step that would.
+    unmade = 1 if planned.values["index"] == "flat" else 0
     there = bool(seen.facts.get("has_store"))
     look = "SELECT to_regclass('store_vectors') IS NOT NULL"
     seen.see("has_vectors", lambda: there and _one(conn, look))
     for fact, table, known in (
-        ("migrations", "store_migrations", MIGRATIONS),
-        ("vector_migrations", "vector_migrations", VECTOR_MIGRATIONS),
+        ("migrations", "store_migrations", len(MIGRATIONS)),
+        ("vector_migrations", "vector_migrations", len(VECTOR_MIGRATIONS) - unmade),
     ):
         if seen.facts.get("has_vectors" if "vector" in fact else "has_store"):
             query = f"SELECT coalesce(max(v), -1) + 1 FROM {table}"
-            seen.see(fact, partial(_done_of, conn, query, len(known)))
+            seen.see(fact, partial(_done_of, conn, query, known))
     seen.see(
         "invalid_indexes",
         lambda: [
@@ -292,25 +305,16 @@ def _vectors(seen: Gathered, conn: Any) -> None:
         ),
     )
     seen.see(
-        "orphan_vectors",
-        lambda: int(
-            _one(
-                conn,
-                "SELECT count(*) FROM (SELECT 1 FROM store_vectors v WHERE NOT EXISTS"
-                f" (SELECT 1 FROM store s WHERE s.prefix = v.prefix AND s.key = v.key) LIMIT {MOST}) x",
-            )
-        ),
-    )
-    seen.see(
         "foreign_key",
         lambda: bool(
             _one(
                 conn,
                 "SELECT EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass('store_vectors')"
-                " AND contype = 'f' AND confdeltype = 'c')",
+                " AND contype = 'f' AND confdeltype = 'c' AND convalidated)",
             )
         ),
     )
+    seen.see("orphan_vectors", lambda: _orphans(conn, keyed=bool(seen.facts.get("foreign_key"))))
     seen.see(
         "without_vectors",
         lambda: conn.execute(
@@ -319,6 +323,20 @@ def _vectors(seen: Gathered, conn: Any) -> None:
         ).fetchone(),
     )
     seen.see("search_plan", lambda: _plan_of_a_search(conn, str(seen.facts["vector_column"])))
+
+
+def _orphans(conn: Any, *, keyed: bool) -> int:
+    """Vectors without an item; in a large table that has its foreign key nobody needs to look at each."""
+    rows = _one(conn, "SELECT reltuples FROM pg_class WHERE oid = to_regclass('store_vectors')")
+    if keyed and rows > _EACH:
+        return 0
+    return int(
+        _one(
+            conn,
+            "SELECT count(*) FROM (SELECT 1 FROM store_vectors v WHERE NOT EXISTS"
+            f" (SELECT 1 FROM store s WHERE s.prefix = v.prefix AND s.key = v.key) LIMIT {MOST}) x",
+        )
+    )
 
 
 def _plan_of_a_search(conn: Any, column: str) -> str:
@@ -357,6 +375,13 @@ def _operation(seen: Gathered, conn: Any) -> None:
             ).fetchall()
         ],
     )
+    seen.see(
+        "read_only_by_default",
+        lambda: _one(
+            conn,
+            "SELECT reset_val = 'on' FROM pg_settings WHERE name = 'default_transaction_read_only'",
+        ),
+    )
     seen.see("in_recovery", lambda: _one(conn, "SELECT pg_is_in_recovery()"))
     seen.see(
         "old_transactions",
@@ -377,9 +402,9 @@ def _round_trip(conn: Any) -> str:
 
     name = f"conformance_check_{uuid.uuid4().hex[:12]}"
     conn.execute(f"CREATE SCHEMA {name}")
+    rows, conn.row_factory = conn.row_factory, dict_row
     try:
         conn.execute(f"SET search_path = {name}")
-        rows, conn.row_factory = conn.row_factory, dict_row
         store = PostgresStore(conn)
         store.setup()
         places = (

@@ -15,6 +15,7 @@ from store_conformance.contract.secrets import remember_given
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+]*):")
+_FILE = re.compile(r"[\w./~-]+\.(db|sqlite3?)")
 _CONNINFO = re.compile(r"\s*(host|hostaddr|dbname|user|port|service)\s*=")
 
 
@@ -37,17 +38,22 @@ def parse_address(url: str) -> Address:
         return Address("postgresql", url)
     scheme = _SCHEME.match(url)
     if scheme is None:
-        raise BackendError(
-            "store",
-            "the URL has no scheme.",
-            "it begins with memory:, sqlite:///, postgresql://, qdrant:// or another (docs/PRODUCTION.md)",
-        )
+        raise BackendError("store", "the URL has no scheme.", _begins_with(url))
     head, mark, query = url[scheme.end() :].partition("?")
     if mark and "@" in query and "=" not in query.partition("@")[0]:
         raise BackendError(
             "store", "the URL has an @ behind its question mark.", "write ? in a password as %3F"
         )
     return Address(scheme[1].lower(), head, _parameters(query))
+
+
+def _begins_with(url: str) -> str:
+    """What the URL may have been meant to be; shows nothing of it but the name of a file."""
+    if url.strip(":").lower().replace("-", "").removeprefix("in") == "memory":
+        return "write memory:, which keeps nothing"
+    if _FILE.fullmatch(url):
+        return f"a file of SQLite is sqlite:///{url}"
+    return "it begins with memory:, sqlite:///, postgresql://, qdrant:// or another (docs/PRODUCTION.md)"
 
 
 def _parameters(query: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from store_conformance.backends.base import BackendError
 from store_conformance.backends.hybridstore import HybridStore, Route
-from store_conformance.backends.opening.address import Address
+from store_conformance.backends.opening.address import Address, parse_address
 from store_conformance.backends.opening.managed import managed
 from store_conformance.backends.opening.settings import Setting, read
 from store_conformance.contract.hints import suggestion
@@ -104,6 +104,12 @@ def read_layout(address: Address) -> Layout:
         _check_route(path, number, route, stores)
     urls = {name: _expanded(path, name, url) for name, url in stores.items()}
     return Layout(urls, tuple(routes), str(default))
+
+
+def urls_of(url: str) -> Mapping[str, str] | None:
+    """The URL of each store of a hybrid by its name; ``None`` for what is none."""
+    address = parse_address(url)
+    return read_layout(address).urls if address.scheme == "hybrid" else None
 
 
 def _named_store(path: Path, what: str, name: object, stores: Mapping[str, Any]) -> None:

@@ -24,6 +24,14 @@ _OWN = {
 }
 _VECTORS = ("qdrant", "qdrant+edge", "chroma", "weaviate", "pinecone")
 NAMES = (*_OWN, *_VECTORS)
+_SERVERS = "write qdrant://, chroma:// or weaviate:// before the host: each speaks HTTP by itself"
+_MEANT = {
+    "http": _SERVERS,
+    "https": f"{_SERVERS}, and TLS to any host but this machine",
+    "jdbc": "leave jdbc: out: postgresql://USER:PASSWORD@HOST:5432/DATABASE",
+    "localhost": "write postgresql:// before it",
+}
+"""What others write, and what it is called here."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,18 @@ def _opener(name: str) -> Any:
 
 def unknown(name: str) -> BackendError:
     """What to say of a scheme that is none."""
-    return BackendError("store", f"there is no store {name}:.", suggestion(name, NAMES))
+    hint = _MEANT.get(name) or suggestion(name, NAMES)
+    if len(name) == 1:
+        hint = "a file of SQLite is sqlite:///C:/path/to/agent.db"
+    return BackendError("store", f"there is no store {name}:.", hint)
+
+
+def known_scheme(url: str) -> str:
+    """The scheme of a URL; raises ``BackendError`` if it has none or one that nothing opens."""
+    name = parse_address(url).scheme
+    if name not in NAMES:
+        raise unknown(name)
+    return name
 
 
 def schemes() -> Mapping[str, Scheme]:

@@ -211,7 +211,11 @@ def utf8(facts: Facts) -> Judgement:
 
 @judge("PG6")
 def writable(facts: Facts) -> Judgement:
-    return not facts["in_recovery"], "a replica" if facts["in_recovery"] else "a primary"
+    if facts["in_recovery"]:
+        return False, "a replica"
+    if facts["read_only_by_default"]:
+        return False, "a primary with default_transaction_read_only = on"
+    return True, "a primary"
 
 
 @judge("PG7")

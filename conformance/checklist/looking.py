@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from store_conformance.checklist.judges import JUDGES
 from store_conformance.checklist.model import (
     FAIL,
     HIDDEN,
+    PARTS,
     PASS,
     WARN,
     Check,
@@ -22,7 +26,7 @@ from store_conformance.checklist.project import files_with_secret, history_findi
 from store_conformance.contract import UserError
 from store_conformance.embedding import embedder_from_name, spec_of
 from store_conformance.factory.environment import load_files, wanted
-from store_conformance.harness.backends import Gathered, inspect
+from store_conformance.harness.backends import Gathered, inspect, stores_of
 
 
 def check(
@@ -35,8 +39,8 @@ def check(
     nobody to ask.
     """
     where = folder or Path.cwd()
-    load_files(where)
-    chosen = wanted(url=url)
+    load_files(where, given=url is not None)
+    chosen = wanted(url=url, folder=where)
     return checklist_of(chosen.url, chosen.embeddings, read_only=read_only, folder=where)
 
 
@@ -48,10 +52,48 @@ def checklist_of(
     folder: Path | None = None,
 ) -> Checklist:
     """The same of this very URL, whatever the environment says; ``embeddings`` is the memories' model."""
+    stores = stores_of(url)
+    if stores is not None:
+        return _of_several(
+            {
+                name: partial(checklist_of, one, embeddings, read_only=read_only, folder=folder)
+                for name, one in stores.items()
+            }
+        )
     seen = inspect(url, read_only=read_only)
     _project(seen, folder or Path.cwd())
     _embedder(seen, embeddings)
     return judged(seen)
+
+
+def _of_several(looks: Mapping[str, Callable[[], Checklist]]) -> Checklist:
+    """The lists of a hybrid's stores as one, each line with the name of its store before its id."""
+    lines: list[Line] = []
+    where = []
+    for name, look in looks.items():
+        try:
+            found = look()
+        except UserError as error:
+            lines.append(Line(_unseen(name), HIDDEN, error.problem))
+            continue
+        where.append(f"{name} {found.where}")
+        lines += [
+            replace(line, check=replace(line.check, id=f"{name}/{line.check.id}"))
+            for line in found.lines
+        ]
+    return Checklist("hybrid", "; ".join(where) or "hybrid", tuple(lines))
+
+
+def _unseen(name: str) -> Check:
+    return Check(
+        id=f"{name}/-",
+        engines=("hybrid",),
+        part=PARTS[0],
+        level="must",
+        promise="the store can be looked at",
+        source="docs/PRODUCTION.md",
+        fix="look at it by itself: store-conformance check with its own URL",
+    )
 
 
 def _project(seen: Gathered, folder: Path) -> None:

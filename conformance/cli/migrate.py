@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import click
 from store_conformance.contract.errors import EXIT_INTERRUPTED
 
 EVERY_SECONDS = 2.0
+QUIET_SECONDS = 60.0
 _VECTORS = click.option(
     "--vectors",
     type=click.Choice(["carry", "embed"]),
@@ -54,9 +57,10 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
         from store_conformance.migration.urls import migrate
 
         try:
-            report = migrate(
-                source, target, journal=journal, add=add, vectors=vectors, tell=_teller()
-            )
+            with Teller().waiting() as tell:
+                report = migrate(
+                    source, target, journal=journal, add=add, vectors=vectors, tell=tell
+                )
         except KeyboardInterrupt:
             click.echo("interrupted; the same command goes on from here", err=True)
             sys.exit(EXIT_INTERRUPTED)
@@ -77,16 +81,49 @@ def _tell_of(report: Any) -> None:
         click.echo(f"not kept: {loss}")
 
 
-def _teller() -> Callable[[Any], None]:
-    last, stage, told = time.monotonic(), "", -1
+class Teller:
+    """
+    Says on stderr how far a migration is, and that it waits where nothing came for a while.
 
-    def tell(progress: Any) -> None:
-        nonlocal last, stage, told
+    A server that is frozen, or a network that swallows what it is given and keeps the connection, is no
+    error to any client: only the user can end the wait.
+    """
+
+    def __init__(self, quiet_seconds: float = QUIET_SECONDS) -> None:
+        self._quiet = quiet_seconds
+        self._last, self._stage, self._told = time.monotonic(), "", -1
+        self._heard = threading.Event()
+        self._over = False
+
+    @contextmanager
+    def waiting(self) -> Iterator[Teller]:
+        """For the block it says so where nothing is told for long."""
+        threading.Thread(target=self._listen, daemon=True).start()
+        try:
+            yield self
+        finally:
+            self._over = True
+            self._heard.set()
+
+    def __call__(self, progress: Any) -> None:
+        self._heard.set()
         now = time.monotonic()
-        begins = progress.stage != stage
-        ends = progress.items == progress.total != told
-        if begins or ends or now - last >= EVERY_SECONDS:
-            last, stage, told = now, progress.stage, progress.items
+        begins = progress.stage != self._stage
+        ends = progress.items == progress.total != self._told
+        if begins or ends or now - self._last >= EVERY_SECONDS:
+            self._last, self._stage, self._told = now, progress.stage, progress.items
             click.echo(str(progress), err=True)
 
-    return tell
+    def _listen(self) -> None:
+        begun = time.monotonic()
+        while not self._over:
+            if self._heard.wait(self._quiet):
+                self._heard.clear()
+                begun = time.monotonic()
+            elif not self._over:
+                seconds = time.monotonic() - begun
+                click.echo(
+                    f"{self._stage or 'opening'}: nothing new for {seconds:.0f} s, still waiting;"
+                    " Ctrl-C ends it, and the same command goes on from there",
+                    err=True,
+                )

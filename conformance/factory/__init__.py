@@ -3,6 +3,6 @@ An application's store, chosen by its environment: ``store = create_store()``, a
 """
 
 from store_conformance.factory.creating import create_async_store, create_store
-from store_conformance.factory.environment import FactoryError
+from store_conformance.factory.mistakes import FactoryError
 
 __all__ = ["FactoryError", "create_async_store", "create_store"]

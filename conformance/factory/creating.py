@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Generator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 from store_conformance.embedding import embedder_from_name, spec_of
 from store_conformance.embedding.errors import EmbeddingError
 from store_conformance.factory.environment import (
+    DIMS,
     EMBEDDINGS,
-    FactoryError,
+    FIELDS,
     Wanted,
     load_files,
     wanted,
 )
+from store_conformance.factory.mistakes import FactoryError, like
 from store_conformance.harness.backends import aopen_address, open_address
 
 if TYPE_CHECKING:
@@ -100,13 +103,16 @@ class AsyncCreation:
 
 
 def _chosen(url: str | None, index: Any, folder: Path | None) -> Wanted:
-    load_files(folder)
-    chosen = wanted(url=url)
+    load_files(folder, given=url is not None)
+    chosen = wanted(url=url, folder=folder)
     if index is None and chosen.embeddings is None:
         _LOG.warning(
             "%s is not set: the store has no vectors, and a search with a query ranks nothing",
             EMBEDDINGS,
         )
+    for right in (DIMS, FIELDS):
+        if chosen.embeddings is not None and (near := like(right, os.environ)):
+            _LOG.warning("%s is set and means nothing here: did you mean %s?", near, right)
     return chosen
 
 

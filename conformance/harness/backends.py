@@ -20,7 +20,7 @@ from store_conformance.backends.base import (
 )
 from store_conformance.backends.engines.ports import LOOPBACK, answers, free_port
 from store_conformance.backends.engines.processes import ServerProcess, kill_tree, runs
-from store_conformance.backends.environment import read_env_file
+from store_conformance.backends.environment import read_env_file, text_of_env
 from store_conformance.backends.factory import is_supplied, user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
 from store_conformance.backends.folders import (
@@ -35,7 +35,13 @@ from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.opening.address import parse_address
 from store_conformance.backends.opening.carried import ItemVectors, VectorSource, vectors_of
 from store_conformance.backends.opening.details import details_of, pages_of, tables_of
-from store_conformance.backends.opening.schemes import aopen_address, open_address, schemes
+from store_conformance.backends.opening.hybrid import urls_of as stores_of
+from store_conformance.backends.opening.schemes import (
+    aopen_address,
+    known_scheme,
+    open_address,
+    schemes,
+)
 from store_conformance.backends.opening.settings import TTL
 from store_conformance.backends.registry import BUILT_IN, create, from_spec, names
 from store_conformance.backends.supplied import SuppliedBackend
@@ -77,6 +83,7 @@ __all__ = [
     "is_lost_connection",
     "is_supplied",
     "kill_tree",
+    "known_scheme",
     "names",
     "open_address",
     "own_folder",
@@ -88,7 +95,9 @@ __all__ = [
     "runs",
     "schemes",
     "scratch",
+    "stores_of",
     "tables_of",
+    "text_of_env",
     "user_supplied",
     "vectors_of",
 ]

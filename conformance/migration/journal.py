@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from store_conformance.migration.export_file import content_hash
 from store_conformance.migration.transfer import Address, Exported, MigrationError
 
 FILE = "migration.db"
-_ASIDE = "aside"
+_ASIDE, _NAME = "aside", "name"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE IF NOT EXISTS items (
@@ -96,9 +97,9 @@ class Journal:
         """Give the file back; a folder that was made for a migration that never began goes, too."""
         needless = False
         if self._made:
-            query = "SELECT EXISTS (SELECT 1 FROM items) OR EXISTS (SELECT 1 FROM facts)"
+            query = "SELECT EXISTS (SELECT 1 FROM items) OR EXISTS (SELECT 1 FROM facts WHERE name <> ?)"
             with suppress(sqlite3.Error):
-                needless = not self._conn.execute(query).fetchone()[0]
+                needless = not self._conn.execute(query, (_NAME,)).fetchone()[0]
         self._conn.close()
         if needless:
             with suppress(OSError):  # somebody else has put something there
@@ -119,6 +120,17 @@ class Journal:
         finally:
             self._conn.execute("PRAGMA synchronous=NORMAL")
 
+    def name(self) -> str:
+        """By which this very migration is known in its target, now and when it goes on."""
+        told = self.fact(_NAME)
+        if told is None:
+            told = uuid.uuid4().hex
+            self.note(_NAME, told)
+        return told
+
+    def forget(self, name: str) -> None:
+        self._many("DELETE FROM facts WHERE name = ?", [(name,)])
+
     # -- what is tried in the target ------------------------------------------------------------------
 
     @contextmanager
@@ -138,7 +150,7 @@ class Journal:
         return [] if told is None else [(tuple(space), key) for space, key in json.loads(told)]
 
     def none_aside(self) -> None:
-        self._many("DELETE FROM facts WHERE name = ?", [(_ASIDE,)])
+        self.forget(_ASIDE)
 
     # -- items ---------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from store_conformance.contract.secrets import one_line
 from store_conformance.harness.backends import details_of
 from store_conformance.harness.compat import PutOp, operation
 from store_conformance.migration.carrying import Carried, Carrying
+from store_conformance.migration.claims import CLAIMS, Claim, no_target, without_claims
 from store_conformance.migration.journal import Entry, Journal, Space
 from store_conformance.migration.preflight import both_the_same, is_the_same, refusals
 from store_conformance.migration.transfer import (
@@ -115,12 +116,11 @@ class Migration:
             )
         self._vectors_as_before()
         self._nothing_aside()
-        if self.journal.fact(WRITTEN) is None:
-            self._target_is_free()
-        if not resumed:
-            self._read()
-        self._check()
-        self._write()
+        with self._claimed() as claim:
+            if not resumed:
+                self._read()
+            self._check()
+            self._write(claim)
         self._verify()
         self._source_is_as_it_was()
         self._compare()
@@ -170,12 +170,34 @@ class Migration:
                 take_away(self.target, left)
                 self.journal.none_aside()
 
-    def _target_is_free(self) -> None:
+    @contextmanager
+    def _claimed(self) -> Iterator[Claim]:
+        """Other migrations into the target see that it is written to; also later, where this one is half done."""
+        claim = Claim(self.target, self.journal)
+        try:
+            if self.journal.fact(WRITTEN) is None:
+                self._target_is_free(claim)
+            if self.journal.fact(WRITTEN) is None or self.journal.waiting("done"):
+                with self._stage(1, 0):
+                    claim.make()
+            yield claim
+        except BaseException:
+            if self.journal.fact(WRITTEN) is None:
+                with suppress(Exception):  # what is to be told is why nothing was written
+                    claim.withdraw()
+            raise
+        with self._stage(2, 0):
+            claim.withdraw()
+
+    def _target_is_free(self, claim: Claim) -> None:
         """It holds nothing, or what it holds may be there; and it is another store than the source."""
         with self._stage(3, 0):
+            claim.nobody_elses()
             # InMemoryStore lists namespaces whose items are gone: a name is no item.
-            named = self.target.list_namespaces(limit=20, offset=0)
-            found = any(self.target.search(n, limit=1, offset=0) for n in ((), *named))
+            named = [n for n in self.target.list_namespaces(limit=20, offset=0) if n != CLAIMS]
+            found = any(
+                without_claims(self.target.search(n, limit=2, offset=0)) for n in ((), *named)
+            )
             if found and is_the_same(self.source, self.target, self.journal):
                 raise both_the_same()
         if found and not self.add:
@@ -186,6 +208,7 @@ class Migration:
             )
 
     def _read(self) -> None:
+        no_target(self.source)
         self.journal.drop_items()
         details = details_of(self.source)
 
@@ -242,9 +265,11 @@ class Migration:
         if found:
             raise ImportRefusedError(found)
 
-    def _write(self) -> None:
+    def _write(self, claim: Claim) -> None:
         if self.journal.fact(WRITTEN) is None and not self.add:
-            self._target_is_free()  # another migration may have begun while this one was checking
+            self._target_is_free(
+                claim
+            )  # somebody may have begun to write while this one was checking
         self.journal.note(VECTORS, "embed" if self.carrying is None else "carry")
         self.journal.note(WRITTEN, "begun")
         details = details_of(self.target)

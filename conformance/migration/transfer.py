@@ -361,6 +361,8 @@ def tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refusa
         if _is_out_of_reach(error):
             raise  # whatever else the store raises is its refusal
         if len(part) == 1:
+            if _takes_nothing(store, aside):
+                raise
             return [Refusal(*part[0].address, _said(error))]
         half = len(part) // 2
         take_away(store, [(beside(item, aside), item.key) for item in part])
@@ -375,6 +377,22 @@ def tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refusa
         if difference:
             found.append(Refusal(*item.address, f"the store would alter it: {difference}"))
     return found
+
+
+def _takes_nothing(store: Writable, aside: str) -> bool:
+    """
+    Whether the store refuses a put of anybody's: then it was no fault of an item (it is full, or read-only).
+
+    An error of the kind by which stores refuse what they were given does not tell; their names may be subject to rules.
+    """
+    place = ((aside,), "plain")
+    try:
+        store.batch([operation(PutOp, *place, {"n": 1}, index=False)])
+        store.batch([PutOp(*place, None)])
+    except Exception as error:  # noqa: BLE001 - of any kind, by the store's own word
+        cause = error.cause if isinstance(error, StoreRaisedError) else error
+        return not isinstance(cause, (ValueError, TypeError, KeyError, NotImplementedError))
+    return False
 
 
 def _said(error: Exception) -> str:
@@ -398,8 +416,15 @@ def take_away(store: Writable, places: Sequence[Address]) -> None:
             try:
                 store.batch([delete])
             except Exception as error:
-                if _is_out_of_reach(error):
+                if _is_out_of_reach(error) or _is_there(store, delete):
                     raise
+
+
+def _is_there(store: Writable, delete: PutOp) -> bool:
+    try:
+        return _held(store, [(delete.namespace, delete.key)])[0] is not None
+    except Exception:  # noqa: BLE001 - a name that the store cannot even read by
+        return False
 
 
 _FULL = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}

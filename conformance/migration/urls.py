@@ -43,7 +43,7 @@ def migrate(
     the same model.  Started again with the same ``journal`` (a folder) it goes on where it was ended.
     Raises ``MigrationError``.
     """
-    load_files()
+    load_files(given=True)
     _lasts(target)
     folder = journal or Path(f"store-migration-{_fingerprint(source, target)}")
     _same_text(source, target)

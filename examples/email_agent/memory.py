@@ -67,11 +67,16 @@ class Memories:
         return number
 
     def begin(self, corpus: Corpus) -> bool:
-        """Fill in what every agent begins with; gives whether there was nothing yet."""
-        if self.prompts():
-            return False
+        """
+        Fill in what every agent begins with and this one lacks; gives whether there was nothing yet.
+
+        One that was killed meanwhile goes on here; what was rewritten since is left as it is.
+        """
+        there = self.prompts()
         for key, text in corpus.prompts_of(self.user).items():
-            self.rewrite(key, text)
+            if key not in there:
+                self.rewrite(key, text)
         for email in corpus.emails_of(self.user)[-FIRST_EXAMPLES:]:
-            self.learn(email, email.label)
-        return True
+            if self.store.get(self.examples_space, email.id) is None:
+                self.learn(email, email.label)
+        return not there

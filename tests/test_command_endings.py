@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from store_conformance.backends.engines.processes import ServerProcess
+from store_conformance.backends.polling import wait_until
 from store_conformance.cli import commands, crash
 from store_conformance.cli.migrate import Teller
 from store_conformance.cli.parsing import main
+from store_conformance.contract.hurry import hurry, in_a_hurry, take_time
 from store_conformance.harness import interrupting
 from store_conformance.harness.interrupting import interruptible, undisturbed
 from store_conformance.migration.moving import Progress
@@ -147,7 +151,7 @@ def test_a_signal_while_something_is_cleared_away_is_not_lost(
     with pytest.raises(KeyboardInterrupt), interruptible():
         one = Clears(lambda: signal.raise_signal(getattr(signal, name)))
         del one
-        time.sleep(10)
+        wait_until(lambda: False, 10)  # one long sleep would not be cut short by it
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -179,6 +183,7 @@ def test_a_second_signal_cuts_no_ending_off(
 
     with pytest.raises(KeyboardInterrupt):
         end()
+    assert in_a_hurry()  # what is cleared away from now on is not waited for
     monkeypatch.setattr(interrupting, "PATIENCE_SECONDS", 0.0)  # an ending that takes too long
     with pytest.raises(KeyboardInterrupt):
         end()
@@ -194,3 +199,63 @@ def test_what_must_not_be_cut_off_hears_no_signal() -> None:
         signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), interruptible():
         signal.raise_signal(signal.SIGTERM)
+
+
+def test_within_it_the_second_signal_hastens_the_end_and_the_first_does_not() -> None:
+    with interruptible(), undisturbed():
+        signal.raise_signal(signal.SIGTERM)
+        assert not in_a_hurry()
+        signal.raise_signal(signal.SIGINT)
+        assert in_a_hurry()
+    with interruptible():  # the next command of this process begins anew
+        assert not in_a_hurry()
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_an_ending_that_takes_long_says_how_to_hasten_it(
+    slow: bool, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interrupting, "REMINDER_SECONDS", 0.05)
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            told = wait_until(lambda: "once more" in capfd.readouterr().err, 20.0 if slow else 0.0)
+    assert told or not slow
+    time.sleep(0.2)
+    assert "once more" not in capfd.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="unverified: no such signals there")
+@pytest.mark.parametrize("hurried", [True, False])
+def test_a_server_that_takes_its_time_to_stop_is_killed_at_once_in_a_hurry(
+    hurried: bool, tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready"
+    deaf = f"trap '' TERM; echo > {ready}; while :; do sleep 0.1; done"
+    server = ServerProcess(
+        "deaf",
+        ["/bin/sh", "-c", deaf],
+        log=tmp_path / "log",
+        ready=ready.exists,
+        stop_seconds=120.0 if hurried else 1.5,
+    )
+    server.start()
+    begin = time.monotonic()
+    try:
+        if hurried:
+            hurry()
+        server.stop()
+    finally:
+        take_time()
+    took = time.monotonic() - begin
+
+    assert not server.alive
+    assert took < 60 if hurried else took > 1.5
+
+
+def test_one_that_stops_by_itself_is_waited_for_no_longer_than_it_takes(tmp_path: Path) -> None:
+    server = ServerProcess("meek", ["/bin/sleep", "600"], log=tmp_path / "log", ready=lambda: True)
+    server.start()
+    server.stop()
+    assert not server.alive

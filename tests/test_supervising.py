@@ -76,6 +76,24 @@ def test_a_worker_that_stands_still_beyond_its_time_is_killed(
         worker.wait()
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="unverified: no such signal here")
+@pytest.mark.parametrize(("what", "ended"), [("works", True), ("rests", False)])
+def test_at_once_means_that_no_case_is_waited_for(tmp_path: Path, what: str, ended: bool) -> None:
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(tmp_path / "gw0.txt"), "600", what],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert worker.stdout is not None and worker.stdout.readline() == "ready\n"
+        supervisor = Supervisor(tmp_path)
+        supervisor.stop()
+        supervisor.end_all()
+        assert (worker.wait(20) == -signal.SIGKILL) if ended else worker.poll() is None
+    finally:
+        worker.kill()
+        worker.wait()
+
+
 @pytest.fixture
 def session() -> RunSession:
     return session_from_options(

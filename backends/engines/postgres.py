@@ -57,6 +57,10 @@ def binaries() -> Path | None:
     return folder if any((folder / name).exists() for name in names) else None
 
 
+_NO_ACCOUNT = "could not look up effective user ID"
+_NO_ACCOUNT_HINT = "Postgres wants a user with an account: run as one that is in /etc/passwd, or give a server with --url"
+
+
 @functools.cache
 def server_version(folder: Path) -> str:
     """What ``postgres --version`` says, such as ``PostgreSQL 18.6``."""
@@ -75,18 +79,39 @@ def _knows_iterations(folder: Path) -> bool:
 @functools.cache
 def _unprivileged() -> tuple[tuple[str, ...], str | None]:
     """
-    How to run as somebody other than root, which Postgres refuses: a command prefix, or a user.
+    How to run as somebody whom Postgres takes, neither root nor without an account: a command prefix, or a user.
 
-    A user namespace keeps all files ours and needs no account; where that is not allowed, ``nobody``.
+    A user namespace keeps all files ours; where that is not allowed, root becomes ``nobody``.
     """
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+    if not hasattr(os, "geteuid"):
         return (), None
-    prefix = ("unshare", "-U", "--map-user=1", "--map-group=1", "--")
+    me = os.geteuid()
+    if me != 0 and _has_account(me):
+        return (), None
+    prefix = ("unshare", "-U", f"--map-user={_user_with_account()}", "--map-group=1", "--")
     with contextlib.suppress(OSError):
         tried = subprocess.run([*prefix, "true"], capture_output=True, check=False)
         if tried.returncode == 0:
             return prefix, None
-    return (), "nobody"
+    return (), "nobody" if me == 0 else None
+
+
+def _has_account(user: int) -> bool:
+    """A container may be run as a user without one."""
+    import pwd
+
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return True
+
+
+def _user_with_account() -> int:
+    """Anyone but root; the first of them where nobody is known, so that Postgres can say what it lacks."""
+    import pwd
+
+    return min((user.pw_uid for user in pwd.getpwall() if user.pw_uid), default=1)
 
 
 def _environment() -> dict[str, str]:
@@ -137,7 +162,8 @@ def make_template(folder: Path, password: str) -> Path:
     if made.returncode != 0:
         last = (made.stderr.strip().splitlines() or ["no output"])[-1]
         shutil.rmtree(folder, ignore_errors=True)
-        raise EngineUnavailableError("postgres", f"initdb failed: {last}")
+        hint = _NO_ACCOUNT_HINT if _NO_ACCOUNT in made.stderr else ""
+        raise EngineUnavailableError("postgres", f"initdb failed: {last}.", hint)
     return folder
 
 

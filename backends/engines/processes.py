@@ -21,9 +21,12 @@ import psutil
 
 from store_conformance.backends.base import Engine, EngineUnavailableError
 from store_conformance.backends.polling import wait_until
+from store_conformance.contract.hurry import in_a_hurry, waited
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 10.0
+HURRIED_SECONDS = 1.0
+"""What a server still gets to stop by itself once the user has asked twice for the end."""
 
 # The watchdog's stdin is a pipe that only our process holds open, so it reads on until we are gone,
 # however we went.  PR_SET_PDEATHSIG would not do: it fires when the starting *thread* ends, and
@@ -161,6 +164,8 @@ class ServerProcess(Engine):
             if self._ready():
                 return True
             code = self._process.poll()
+            if code is None and in_a_hurry():
+                raise EngineUnavailableError(self.name, "it was ended while it started.")
             if code is None:
                 return False
             raise EngineUnavailableError(
@@ -180,11 +185,17 @@ class ServerProcess(Engine):
             return
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(how or self._stop_signal)
-        try:
-            self._process.wait(self._stop_seconds)
-        except subprocess.TimeoutExpired:
+        if not waited(self._ended_within, self._stop_seconds, HURRIED_SECONDS):
             self.kill()
         self._forget()
+
+    def _ended_within(self, seconds: float) -> bool:
+        assert self._process is not None
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def kill(self) -> None:
         """SIGKILL to the server, its process group and all of its descendants at once."""
@@ -291,7 +302,8 @@ def remove_later(folder: Path) -> None:
     """
     Delete a folder without waiting for it; the interpreter's end does wait.
 
-    Deleting a thousand files that a server has just synced takes seconds on some disks.
+    Deleting a thousand files that a server has just synced takes seconds on some disks.  It has no environment of
+    ours, so that nobody takes it for something that a store has left running.
     """
     try:
         process = subprocess.Popen(
@@ -299,6 +311,7 @@ def remove_later(folder: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env={"PATH": os.environ.get("PATH", os.defpath)},
             start_new_session=True,
         )
     except OSError:

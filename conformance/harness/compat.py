@@ -18,6 +18,8 @@ from langgraph.store import base as _base
 from langgraph.store.base import BaseStore, GetOp, Item, PutOp, SearchOp
 from packaging.version import Version
 
+from store_conformance.harness.text import message_of
+
 ListNamespacesOp: Any = _base.ListNamespacesOp
 MatchCondition: Any = _base.MatchCondition
 SearchItem: type[Item] = getattr(_base, "SearchItem", Item)
@@ -74,9 +76,13 @@ def _has_operator(conditions: object) -> bool:
 
 def operation_came_later(error: BaseException) -> str | None:
     """Whether this is an operation built with a field that the installed base package lacks."""
-    if since(TTL_SINCE) or not isinstance(error, TypeError) or not _OPERATION.search(str(error)):
+    if (
+        since(TTL_SINCE)
+        or not isinstance(error, TypeError)
+        or not _OPERATION.search(message_of(error))
+    ):
         return None
-    return f"an operation's field came with a later langgraph-checkpoint ({error})"
+    return f"an operation's field came with a later langgraph-checkpoint ({message_of(error)})"
 
 
 def operation(kind: type[T], *args: object, **fields: object) -> T:

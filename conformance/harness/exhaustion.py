@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 
 from store_conformance.harness.backends import causes
+from store_conformance.harness.text import message_of
 
 _SPENT = {
     errno.EMFILE: "open files that a process may have",
@@ -25,7 +26,7 @@ def exhausted(error: BaseException) -> str | None:
         spent = None
         if isinstance(cause, MemoryError):
             spent = "memory"
-        elif isinstance(cause, RuntimeError) and _NO_THREAD in str(cause):
+        elif isinstance(cause, RuntimeError) and _NO_THREAD in message_of(cause):
             spent = "threads"
         elif isinstance(cause, OSError) and cause.errno is not None:
             spent = _SPENT.get(cause.errno)

@@ -1,5 +1,8 @@
 """
 Being told to end: once by Ctrl-C or a signal, and then in peace until everything is cleared away.
+
+Once more hastens the end: what does not stop at once is killed.  It cuts nothing off; files are closed and folders
+removed all the same.
 """
 
 from __future__ import annotations
@@ -14,10 +17,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from store_conformance.contract.hurry import hurry, take_time
+
 PATIENCE_SECONDS = 20.0
 """So long after the first signal others are not obeyed; an ending that takes longer can be cut off."""
 AGAIN_SECONDS = 0.05
-_TOLD = b"being ended: engines are stopped and folders removed\n"
+REMINDER_SECONDS = 2.0
+"""An ending that takes as long says how to hasten it."""
+_REMINDER = b"being ended: engines are stopped and folders removed; once more ends it at once\n"
+_TOLD = b"being ended at once: what does not stop is killed, and folders are removed\n"
 
 
 class _Ending:
@@ -34,13 +42,30 @@ class _Ending:
             return
         now = time.monotonic()
         if self.since is not None and now - self.since < PATIENCE_SECONDS:
-            if not self._told:
-                self._told = True
-                with contextlib.suppress(OSError):
-                    os.write(2, _TOLD)
+            self._hasten()
             return
         self.since = now
+        with contextlib.suppress(RuntimeError):  # the system starts no thread
+            _thread.start_new_thread(self._remind, (now,))
         raise KeyboardInterrupt
+
+    def note(self, number: int, frame: Any) -> None:
+        """The handler while nothing may be cut off: one is not obeyed, another one hastens the end."""
+        if self.since is None:
+            self.since = time.monotonic()
+        else:
+            self._hasten()
+
+    def _hasten(self) -> None:
+        hurry()
+        if not self._told:
+            self._told = True
+            _say(_TOLD)
+
+    def _remind(self, since: float) -> None:
+        time.sleep(REMINDER_SECONDS)
+        if _current is self and self.since == since and not self._told:
+            _say(_REMINDER)
 
     def once_more(self) -> None:
         """The first one reached nobody: it comes again in a moment, as nothing can be raised here either."""
@@ -59,22 +84,30 @@ class _Ending:
             _thread.interrupt_main(signal.SIGTERM)
 
 
+def _say(text: bytes) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, text)
+
+
 _obeying = False
+_current: _Ending | None = None
+"""That of the command under way."""
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """
-    SIGTERM and SIGHUP end the block as Ctrl-C does, so that everything is cleaned up; a second one cuts nothing off.
+    SIGTERM and SIGHUP end the block as Ctrl-C does, so that everything is cleaned up; a second one hastens that.
 
     One that comes while Python clears something away, where it can raise nothing, is not lost either.  Within another
     such block, and outside of the main thread, it changes nothing.
     """
-    global _obeying
+    global _obeying, _current
     if _obeying or threading.current_thread() is not threading.main_thread():
         yield
         return
-    ending = _Ending()
+    ending = _current = _Ending()
+    take_time()
 
     def unraisable(ignored: Any) -> None:
         if ignored.exc_type is KeyboardInterrupt:
@@ -89,7 +122,7 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     finally:
-        _obeying = False
+        _obeying, _current = False, None
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -97,10 +130,11 @@ def interruptible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """What must not be cut off, and ends by itself: no signal is obeyed."""
+    """What must not be cut off, and ends by itself: no signal is obeyed; a second one hastens it."""
     names = ("SIGINT", "SIGTERM", "SIGHUP")
+    noted = _current.note if _current is not None else signal.SIG_IGN
     before = {
-        number: signal.signal(number, signal.SIG_IGN)
+        number: signal.signal(number, noted)
         for number in (getattr(signal, name) for name in names if hasattr(signal, name))
     }
     try:

@@ -82,6 +82,8 @@ class Journal:
     """Wall-clock seconds that the case let pass between calls, because its rule is about time."""
     busy_since: float | None = None
     """When (``time.monotonic``) the call under way began; ``None`` between calls."""
+    beside: Journal | None = None
+    """The record of the lab beside, while the case asks something there."""
 
     raised: int = 0
     """Calls that raised, but for ``open`` and ``close``."""
@@ -117,7 +119,14 @@ class Journal:
 
     def watch(self) -> Watch:
         """What tells of the calls while the case is under way."""
-        return Watch(lambda: self.busy_since, self.only_errors)
+        return Watch(self._under_way, self.only_errors)
+
+    def _under_way(self) -> float | None:
+        """When the call under way began, here or in the lab beside."""
+        beside = self.beside
+        if self.busy_since is None and beside is not None:
+            return beside.busy_since
+        return self.busy_since
 
     def only_errors(self) -> str | None:
         """

@@ -29,7 +29,7 @@ from store_conformance.harness.leftovers import collect_while
 from store_conformance.harness.loops import LoopThread
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.subject import Subject
-from store_conformance.harness.text import represent, shorten
+from store_conformance.harness.text import message_of, represent
 
 if TYPE_CHECKING:
     from langgraph.store.base import IndexConfig, TTLConfig
@@ -80,6 +80,9 @@ class Lab:
         self._subjects: list[Subject] = []
         self._locations: list[tuple[Backend, Location]] = []
         self._children: list[Child] = []
+        self._beside: Lab | None = None
+        self.abandoned = False
+        """Whether the case was given up while it was under way: its threads may never go on."""
 
     # -- stores -------------------------------------------------------------------------------
 
@@ -256,7 +259,7 @@ class Lab:
             if not isinstance(raised.cause, errors):
                 raise CheckFailedError(
                     f"{message}: {raised.call} raised {type(raised.cause).__name__}"
-                    f" ({shorten(str(raised.cause), 200)})",
+                    f" ({message_of(raised.cause, 200)})",
                     expected=_names(errors),
                     got=raised.cause,
                 ) from raised
@@ -340,6 +343,22 @@ class Lab:
         """End the case: the store does not offer this and says so."""
         raise UnsupportedError(reason)
 
+    @contextmanager
+    def beside(self, mode: Mode | None = None) -> Iterator[Lab]:
+        """
+        A lab of its own for what this case's record is not about, closed at the end of the block.
+
+        A call in it that gives no answer is one of this case all the same.
+        """
+        other = Lab(self.backend, self.spec, mode or self.mode, self.param, self.settings)
+        before = self._beside, self.journal.beside
+        self._beside, self.journal.beside = other, other.journal
+        try:
+            yield other
+        finally:
+            other.close()
+            self._beside, self.journal.beside = before
+
     # -- the end ------------------------------------------------------------------------------
 
     def close(self) -> list[str]:
@@ -357,15 +376,18 @@ class Lab:
 
     def abandon(self) -> None:
         """End the other processes of a case that hangs or was interrupted; its threads are left."""
+        self.abandoned = True
         for child in self._children:
             _quietly(child.kill, [])
+        if self._beside is not None:
+            self._beside.abandon()
 
 
 def _quietly(work: Callable[[], object], troubles: list[str]) -> None:
     try:
         work()
     except Exception as error:  # noqa: BLE001 - reported beside the verdict, which stands
-        troubles.append(f"{type(error).__name__}: {shorten(str(error), 200)}")
+        troubles.append(f"{type(error).__name__}: {message_of(error, 200)}")
 
 
 def _names(errors: type[BaseException] | tuple[type[BaseException], ...]) -> str:

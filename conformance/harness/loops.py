@@ -121,19 +121,20 @@ class BodyExitedError(CaseEnded):
 
 @dataclass(frozen=True)
 class _Raised:
-    error: Exception
+    error: BaseException
 
 
 async def _caught(work: Coroutine[Any, Any, T]) -> T | _Raised:
     """
     What the coroutine returns or raises.
 
-    asyncio hands a ``TimeoutError`` to another thread as a new one, which does not know where it was raised.
+    asyncio hands a ``TimeoutError`` to another thread as a new one, which does not know where it was raised, and
+    what ends a program it raises through the loop, so that nobody who waits hears of it.
     """
     try:
         return await work
-    except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
-        return _Raised(error)
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001
+        return _Raised(error)  # raised again by the thread that waits
 
 
 class LoopThread:
@@ -160,8 +161,20 @@ class LoopThread:
 
     @staticmethod
     def _serve(loop: asyncio.AbstractEventLoop) -> None:
+        """
+        Serve until the loop is stopped.
+
+        A task that raises ``SystemExit`` or ``KeyboardInterrupt`` takes its loop down with it; whoever waits for that
+        task, or for another one, must be answered all the same.
+        """
         asyncio.set_event_loop(loop)
-        loop.run_forever()
+        stopped = False
+        while not stopped:
+            try:
+                loop.run_forever()
+                stopped = True
+            except (SystemExit, KeyboardInterrupt):
+                continue
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run one coroutine to its end and return or raise what it does."""

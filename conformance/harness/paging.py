@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from store_conformance.harness.errors import StoreRaisedError
+from store_conformance.harness.text import message_of
 
 LEAST_FOUND = 10
 """A search of so many is asked of every store: the default of ``limit``."""
@@ -25,7 +26,7 @@ _WORDS = ("limit", "max", "at most", "page", "exceed", "too many", "too large", 
 
 def names_a_limit(error: BaseException, words: tuple[str, ...] = _WORDS) -> bool:
     """Whether a store refused what was asked by an error of its own that has one of these words."""
-    text = str(error).lower()
+    text = message_of(error).lower()
     return isinstance(error, _REFUSALS) and any(word in text for word in words)
 
 

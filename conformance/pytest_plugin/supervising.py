@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from store_conformance.contract.hurry import in_a_hurry
 from store_conformance.harness.backends import kill_tree
 from store_conformance.harness.watchdog import BEAT, GRACE_SECONDS, read_beat
 
@@ -22,6 +23,7 @@ LOOK_SECONDS = 1.0
 LOOKS = 5
 """So many looks in a row must find a worker silent: the whole run may have been stopped for a while."""
 KILLED = "killed from outside: it stood still, and its own watchdog had not ended it"
+AT_ONCE = "killed from outside: the run was to end at once"
 
 
 class Supervisor:
@@ -38,7 +40,17 @@ class Supervisor:
 
     def _watch(self) -> None:
         while not self._end.wait(LOOK_SECONDS):
-            self.look()
+            if in_a_hurry():
+                self.end_all()
+            else:
+                self.look()
+
+    def end_all(self) -> None:
+        """Kill every worker that is still in the middle of a case: the user has asked twice for the end."""
+        for file in self._folder.glob(f"*{BEAT}"):
+            found = read_beat(file)
+            if found is not None:
+                self._kill(found[0], file, AT_ONCE)
 
     def look(self) -> None:
         """Look once at every worker."""
@@ -52,11 +64,11 @@ class Supervisor:
                 continue
             self._silent[pid] += 1
             if self._silent[pid] == LOOKS:
-                self._kill(pid, file)
+                self._kill(pid, file, KILLED)
 
-    def _kill(self, pid: int, file: Path) -> None:
+    def _kill(self, pid: int, file: Path, why: str) -> None:
         with contextlib.suppress(OSError), file.with_suffix("").open("a", encoding="utf-8") as told:
-            told.write(f"{KILLED}\n")
+            told.write(f"{why}\n")
         file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             if hasattr(signal, "SIGKILL"):

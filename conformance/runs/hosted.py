@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from store_conformance.contract import Capability, UserError
 from store_conformance.contract.errors import EXIT_UNVERIFIED
+from store_conformance.contract.hurry import waited
 from store_conformance.contract.secrets import remember_given
 from store_conformance.harness.backends import (
     Backend,
@@ -90,11 +91,11 @@ class _Host:
             self._process.stdin.flush()
         except (OSError, ValueError):
             raise self._gone() from None
-        try:
-            line = self._answers.get(timeout=seconds)
-        except Empty:
+        lines: list[str | None] = []
+        if not waited(lambda step: self._answered(lines, step), seconds):
             self.end(kill=True)
-            raise HostEndedError(f"{SILENT} {seconds:g} s, and its process was killed") from None
+            raise HostEndedError(f"{SILENT} {seconds:g} s, and its process was killed")
+        line = lines[0]
         if line is None:
             raise self._gone()
         try:
@@ -104,6 +105,15 @@ class _Host:
         if "error" in answer:
             raise UserError(**answer["error"])
         return dict(answer)
+
+    def _answered(self, lines: list[str | None], seconds: float) -> bool:
+        try:
+            lines.append(
+                self._answers.get(timeout=seconds) if seconds else self._answers.get_nowait()
+            )
+        except Empty:
+            return False
+        return True
 
     def _gone(self) -> HostEndedError:
         stacks = read_stacks(self._folder / "stacks.txt")

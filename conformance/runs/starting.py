@@ -10,6 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from store_conformance.harness.backends import EngineUnavailableError
+from store_conformance.harness.text import message_of
+
 if TYPE_CHECKING:
     from store_conformance.harness.backends import Backend
 
@@ -61,9 +64,22 @@ def ended_meanwhile(starts: EngineStarts, meanwhile: Callable[[], object]) -> di
 
 def _start(backend: Backend) -> Started:
     begin = time.perf_counter()
-    error = None
+    error: Exception | None = None
     try:
         backend.start()
+    except OSError as raised:  # of the machine: a folder, a right, a limit
+        error = _unavailable(backend.name, raised)
     except Exception as raised:  # noqa: BLE001 - judged by the thread that asked for all of them
         error = raised
     return Started(time.perf_counter() - begin, error)
+
+
+def _unavailable(name: str, error: OSError) -> EngineUnavailableError:
+    """What the machine refused, as a backend that is not there: other backends are run without it."""
+    place = f"{error.filename}: " if error.filename is not None else ""
+    why = f"its engine cannot be started: {place}{error.strerror or message_of(error)}."
+    made = EngineUnavailableError(
+        name, why, "check the path, your rights and the limits of this machine"
+    )
+    made.__cause__ = error
+    return made

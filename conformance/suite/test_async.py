@@ -22,6 +22,7 @@ from store_conformance.harness.compat import (
 from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.text import message_of
 from store_conformance.suite.support.expiry import expiring, start
 from store_conformance.suite.support.scale import by_cosine
 
@@ -181,13 +182,10 @@ def test_the_async_methods_do_what_the_sync_methods_do(lab: Lab) -> None:
     """
     vectors = lab.offers(Capability.VECTORS)
     steps = _script(vectors)
-    other = Lab(lab.backend, lab.spec, Mode.SYNC, lab.param, lab.settings)
-    try:
+    scores = not vectors or by_cosine(lab)
+    with lab.beside(Mode.SYNC) as other:
         sync_store = other.open(index=lab.index("text") if vectors else None)
-        scores = not vectors or by_cosine(lab)
         expected = [_outcome(step, sync_store.call, scores) for step in steps]
-    finally:
-        other.close()
 
     store = lab.open(index=lab.index("text") if vectors else None)
     got = [_outcome(step, store.call, scores) for step in steps]
@@ -252,7 +250,7 @@ def _need_sync(lab: Lab, store: Subject) -> None:
 
     refused = lab.attempt(lambda: store.timed("batch", work))
     if isinstance(refused, NotImplementedError):
-        lab.unsupported(f"the async store has no sync methods: {refused}")
+        lab.unsupported(f"the async store has no sync methods: {message_of(refused)}")
 
 
 CALLS: dict[str, Callable[[Any], Any]] = {

@@ -19,6 +19,7 @@ from store_conformance.harness.compat import GetOp, PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.process.child import Child, ChildFailedError
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.text import message_of
 from store_conformance.suite.support.answered import answered
 from store_conformance.suite.support.callers import Ask, Together, eager_threads, value_in
 from store_conformance.suite.support.conventions import needs_arguments
@@ -218,7 +219,7 @@ def _second(lab: Lab, store: Subject, **changes: Any) -> Subject:
     if refused is not None:
         if not lab.offers(Capability.PROCESSES):
             lab.unsupported(
-                f"a location is open once at a time: {type(refused).__name__}: {refused}"
+                f"a location is open once at a time: {type(refused).__name__}: {message_of(refused)}"
             )
         lab.fail("a second store object on the location can be opened", got=refused)
     return opened[0]

@@ -11,6 +11,7 @@ from store_conformance.contract import Capability, Mode
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp, SearchOp
 from store_conformance.harness.lab import Lab
+from store_conformance.harness.text import message_of
 from store_conformance.suite.support.filter_oracle import NS, REFUSALS, check, fields, population
 
 LISTS: list[Any] = [
@@ -60,7 +61,9 @@ def test_a_bool_in_an_object_is_no_number(lab: Lab) -> None:
         found: list[str] = []
         refused = lab.attempt(lambda w=wanted: found.extend(store.keys(NS, filter={"f": w})))  # type: ignore[misc]
         if isinstance(refused, REFUSALS):
-            lab.unsupported(f"objects in filters are refused, which is F10's: {refused}")
+            lab.unsupported(
+                f"objects in filters are refused, which is F10's: {message_of(refused)}"
+            )
         lab.equal(found, [f"i{n:03}"], f"the items found by { ({'f': wanted})!r}")
 
 

@@ -10,6 +10,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.text import message_of
 from store_conformance.suite.support.embedders import BackwardEmbeddings
 from store_conformance.suite.support.ranking import matches
 from store_conformance.suite.support.shapes import LIMIT_WORDS
@@ -59,8 +60,8 @@ def test_an_index_of_many_dimensions(lab: Lab) -> None:
 
     error = lab.attempt(fill)
     if error is not None:
-        named = any(word in str(error).lower() for word in (*LIMIT_WORDS, "dim"))
+        named = any(word in message_of(error).lower() for word in (*LIMIT_WORDS, "dim"))
         lab.true(named, "a refused size of vectors is named", got=error)
-        lab.unsupported(f"{MANY_DIMENSIONS} dimensions are refused: {str(error)[:160]}")
+        lab.unsupported(f"{MANY_DIMENSIONS} dimensions are refused: {message_of(error, 160)}")
     for word in FRUIT:
         matches(lab, opened[0], D, word, word, f"one of {MANY_DIMENSIONS} dimensions")

@@ -112,12 +112,9 @@ def test_both_apis_refuse_and_leave_the_same(lab: Lab, steps: list[Step]) -> Non
     if indexed and not lab.offers(Capability.VECTORS):
         lab.unsupported("declared: no vectors")
     scores = not indexed or by_cosine(lab)
-    other = Lab(lab.backend, lab.spec, Mode.SYNC, lab.param, lab.settings)
-    try:
+    with lab.beside(Mode.SYNC) as other:
         index = lab.index("text", embed=TroubledEmbeddings()) if indexed else None
         expected = _outcomes(other.open(index=index), steps, scores)
-    finally:
-        other.close()
     index = lab.index("text", embed=TroubledEmbeddings()) if indexed else None
     got = _outcomes(lab.open(index=index), steps, scores)
 

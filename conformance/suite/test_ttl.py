@@ -10,6 +10,7 @@ from store_conformance.contract import Capability
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
+from store_conformance.harness.text import message_of
 from store_conformance.suite.support.expiry import (
     GRACE,
     SOON,
@@ -210,9 +211,9 @@ def test_a_long_life_does_not_end_at_once(lab: Lab, minutes: float) -> None:
     store = expiring(lab, omit_expired=True, default_ttl=minutes)
     error = lab.attempt(lambda: store.put(D, "own", {"n": 1}, ttl=minutes))
     if error is not None:
-        named = any(word in str(error).lower() for word in ("ttl", "expir", "minute"))
+        named = any(word in message_of(error).lower() for word in ("ttl", "expir", "minute"))
         lab.true(named, "a ttl that is refused is refused by name", got=error)
-        lab.unsupported(f"a ttl of {minutes} minutes is refused: {str(error)[:160]}")
+        lab.unsupported(f"a ttl of {minutes} minutes is refused: {message_of(error, 160)}")
     store.put(D, "default", {"n": 2})
     store.put(D, "overwritten", {"n": 3}, ttl=1)
     store.put(D, "overwritten", {"n": 4}, ttl=minutes)

@@ -14,6 +14,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.text import message_of
 from store_conformance.suite.support.embedders import TableEmbeddings
 from store_conformance.suite.support.scale import need_cosine
 from store_conformance.suite.test_vector_scores import ORDERS, POINTS, QUERY
@@ -37,7 +38,9 @@ def _open(lab: Lab, distance: str, **more: Any) -> Subject:
     index = {**lab.index("text", embed=embed), NAME: distance}
     refused = lab.attempt(lambda: opened.append(lab.open(index=index, **more)))
     if refused is not None:
-        lab.unsupported(f"refuses {NAME}={distance!r}: {type(refused).__name__}: {refused}")
+        lab.unsupported(
+            f"refuses {NAME}={distance!r}: {type(refused).__name__}: {message_of(refused)}"
+        )
     return opened[0]
 
 

@@ -13,6 +13,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.text import message_of
 from store_conformance.suite.support.embedders import TableEmbeddings
 from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.ranking import CLOSE, descend, hits, scores_exactly
@@ -194,7 +195,9 @@ def _measured(lab: Lab, distance: str, *fields: str) -> Subject:
     index = lab.index(*fields, embed=embed, distance_type=distance)
     refused = lab.attempt(lambda: opened.append(lab.open(index=index)))
     if refused is not None:
-        lab.unsupported(f"refuses distance_type={distance!r}: {type(refused).__name__}: {refused}")
+        lab.unsupported(
+            f"refuses distance_type={distance!r}: {type(refused).__name__}: {message_of(refused)}"
+        )
     return opened[0]
 
 

@@ -11,6 +11,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.text import message_of
 from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.ranking import (
     CLOSE,
@@ -72,8 +73,8 @@ def _asked(lab: Lab, store: Subject, prefix: tuple[str, ...], **search: Any) -> 
         "a query without an index is answered, or refused with NotImplementedError",
         got=error,
     )
-    lab.observe("query.without_index", "refused", error=str(error)[:160])
-    lab.unsupported(f"refuses a query without an index: {error}")
+    lab.observe("query.without_index", "refused", error=message_of(error, 160))
+    lab.unsupported(f"refuses a query without an index: {message_of(error)}")
     return []
 
 

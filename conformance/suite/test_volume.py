@@ -11,6 +11,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.text import message_of
 from store_conformance.suite.support.shapes import LIMIT_WORDS, varied_text
 
 VECTORS = (Capability.VECTORS,)
@@ -36,13 +37,15 @@ def _inhabit(lab: Lab, store: Subject, count: int, *, word: str | None = None) -
         ]
         error = lab.attempt(lambda ops=ops: store.batch(ops))  # type: ignore[misc]
         if error is not None:
-            named = any(word in str(error).lower() for word in LIMIT_WORDS)
+            named = any(word in message_of(error).lower() for word in LIMIT_WORDS)
             lab.true(
                 named,
                 "items of 12 kB are stored, or refused by an error that names a limit",
                 got=error,
             )
-            lab.unsupported(f"items of 12 kB in batches of 40 are refused: {str(error)[:160]}")
+            lab.unsupported(
+                f"items of 12 kB in batches of 40 are refused: {message_of(error, 160)}"
+            )
 
 
 def _whole(lab: Lab, found: list[Any], numbers: list[int], what: str) -> None:

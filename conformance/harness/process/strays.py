@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 import psutil
 
+from store_conformance.contract.hurry import in_a_hurry
 from store_conformance.harness.backends import runs
 from store_conformance.harness.process.fork_server import close_fork_server
 
@@ -65,11 +66,11 @@ def end_unmarked_children() -> list[str]:
 
 def end_marked(mark: str) -> list[str]:
     """End the processes with that mark that do not end by themselves, and give their names."""
-    _, left = psutil.wait_procs(marked(mark), ENDING_SECONDS)
+    _, left = psutil.wait_procs(marked(mark), 0 if in_a_hurry() else ENDING_SECONDS)
     names = [_name(process) for process in left]
     for process in left:
         _try(process.terminate)
-    for process in psutil.wait_procs(left, END_SECONDS)[1]:
+    for process in psutil.wait_procs(left, 0 if in_a_hurry() else END_SECONDS)[1]:
         _try(process.kill)
     # What one of them started meanwhile is ended without more waiting.
     for process in marked(mark):

@@ -7,15 +7,16 @@ Whether it may refuse them is judged once, by N8, K11 and F13; elsewhere one ref
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from threading import Lock
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.text import message_of
 from store_conformance.suite.support.filter_oracle import REFUSALS
 from store_conformance.suite.support.shapes import ENGINE_WORDS
+from store_conformance.suite.support.turns import turn
 
 Namespace = tuple[str, ...]
 Address = tuple[Namespace, str]
@@ -25,7 +26,6 @@ _KEY = "k"
 _SPACE = ("keys",)
 _known: WeakKeyDictionary[Any, dict[tuple[str, str, Hashable], str]] = WeakKeyDictionary()
 """By backend: what a put of an address or a name was refused with in a mode, empty where it was taken."""
-_lock = Lock()
 
 
 def spaces_taken(lab: Lab, spaces: Iterable[Namespace]) -> list[Namespace]:
@@ -114,7 +114,7 @@ def _refused(
     kinds: tuple[type[BaseException], ...] = (BaseException,),
 ) -> dict[Asked, str]:
     """What each put is refused with; an error of none of the kinds is no refusal."""
-    with _lock:
+    with turn(lab):
         known = _known.setdefault(lab.backend, {})
         new = {what: put for what, put in puts.items() if (lab.mode, kind, what) not in known}
         if new:
@@ -128,16 +128,13 @@ def _ask(
     lab: Lab, puts: Mapping[Asked, PutOp], kinds: tuple[type[BaseException], ...]
 ) -> dict[Asked, str]:
     """Put them all at once; one by one where that is refused.  In a lab of its own: the case's is clean."""
-    other = Lab(lab.backend, lab.spec, lab.mode, lab.param, lab.settings)
-    try:
+    with lab.beside() as other:
         store = other.open()
         if len(puts) > 1 and other.attempt(lambda: store.batch(list(puts.values()))) is None:
             return dict.fromkeys(puts, "")
         return {what: _one(other, store, put, kinds) for what, put in puts.items()}
-    finally:
-        other.close()
 
 
 def _one(lab: Lab, store: Subject, put: PutOp, kinds: tuple[type[BaseException], ...]) -> str:
     error = lab.attempt(lambda: store.put(put.namespace, put.key, put.value))
-    return f"{type(error).__name__}: {error}" if isinstance(error, kinds) else ""
+    return f"{type(error).__name__}: {message_of(error)}" if isinstance(error, kinds) else ""

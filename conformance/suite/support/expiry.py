@@ -18,6 +18,7 @@ from store_conformance.contract import Capability, Mode
 from store_conformance.harness.backends import Backend
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.text import message_of
 from store_conformance.suite.support.conventions import fitted, needs_arguments
 
 TTL = (Capability.TTL,)
@@ -74,8 +75,12 @@ def _why_hidden(lab: Lab) -> tuple[str, str] | None:
     error = lab.attempt(lambda: store.put(D, "soon", {"n": 1}, ttl=SOON))
     if error is not None:
         longer = lab.attempt(lambda: store.put(D, "later", {"n": 1}, ttl=5.0))
-        by_name = longer is None and _NAMES_TIME.search(str(error))
-        return ("refused", f"a ttl of seconds is refused: {str(error)[:160]}") if by_name else None
+        by_name = longer is None and _NAMES_TIME.search(message_of(error))
+        return (
+            ("refused", f"a ttl of seconds is refused: {message_of(error, 160)}")
+            if by_name
+            else None
+        )
     if hasattr(store.raw, "sweep_ttl"):
         return None
     gone = lab.attempt_until(

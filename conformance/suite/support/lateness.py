@@ -7,7 +7,6 @@ refuse a put whose text it has not looked at; what it owes then is that the text
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,6 +20,7 @@ from store_conformance.suite.support.embedders import (
 )
 from store_conformance.suite.support.ranking import is_score
 from store_conformance.suite.support.scale import by_cosine
+from store_conformance.suite.support.turns import turn
 
 D = ("d",)
 HELD_SECONDS = 1.0
@@ -28,12 +28,11 @@ HELD_SECONDS = 1.0
 CAUGHT_UP_SECONDS = 10.0
 
 _seen: WeakKeyDictionary[Any, dict[str, bool]] = WeakKeyDictionary()
-_lock = Lock()
 
 
 def embeds_later(lab: Lab) -> bool:
     """Whether the store acknowledges a put before it has its vectors, asked once a backend and mode."""
-    with _lock:
+    with turn(lab):
         known = _seen.setdefault(lab.backend, {})
         if lab.mode not in known:
             known[lab.mode] = _look(lab)
@@ -42,16 +41,15 @@ def embeds_later(lab: Lab) -> bool:
 
 def _look(lab: Lab) -> bool:
     """Put a text that takes its time, in a lab of its own, so that the case's calls are its own."""
-    other = Lab(lab.backend, lab.spec, lab.mode, lab.param, lab.settings)
     embed = WaitingEmbeddings(patience=HELD_SECONDS)
-    try:
-        other.indexed("text", embed=embed).put(D, "k", {"text": "gate apple"})
-        return not any("gate" in text for text in embed.documents)
-    except (StoreRaisedError, AssertionError):
-        return False
-    finally:
-        embed.release.set()
-        other.close()
+    with lab.beside() as other:
+        try:
+            other.indexed("text", embed=embed).put(D, "k", {"text": "gate apple"})
+            return not any("gate" in text for text in embed.documents)
+        except (StoreRaisedError, AssertionError):
+            return False
+        finally:
+            embed.release.set()
 
 
 def refused(lab: Lab, put: Any, what: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.paging import names_a_limit
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.text import message_of
 from store_conformance.suite.support.shapes import LIMIT_WORDS
 
 PAGE = 1000
@@ -49,7 +50,7 @@ def in_one_batch(lab: Lab, store: Subject, ops: Sequence[Any]) -> list[Any]:
             f"a batch of {len(ops)} operations is executed, or refused by an error that names the limit",
             got=error,
         )
-        lab.unsupported(f"a batch of {len(ops)} operations is refused: {str(error)[:160]}")
+        lab.unsupported(f"a batch of {len(ops)} operations is refused: {message_of(error, 160)}")
     return answers[0]
 
 
@@ -58,7 +59,7 @@ def _taken(lab: Lab, limits: Iterable[int], ask: Any) -> list[int]:
     for limit in limits:
         error = lab.attempt(lambda n=limit: ask(n)) if limit > PAGE else None  # type: ignore[misc]
         if error is not None and names_a_limit(error, LIMIT_WORDS):
-            lab.observe("limit.refused", limit, error=str(error)[:160])
+            lab.observe("limit.refused", limit, error=message_of(error, 160))
         else:
             taken.append(limit)
     return taken

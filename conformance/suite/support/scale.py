@@ -11,13 +11,13 @@ from __future__ import annotations
 from enum import Enum
 from itertools import pairwise
 from numbers import Real
-from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from store_conformance.contract import Capability
 from store_conformance.harness.errors import StoreRaisedError
 from store_conformance.harness.lab import Lab
+from store_conformance.suite.support.turns import turn
 
 AT = ("scale",)
 QUERY = "apple banana"
@@ -53,14 +53,13 @@ class Scale(Enum):
 
 
 _seen: WeakKeyDictionary[Any, dict[str, Scale]] = WeakKeyDictionary()
-_lock = Lock()
 
 
 def scale_of(lab: Lab) -> Scale:
     """The scale of the store under test, asked of a store of its own once a backend and mode."""
     if not lab.offers(Capability.COSINE):
         return Scale.OWN
-    with _lock:
+    with turn(lab):
         known = _seen.setdefault(lab.backend, {})
         if lab.mode not in known:
             known[lab.mode] = _look(lab)
@@ -80,18 +79,17 @@ def need_cosine(lab: Lab) -> None:
 
 def _look(lab: Lab) -> Scale:
     """Ask in a lab of its own, so that the case's calls are its own; no answer says nothing."""
-    other = Lab(lab.backend, lab.spec, lab.mode, lab.param, lab.settings)
     try:
-        store = other.indexed("text")
-        for key, text in TEXTS.items():
-            store.put(AT, key, {"text": text}, index=["text"])
-            # What ranks by recency, too, shows it as soon as its clock has moved on.
-            other.sleep(PAUSE_SECONDS if key == "first" else 0.0)
-        found = {i.key: getattr(i, "score", None) for i in store.search(AT, query=QUERY, limit=50)}
+        with lab.beside() as other:
+            store = other.indexed("text")
+            for key, text in TEXTS.items():
+                store.put(AT, key, {"text": text}, index=["text"])
+                # What ranks by recency, too, shows it as soon as its clock has moved on.
+                other.sleep(PAUSE_SECONDS if key == "first" else 0.0)
+            items = store.search(AT, query=QUERY, limit=50)
+            found = {i.key: getattr(i, "score", None) for i in items}
     except (StoreRaisedError, AssertionError):
         return Scale.COSINE
-    finally:
-        other.close()
     embedded = store.index["embed"].documents
     if not all(any(text in document for document in embedded) for text in TEXTS.values()):
         return Scale.COSINE  # the store alters texts: their vectors are not those of the texts

@@ -12,6 +12,7 @@ from typing import Any
 from store_conformance.harness.compat import GetOp, PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.harness.text import message_of
 
 Namespace = tuple[str, ...]
 
@@ -304,10 +305,10 @@ def put_large(lab: Lab, store: Subject, at: Namespace, key: str, value: Any, wha
     error = lab.attempt(lambda: store.put(at, key, value))
     if error is None:
         return
-    named = any(word in str(error).lower() for word in LIMIT_WORDS)
+    named = any(word in message_of(error).lower() for word in LIMIT_WORDS)
     lab.true(named, f"{what} is stored, or refused by an error that names the limit", got=error)
     lab.equal(store.get(at, key), None, f"get after the put of {what} was refused")
-    lab.unsupported(f"{what} is refused: {str(error)[:160]}")
+    lab.unsupported(f"{what} is refused: {message_of(error, 160)}")
 
 
 def values_of(store: Subject, addresses: Iterable[tuple[Namespace, str]]) -> list[Any]:

@@ -25,7 +25,7 @@ from store_conformance.cli.parsing import main
 from store_conformance.contract import UnknownRuleError, UserError, Verdict, rule
 from store_conformance.corpus import CorpusError
 from store_conformance.embedding import EmbeddingError
-from store_conformance.factory.environment import FactoryError
+from store_conformance.factory.mistakes import FactoryError
 from store_conformance.harness.errors import HarnessError
 from store_conformance.migration.pages import EndlessPagesError
 from store_conformance.migration.transfer import ImportRefusedError, MigrationError, Refusal

@@ -40,8 +40,8 @@ def _accounts(monkeypatch: pytest.MonkeyPatch, me: int, *users: int, namespaces:
     monkeypatch.setattr("os.geteuid", lambda: me)
     monkeypatch.setattr(pwd, "getpwuid", of)
     monkeypatch.setattr(pwd, "getpwall", lambda: [of(user) for user in users])
-    ended = subprocess.CompletedProcess([], 0 if namespaces else 1)
-    monkeypatch.setattr(engine.subprocess, "run", lambda *a, **k: ended)
+    ended = subprocess.CompletedProcess[str]([], 0 if namespaces else 1)
+    monkeypatch.setattr("subprocess.run", lambda *a, **k: ended)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_an_account_lacks_is_told_with_what_to_do(
     monkeypatch.setattr(engine, "_unprivileged", lambda: ((), None))
     monkeypatch.setattr(engine, "_knows_iterations", lambda folder: False)
     ended = subprocess.CompletedProcess([], 1, "", said)
-    monkeypatch.setattr(engine.subprocess, "run", lambda *a, **k: ended)
+    monkeypatch.setattr("subprocess.run", lambda *a, **k: ended)
 
     with pytest.raises(EngineUnavailableError) as raised:
         engine.make_template(tmp_path / "t", "p")

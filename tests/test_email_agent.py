@@ -11,8 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from langgraph.store.memory import InMemoryStore
 
+from examples.email_agent.memory import FIRST_EXAMPLES, Memories
 from store_conformance.backends.base import Backend
+from store_conformance.corpus import LABELS, PROMPT_KEYS, load_corpus
 from store_conformance.factory.environment import VARIABLES
 from tests.backend_use import HERE, no_postgres
 from tests.test_store_factory import execute, own_environment, server
@@ -24,17 +27,53 @@ if sys.version_info < (3, 11):
     pytest.skip("unverified: LangMem cannot be imported by Python 3.10", allow_module_level=True)
 pytest.importorskip("langmem", reason="unverified: the extra scenarios is not installed")
 pytestmark = pytest.mark.slow
+STORES = """
+default = "memories"
+[stores]
+prompts = "sqlite:///p.db"
+memories = "qdrant+edge:///e"
+[[routes]]
+store = "prompts"
+depth = 1
+"""
 
 
 def start(folder: Path, url: str | None, *words: str) -> subprocess.CompletedProcess[str]:
     """One life of the agent in a process of its own."""
-    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    environment |= {"PYTHONPATH": str(HERE.parent), "PYTHONWARNINGS": "ignore"}
-    environment |= {} if url is None else {"STORE_URL": url}
     call = [sys.executable, "-m", "examples.email_agent", *words]
     return subprocess.run(
-        call, cwd=folder, env=environment, capture_output=True, text=True, timeout=240
+        call, cwd=folder, env=surroundings(url), capture_output=True, text=True, timeout=240
     )
+
+
+def surroundings(url: str | None) -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    environment |= {"PYTHONPATH": str(HERE.parent), "PYTHONWARNINGS": "ignore"}
+    return environment if url is None else {**environment, "STORE_URL": url}
+
+
+def killed(folder: Path, url: str, emails: int) -> list[str]:
+    """What a life said that was killed when it had told of so many e-mails."""
+    told = []
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "examples.email_agent"],
+        cwd=folder,
+        env=surroundings(url),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as agent:
+        assert agent.stdout is not None
+        for line in agent.stdout:
+            told.append(line)
+            if len(handled(told)) == emails:
+                agent.kill()
+                break
+    return told
+
+
+def handled(told: list[str]) -> list[str]:
+    """The labels of the e-mails of which lines tell."""
+    return [line.split()[0] for line in told if line.split()[0] in LABELS]
 
 
 def life(url: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -86,11 +125,56 @@ def test_the_agent_remembers_after_its_end(
     url: str, needs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip(needs)
-    (tmp_path / "stores.toml").write_text(
-        'default = "memories"\n[stores]\nprompts = "sqlite:///p.db"\nmemories = "qdrant+edge:///e"\n'
-        '[[routes]]\nstore = "prompts"\ndepth = 1\n'
-    )
+    (tmp_path / "stores.toml").write_text(STORES)
     remembers(life(url, capsys), life(url, capsys))
+
+
+def remembers_after_a_kill(
+    folder: Path, url: str, capsys: pytest.CaptureFixture[str], emails: int = 2
+) -> None:
+    """Of every e-mail that the killed life had told of there is an example, and an episode of each answer."""
+    before = handled(killed(folder, url, emails))
+    told = life(url, capsys).splitlines()
+
+    assert len(before) == emails and "start 2" in told[0]
+    prompts, _, examples, episodes = counts(told[0])
+    assert prompts == len(PROMPT_KEYS)
+    assert examples >= FIRST_EXAMPLES + emails and episodes >= before.count("respond")
+
+
+@pytest.mark.parametrize(
+    ("url", "needs"), [("chroma:///c", "chromadb"), ("hybrid:stores.toml", "qdrant_edge")]
+)  # a life costs seconds: SQLite and Qdrant Edge are in the hybrid
+def test_the_agent_remembers_after_it_was_killed(
+    url: str, needs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip(needs)
+    (tmp_path / "stores.toml").write_text(STORES)
+
+    remembers_after_a_kill(tmp_path, url, capsys)
+
+
+@no_postgres
+def test_the_agent_remembers_in_postgres_after_it_was_killed(
+    postgres: Backend, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = server(postgres)
+    execute(url, "DROP SCHEMA IF EXISTS killed CASCADE", "CREATE SCHEMA killed")
+
+    remembers_after_a_kill(tmp_path, url + "?schema=killed", capsys)
+
+
+def test_an_agent_that_was_killed_at_its_very_beginning_goes_on_there() -> None:
+    corpus, store = load_corpus(), InMemoryStore()
+    memories = Memories(store, "amara")
+    memories.rewrite(PROMPT_KEYS[0], "my own by now")
+    memories.learn(corpus.emails_of("amara")[-1], "respond")
+
+    assert not memories.begin(corpus)
+    assert memories.prompts()[PROMPT_KEYS[0]] == "my own by now"
+    assert len(memories.prompts()) == len(PROMPT_KEYS)
+    assert len(store.search(memories.examples_space)) == FIRST_EXAMPLES
+    assert Memories(InMemoryStore(), "amara").begin(corpus)
 
 
 @no_postgres

@@ -104,6 +104,13 @@ def _server(seen: Gathered, conn: Any) -> None:
         word = name.replace(".", "_")
         seen.see(word, partial(_one, conn, "SELECT current_setting(%s, true)", name))
     seen.see("timeouts_ms", lambda: _timeouts(conn))
+    seen.see(
+        "read_only_by_default",
+        lambda: _one(
+            conn,
+            "SELECT reset_val = 'on' FROM pg_settings WHERE name = 'default_transaction_read_only'",
+        ),
+    )
 
 
 def _timeouts(conn: Any) -> dict[str, int]:
@@ -374,13 +381,6 @@ def _operation(seen: Gathered, conn: Any) -> None:
                 "SELECT slot_name FROM pg_replication_slots WHERE NOT active"
             ).fetchall()
         ],
-    )
-    seen.see(
-        "read_only_by_default",
-        lambda: _one(
-            conn,
-            "SELECT reset_val = 'on' FROM pg_settings WHERE name = 'default_transaction_read_only'",
-        ),
     )
     seen.see("in_recovery", lambda: _one(conn, "SELECT pg_is_in_recovery()"))
     seen.see(

@@ -160,7 +160,7 @@ def test_what_one_half_wrote_the_other_reads(lab: Lab) -> None:
 
     If this fails, look for two classes that write one item in two forms.
     """
-    keys = keys_taken(lab, ["k", "k1", "K", "k 1", "ä"])
+    keys = keys_taken(lab, ["k", "K", "k1", "k 1", "ä"])
     index = lab.index("text") if lab.offers(Capability.VECTORS) else None
     at = lab.location()
     for writer, reader in ((Mode.ASYNC, Mode.SYNC), (Mode.SYNC, Mode.ASYNC)):

@@ -43,7 +43,7 @@ class LargeValuesAreDecodedOnceMore(ReferenceStore):
     """Values of more than 64 kB are kept as bytes, which are read as Latin-1."""
 
     breaks = "K13"
-    also = ("S5", "F13", "V16", "K6")
+    also = (*PLAIN, "F13", "V16", "K6", "E10")
 
     def decode_value(self, text: str) -> dict[str, Any]:
         value = super().decode_value(text)
@@ -183,7 +183,7 @@ class NewNamespacesMeetInTheRegister(ReferenceStore):
     """The register of namespaces is read before a write and replaced behind it: of two at once one is lost."""
 
     breaks = "O12"
-    also = ("O23", "L1", "E9", "N9", "X5")
+    also = (*LISTS, *LIVES, "O13", "O14", "O16", "O23")
     modes = ("sync",)
 
     def setup(self) -> None:
@@ -229,7 +229,7 @@ class ZeroIsIgnored(ReferenceStore):
     """A condition whose value is the number 0 is left out."""
 
     breaks = "F1"
-    also = FILTERS
+    also = (*FILTERS, *PLAIN)
 
     def matches_filter(self, value: dict[str, Any], wanted: dict[str, Any]) -> bool:
         asked = {k: v for k, v in wanted.items() if type(v) not in (int, float) or v != 0}
@@ -240,7 +240,7 @@ class UnknownOperatorsInABatchFindNothing(ReferenceStore):
     """In a batch of several operations, one whose filter has an unknown operator gives []."""
 
     breaks = "F8"
-    also = ("O4", "O6", "O7")
+    also = ("O1", "O4", "O6", "O7", "F13", "K14")
 
     def plan(self, ops: Iterable[Op]) -> Plan:
         ops = list(ops)
@@ -263,7 +263,7 @@ class TextsAreEmbeddedInParts(ReferenceStore):
     """Texts are embedded a hundred at a time, and a last part that is smaller takes the vectors of the first."""
 
     breaks = "V15"
-    also = VECTORS
+    also = (*VECTORS, "K13", "O5", "O12")
 
     def check_vectors(
         self, plan: Plan, documents: Sequence[Vector], queries: Sequence[Vector]
@@ -298,7 +298,7 @@ class TheExpiredLeaveTheirVectors(ReferenceStore):
     """A put over an item that has expired is a new one, and does not look for old vectors."""
 
     breaks = "V11"
-    also = VECTORS
+    also = (*VECTORS, *LIVES)
 
     def apply(self, write: Write, embedded: Embedded) -> None:
         old = self.find(write.address)
@@ -318,6 +318,7 @@ class AHundredAreRefreshed(ReferenceStore):
     """Of what a search gives the first hundred are refreshed."""
 
     breaks = "T4"
+    also = ("S5",)
 
     def refresh(self, rows: list[ItemRow], wanted: bool) -> None:
         super().refresh(rows[:100], wanted)
@@ -327,7 +328,7 @@ class FreshItemsAreNotRefreshed(ReferenceStore):
     """A read refreshes what has less than three fifths of its time left."""
 
     breaks = "T4"
-    also = LIVES
+    also = (*LIVES, "S5")
 
     def refresh(self, rows: list[ItemRow], wanted: bool) -> None:
         now = self.clock()
@@ -362,7 +363,7 @@ class EndsOfLinesEndItemsAtReopening(ReferenceStore):
     """Items are read line by line when the store is opened, and a text may hold what ends a line."""
 
     breaks = "E4"
-    also = ("E6", "E7", "E10", "E9", "O13", "O14", "O16", "O17", "N9", "O23")
+    also = ("E6", "O13", "O14", "O15", "O16", "O17", "K6", "F13")
 
     def setup(self) -> None:
         super().setup()
@@ -378,7 +379,7 @@ class DefaultsAreGivenToOldItems(ReferenceStore):
     """Opening with a default time to live gives it to all items that have none."""
 
     breaks = "E4"
-    also = LIVES
+    also = (*LIVES, "O16", "O17")
 
     def setup(self) -> None:
         super().setup()

@@ -154,7 +154,7 @@ def test_a_full_disk_is_an_error_and_then_the_store_works_again(tmp_path: Path) 
 def test_a_store_that_does_not_come_through_a_full_disk_is_caught(
     sin: str, counts: tuple[str, ...], tmp_path: Path
 ) -> None:
-    reference = f"{ReferenceStore.__module__.rpartition('.')[0]}.broken_survival:{sin}.open_store"
+    reference = f"store_conformance.mutants.broken_survival:{sin}.open_store"
     (found,) = struck(supplied(reference), ("disk-full",), 1, tmp_path)
     assert sum(getattr(found, count) for count in counts) > 0, found
 

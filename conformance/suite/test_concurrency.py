@@ -82,6 +82,7 @@ def _round(raw: Any, me: int, n: int) -> None:
     own = ("own", f"t{me}")
     raw.put(own, f"k{n}", {"n": n})
     raw.put((*own, f"sub{n}"), "x", {"n": n})
+    raw.put(("homes", f"t{me}-{n}"), "x", {"n": n})
     raw.put(("shared",), f"k{n % 3}", {"by": me, "n": n})
     item = raw.get(own, f"k{n}")
     if item is None or item.value != {"n": n}:
@@ -123,6 +124,9 @@ def test_eight_threads_share_a_store(lab: Lab) -> None:
         found = {i.key: i.value for i in store.search(own, limit=1000) if i.namespace == own}
         expected = {f"{kind}{n}": {"n": n} for n in range(made[me]) for kind in "kb"}
         lab.equal(found, expected, f"the items of thread {me}")
+    homes = {("homes", f"t{me}-{n}") for me in range(8) for n in range(made[me])}
+    listed = {tuple(ns) for ns in store.list_namespaces(prefix=("homes",), limit=1000)}
+    lab.equal(listed, homes, "the namespaces that the threads put something into")
     shared = [f"k{n}" for n in range(min(3, max(made)))]
     lab.equal(store.keys(("shared",)), shared, "the items that all threads wrote")
 

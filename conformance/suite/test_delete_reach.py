@@ -191,6 +191,24 @@ def test_an_empty_namespace_is_not_listed(lab: Lab, delete: Callable[..., Any]) 
 
 
 @case("X5")
+def test_namespaces_that_one_batch_empties_are_not_listed(lab: Lab) -> None:
+    """
+    A batch that takes the last items of several namespaces takes all of them from the list, also beside puts.
+
+    If this fails, look at whose namespace is looked at after a batch: that of one operation, or of each.
+    """
+    store = lab.open()
+    emptied = [("a",), ("a", "b"), ("c",), ("d", "e", "f")]
+    fill(store, [(ns, key, {"n": 1}) for ns in [*emptied, ("kept",)] for key in ("k1", "k2")])
+    deletes = [PutOp(ns, key, None) for key in ("k1", "k2") for ns in emptied]
+    store.batch([*deletes[:-1], PutOp(("kept",), "k1", None), PutOp(("new",), "k", {"n": 1})])
+    listed = [("d", "e", "f"), ("kept",), ("new",)]
+    lab.equal(sorted(store.list_namespaces()), listed, "the namespaces after a batch of deletes")
+    store.batch([PutOp(("new",), "k", None), deletes[-1], PutOp(("kept",), "none", None)])
+    lab.equal(store.list_namespaces(), [("kept",)], "the namespaces after a second batch")
+
+
+@case("X5")
 def test_ancestors_without_items_are_not_listed(lab: Lab) -> None:
     """
     A namespace exists by its own items: the parents of one that has items are not listed.

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from store_conformance.harness.case import case
-from store_conformance.harness.compat import SearchOp
+from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.suite.support.accepted import names_taken
 from store_conformance.suite.support.filter_oracle import (
@@ -48,8 +48,15 @@ def test_an_unknown_operator_is_refused(lab: Lab, operator: str) -> None:
     ):
         with lab.refuses(ValueError, f"the filter { ({name: {operator: operand}})!r}"):
             store.search(NS, filter={name: {operator: operand}})
-    with lab.refuses(ValueError, f"an operation with the unknown operator {operator!r}"):
-        store.batch([SearchOp(NS, filter={"f": {operator: 1}})])
+    bad, others = SearchOp(NS, filter={"f": {operator: 1}}), [SearchOp(NS), GetOp(NS, "has")]
+    for what, ops in (
+        ("alone", [bad]),
+        ("first in a batch", [bad, *others]),
+        ("last in a batch", [*others, bad]),
+        ("beside a put", [PutOp(NS, "has", {"f": 1}), bad]),
+    ):
+        with lab.refuses(ValueError, f"an operation with the operator {operator!r}, {what}"):
+            store.batch(ops)
     lab.equal(store.keys(NS), ["has", "none"], "the keys after the refusals")
 
 

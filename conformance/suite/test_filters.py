@@ -73,7 +73,7 @@ def test_several_fields_are_all_met(lab: Lab) -> None:
     """
     items: Items = {
         f"i{a}{b}{c}": {"a": a, "b": f"b{b}", "c": bool(c)}
-        for a in (2, 3, 4)
+        for a in (0, 2, 3, 4)
         for b in (0, 1, 2)
         for c in (0, 1)
     }
@@ -92,6 +92,8 @@ def test_several_fields_are_all_met(lab: Lab) -> None:
             {"b": "b2"},
         ),
         *(
+            {"a": 0},  # what Python takes for nothing is a value like others
+            {"b": "b2", "a": 0},
             {"a": 2, "b": "none"},
             {"a": 9, "b": "b1"},
             {"c": True, "b": "b0", "a": 4},

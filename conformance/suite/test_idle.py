@@ -4,6 +4,8 @@ O22: what an open store costs that is asked nothing, and what its calls leave op
 
 from __future__ import annotations
 
+import time
+
 from store_conformance.contract import Capability, Mode
 from store_conformance.harness.case import case
 from store_conformance.harness.idling import busy_now, used_while_waiting
@@ -15,8 +17,13 @@ D = ("d",)
 WINDOW_SECONDS = 0.5
 WINDOWS = 6
 """What a store does on its own once, after its last call, is over in one of so many; what burns does in each."""
+STARVED_SECONDS = 1.5 * WINDOW_SECONDS
+"""
+A look that takes longer is that of a loaded machine: while the one who looks waits for a processor, others may wait
+for Python's lock and seem to sleep.  Two such looks say what one says otherwise.
+"""
 QUIET = 0.04
-"""Of one core: two ticks of the system's clock in a window."""
+"""Of one core, if there were one for it alone: two ticks of the system's clock in a window."""
 TURNS = 12
 
 
@@ -47,18 +54,22 @@ def test_an_idle_store_takes_no_processor_time(lab: Lab) -> None:
     store = _opened(lab)
     _each_call(lab, store, 1)
     shares: list[float] = []
-    while len(shares) < WINDOWS and not (shares and shares[-1] <= QUIET):
+    quiet = 0.0
+    while len(shares) < WINDOWS and quiet < 1.0:
+        begin = time.monotonic()
         used = used_while_waiting(WINDOW_SECONDS)
+        starved = time.monotonic() - begin > STARVED_SECONDS
         shares.append(sum(share for who, share in used.items() if who not in others))
+        if shares[-1] <= QUIET:
+            quiet += 0.5 if starved else 1.0
     store.get(D, "k1")
 
-    least = round(min(shares), 3)
-    lab.observe("idle.cpu", least, unit="of a core", windows=len(shares))
+    lab.observe("idle.cpu", round(min(shares), 3), unit="of a core", windows=len(shares))
     lab.true(
-        least <= QUIET,
+        quiet >= 1.0,
         "an open store that is asked nothing takes no processor time",
         expected=f"at most {QUIET:.0%} of a core",
-        got=f"{least:.0%} in each of {len(shares)} looks",
+        got=f"{sorted(shares)[len(shares) // 2]:.0%} of a core, in the middle of {len(shares)} looks",
     )
 
 

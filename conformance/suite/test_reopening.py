@@ -31,6 +31,8 @@ JSON_VALUES: dict[str, Any] = {
     "text": 'Äpfel 🍎 "quoted" 100% a_b \\ \'',
     "empty_text": "",
     "digits": "007",
+    "ends_of_lines": "a\nb\r\nc\rd\x0be\x0cf\x1cg\x85h\u2028i\u2029j",
+    "mark_of_order": "\ufeffa\ufeff",
     "int": 7,
     "zero": 0,
     "large_int": 2**63 - 1,
@@ -236,8 +238,10 @@ def test_times_to_live_are_as_they_were_after_two_reopenings(lab: Lab) -> None:
     store.put(D, "shorter", {"n": 2}, ttl=short)
     store.put(D, "deleted", {"n": 1}, ttl=60)
     store.delete(D, "deleted")
+    store.put(D, "without", {"n": 1})
 
-    again = lab.reopen(lab.reopen(store))
+    # A default is for items that are put from now on.
+    again = lab.reopen(lab.reopen(store), ttl={**ttl, "default_ttl": short})
     lab.equal(again.get(D, "deleted"), None, "a deleted item after two reopenings")
     lab.sleep(begin + LIFE + 1.0 - time.monotonic())
 
@@ -249,5 +253,6 @@ def test_times_to_live_are_as_they_were_after_two_reopenings(lab: Lab) -> None:
 
     lab.until(swept, 6, "what had a short time to live is swept after two reopenings", every=0.25)
     left = again.keys(D, refresh_ttl=False)
-    lab.equal(left, ["longer", "taken_away"], "the items that live on after two reopenings")
+    lives = ["longer", "taken_away", "without"]
+    lab.equal(left, lives, "the items that live on after two reopenings")
     lab.equal(again.value(D, "longer"), {"n": 2}, "the overwritten item that lives on")

@@ -95,6 +95,7 @@ def test_pages_beyond_a_hundred_are_full(lab: Lab) -> None:
     """
     store = lab.open()
     fill(store, [(NS, f"k{i:04}", {"n": i}) for i in range(1250)])
+    fill(store, [((*NS[:1], "few"), key, {"n": 1}) for key in "ab"])
     limits = (99, 100, 101, 128, 250, 500, 999, 1000, 1001, 1249, 1250, 1251, 5000)
     for limit in limits_taken(lab, store, limits):
         found = store.search(NS, limit=limit)
@@ -102,6 +103,15 @@ def test_pages_beyond_a_hundred_are_full(lab: Lab) -> None:
         lab.equal(
             len({i.key for i in found}), min(limit, 1250), f"different items with limit {limit}"
         )
+    for limit in (10**6, 2**31 - 1, 2**31, 2**63 - 1):  # people ask for everything so
+        page: list[Any] = []
+        error = lab.attempt(
+            lambda n=limit: page.extend(store.search((*NS[:1], "few"), limit=n, offset=1))  # type: ignore[misc]
+        )
+        if error is not None:
+            lab.observe("limit.refused", limit, error=str(error)[:160])
+        else:
+            lab.equal(len(page), 1, f"items found from the second of two on, with limit {limit}")
     if store.largest_page < 1000:
         lab.observe("limit.refused", f"above {store.largest_page}")
 

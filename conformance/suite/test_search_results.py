@@ -11,6 +11,9 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import SearchItem, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.accepted import names_taken
+from store_conformance.suite.support.ranking import scores_like
+from store_conformance.suite.support.scale import by_cosine
 from store_conformance.suite.support.shapes import Namespace, fill
 
 NS = ("users", "u1")
@@ -45,6 +48,53 @@ def test_results_are_search_items_without_score(lab: Lab) -> None:
                 isinstance(item, SearchItem), f"{name} gives SearchItems", got=type(item).__name__
             )
             lab.true(item.score is None, f"the score in {name} is None", got=item.score)
+
+
+NAMES_OF_ITEMS = {
+    "score": 0.75,
+    "key": "another",
+    "namespace": ["another"],
+    "prefix": "another",
+    "value": {"n": -1},
+    "created_at": "2001-02-03T04:05:06+00:00",
+    "updated_at": "2001-02-03T04:05:06+00:00",
+    "expires_at": "2001-02-03T04:05:06+00:00",
+}
+"""Fields of a value that are called like what a store knows of an item."""
+
+
+@case("S7", params={"plain": False, "index": True})
+def test_a_field_of_a_value_is_nothing_of_the_items_own(lab: Lab, indexed: bool) -> None:
+    """
+    Whatever the fields of a value are called, the score is the search's, and key and namespace are the item's.
+
+    If this fails, look at a record that holds the fields of the value beside those of the item.
+    """
+    if indexed and not lab.offers(Capability.VECTORS):
+        lab.unsupported("declared: no vectors")
+    store = lab.indexed("text") if indexed else lab.open()
+    names = {name: NAMES_OF_ITEMS[name] for name in names_taken(lab, NAMES_OF_ITEMS)}
+    values = {"a": {"text": "apple", **names}, "b": {"text": "apple banana"}}
+    fill(store, [(NS, key, value) for key, value in values.items()])
+
+    answers = {
+        "a search": store.search(NS),
+        "a search with a filter": store.search(NS, filter={"text": {"$ne": "x"}}),
+        "a search in a batch": store.batch([SearchOp(NS)])[0],
+    }
+    for name, items in answers.items():
+        lab.equal(sorted(i.key for i in items), ["a", "b"], f"the keys by {name}")
+        lab.equal({i.namespace for i in items}, {NS}, f"the namespaces by {name}")
+        lab.equal([i.score for i in items], [None, None], f"the scores by {name}")
+        lab.equal({i.key: i.value for i in items}, values, f"the values by {name}")
+    if indexed:
+        found = store.search(NS, query="apple")
+        lab.equal(sorted(i.key for i in found), ["a", "b"], "the keys by a query")
+        store.put(NS, "a", {"text": "apple"})
+        bare = {i.key: i.score for i in store.search(NS, query="apple")}
+        for item in found if by_cosine(lab) else ():
+            what = f"the score of {item.key!r}, beside that of a value without such fields"
+            scores_like(lab, item.score, bare[item.key], what)
 
 
 @case("S7", needs=(Capability.VECTORS,))

@@ -177,6 +177,38 @@ def test_a_delete_ends_the_item(lab: Lab) -> None:
                  expected=f"created_at later than {before.isoformat()}", got=anew.isoformat())  # fmt: skip
 
 
+@case("K4", waits=True)
+def test_each_item_has_a_time_of_creation_of_its_own(lab: Lab) -> None:
+    """
+    Items that were created at different moments keep their times when one batch overwrites them all; the same
+    key in another namespace is another item, created when it was.
+
+    If this fails, look at times that are kept by key, and at one time that is written for a whole batch.
+    """
+    store = lab.open()
+    places = [(NS, "a"), ((*NS, "sub"), "a"), (NS[:1], "a"), (("other",), "a"), (NS, "b")]
+    created: dict[tuple[tuple[str, ...], str], datetime] = {}
+    # A full second where the store's clock has not moved: it may count tenths, or seconds.
+    for wait in (0.03, 1.05):
+        created = {}
+        for ns, key in places:
+            store.delete(ns, key)
+            store.put(ns, key, {"n": 0})
+            created[ns, key] = _times(lab, store, ns, key)[0]
+            lab.sleep(wait)
+        if all(earlier < later for earlier, later in pairwise(created.values())):
+            break
+    for (first, earlier), (second, later) in pairwise(created.items()):
+        lab.true(later > earlier, f"{second!r}, put after {first!r}, was created after it",
+                 expected=f"later than {earlier.isoformat()}", got=later.isoformat())  # fmt: skip
+
+    for turn, order in enumerate((places, places[::-1]), start=1):
+        puts = [PutOp(ns, key, {"n": turn}) for ns, key in order]
+        store.batch([*puts, PutOp(NS, f"new{turn}", {"n": turn})])
+        now = {place: _times(lab, store, *place)[0] for place in places}
+        lab.equal(now, created, f"the times of creation after {turn} batches that overwrite all")
+
+
 @case("K4")
 def test_timestamps_are_in_order_and_of_today(lab: Lab) -> None:
     """

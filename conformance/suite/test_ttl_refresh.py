@@ -27,6 +27,8 @@ Seconds: the first is enough for most stores; the longer ones are for a slow sto
 Of items that live for five seconds, those read after three live until 8.2, at least 7.2; the others are
 gone at 5, at most 6.
 """
+PAGE = 130
+"""Items of a page: more than stores ask for at once."""
 LONG_LIVES = (32.0, 50.0)
 """Seconds that are more than half a minute: what counts in whole minutes gives them one, and none is gone before."""
 
@@ -47,6 +49,8 @@ class _Timeline:
         self.life = life
         self.kept: list[tuple[Subject, tuple[str, ...], str, str]] = []
         self.lost: list[tuple[Subject, tuple[str, ...], str, str]] = []
+        self.soon: list[tuple[Subject, tuple[str, ...], str, float]] = []
+        """Items that were read with most of their time left, and when."""
         self.begin = time.monotonic()
         self.written = self.begin
         self.read_first = self.begin
@@ -56,6 +60,13 @@ class _Timeline:
             [PutOp(at, key, {"text": "apple", "key": key}, None, self.life / 60) for key in keys]
         )
         self.written = time.monotonic()
+
+    def read_soon(self, store: Subject, at: tuple[str, ...], key: str) -> None:
+        """Read an item that has two thirds of its time left, which a read gives it again all the same."""
+        _after(self.lab, self.begin, self.life * 0.36)
+        read = time.monotonic()
+        store.get(at, key, refresh_ttl=True)
+        self.soon.append((store, at, key, read))
 
     def wait_for_reads(self) -> None:
         _after(self.lab, self.begin, self.life * 0.64)
@@ -72,7 +83,12 @@ class _Timeline:
         _after(self.lab, self.written, self.life + 1.1)
         for store in {id(s): s for s, *_ in self.kept + self.lost}.values():
             sweep(store)
-        kept = [(what, bool(there(s, at, [key]))) for s, at, key, what in self.kept]
+        kept = [
+            ("an item read with two thirds of its time left", alive)
+            for s, at, key, read in self.soon
+            if (alive := bool(there(s, at, [key]))) or time.monotonic() < read + self.life - 0.3
+        ]
+        kept += [(what, bool(there(s, at, [key]))) for s, at, key, what in self.kept]
         in_time = time.monotonic() - self.read_first < self.life - 1.0
         lost = [(what, bool(there(s, at, [key]))) for s, at, key, what in self.lost]
         if not in_time:
@@ -151,6 +167,10 @@ def _refreshed(lab: Lab, life: float, config: dict[str, bool], refreshes: bool) 
         for key in ("early", "twice"):
             store.get(D, key, refresh_ttl=True)
             line.written = time.monotonic()
+        if life in LONG_LIVES:  # there is time enough to tell
+            line.put(store, D, "soon")
+            line.put(store, ("s", "many"), *(f"k{n:03}" for n in range(PAGE)))
+            line.read_soon(store, D, "soon")
         line.wait_for_reads()
 
         _read(line, store, refreshes=refreshes)
@@ -189,6 +209,9 @@ def _search(line: _Timeline, store: Subject, note: _Note, refreshes: bool) -> No
     store.search(("s", "search_no"), limit=10, refresh_ttl=False)
     store.search(("s", "search_yes"), limit=10, refresh_ttl=True)
     store.search(("s", "filter"), filter={"key": "a"}, limit=10, refresh_ttl=True)
+    many = store.search(("s", "many"), limit=PAGE, refresh_ttl=True)  # of a long life only
+    for item in (*many[:1], *many[-2:]):
+        note(True, ("s", "many"), item.key, f"an item on a page of {PAGE}")
     found = store.search(("s", "limit"), limit=1, refresh_ttl=True)
     line.in_time()
     line.lab.equal(len(found), 1, "the items found with limit=1 before they expire")

@@ -184,20 +184,23 @@ def test_a_put_whose_embedding_fails_stores_nothing(lab: Lab, batched: bool) -> 
     store.put(D, "old", {"text": "apple"})
     bad = {"text": "trouble kiwi"}
 
-    def write(key: str) -> None:
+    def write(key: str, at: tuple[str, ...] = D) -> None:
         if batched:
             store.batch(
-                [PutOp(D, "side", {"text": "fig"}), PutOp(D, key, bad), PutOp(D, "none", None)]
+                [PutOp(D, "side", {"text": "fig"}), PutOp(at, key, bad), PutOp(D, "none", None)]
             )
         else:
-            store.put(D, key, bad)
+            store.put(at, key, bad)
 
     for key in ("new", "old"):
         if not refused(lab, partial(write, key), f"a put of {key!r} whose embedding raises"):
             write("old")
             is_made_up_for(lab, store, embed, ["new", "old"])
             return
+    with lab.refuses(Exception, "a put into a new namespace whose embedding raises"):
+        write("new", ("new",))
     lab.equal(store.get(D, "new"), None, "the new item is not stored")
+    lab.equal(store.list_namespaces(), [D], "the namespaces after the failed puts")
     # Whether the rest of a batch is stored is O4's.
     found = [key for key in store.keys(D) if key != "side"]
     lab.equal(found, ["old"], "the items whose embedding failed, in a plain search")
@@ -336,6 +339,29 @@ def test_identical_texts_are_fine(lab: Lab, batched: bool) -> None:
     store.delete(ops[2].namespace, "k2")
     store.put(ops[4].namespace, "k4", {"text": "damson"})
     look(["apple", "banana", "", "cherry", "damson", "apple", "damson"])
+
+
+LARGE = 257
+"""No multiple of what embedders are asked for at once (32, 64, 96, 100, 128)."""
+
+
+@case("V15", needs=VECTORS)
+def test_each_text_of_a_large_batch_has_its_own_vector(lab: Lab) -> None:
+    """
+    Of 257 items in one batch, whose texts are all different, each is found by its own text.
+
+    If this fails, look at texts that are embedded in parts, and at how the parts are put together.
+    """
+    store = lab.indexed("text")
+    texts = [f"apple*{n // 2 + 1} banana*{LARGE - n}" for n in range(LARGE)]
+    store.batch([PutOp(D, f"k{n:03}", {"text": text}) for n, text in enumerate(texts)])
+
+    cosine = ExactEmbeddings().cosine
+    found = hits(lab, store, D, "apple", limit=2 * LARGE)
+    lab.equal(len(found), LARGE, "the items of a large batch that a query finds")
+    for n, text in enumerate(texts):
+        what = f"item {n} of a batch of {LARGE}"
+        scores_like(lab, found.get(f"k{n:03}"), cosine("apple", text), what)
 
 
 @case("V15", needs=VECTORS)

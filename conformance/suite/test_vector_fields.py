@@ -311,6 +311,29 @@ def test_index_false_keeps_an_item_out_of_the_ranking_only(lab: Lab, batched: bo
     lab.true(not any("apple" in t for t in asked), "its text is not embedded", got=asked)
 
 
+@case("V3", needs=VECTORS, params={"none named": [], "missing ones": ["missing", "meta.none"]})
+def test_paths_at_which_nothing_is_embed_nothing(lab: Lab, paths: list[str]) -> None:
+    """
+    A list of paths is the whole list: with none in it, or none that the value has, the configured field is
+    not embedded instead.  An empty list may be refused.
+
+    If this fails, look for ``index or fields``: an empty list is not None.
+    """
+    store = lab.indexed("text")
+    error = lab.attempt(lambda: store.put(D, "hidden", {"text": "apple"}, index=paths))
+    if error is not None:
+        lab.true(not paths and isinstance(error, ValueError),
+                 f"index={paths} is taken, or refused with ValueError if it is empty", got=error)  # fmt: skip
+        lab.unsupported(f"an empty list of paths is refused: {str(error)[:160]}")
+    store.put(D, "seen", {"text": "kiwi"})
+    store.batch([PutOp(D, "also", {"text": "apple"}, index=paths)])
+
+    for key in ("hidden", "also"):
+        does_not_match(lab, store, D, "apple", key, f"the item was put with index={paths}")
+    matches(lab, store, D, "kiwi", "seen", "the item beside them")
+    lab.equal(store.keys(D), ["also", "hidden", "seen"], "a plain search finds the items")
+
+
 @case("V3", needs=VECTORS, params={"put": False, "batch": True})
 def test_several_paths_in_the_index_argument(lab: Lab, batched: bool) -> None:
     """

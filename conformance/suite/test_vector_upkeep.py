@@ -11,6 +11,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.expiry import GRACE, SOON, expiring, sweep
 from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.ranking import does_not_match, matches, unscored
 
@@ -143,6 +144,25 @@ def test_a_deleted_item_leaves_no_vectors_to_its_successor(lab: Lab, way: str) -
     _found_by(lab, store, (), ("apple", "elder"), "after a delete and a put with index=False")
     store.put(D, "k", {"title": "grape"})
     _found_by(lab, store, ("grape",), ("apple", "elder"), "after a delete and another put")
+
+
+@case("V11", needs=(Capability.VECTORS, Capability.TTL), waits=True)
+def test_an_expired_item_leaves_no_vectors_to_its_successor(lab: Lab) -> None:
+    """
+    A key that is used again after its item has expired, swept or not, is not found by the expired text.
+    """
+    store = expiring(lab, index=lab.index(*FIELDS), omit_expired=True)
+    for at in (D, ("swept",)):
+        store.put(at, "k", OLD, index=ALL, ttl=SOON)
+    lab.sleep(GRACE)
+    store.put(D, "k", OLD, index=False)
+    _found_by(lab, store, (), ("apple", "elder"), "after it expired and was put with index=False")
+    sweep(store)
+    store.put(("swept",), "k", OLD, index=False)
+    for at in (D, ("swept",)):
+        _found_by(lab, store, (), ("apple", "elder"), "after a sweep", at)
+    store.put(D, "k", {"title": "grape"})
+    _found_by(lab, store, ("grape",), ("apple", "elder"), "after another put")
 
 
 UNINDEXED: dict[str, str] = {"overwritten": "put", "deleted": "delete", "deleted and put": "both"}

@@ -12,6 +12,7 @@ from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import message_of
+from store_conformance.suite.support.embedders import TableEmbeddings
 from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.ranking import (
     CLOSE,
@@ -163,6 +164,37 @@ def test_fifteen_graded_items_come_in_the_order_of_their_scores(lab: Lab, batche
     in_order(lab, store.ranked(D, "apple"), expected, "the best ten by default", limit=10)
     for limit, offset in ((4, 3), (5, 5), (4, 8)):
         descend(lab, store.search(D, query="apple", limit=limit, offset=offset), f"offset={offset}")
+
+
+MAGNITUDES = ("apple", "apple banana*3", "apple banana*40", "apple banana*700", "apple banana*30000",
+              "banana")  # fmt: skip
+"""From the nearest to the farthest of 'apple': 1, 0.3, 0.02, 0.001, 0.00003 and 0."""
+SIGNED = {"one": (1, 0), "near": (0.3, 1), "nought": (0, 1), "against": (-0.03, 1),
+          "farther": (-0.5, 1), "opposite": (-1, 0)}  # fmt: skip
+"""On either side of what is at a right angle to 'one', nearest first."""
+
+
+@case("V4", needs=VECTORS)
+def test_scores_of_every_size_are_in_order(lab: Lab) -> None:
+    """
+    Scores between 1 and a few millionths come in the order of numbers, and so do negative ones.
+
+    If this fails, look at scores that are compared as text ('3e-05' is a small number) or by their size.
+    """
+    store = lab.indexed("text")
+    keys = [f"k{n}" for n in range(len(MAGNITUDES))]
+    texts = dict(zip(keys, MAGNITUDES, strict=True))
+    for key in sorted(keys, key=lambda key: texts[key]):
+        store.put(D, key, {"text": texts[key]})
+    in_order(lab, store.ranked(D, "apple"), keys, "the items, best first")
+    for limit in range(1, len(keys)):
+        found = store.ranked(D, "apple", limit=limit)
+        in_order(lab, found, keys, f"the best {limit}", limit=limit)
+
+    signed = lab.indexed("text", embed=TableEmbeddings(SIGNED))
+    for key in sorted(SIGNED, reverse=True):
+        signed.put(D, key, {"text": key})
+    in_order(lab, signed.ranked(D, "one"), list(SIGNED), "items on both sides, best first")
 
 
 @case("V4", needs=VECTORS)

@@ -46,10 +46,13 @@ def struck(
     seconds: float,
     *,
     patient: bool = False,
+    at_least: int = 1,
 ) -> list[Round]:
     """
-    Each fault once, as far as the seconds last; at least one strike is made.
+    Each fault once, as far as the seconds last.
 
+    ``at_least`` so many of the faults are made however long they take: on a machine that is slow the seconds
+    would be over before the store has met what the case is about.
     ``patient``: the store gets time to work again by itself; when it does not, that is the last strike.
     """
     rounds: list[Round] = []
@@ -67,8 +70,11 @@ def struck(
                 lab.unverified(why_not)
             for turn in range(TRIES):
                 # The last one's time, as the first one starts what the others find started.
-                if rounds and time.monotonic() - begin + rounds[-1].seconds > seconds:
+                late = rounds and time.monotonic() - begin + rounds[-1].seconds > seconds
+                if late and number >= at_least:
                     return rounds
+                if late and turn:
+                    break
                 if not rounds:
                     begin = time.monotonic()
                 name = f"{fault.name}-{number}-{turn}"

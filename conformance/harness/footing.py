@@ -97,6 +97,24 @@ class Footing:
         return finder if known or not hasattr(finder, "find_spec") else _Finder(finder)
 
 
+def _threads() -> tuple[Any, Any]:
+    """What Python starts threads and makes locks with; not by name, as ours would be the copy."""
+    now = sys.modules["threading"]
+    return getattr(now, "_start_new_thread", None), getattr(now, "_allocate_lock", None)
+
+
+_OWN_THREADS = _threads()
+
+
+def replaced_threads() -> bool:
+    """
+    Whether somebody has put something else in the place of Python's threads and locks, as gevent and eventlet do.
+
+    Whoever waits for a real thread with such a lock waits for ever.
+    """
+    return any(now is not own for now, own in zip(_threads(), _OWN_THREADS))
+
+
 _taken: Footing | None = None
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from functools import partial
 from json import dumps, loads  # by name: a store may change the module
 from pathlib import Path
-from queue import Queue
+from queue import SimpleQueue  # by name: its locks are of C, which nothing in Python replaces
 from time import sleep
 from typing import Any
 
@@ -27,7 +27,7 @@ from store_conformance.harness.backends import (
     VectorStoreError,
     user_supplied,
 )
-from store_conformance.harness.footing import regain_footing, take_footing
+from store_conformance.harness.footing import regain_footing, replaced_threads, take_footing
 from store_conformance.harness.process.pipes import own_pipes, send
 from store_conformance.harness.process.strays import end_unmarked_children
 from store_conformance.harness.text import message_of
@@ -41,7 +41,7 @@ LAST_SECONDS = 30.0
 
 def main() -> None:
     commands, answers = own_pipes()
-    ended: Queue[str | None] = Queue()
+    ended: SimpleQueue[str | None] = SimpleQueue()
     threading.Thread(target=partial(_read, commands, ended), daemon=True).start()
     host = _Host()
     while (line := ended.get()) is not None:
@@ -50,7 +50,7 @@ def main() -> None:
     host.stop()
 
 
-def _read(commands: int, lines: Queue[str | None]) -> None:
+def _read(commands: int, lines: SimpleQueue[str | None]) -> None:
     with os.fdopen(commands, encoding="utf-8") as source:
         for line in source:
             lines.put(line)
@@ -115,13 +115,25 @@ class _Host:
         self._backend = user_supplied(
             reference, name=name, capabilities=offered, options=options, url=url
         )
+        self._need_threads()
         if known is not None:
             self._backend.attach(Spec.from_dict(known))
         return self._told()
 
     def _check(self, seconds: float) -> Mapping[str, Any]:
-        self._loaded.check(seconds)
+        try:
+            self._loaded.check(seconds)
+        finally:
+            self._need_threads()
         return self._told()
+
+    def _need_threads(self) -> None:
+        if replaced_threads():
+            raise UserError(
+                f"{self._reference} replaces Python's own threads and locks (gevent and eventlet do, by"
+                " monkey-patching), and its cases run in threads and event loops",
+                "give a function that opens the store without that",
+            )
 
     def _halves(self, seconds: float) -> Mapping[str, Any]:
         lacking = missing_halves(self._loaded, seconds)

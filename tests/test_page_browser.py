@@ -239,10 +239,11 @@ def test_the_matrix_is_walked_by_the_keyboard(visit: Open) -> None:
         keyboard.press(key)
     keyboard.press("Enter")
 
-    assert opened.page.url.endswith("#postgres-K2")
-    assert opened.focused() == "panel-title"
+    opened.page.wait_for_url("**#postgres-K2")
+    opened.page.wait_for_function("document.activeElement.id === 'panel-title'")
     keyboard.press("Escape")
     opened.page.locator("#panel").wait_for(state="hidden")
+    opened.page.wait_for_function("document.activeElement.dataset.backend !== undefined")
     place = opened.page.evaluate(
         "[document.activeElement.dataset.backend, document.activeElement.parentElement.dataset.rule]"
     )

@@ -67,6 +67,11 @@ def remove_folder(folder: Path) -> None:
         os.close(held)
 
 
+def locks_held() -> int:
+    """How many of this process's open files are the locks of such folders, and no store's."""
+    return len(_held)
+
+
 @contextmanager
 def passing_folder(name: str) -> Iterator[Path]:
     """Such a folder where temporary files usually are, for the block."""

@@ -25,6 +25,7 @@ from store_conformance.backends.factory import is_supplied, user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
 from store_conformance.backends.folders import (
     forget_folders,
+    locks_held,
     own_folder,
     passing_folder,
     remove_folder,
@@ -84,6 +85,7 @@ __all__ = [
     "is_supplied",
     "kill_tree",
     "known_scheme",
+    "locks_held",
     "names",
     "open_address",
     "own_folder",

@@ -403,7 +403,7 @@ class SearchCreatesNamespace(CreatesNamespaces):
     """``search`` makes its namespace appear in the list."""
 
     breaks = "X6"
-    also = (*LISTS, "O16", "X8")
+    also = (*LISTS, "O1", "O16", "X8")
 
     def read_search(self, op: SearchOp, query: Any) -> list[SearchItem]:
         if op.namespace_prefix:

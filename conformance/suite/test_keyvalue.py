@@ -306,7 +306,7 @@ def test_an_item_is_built_from_json(lab: Lab) -> None:
 
 # -- K13: sizes -----------------------------------------------------------------------------------
 
-MANY_SCRIPTS = 'Ärger, naïve, Ελλάς, Москва, 東京, 🍎 "q" \\ \u2028\n'
+MANY_SCRIPTS = 'Ärger, naïve, Ελλάς, Москва, 東京, 🍎 "q" \u2028\n \\'
 
 
 @case("K13")

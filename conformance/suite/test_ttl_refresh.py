@@ -204,14 +204,19 @@ def _get(store: Subject, note: _Note, refreshes: bool) -> None:
     note(False, D, "untouched", "an item that nobody reads, in a namespace that is read from")
 
 
+def _search_page(store: Subject, note: _Note) -> None:
+    """Which has items where their life is a long one only."""
+    many = store.search(("s", "many"), limit=PAGE, refresh_ttl=True)
+    for item in (*many[:1], *many[-2:]):
+        note(True, ("s", "many"), item.key, f"an item on a page of {PAGE}")
+
+
 def _search(line: _Timeline, store: Subject, note: _Note, refreshes: bool) -> None:
     store.search(("s", "search"), limit=10)
     store.search(("s", "search_no"), limit=10, refresh_ttl=False)
     store.search(("s", "search_yes"), limit=10, refresh_ttl=True)
     store.search(("s", "filter"), filter={"key": "a"}, limit=10, refresh_ttl=True)
-    many = store.search(("s", "many"), limit=PAGE, refresh_ttl=True)  # of a long life only
-    for item in (*many[:1], *many[-2:]):
-        note(True, ("s", "many"), item.key, f"an item on a page of {PAGE}")
+    _search_page(store, note)
     found = store.search(("s", "limit"), limit=1, refresh_ttl=True)
     line.in_time()
     line.lab.equal(len(found), 1, "the items found with limit=1 before they expire")

@@ -60,14 +60,8 @@ def struck(
     proxied = any(fault.of_network for fault in faults)
     made = Rig(lambda: backend, lent=True, proxied=proxied, mode=lab.mode)
     with closing(made) as rig:
-        try:
-            rig.client()
-        except ClientFailedError as error:
-            lab.unverified(f"another process could not open the store: {error}")
+        _ready(lab, rig, faults)
         for number, fault in enumerate(faults):
-            why_not = rig.refusal(fault)
-            if why_not is not None:
-                lab.unverified(why_not)
             for turn in range(TRIES):
                 # The last one's time, as the first one starts what the others find started.
                 late = rounds and time.monotonic() - begin + rounds[-1].seconds > seconds
@@ -84,6 +78,16 @@ def struck(
                 if rounds[-1].struck or rounds[-1].broken:
                     break
     return rounds
+
+
+def _ready(lab: Lab, rig: Rig, faults: Sequence[Fault]) -> None:
+    """End the case where another process cannot open the store, or a fault cannot be made here."""
+    try:
+        rig.client()
+    except ClientFailedError as error:
+        lab.unverified(f"another process could not open the store: {error}")
+    for why_not in filter(None, map(rig.refusal, faults)):
+        lab.unverified(why_not)
 
 
 def judge(lab: Lab, what: str, rounds: Sequence[Round]) -> None:

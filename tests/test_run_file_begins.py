@@ -19,6 +19,7 @@ from store_conformance.backends.memory import MemoryBackend
 from store_conformance.cli.parsing import main
 from store_conformance.harness.backends import EngineUnavailableError
 from store_conformance.harness.settings import Settings
+from store_conformance.runs.folder import claimed_folder
 from store_conformance.runs.run_file import RUN_FILE, read_run, unfinished
 from store_conformance.runs.selection import Selection
 from store_conformance.runs.session import RunSession
@@ -175,10 +176,9 @@ def test_a_folder_that_went_away_is_named_and_costs_no_traceback(out: Path) -> N
 
 
 def test_the_file_of_another_run_does_not_speak_for_this_one(out: Path) -> None:
-    (out / ".running").write_text(str(os.getpid()))
-    (out / f"{RUN_FILE}.unfinished").write_text("{}")
-
-    ended = run(STORE)
+    with claimed_folder(out):
+        (out / f"{RUN_FILE}.unfinished").write_text("{}")
+        ended = run(STORE)
 
     assert ended.exit_code == 2 and "is writing a run to" in ended.output
     assert "says so" not in ended.output

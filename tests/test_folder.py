@@ -62,6 +62,13 @@ def test_what_a_killed_run_left_is_taken_over(tmp_path: Path, left: str) -> None
     assert not lock.exists()
 
 
+def test_a_claim_that_cannot_be_opened_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / LOCK).mkdir()  # as another user's file is to anybody but root
+    with pytest.raises(UserError, match="cannot write to"), claimed_folder(tmp_path):
+        pytest.fail("claimed")
+    assert (tmp_path / LOCK).is_dir()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="unverified: there are no such locks there")
 @pytest.mark.parametrize("lives", [True, False])
 def test_without_locks_the_process_that_is_named_decides(

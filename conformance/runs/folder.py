@@ -71,7 +71,7 @@ def _claim(lock: Path) -> int | None:
     The system's lock tells, not the process id: another container that writes to the same volume has ids of its own.
     """
     while True:
-        claim = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        claim = _opened(lock)
         try:
             if _is_held(claim, lock):
                 os.close(claim)
@@ -84,6 +84,16 @@ def _claim(lock: Path) -> int | None:
             os.close(claim)
             raise
         os.close(claim)  # of a run that has just ended and took its claim away
+
+
+def _opened(lock: Path) -> int:
+    try:
+        return os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+    except OSError as error:  # another user's, or no file
+        raise UserError(
+            f"cannot write to {lock} ({error.strerror})",
+            "remove it if no run is going on there, or give another folder with --out",
+        ) from None
 
 
 def _is_held(claim: int, lock: Path) -> bool:

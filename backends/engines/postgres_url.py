@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -57,6 +58,11 @@ _PROBLEMS = (
 
 def parse(url: str) -> dict[str, str]:
     """Connection parameters of a URL or conninfo string; raises ``BackendError``, without showing it."""
+    return dict(_parsed(url))
+
+
+@lru_cache(maxsize=64)  # a worker asks for those of its server with each place
+def _parsed(url: str) -> Mapping[str, str]:
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 

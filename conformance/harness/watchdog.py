@@ -26,11 +26,14 @@ from typing import IO
 
 GRACE_SECONDS = 5.0
 """How much longer than a case's time-out the process may stand still."""
+NEAR_SECONDS = 0.25
+"""A deadline this near the one that is set is not set anew: each time costs a thread of C, and many may ask."""
 BEAT = ".beat"
 """Ends the name of the file with the process id and the time until which the process will be heard of."""
 
 _file: IO[str] | None = None
 _beat: int | None = None
+_deadline = 0.0
 _watched = 0
 _lock = threading.Lock()
 
@@ -49,14 +52,20 @@ def beat_file(stacks: Path) -> Path:
 
 def feed(seconds: float) -> None:
     """Tell the watchdogs that Python runs; if they are not told again within ``seconds``, the process ends."""
-    if _file is not None:
-        with contextlib.suppress(OSError, ValueError):  # the store closed what is not its own
-            _write_beat(monotonic() + seconds + GRACE_SECONDS)
-            dump_traceback_later(seconds + GRACE_SECONDS, exit=True, file=_file)
+    global _deadline
+    deadline = monotonic() + seconds + GRACE_SECONDS
+    if _file is None or abs(deadline - _deadline) < NEAR_SECONDS:
+        return
+    _deadline = deadline
+    with contextlib.suppress(OSError, ValueError):  # the store closed what is not its own
+        _write_beat(deadline)
+        dump_traceback_later(seconds + GRACE_SECONDS, exit=True, file=_file)
 
 
 def rest() -> None:
     """Nothing is under way: the process may do nothing for as long as it likes."""
+    global _deadline
+    _deadline = 0.0
     if _file is not None:
         with contextlib.suppress(OSError, ValueError):
             _write_beat(0.0)
@@ -109,8 +118,9 @@ def release_process() -> None:
 
 def forget_process() -> None:
     """In a fork of a guarded process: the guard and its files are not the fork's."""
-    global _file, _beat
+    global _file, _beat, _deadline
     _file = _beat = None
+    _deadline = 0.0
 
 
 def read_stacks(stacks: Path, most: int = 30) -> tuple[str, ...]:

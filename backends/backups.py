@@ -40,6 +40,8 @@ class Backup:
     """Whether the store has to be closed meanwhile."""
     ends_engine: bool = False
     """Whether the engine is stopped and emptied, so that it has to be a private one."""
+    files_only: bool = False
+    """Whether it is files that are copied and nothing else, so that it can be tried while they are in use."""
 
 
 def folder_copy(command: str) -> Backup:
@@ -52,7 +54,7 @@ def folder_copy(command: str) -> Backup:
         shutil.copytree(folder, fresh.path, dirs_exist_ok=True)
         return replace(fresh, name=old.name)  # what the engine calls it is in the files
 
-    return Backup(command, take, restore, at_rest=True)
+    return Backup(command, take, restore, at_rest=True, files_only=True)
 
 
 def server_copy(server: HttpServer | None, command: str) -> Backup:

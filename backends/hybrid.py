@@ -210,6 +210,7 @@ class HybridBackend(Backend):
             restore,
             at_rest=any(way.at_rest for way in ways),
             ends_engine=any(way.ends_engine for way in ways),
+            files_only=all(way.files_only for way in ways),
         )
 
     def engine(self) -> Engine | None:
@@ -217,14 +218,14 @@ class HybridBackend(Backend):
         return _Both(engines) if engines else None
 
     def private(self) -> HybridBackend | None:
-        if self.engine() is None:
+        # Not asked by what engine() gives: a half that another process has started has none here.
+        own = [half.private() for half in self._halves]
+        if not any(own):
             return None
-        halves = []
-        for half in self._halves:
-            private = half.private()
-            if private is None and half.engine() is None and half.url is not None:
+        for half, private in zip(self._halves, own, strict=True):
+            if private is None and half.url is not None:
                 return None  # the user's own server
-            halves.append(private or _alike(half))
+        halves = [private or _alike(half) for half, private in zip(self._halves, own, strict=True)]
         twin = HybridBackend(options={STORES: self.stores})
         twin._take((halves[0], halves[1]))
         return twin

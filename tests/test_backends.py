@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +220,33 @@ def test_a_weaviate_server_of_the_run_flushes_when_it_is_told_to(tmp_path: Path)
 def test_a_flush_that_cannot_be_set_is_refused(deployment: str, seconds: str, said: str) -> None:
     with pytest.raises(BackendError, match=said):
         registry.create("weaviate", deployment=deployment, options={"flush_after": seconds})
+
+
+@pytest.mark.slow
+def test_a_hybrid_that_another_process_started_has_a_twin_to_kill() -> None:
+    """Workers attach to engines that they did not start; what may be killed is a twin all the same."""
+    with ExitStack() as stack:
+        started = registry.create("hybrid", options={"stores": "postgres+qdrant"})
+        if not started.availability().ok:
+            pytest.skip(f"unverified: {started.availability().how_to_get}")
+        stack.callback(started.stop)
+        started.start()
+        attached = registry.from_spec(started.spec())
+        stack.callback(attached.stop)
+        twin = attached.private()
+        assert twin is not None
+        stack.callback(twin.stop)
+        twin.start()
+        assert twin.engine() is not None
+        assert twin.location() != attached.location()
+
+
+def test_a_hybrid_without_a_server_has_nothing_to_kill(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("QDRANT_URL", raising=False)
+    assert registry.create("hybrid", options={"stores": "sqlite+qdrant"}).private() is None
+
+
+def test_a_users_own_server_is_in_no_twin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QDRANT_URL", "http://127.0.0.1:1")
+    assert registry.create("hybrid", options={"stores": "postgres+qdrant"}).private() is None

@@ -9,6 +9,7 @@ import random
 from array import array
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from langgraph.store.memory import InMemoryStore
 
 from store_conformance.backends.base import Backend
 from store_conformance.backends.opening.carried import vectors_of
+from store_conformance.backends.opening.details import details_of
 from store_conformance.backends.opening.schemes import open_address
 from store_conformance.backends.vector.chroma_rows import cosines
 from store_conformance.embedding.exact import ExactEmbeddings
@@ -175,6 +177,34 @@ def test_vectors_are_carried_through_postgres(
 
     assert len(embedder.asked) <= 2 * TEXTS
     assert kept(f"{url}?schema=carried") == kept("sqlite:///back.db") == kept(source)
+
+
+@no_postgres
+@pytest.mark.parametrize("pool", [None, {"min_size": 1, "max_size": 2}])
+def test_a_postgres_store_is_read_and_set_through_one_connection_as_through_a_pool(
+    embedder: Directions, postgres: Backend, pool: Any
+) -> None:
+    from langgraph.store.postgres import PostgresStore
+
+    url = server(postgres)
+    execute(url, "DROP SCHEMA IF EXISTS held CASCADE; CREATE SCHEMA held")
+    index: Any = {"dims": DIMS, "embed": embedder, "fields": ["text"]}
+    place = (("u", "facts"), "k")
+    opened = PostgresStore.from_conn_string(
+        f"{url}?options=-csearch_path%3Dheld,public", pool_config=pool, index=index
+    )
+    with opened as store:
+        store.setup()
+        store.put(*place, {"text": "one"})
+        details, vectors = details_of(store), vectors_of(store)
+        assert details is not None and vectors is not None
+        long_ago = replace(details.read([place])[place], created_at="2001-02-03T04:05:06+00:00")
+        details.write({place: long_ago})
+
+        assert details.read([place]) == {place: long_ago}
+        assert [*vectors.read([place])] == [place]
+        found = store.get(*place)
+        assert found is not None and found.created_at.year == 2001
 
 
 # -- refused before anything is written ---------------------------------------------------------------------

@@ -36,8 +36,10 @@ _DETAILS_OF_OLD = _DETAILS.replace("s.expires_at, s.ttl_minutes", "NULL AS expir
 @contextmanager
 def connection_of(source: Any) -> Iterator[Any]:
     """A connection of a ``PostgresStore``, which holds one or a pool of them."""
-    if hasattr(source, "connection"):
-        with source.connection() as conn:
+    # Connections of psycopg have a property of that name too, which a pool has as a method.
+    connection = getattr(source, "connection", None)
+    if callable(connection):
+        with connection() as conn:
             yield conn
     else:
         yield source

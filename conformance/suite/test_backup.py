@@ -183,7 +183,7 @@ def test_a_copy_of_files_in_use_is_tried(lab: Lab) -> None:
     A copy is whole if it opens and has every write that was acknowledged before it began.
     """
     way = lab.backend.backups().get(COPY)
-    if way is None or way.ends_engine:
+    if way is None or not way.files_only:
         lab.unsupported("its files are those of a server, or nobody says where they are")
     assert way is not None
     at = lab.location()

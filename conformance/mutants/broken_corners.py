@@ -213,6 +213,27 @@ class NewNamespacesMeetInTheRegister(ReferenceStore):
         return [row for row in rows if row.namespace_text in self.register]
 
 
+class FirstItemsBeginTheirNamespace(ReferenceStore):
+    """A put that finds its namespace empty makes it anew: what another thread has put there meanwhile is gone."""
+
+    breaks = "O12"
+    also = ("O13", "O14", "O15", "O16", "O23", "T7")
+    modes = ("sync",)
+
+    def execute(self, plan: Plan, embedded: Embedded, turn: int) -> list[Any]:
+        new = {w.address[0] for w in plan.writes if w.text is not None} - self.filled()
+        if new:
+            threading.Event().wait(0.001)
+            with self.lock:
+                for namespace in new:
+                    self.connection.execute("DELETE FROM items WHERE namespace = ?", (namespace,))
+        return super().execute(plan, embedded, turn)
+
+    def filled(self) -> set[str]:
+        with self.lock:
+            return {name for (name,) in self.connection.execute("SELECT namespace FROM items")}
+
+
 # searches
 
 

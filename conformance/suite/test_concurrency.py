@@ -5,9 +5,8 @@ O12, O13 and O15: several threads, several tasks, several store objects on one l
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -26,55 +25,9 @@ from store_conformance.suite.support.conventions import needs_arguments
 from store_conformance.suite.support.doors import Through
 from store_conformance.suite.support.ranking import in_order, matches
 from store_conformance.suite.support.scale import by_cosine
+from store_conformance.suite.support.threads import in_threads, in_time, rounds_for
 
 D = ("d",)
-SPAN = 6.0
-"""Seconds that a slow store may take for the calls of one case; fewer rounds are made for it."""
-LONGEST = 40.0
-"""Seconds after which no new round begins, on a machine that is busy with other things."""
-
-
-def _in_threads(works: list[Callable[[], Any]], seconds: float = 100.0) -> list[BaseException]:
-    """Run each in a thread of its own, all at once; gives what they raised."""
-    gate = threading.Barrier(len(works))
-    raised: list[BaseException] = []
-
-    def run(work: Callable[[], Any]) -> None:
-        try:
-            gate.wait(60)
-            work()
-        except BaseException as error:  # noqa: BLE001 - handed to the case
-            raised.append(error)
-
-    threads = [threading.Thread(target=run, args=(w,), daemon=True) for w in works]
-    for thread in threads:
-        thread.start()
-    end = time.monotonic() + seconds
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
-    if any(t.is_alive() for t in threads):
-        raised.append(RuntimeError(f"a thread gave no answer within {seconds:g} s"))
-    return raised
-
-
-def _rounds(store: Subject, calls: int, most: int) -> int:
-    """How many rounds of so many calls a slow store may be given."""
-    begin = time.monotonic()
-    store.put(("probe",), "k", {"n": 0})
-    store.get(("probe",), "k")
-    store.delete(("probe",), "k")
-    each = (time.monotonic() - begin) / 3
-    return max(4, min(most, int(SPAN / (each * calls))))
-
-
-def _in_time(rounds: int, made: list[int], me: int) -> Iterator[int]:
-    """The numbers of the rounds that there is time for; ``made[me]`` counts those that were ended."""
-    end = time.monotonic() + LONGEST
-    for n in range(rounds):
-        if n and time.monotonic() > end:
-            return
-        yield n
-        made[me] = n + 1
 
 
 def _round(raw: Any, me: int, n: int) -> None:
@@ -103,19 +56,19 @@ def test_eight_threads_share_a_store(lab: Lab) -> None:
     lock.
     """
     store = lab.open()
-    rounds = _rounds(store, calls=8 * 9, most=25)
+    rounds = rounds_for(store, calls=8 * 9, most=25)
     made = [0] * 8
 
     def work(me: int) -> Callable[[], None]:
         def rounds_of_one() -> None:
-            for n in _in_time(rounds, made, me):
+            for n in in_time(rounds, made, me):
                 _round(store.raw, me, n)
 
         return rounds_of_one
 
     with eager_threads():
         raised = store.timed(
-            "calls of eight threads", lambda: _in_threads([work(n) for n in range(8)])
+            "calls of eight threads", lambda: in_threads([work(n) for n in range(8)])
         )
 
     lab.equal([repr(r) for r in raised[:3]], [], "what the threads raised")
@@ -155,12 +108,12 @@ def test_threads_put_and_query_an_index(lab: Lab) -> None:
     """
     told = by_cosine(lab)
     store = lab.indexed("text")
-    rounds = _rounds(store, calls=6 * 4, most=12)
+    rounds = rounds_for(store, calls=6 * 4, most=12)
     made = [0] * 6
     store.put(D, "first", {"text": "apple"})
 
     def work(me: int) -> None:
-        for n in _in_time(rounds, made, me):
+        for n in in_time(rounds, made, me):
             store.raw.put(("d", f"t{me}"), f"k{n}", {"text": f"banana*{n + 1} cherry*{me + 1}"})
             store.raw.search(D, query="banana", limit=10)
             wrong = _wrong_scores(store.raw.search(D, query="apple", limit=1), "apple", told)
@@ -172,7 +125,7 @@ def test_threads_put_and_query_an_index(lab: Lab) -> None:
 
     with eager_threads():
         works: list[Callable[[], Any]] = [partial(work, n) for n in range(6)]
-        raised = store.timed("calls of six threads", lambda: _in_threads(works))
+        raised = store.timed("calls of six threads", lambda: in_threads(works))
 
     lab.equal([repr(r) for r in raised[:3]], [], "what the threads raised")
     lab.equal(len(store.search(D, limit=1000)), sum(made) + 1, "the items that the threads wrote")
@@ -186,12 +139,12 @@ def test_many_tasks_share_a_store(lab: Lab) -> None:
     Parallel calls of every kind from twenty tasks never raise, and no write is lost.
     """
     store = lab.open()
-    rounds = _rounds(store, calls=20 * 7, most=6)
+    rounds = rounds_for(store, calls=20 * 7, most=6)
     made = [0] * 20
 
     async def one(raw: Any, me: int) -> None:
         own = ("own", f"t{me}")
-        for n in _in_time(rounds, made, me):
+        for n in in_time(rounds, made, me):
             await raw.aput(own, f"k{n}", {"n": n})
             await raw.aput(("shared",), f"k{n % 3}", {"by": me, "n": n})
             item = await raw.aget(own, f"k{n}")
@@ -288,11 +241,11 @@ def test_four_store_objects_write_from_four_threads(lab: Lab) -> None:
     """
     first = lab.open()
     stores = [first, *(_second(lab, first) for _ in range(3))]
-    rounds = _rounds(first, calls=4 * 4, most=15)
+    rounds = rounds_for(first, calls=4 * 4, most=15)
     made = [0] * 4
 
     def work(me: int, raw: Any) -> None:
-        for n in _in_time(rounds, made, me):
+        for n in in_time(rounds, made, me):
             raw.put(("own", f"t{me}"), f"k{n}", {"n": n})
             raw.batch(
                 [PutOp(("own", f"t{me}"), f"b{n}", {"n": n}), PutOp(("shared",), "k", {"by": me})]
@@ -303,7 +256,7 @@ def test_four_store_objects_write_from_four_threads(lab: Lab) -> None:
             raw.search(("own",), limit=5)
 
     works: list[Callable[[], Any]] = [partial(work, me, s.raw) for me, s in enumerate(stores)]
-    raised = first.timed("calls of four store objects", lambda: _in_threads(works))
+    raised = first.timed("calls of four store objects", lambda: in_threads(works))
 
     lab.equal([repr(r) for r in raised[:3]], [], "what the store objects raised")
     for me in range(4):
@@ -319,11 +272,11 @@ def test_three_store_objects_write_from_one_loop(lab: Lab) -> None:
     """
     first = lab.open()
     stores = [first, *(_second(lab, first) for _ in range(2))]
-    rounds = _rounds(first, calls=3 * 3, most=8)
+    rounds = rounds_for(first, calls=3 * 3, most=8)
     made = [0] * 3
 
     async def one(raw: Any, me: int) -> None:
-        for n in _in_time(rounds, made, me):
+        for n in in_time(rounds, made, me):
             await raw.aput(("own", f"t{me}"), f"k{n}", {"n": n})
             await raw.abatch([PutOp(("own", f"t{me}"), f"b{n}", {"n": n})])
             await raw.asearch(("own",), limit=5)
@@ -371,7 +324,7 @@ def test_four_setups_at_once_on_a_fresh_location(lab: Lab, indexed: bool) -> Non
     def opening(me: int) -> Callable[[], None]:
         return lambda: _open_and_put(lab, at, index, me, stores)
 
-    raised = _in_threads([opening(n) for n in range(4)])
+    raised = in_threads([opening(n) for n in range(4)])
 
     if raised and not lab.offers(Capability.PROCESSES):
         lab.unsupported(f"a location is open once at a time: {raised[0]}")
@@ -393,7 +346,7 @@ def _children(lab: Lab, at: Location, embed: str | None) -> tuple[list[Child], l
     def open_one() -> None:
         children.append(lab.child(at, embed=embed, begin=begin))
 
-    raised = _in_threads([open_one] * SETUPS)
+    raised = in_threads([open_one] * SETUPS)
     for error in raised:
         if not isinstance(error, ChildFailedError):
             raise error

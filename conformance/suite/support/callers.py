@@ -7,6 +7,7 @@ Every call is given back with the times of its begin and end on one clock, so th
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 import time
@@ -24,6 +25,8 @@ from store_conformance.suite.support.answered import answered
 
 PATIENCE = 60.0
 """Seconds after which a caller that should have ended has not."""
+MADE = 4
+"""Objects that are made between two collections of garbage while threads race."""
 HEAD_START = 0.02
 """Seconds in which processes learn when they are to begin."""
 
@@ -71,13 +74,26 @@ def keys_in(found: Any) -> list[str]:
 
 @contextmanager
 def eager_threads() -> Iterator[None]:
-    """Let threads of this process take turns far more often, so that races show."""
-    before = sys.getswitchinterval()
+    """
+    Let threads of this process take turns far more often, so that races show.
+
+    Also within what looks like one step: up to Python 3.11 garbage is collected wherever an object is made, and
+    what Python calls then (a finalizer, a profiler's callback) lets other threads in.
+    """
+    before = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(1e-5)
+    gc.set_threshold(MADE, *before[1][1:])
+    gc.callbacks.append(_let_others_in)
     try:
         yield
     finally:
-        sys.setswitchinterval(before)
+        gc.callbacks.remove(_let_others_in)
+        gc.set_threshold(*before[1])
+        sys.setswitchinterval(before[0])
+
+
+def _let_others_in(phase: str, info: dict[str, int]) -> None:
+    """Called as a collection begins and ends: any code of Python is where another thread may take its turn."""
 
 
 class Together:

@@ -195,7 +195,13 @@ class HybridBackend(Backend):
                 part.mkdir()
                 way.take(own, part)
 
+        ends_engine = any(way.ends_engine for way in ways)
+
         def restore(folder: Path, old: Location, fresh: Location) -> Location:
+            if ends_engine:  # who asks leaves the old place to us, and only the engine of one half is emptied
+                for half, way, before in zip(self._halves, ways, self._own(old), strict=True):
+                    if not way.ends_engine:
+                        half.discard(before)
             there = [
                 way.restore(folder / str(number), before, after)
                 for number, (way, before, after) in enumerate(
@@ -209,7 +215,7 @@ class HybridBackend(Backend):
             take,
             restore,
             at_rest=any(way.at_rest for way in ways),
-            ends_engine=any(way.ends_engine for way in ways),
+            ends_engine=ends_engine,
             files_only=all(way.files_only for way in ways),
         )
 

@@ -122,6 +122,8 @@ class Subject:
         self.mode = mode
         self.index: Any = index
         self.ttl: Any = ttl
+        self.reads_refresh: bool | None = None
+        """What each get and search says of refreshing, where the store takes no ``TTLConfig`` that says it."""
         self.number = number
         self._loop_thread = loop_thread
         self._journal = journal
@@ -230,6 +232,8 @@ class Subject:
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """The store's method ``name`` (its ``a``-twin in async mode) with these arguments."""
+        if self.reads_refresh is not None and name in ("get", "search"):
+            kwargs.setdefault("refresh_ttl", self.reads_refresh)
         later = came_later(name, args, kwargs)
         if later:
             raise UnsupportedError(later)

@@ -234,6 +234,9 @@ def test_a_long_life_does_not_end_at_once(lab: Lab, minutes: float) -> None:
 def test_the_default_ttl_applies_unless_one_is_given(lab: Lab) -> None:
     """
     With ``default_ttl`` a put without ttl expires; ``ttl=None`` and a ``PutOp`` without ttl do not.
+
+    If this fails, look at ``ttl_config``, which the store must set.  One that takes no ``TTLConfig`` says so by
+    NotImplementedError when it is opened with one.
     """
     store = expiring(lab, default_ttl=SOON, refresh_on_read=False)
     store.put(D, "default", {"n": 1})

@@ -102,7 +102,9 @@ def test_another_number_for_each_vector_is_another_scale() -> None:
 
 @pytest.mark.parametrize(("off", "scale"), [(0.001, Scale.COSINE), (0.008, Scale.OTHER)])
 def test_the_cosine_of_coarse_vectors_is_another_scale(off: float, scale: Scale) -> None:
-    coarse = {key: round(cosine / off) * off for key, cosine in COSINES.items()}
+    coarse: dict[str, float | None] = {
+        key: round(cosine / off) * off for key, cosine in COSINES.items()
+    }
     assert judge_scale(_ordered(coarse)) is scale
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sized
 from concurrent.futures import CancelledError
 from contextlib import AbstractAsyncContextManager, contextmanager
 from time import monotonic, perf_counter  # by name: a store may change the module
@@ -215,6 +215,8 @@ class Subject:
     ) -> Any:
         embedder = self.index.get("embed") if name == "open" and self.index is not None else None
         begin = perf_counter()
+        ops = args[0] if name == "batch" and args else None
+        self._journal.operations = len(ops) if isinstance(ops, Sized) else 1
         self._journal.busy_since = monotonic()
         try:
             result = work()

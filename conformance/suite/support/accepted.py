@@ -109,7 +109,7 @@ def _plain_key(address: Address) -> bool:
 
 def _plain_name(name: str) -> bool:
     """Columns and identifiers begin with a letter."""
-    return name.isascii() and name.isalnum() and name[0].isalpha()
+    return name.isascii() and name.isalnum() and name[0].isalpha() and len(name) < 20
 
 
 def _small_letters(text: str) -> bool:

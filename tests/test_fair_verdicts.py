@@ -31,7 +31,7 @@ from store_conformance.suite.support.accepted import (
 from store_conformance.suite.support.conventions import fitted, needs_arguments
 from store_conformance.suite.support.limits import in_one_batch, limits_taken, listings_taken
 from store_conformance.suite.support.names import plain
-from store_conformance.suite.support.scale import COSINES, Scale, judge_scale, scale_of
+from store_conformance.suite.support.scale import COSINES, TEXTS, Scale, judge_scale, scale_of
 
 
 class Text(str):
@@ -98,6 +98,18 @@ def test_the_cosine_is_seen() -> None:
 
 def test_another_number_for_each_vector_is_another_scale() -> None:
     assert judge_scale(_ordered({k: (1 + s) / 2 for k, s in COSINES.items()})) is Scale.OTHER
+
+
+@pytest.mark.parametrize(("off", "scale"), [(0.001, Scale.COSINE), (0.008, Scale.OTHER)])
+def test_the_cosine_of_coarse_vectors_is_another_scale(off: float, scale: Scale) -> None:
+    coarse: dict[str, float | None] = {
+        key: round(cosine / off) * off for key, cosine in COSINES.items()
+    }
+    assert judge_scale(_ordered(coarse)) is scale
+
+
+def test_the_scale_is_asked_under_keys_that_every_store_takes() -> None:
+    assert all(key.isalnum() and key.islower() for key in TEXTS)
 
 
 def test_equal_vectors_that_score_apart_are_the_stores_own() -> None:

@@ -161,7 +161,7 @@ class _Health(Health):
         return self.took is not None
 
 
-def _slow(level: Level = Level.MUST) -> Outcome:
+def _slow(level: Level = Level.MUST, operations: int = 1) -> Outcome:
     seen = Standstill(moved=True, connected=True, place="recv (x.py:1)", load="load 9.0 on 2 cores")
     error = HungError(2.0, seen)
     row = Row(
@@ -173,7 +173,7 @@ def _slow(level: Level = Level.MUST) -> Outcome:
         verdict=error.verdict,
         message=str(error),
     )
-    lab: Any = SimpleNamespace(mode=Mode.SYNC)
+    lab: Any = SimpleNamespace(mode=Mode.SYNC, journal=Journal(operations=operations))
     return Outcome(row, (), lab, error)
 
 
@@ -192,6 +192,19 @@ def test_a_call_without_an_answer_is_stuck_when_a_fresh_place_answers_at_once(
 
     assert found.row.verdict is verdict
     assert said in found.row.message
+
+
+@pytest.mark.parametrize(
+    ("operations", "verdict"), [(10, Verdict.FAIL), (3_900, Verdict.UNVERIFIED)]
+)
+def test_a_batch_of_thousands_may_take_as_much_longer_as_it_is_larger(
+    operations: int, verdict: Verdict
+) -> None:
+    slow = _slow(operations=operations)
+
+    found = _Health(0.02).judged(slow, lambda: pytest.fail("the case is not run again"))
+
+    assert found.row.verdict is verdict
 
 
 def test_no_rule_of_observation_fails_for_it() -> None:

@@ -82,6 +82,8 @@ class Journal:
     """Wall-clock seconds that the case let pass between calls, because its rule is about time."""
     busy_since: float | None = None
     """When (``time.monotonic``) the call under way began; ``None`` between calls."""
+    operations: int = 1
+    """Of the call under way, or of the last one: more than one where it is a batch."""
     beside: Journal | None = None
     """The record of the lab beside, while the case asks something there."""
 

@@ -27,6 +27,7 @@ from store_conformance.harness.errors import (
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.leftovers import collect_while
 from store_conformance.harness.loops import LoopThread
+from store_conformance.harness.refused_config import said_by_calls
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import message_of, represent
@@ -120,17 +121,40 @@ class Lab:
         if at is not None:
             # As an application's own end would do: a closed store in a cycle.
             collect_while(lambda: any(s.at == at and s.lingers for s in self._subjects))
-        subject = Subject(
-            self._opened(owner, place, index, ttl, mode or self.mode),
-            at=place,
-            mode=mode or self.mode,
-            loop_thread=self.loop_thread,
-            journal=self.journal,
-            number=len(self._subjects),
-            index=index,
-            ttl=ttl,
-        )
+        subject = self._subject(owner, place, index, ttl, mode or self.mode)
         self._subjects.append(subject)
+        return subject
+
+    def _subject(
+        self,
+        owner: Backend,
+        at: Location,
+        index: Mapping[str, object] | None,
+        ttl: Mapping[str, object] | None,
+        mode: Mode,
+    ) -> Subject:
+        """The open store; one that refuses a ``TTLConfig`` is opened without, where calls can say the same."""
+
+        def opened(config: Mapping[str, object] | None) -> Subject:
+            return Subject(
+                self._opened(owner, at, index, config, mode),
+                at=at,
+                mode=mode,
+                loop_thread=self.loop_thread,
+                journal=self.journal,
+                number=len(self._subjects),
+                index=index,
+                ttl=config,
+            )
+
+        try:
+            return opened(ttl)
+        except StoreRaisedError as error:
+            if ttl is None or not isinstance(error.cause, NotImplementedError):
+                raise
+            refreshes = said_by_calls(ttl, error.cause)
+        subject = opened(None)
+        subject.ttl, subject.reads_refresh = ttl, refreshes
         return subject
 
     def _opened(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sized
 from concurrent.futures import CancelledError
 from contextlib import AbstractAsyncContextManager, contextmanager
 from time import monotonic, perf_counter  # by name: a store may change the module
@@ -122,6 +122,8 @@ class Subject:
         self.mode = mode
         self.index: Any = index
         self.ttl: Any = ttl
+        self.reads_refresh: bool | None = None
+        """What each get and search says of refreshing, where the store takes no ``TTLConfig`` that says it."""
         self.number = number
         self._loop_thread = loop_thread
         self._journal = journal
@@ -213,6 +215,8 @@ class Subject:
     ) -> Any:
         embedder = self.index.get("embed") if name == "open" and self.index is not None else None
         begin = perf_counter()
+        ops = args[0] if name == "batch" and args else None
+        self._journal.operations = len(ops) if isinstance(ops, Sized) else 1
         self._journal.busy_since = monotonic()
         try:
             result = work()
@@ -230,6 +234,8 @@ class Subject:
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """The store's method ``name`` (its ``a``-twin in async mode) with these arguments."""
+        if self.reads_refresh is not None and name in ("get", "search"):
+            kwargs.setdefault("refresh_ttl", self.reads_refresh)
         later = came_later(name, args, kwargs)
         if later:
             raise UnsupportedError(later)

@@ -272,6 +272,17 @@ class NoTtlRefused(NoTtl):
             raise NotImplementedError("This store has no time to live.")
 
 
+class TtlOfAPutOnly(Variant, ReferenceStore):
+    """Each put may have a ttl and each read say whether it refreshes; there is no configuration of it."""
+
+    def __init__(
+        self, at: Any, *, index: IndexConfig | None = None, ttl: TTLConfig | None = None
+    ) -> None:
+        if ttl is not None:
+            raise NotImplementedError("A ttl is given with a put, not by a TTLConfig.")
+        super().__init__(at, index=index)
+
+
 class NotPersistent(Variant, ReferenceStore):
     """Everything is in memory, and gone at the end."""
 

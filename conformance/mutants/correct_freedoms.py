@@ -138,6 +138,24 @@ class TheEngineDeletesInTime(Variant, ReferenceStore):
     also = ("T5",)
 
 
+class WhatHasExpiredIsDeletedALittleLater(Variant, ReferenceStore):
+    """
+    A thread of the store's own deletes what has expired, and every item is met a second and a half late.
+
+    Nothing can be called for it, and until then the expired are there.
+    """
+
+    alone = True
+    sweep_ttl = start_ttl_sweeper = stop_ttl_sweeper = property()
+
+    def close(self) -> None:
+        with self.lock:
+            self.connection.close()
+
+    def hidden(self, row: ItemRow) -> bool:
+        return self.expired(row, self.clock() - MINUTE // 40)
+
+
 class HalfPrecisionVectors(Variant, ReferenceStore):
     """Vectors are kept in half precision."""
 
@@ -148,6 +166,20 @@ class HalfPrecisionVectors(Variant, ReferenceStore):
 
     def decode_vector(self, data: bytes) -> Vector:
         return array("d", unpack(f"{len(data) // 2}e", data))
+
+
+class VectorsOfBytes(Variant, ReferenceStore):
+    """Vectors are kept in a byte for each number, in steps of a 127th of the largest, as many engines quantise them."""
+
+    also = ("V5",)
+
+    def encode_vector(self, vector: Vector) -> bytes:
+        most = max(map(abs, vector), default=0.0) or 1.0
+        return pack(f"d{len(vector)}b", most, *(round(127 * number / most) for number in vector))
+
+    def decode_vector(self, data: bytes) -> Vector:
+        most, *steps = unpack(f"d{len(data) - 8}b", data)
+        return array("d", [most * step / 127 for step in steps])
 
 
 class WindowIsLimited(Variant, ReferenceStore):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langgraph.store.base import InvalidNamespaceError, Op, PutOp
@@ -142,3 +142,32 @@ class PlainNamesOnly(Variant, ReferenceStore):
             for text in (*op.namespace, str(op.key)):
                 if not re.fullmatch(r"[a-z0-9_-]{1,128}", text):
                     raise InvalidNamespaceError(f"{text!r}: use small letters, digits, '-', '_'.")
+
+
+class NamesAreIdentifiers(Variant, ReferenceStore):
+    """
+    Fields are named by letters, digits and underscores, a letter first, and a namespace has four labels at most.
+
+    All others are refused by name.
+    """
+
+    also = ("N8", "F13")
+
+    def validate_namespaces(self, op: Op) -> None:
+        super().validate_namespaces(op)
+        if isinstance(op, PutOp) and op.value is not None:
+            if len(op.namespace) > 4:
+                raise InvalidNamespaceError(
+                    f"A namespace has at most 4 labels, not {len(op.namespace)}."
+                )
+            self.check_names(op.value)
+
+    def check_names(self, part: Any) -> None:
+        inner: Iterable[Any] = part if isinstance(part, list) else ()
+        if isinstance(part, Mapping):
+            for name in part:
+                if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(name)):
+                    raise ValueError(f"A field cannot be named {name!r}: use letters and digits.")
+            inner = part.values()
+        for one in inner:
+            self.check_names(one)

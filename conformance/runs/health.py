@@ -44,6 +44,8 @@ PAUSE = 1.0
 """Seconds between two tries: an engine that comes back is not gone."""
 QUICK_SHARE = 0.1
 """Of a case's time-out: a fresh place that is opened, used and closed within it is quick."""
+USED_WITH = 10
+"""Operations for which that says something: a batch of more takes as much longer as it has more of them."""
 STOPPED = "the store stopped answering anything, a fresh location included"
 NOT_RUN = "not run: the store had stopped answering"
 NO_PROCESS = "not run: there was no process in which its cases could run"
@@ -97,7 +99,11 @@ class Health:
         return self._repeated(outcome, again) if lost and not self._broken_here else outcome
 
     def _hung(self, outcome: Outcome, hung: HungError) -> Outcome:
-        """A call that gives no answer while a fresh place answers at once is stuck, and not slow."""
+        """
+        A call that gives no answer while a fresh place answers at once is stuck, and not slow.
+
+        Of a batch of thousands that is said by a fresh place only which answers so much faster.
+        """
         known = self._known(outcome.lab.mode)
         if known is None:
             return outcome
@@ -107,7 +113,8 @@ class Health:
             begin = time.monotonic()
             answered = self.answers(known)
             took = time.monotonic() - begin
-        if not answered or took > hung.seconds * QUICK_SHARE:
+        many = max(1.0, outcome.lab.journal.operations / USED_WITH)
+        if not answered or took * many > hung.seconds * QUICK_SHARE:
             return outcome
         if outcome.row.level is Level.IMPL:
             return outcome

@@ -9,7 +9,7 @@ from typing import Any
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
-from store_conformance.suite.support.accepted import names_taken
+from store_conformance.suite.support.accepted import names_taken, values_taken
 from store_conformance.suite.support.filter_oracle import (
     LISTS,
     MISSING,
@@ -147,9 +147,11 @@ def test_a_list_matches_an_equal_list(lab: Lab) -> None:
 
     If this fails, look for containment (``@>``, ``in``), sets, or a comparison up to the shorter.
     """
-    items = fields([*LISTS, *(v for v in NO_LISTS if not isinstance(v, str))])
+    others = values_taken(lab, [v for v in NO_LISTS if not isinstance(v, str)])
+    lists = values_taken(lab, LISTS)
+    items = fields([*lists, *others])
     store = population(lab, items)
-    for value in [*LISTS, [3], [2, 1, 3], [1, 2, 3, 4], ["b"]]:
+    for value in [*lists, [3], [2, 1, 3], [1, 2, 3, 4], ["b"]]:
         check(lab, store, items, {"f": value})
 
 

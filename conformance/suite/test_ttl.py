@@ -12,11 +12,11 @@ from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.text import message_of
 from store_conformance.suite.support.expiry import (
-    GRACE,
     SOON,
     TTL,
     D,
     expiring,
+    grace,
     has_ttl,
     in_time,
     says_ttl,
@@ -193,7 +193,7 @@ def test_each_put_of_a_batch_has_its_own_ttl(lab: Lab) -> None:
     lives: dict[str, float | None] = {"soon": SOON, "none": None, "later": 10.0, "also_soon": SOON}
     store.batch([PutOp(D, key, {"n": 1}, None, ttl) for key, ttl in lives.items()])
     store.batch([PutOp(("e",), key, {"n": 1}, None, ttl) for key, ttl in [*lives.items()][::-1]])
-    lab.sleep(GRACE)
+    lab.sleep(grace(lab))
     sweep(store)
 
     for namespace in (D, ("e",)):
@@ -234,6 +234,9 @@ def test_a_long_life_does_not_end_at_once(lab: Lab, minutes: float) -> None:
 def test_the_default_ttl_applies_unless_one_is_given(lab: Lab) -> None:
     """
     With ``default_ttl`` a put without ttl expires; ``ttl=None`` and a ``PutOp`` without ttl do not.
+
+    If this fails, look at ``ttl_config``, which the store must set.  One that takes no ``TTLConfig`` says so by
+    NotImplementedError when it is opened with one.
     """
     store = expiring(lab, default_ttl=SOON, refresh_on_read=False)
     store.put(D, "default", {"n": 1})
@@ -247,7 +250,7 @@ def test_the_default_ttl_applies_unless_one_is_given(lab: Lab) -> None:
     store.put(D, "freed", {"n": 10}, ttl=None)
     store.put(D, "shorter", {"n": 11}, ttl=10)
     store.put(D, "shorter", {"n": 12})
-    lab.sleep(GRACE)
+    lab.sleep(grace(lab))
     sweep(store)
 
     stays = ["none", "long", "op_none", "op_long", "freed"]
@@ -282,7 +285,7 @@ def test_an_overwrite_decides_about_the_ttl_anew(lab: Lab) -> None:
     store.put(D, "shortened", {"n": 2}, ttl=SOON)
     store.batch([PutOp(D, "won", {"n": 1}, None, SOON), PutOp(D, "won", {"n": 2})])
     store.batch([PutOp(D, "lost", {"n": 1}), PutOp(D, "lost", {"n": 2}, None, SOON)])
-    lab.sleep(GRACE)
+    lab.sleep(grace(lab))
     sweep(store)
 
     stays = ["plain", "none", "batched", "deleted", "equal", "won"]
@@ -308,7 +311,7 @@ def test_omit_expired_hides_what_has_expired(lab: Lab) -> None:
     store.search(("dead",), refresh_ttl=False)
     store.put(("live",), "k", {"n": 2})
     store.list_namespaces()
-    lab.sleep(GRACE)
+    lab.sleep(grace(lab))
 
     live = ["k0", "k2", "k4"]
     lab.equal(store.keys(D), live, "a search")
@@ -338,7 +341,7 @@ def test_a_refresh_does_not_revive_what_lived_for_half_a_minute(lab: Lab) -> Non
     store.put(D, "live", {"n": 0})
     for key in ("a", "b", "c"):
         store.put(D, key, {"n": 1}, ttl=HALF_A_MINUTE / 60)
-    lab.sleep(HALF_A_MINUTE + GRACE)
+    lab.sleep(HALF_A_MINUTE + grace(lab))
     store.get(D, "a", refresh_ttl=True)
     store.batch([GetOp(D, "b", refresh_ttl=True), SearchOp(D, refresh_ttl=True)])
     store.search(D, refresh_ttl=True)
@@ -360,7 +363,7 @@ def test_a_refresh_does_not_revive_what_is_omitted(lab: Lab) -> None:
     store.put(D, "live", {"n": 0})
     for key in ("a", "b", "c"):
         store.put(D, key, {"n": 1}, ttl=SOON)
-    lab.sleep(GRACE)
+    lab.sleep(grace(lab))
     store.get(D, "a", refresh_ttl=True)
     store.get(D, "a")
     store.search(D, refresh_ttl=True)
@@ -384,7 +387,7 @@ def test_omit_expired_hides_from_semantic_search_too(lab: Lab) -> None:
     store.put(D, "dead", {"text": "apple"}, ttl=SOON)
     store.put(D, "live", {"text": "apple banana"})
     store.put(D, "other", {"text": "apple cherry*3"})
-    lab.sleep(GRACE)
+    lab.sleep(grace(lab))
 
     in_order(lab, store.ranked(D, "apple"), ["live", "other"], "the ranking")
     in_order(lab, store.ranked(D, "apple", limit=1), ["live", "other"], "the best one", limit=1)
@@ -400,7 +403,7 @@ def test_what_is_seen_of_expired_items_before_the_sweep(lab: Lab) -> None:
     """
     store = expiring(lab)
     store.put(D, "k", {"n": 1}, ttl=SOON)
-    lab.sleep(GRACE)
+    lab.sleep(grace(lab))
 
     seen = bool(there(store, D, ["k"]))
     lab.observe("ttl.expired_visible", seen)

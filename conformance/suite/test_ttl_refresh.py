@@ -13,7 +13,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
-from store_conformance.suite.support.expiry import TTL, D, expiring, sweep, there
+from store_conformance.suite.support.expiry import TTL, D, expiring, grace, sweep, there
 
 
 def _after(lab: Lab, begin: float, seconds: float) -> None:
@@ -80,7 +80,7 @@ class _Timeline:
     def look(self) -> None:
         """Check who lives; raises ``_TooSlowError`` where the margins were missed."""
         self.in_time()
-        _after(self.lab, self.written, self.life + 1.1)
+        _after(self.lab, self.written, self.life + max(1.1, grace(self.lab) - 0.15))
         for store in {id(s): s for s, *_ in self.kept + self.lost}.values():
             sweep(store)
         kept = [

@@ -11,7 +11,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
-from store_conformance.suite.support.expiry import GRACE, SOON, expiring, sweep
+from store_conformance.suite.support.expiry import SOON, expiring, grace, sweep
 from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.ranking import does_not_match, matches, unscored
 
@@ -154,7 +154,7 @@ def test_an_expired_item_leaves_no_vectors_to_its_successor(lab: Lab) -> None:
     store = expiring(lab, index=lab.index(*FIELDS), omit_expired=True)
     for at in (D, ("swept",)):
         store.put(at, "k", OLD, index=ALL, ttl=SOON)
-    lab.sleep(GRACE)
+    lab.sleep(grace(lab))
     store.put(D, "k", OLD, index=False)
     _found_by(lab, store, (), ("apple", "elder"), "after it expired and was put with index=False")
     sweep(store)

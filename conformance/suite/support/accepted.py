@@ -44,9 +44,9 @@ def keys_taken(lab: Lab, keys: Iterable[str]) -> list[str]:
 
 
 def names_taken(lab: Lab, names: Iterable[str]) -> list[str]:
-    """The names of fields without those that the store refuses in a value, at its top or below."""
+    """The names of fields without those that the store refuses in a value, at its top or below; plain words never are."""
     every = list(dict.fromkeys(names))
-    odd = [n for n in every if not (n.isascii() and n.isalnum()) or n in ENGINE_WORDS]
+    odd = [n for n in every if not _plain_name(n) or n in ENGINE_WORDS]
     puts = {n: PutOp(_SPACE, f"k{i}", {"in": {n: 1}, n: 1}) for i, n in enumerate(odd)}
     refused = _refused(lab, "name", puts, kinds=REFUSALS)
     _tell(lab, refused)
@@ -63,6 +63,11 @@ def without_refused(lab: Lab, value: Any) -> Any:
         return [kept(inner) for inner in part] if isinstance(part, list) else part
 
     return kept(value)
+
+
+def values_taken(lab: Lab, values: Iterable[Any]) -> list[Any]:
+    """The JSON values without those that hold a name that the store refuses."""
+    return [v for v in values if without_refused(lab, {"v": v}) == {"v": v}]
 
 
 def refusals(lab: Lab, addresses: Iterable[Address]) -> dict[Address, str]:
@@ -100,6 +105,11 @@ def _plain_space(address: Address) -> bool:
 
 def _plain_key(address: Address) -> bool:
     return _small_letters(address[1])
+
+
+def _plain_name(name: str) -> bool:
+    """Columns and identifiers begin with a letter."""
+    return name.isascii() and name.isalnum() and name[0].isalpha() and len(name) < 20
 
 
 def _small_letters(text: str) -> bool:

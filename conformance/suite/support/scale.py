@@ -3,11 +3,14 @@ What the scores of a store are: the cosine, or an order and a scale of the store
 
 LangGraph promises an order by relevance and no scale.  A store may rank by the fusion of several ranks, by
 recency, by words beside vectors, or by another distance.  Where its scores are not the cosine, cases look at
-what is found and whether the scores descend; no numbers, no order that only the cosine gives.
+what is found and whether the scores descend; no numbers, no order that only the cosine gives.  Vectors that are
+kept in a byte for each number have nearly the cosine: what lies nearer together than that has no order, and small
+scores are none.
 """
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from itertools import pairwise
 from numbers import Real
@@ -23,21 +26,32 @@ AT = ("scale",)
 QUERY = "apple banana"
 ALIKE = {
     "first": "apple banana",
-    "same text": "apple banana",
-    "other words": "banana, and many other words that say nothing, apple",
+    "same": "apple banana",
+    "other": "banana, and many other words that say nothing, apple",
 }
 """Texts with the vector of the query: whatever scores them apart looks at more than vectors."""
+FINE = {"fine": 254, "finer": 85}
+"""How often the one word is there for one of the other: what counts in 127 steps lies between two of them."""
 TEXTS = {
     **ALIKE,
     "longer": "apple*3 banana*3",
+    **{key: f"apple*{many} banana" for key, many in FINE.items()},
     "half": "apple",
     "far": "cherry",
     "farther": "damson",
 }
-COSINES = {**dict.fromkeys((*ALIKE, "longer"), 1.0), "half": 2**-0.5, "far": 0.0, "farther": 0.0}
+COSINES = {
+    **dict.fromkeys((*ALIKE, "longer"), 1.0),
+    **{key: (many + 1) / math.hypot(many, 1) / math.sqrt(2) for key, many in FINE.items()},
+    "half": 2**-0.5,
+    "far": 0.0,
+    "farther": 0.0,
+}
 PAUSE_SECONDS = 0.12
 """Longer than the tick of a clock that counts tenths of a second."""
 NEAR = 2e-3
+COARSE = 2e-2
+"""How far the cosines of vectors may be off that are kept in a byte for each number."""
 APART = 1e-5
 """What equal vectors differ by, as a part of the score, in a store whose scores are its own."""
 
@@ -47,7 +61,7 @@ class Scale(Enum):
 
     COSINE = "cosine"
     OTHER = "other"
-    """Another number for each vector, the higher the nearer: V5 has a word to say about it."""
+    """Another number for each vector, the higher the nearer, or a coarse one: V5 has a word to say about it."""
     OWN = "own"
     """Declared, or equal vectors with different scores: the store looks at more than the vectors."""
 
@@ -105,9 +119,12 @@ def judge_scale(found: dict[str, Any]) -> Scale:
         return Scale.COSINE
     if any(float(a) < float(b) for a, b in pairwise(scores)):
         return Scale.COSINE
-    if all(abs(found[key] - cosine) <= NEAR for key, cosine in COSINES.items()):
+    off = {key: abs(float(found[key]) - cosine) for key, cosine in COSINES.items()}
+    fine = max(off[key] for key in FINE)
+    if max(off[key] for key in off if key not in FINE) <= NEAR and not NEAR < fine <= COARSE:
         return Scale.COSINE
     alike = [float(found[key]) for key in ALIKE]
     if max(alike) - min(alike) > APART * max(map(abs, alike)):
         return Scale.OWN
-    return Scale.OTHER if min(alike) > max(found["far"], found["farther"]) else Scale.COSINE
+    told = max(off.values()) <= COARSE or min(alike) > max(found["far"], found["farther"])
+    return Scale.OTHER if told else Scale.COSINE

@@ -260,6 +260,24 @@ def test_a_json_value_comes_back_as_it_was(lab: Lab, value: Any) -> None:
     lab.same(found, {"k": value, "beside": {"n": 1}}, "the values in search")
 
 
+@case("K6")
+def test_values_of_every_kind_come_back_side_by_side(lab: Lab) -> None:
+    """
+    Values of all kinds, put by one batch, come back from one as they were.
+
+    If this fails, the same value alone tells which kind it is: it is a parameter of the case before this one.
+    """
+    store = lab.open()
+    small = {kind: value for kind, value in VALUES.items() if len(json.dumps(value)) <= LARGE}
+    values = dict(zip(small, without_refused(lab, list(small.values())), strict=True))
+    keys = {kind: f"k{n}" for n, kind in enumerate(values)}
+    store.batch([PutOp(NS, keys[kind], value) for kind, value in values.items()])
+
+    found = store.batch([GetOp(NS, key) for key in keys.values()])
+    for kind, item in zip(values, found, strict=True):
+        lab.same(item and item.value, values[kind], f"the value {kind!r}")
+
+
 DEEP = {
     f"{depth} {name} deep": {"deep": _nest(depth - 1, kind)}
     for depth in (30, 200)

@@ -5,11 +5,12 @@ Stores in which what is kept beside the items (caches, counts, vectors) gets out
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from typing import Any, ClassVar
 
-from langgraph.store.base import GetOp, Item, ListNamespacesOp
+from langgraph.store.base import GetOp, Item, ListNamespacesOp, SearchItem, SearchOp
 
-from store_conformance.mutants.groups import ALL, DELETES, LISTS, VECTORS
+from store_conformance.mutants.groups import ALL, DELETES, LISTS, LIVES, VECTORS
 from store_conformance.mutants.reference import (
     Address,
     Embedded,
@@ -216,3 +217,80 @@ class TtlIsForgottenByAReopening(ReferenceStore):
         super().setup()
         with self.transaction():
             self.connection.execute("UPDATE items SET ttl = NULL")
+
+
+class FirstDefaultTtlIsKept(ReferenceStore):
+    """The configuration of the first opening with a ttl is written down, and later ones are passed over."""
+
+    breaks = "T3"
+    also = (*LIVES, "E6", "O13", "O16")
+
+    def setup(self) -> None:
+        super().setup()
+        with self.transaction():
+            self.connection.execute(
+                "INSERT OR IGNORE INTO facts VALUES ('ttl', ?)",
+                (json.dumps((self.ttl_config or {}).get("default_ttl")),),
+            )
+        found = self.connection.execute("SELECT value FROM facts WHERE name = 'ttl'").fetchone()
+        if self.ttl_config is not None:
+            self.ttl_config = {**self.ttl_config, "default_ttl": json.loads(found[0])}
+
+
+class QueriesScoreByNumbersOfAnEngine(ReferenceStore):
+    """The score of a query is a number that JSON does not know, as numpy's are."""
+
+    breaks = "K12"
+    also = (*VECTORS, "E3", "E5", "O7")
+
+    def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
+        found = super().read_search(op, query)
+        for item in found:
+            item.score = None if item.score is None else Fraction(item.score)  # type: ignore[assignment]
+        return found
+
+
+class QueriesForgetTheZone(ReferenceStore):
+    """The times of the items that a query finds have no zone."""
+
+    breaks = "K5"
+    also = ("K4", "K12", "O7", "E2")
+
+    def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
+        found = super().read_search(op, query)
+        for item in found if query is not None else ():
+            item.created_at = item.created_at.replace(tzinfo=None)
+            item.updated_at = item.updated_at.replace(tzinfo=None)
+        return found
+
+
+class KnownKeysAreUpdated(ReferenceStore):
+    """A key that this store object has put is updated from then on, though another one may have deleted the row."""
+
+    breaks = "O13"
+    also = ("E6", "T2", "T3", "T7", "T8", "O23")
+
+    def write_item(self, write: Write, old: ItemRow | None) -> None:
+        known: set[Address] = self.__dict__.setdefault("known", set())
+        if old is not None or write.address not in known:
+            super().write_item(write, old)
+        known.add(write.address)
+
+    def remove_item(self, address: Address) -> None:
+        super().remove_item(address)
+        self.__dict__.setdefault("known", set()).discard(address)
+
+
+class PutsOverTheExpiredExpire(ReferenceStore):
+    """A put without a ttl over an item that has expired leaves its old end in the row."""
+
+    breaks = "T3"
+    also = (*LIVES, "K4")
+
+    def write_item(self, write: Write, old: ItemRow | None) -> None:
+        super().write_item(write, old)
+        if old is not None and write.op.ttl is None and self.expired(old, self.clock()):
+            self.connection.execute(
+                "UPDATE items SET ttl = ?, expires_at = ? WHERE namespace = ? AND key = ?",
+                (old.ttl, old.expires_at, *write.address),
+            )

@@ -259,6 +259,11 @@ def test_two_store_objects_see_each_others_writes(lab: Lab) -> None:
     two.batch([PutOp(D, "x", {"n": 1}), PutOp(("e", "n0"), "k0", None)])
     lab.equal(one.value(D, "x"), {"n": 1}, "a batch of the second, read by the first")
     lab.equal(one.get(("e", "n0"), "k0"), None, "a delete in that batch")
+    one.put(("e", "n0"), "k0", {"n": "again"})
+    again = [store.value(("e", "n0"), "k0") for store in (one, two)]
+    lab.equal(again, [{"n": "again"}] * 2, "what the second deleted, put again by the first")
+    two.put(("new",), "k", {"n": 1})
+    lab.true(("new",) in one.list_namespaces(), "the first lists what the second has made")
 
 
 @case("O13", needs=(Capability.PERSISTENCE, Capability.VECTORS))

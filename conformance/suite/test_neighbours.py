@@ -167,9 +167,9 @@ def test_stores_at_different_places_share_nothing(lab: Lab) -> None:
     """
     one, other = lab.open(), lab.open()
     one.put(D, "k", {"of": "one"})
-    one.put(("of one",), "k", {"n": 1})
+    one.put(("first",), "k", {"n": 1})
     lab.equal(one.value(D, "k"), {"of": "one"}, "the item of the first store")
-    lab.equal(one.list_namespaces(), [D, ("of one",)], "the namespaces of the first store")
+    lab.equal(sorted(one.list_namespaces()), [D, ("first",)], "the namespaces of the first store")
     lab.equal(one.keys(D, filter={"of": "one"}), ["k"], "what a filter finds in the first store")
 
     lab.equal(other.get(D, "k"), None, "get in a second store that holds nothing")

@@ -294,3 +294,24 @@ class PutsOverTheExpiredExpire(ReferenceStore):
                 "UPDATE items SET ttl = ?, expires_at = ? WHERE namespace = ? AND key = ?",
                 (old.ttl, old.expires_at, *write.address),
             )
+
+
+class ListingsAreKeptUntilAWrite(ReferenceStore):
+    """Namespaces are listed from a cache, which only this store object's own writes and sweeps clear."""
+
+    breaks = "O13"
+    also = (*LISTS, "E6")
+
+    def read_namespaces(self, op: ListNamespacesOp) -> list[tuple[str, ...]]:
+        cache: dict[str, list[tuple[str, ...]]] = self.__dict__.setdefault("listings", {})
+        if repr(op) not in cache:
+            cache[repr(op)] = super().read_namespaces(op)
+        return list(cache[repr(op)])
+
+    def apply(self, write: Write, embedded: Embedded) -> None:
+        super().apply(write, embedded)
+        self.__dict__["listings"] = {}
+
+    def sweep(self) -> int:
+        self.__dict__["listings"] = {}
+        return super().sweep()

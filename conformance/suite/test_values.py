@@ -16,7 +16,13 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp, mappings_are_values
 from store_conformance.harness.lab import Lab
 from store_conformance.suite.support.accepted import names_taken, without_refused
-from store_conformance.suite.support.shapes import LARGE, LOOKALIKES, every_lookalike, put_large
+from store_conformance.suite.support.shapes import (
+    LARGE,
+    LOOKALIKES,
+    every_lookalike,
+    put_large,
+    varied_text,
+)
 
 NS = ("values",)
 
@@ -276,6 +282,21 @@ def test_values_of_every_kind_come_back_side_by_side(lab: Lab) -> None:
     found = store.batch([GetOp(NS, key) for key in keys.values()])
     for kind, item in zip(values, found, strict=True):
         lab.same(item and item.value, values[kind], f"the value {kind!r}")
+
+
+@case("K6")
+def test_a_text_longer_than_a_column_is_whole(lab: Lab) -> None:
+    """
+    A text of more characters than 16 bits count comes back to its end, at the top of a value and inside.
+
+    If this fails, look for a column or a field that cuts in silence what is too long for it.
+    """
+    store = lab.open()
+    text = varied_text(70_000)
+    value = {"text": text, "in": {"list": [text[::-1]]}}
+    put_large(lab, store, NS, "k", value, "a value with two texts of 70,000 characters")
+    lab.same(store.value(NS, "k"), value, "the value in get")
+    lab.same(store.search(NS)[0].value, value, "the value in search")
 
 
 DEEP = {

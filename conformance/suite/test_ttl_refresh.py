@@ -152,7 +152,7 @@ def test_a_read_after_reopening_gives_an_item_its_own_time_again(lab: Lab) -> No
 
 
 def _refreshed_after_reopening(lab: Lab, life: float) -> None:
-    store = expiring(lab, default_ttl=600.0)
+    store = expiring(lab, default_ttl=600.0, refresh_on_read=True)
     line = _Timeline(lab, life)
     line.put(store, D, "early", "got", "untouched")
     line.put(store, ("s",), "found")

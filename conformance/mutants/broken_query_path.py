@@ -78,6 +78,7 @@ class FilteredQueriesLookBelowOnly(QueryPath):
     """With a filter, a query leaves out the items of the very namespace that it asks for."""
 
     breaks = "V10"
+    also = (*QueryPath.also, "F11", "K3")
 
     def candidates(self, op: SearchOp) -> list[ItemRow]:
         found = super().candidates(op)

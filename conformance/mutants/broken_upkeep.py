@@ -241,7 +241,7 @@ class QueriesScoreByNumbersOfAnEngine(ReferenceStore):
     """The score of a query is a number that JSON does not know, as numpy's are."""
 
     breaks = "K12"
-    also = (*VECTORS, "E3", "E5", "O7")
+    also = (*VECTORS, "E3", "E5", "O7", "S7")
 
     def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
         found = super().read_search(op, query)

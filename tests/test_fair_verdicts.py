@@ -221,6 +221,25 @@ def test_a_missing_item_needs_one_wrong_condition_and_an_extra_one_all() -> None
     assert explanation.of_extra(item, ("b",), {}) == "search"
 
 
+@pytest.mark.parametrize(
+    ("have", "may", "must"),
+    [
+        ({"p": 1}, True, True),
+        ({"p": 1, "q": 2}, True, False),  # whether further fields matter is the store's choice
+        ({"p": {"x": 1, "y": 2}}, False, False),
+        ({"q": 1}, False, False),
+        (None, False, False),
+    ],
+)
+def test_a_history_leaves_free_what_objects_with_further_fields_match(
+    have: Any, may: bool, must: bool
+) -> None:
+    model = Model()
+    model.put(("a",), "k", {"o": have})
+    found = model.search((), {"o": {"p": 1}})
+    assert (bool(found.certain), bool(found.certain or found.free)) == (must, may)
+
+
 def test_a_refusal_is_blamed_on_what_was_in_scope() -> None:
     model = Model()
     model.put(("a",), "k", {"n": "text"})

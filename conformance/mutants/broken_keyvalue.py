@@ -572,6 +572,16 @@ class CarriageReturnsAreLost(Alters):
         return part.replace("\r\n", "\n").replace("\r", "\n") if isinstance(part, str) else part
 
 
+class LongTextsAreCut(Alters):
+    """A text comes back up to what 16 bits count."""
+
+    breaks = "K6"
+    also = (*Alters.also, "K13", "V16", "E7")
+
+    def alter(self, part: Any) -> Any:
+        return part[:65_535] if isinstance(part, str) else part
+
+
 class EmptyTextIsNull(Alters):
     """An empty text comes back as null."""
 

@@ -74,6 +74,20 @@ class QueriesTakeLabelsInAnyOrder(QueryPath):
         return sorted(namespace[: len(prefix)]) == sorted(prefix)
 
 
+class FilteredQueriesLookBelowOnly(QueryPath):
+    """With a filter, a query leaves out the items of the very namespace that it asks for."""
+
+    breaks = "V10"
+    also = (*QueryPath.also, "F11", "K3")
+
+    def candidates(self, op: SearchOp) -> list[ItemRow]:
+        found = super().candidates(op)
+        if not (self.asks_meaning(op) and op.filter):
+            return found
+        asked = tuple(op.namespace_prefix)
+        return [row for row in found if self.decode_namespace(row.namespace_text) != asked]
+
+
 class QueriesTrimLabels(QueryPath):
     """A query looks at no white space around a label."""
 

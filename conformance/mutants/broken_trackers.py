@@ -153,6 +153,16 @@ class LongTextsAreCutForTheEmbedder(ReferenceStore):
         return [text[:1000] for text in super().texts_at(value, path)]
 
 
+class ChaptersAreCutForTheEmbedder(ReferenceStore):
+    """A text reaches the embedder up to what a column of 16 bits holds."""
+
+    breaks = "V16"
+    also = (*VECTORS, "E1", "E7", "K13")
+
+    def texts_at(self, value: dict[str, Any], path: str) -> list[str]:
+        return [text[:65_535] for text in super().texts_at(value, path)]
+
+
 class QuotesInQueriesRaise(ReferenceStore):
     """A quote or a bracket in a query is an error of syntax."""
 

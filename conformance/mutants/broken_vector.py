@@ -424,6 +424,40 @@ class UnrelatedHitsAreDropped(ReferenceStore):
 # V5
 
 
+class HitsUnlikeTheQueryAreDropped(ReferenceStore):
+    """A query leaves out items with a score below zero."""
+
+    breaks = "V9"
+    also = VECTORS
+
+    def rank(self, scored: Scored) -> Hits:
+        return [hit for hit in super().rank(scored) if (hit[1] or 0.0) >= 0.0]
+
+
+class MatchesUnlikeTheQueryAreDropped(ReferenceStore):
+    """A query with a filter leaves out matches with a score below zero."""
+
+    breaks = "V10"
+    also = VECTORS
+
+    def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
+        if not (op.filter and query is not None):
+            return super().read_search(op, query)
+        found = super().read_search(op._replace(limit=10_000, offset=0), query)
+        return self.page([i for i in found if (i.score or 0.0) >= 0.0], op.limit, op.offset)
+
+
+class TextStandsForTheValue(ReferenceStore):
+    """By default a field called "text" is embedded in place of the whole value, where there is one."""
+
+    breaks = "V2"
+    also = VECTORS
+
+    def texts_at(self, value: dict[str, Any], path: str) -> list[str]:
+        text = value.get("text")
+        return [text] if path == "$" and isinstance(text, str) else super().texts_at(value, path)
+
+
 class Scores(ReferenceStore):
     """A base for stores whose cosine score is another figure."""
 

@@ -212,6 +212,13 @@ def test_two_store_objects_see_each_others_writes(lab: Lab) -> None:
     two.batch([PutOp(D, "x", {"n": 1}), PutOp(("e", "n0"), "k0", None)])
     lab.equal(one.value(D, "x"), {"n": 1}, "a batch of the second, read by the first")
     lab.equal(one.get(("e", "n0"), "k0"), None, "a delete in that batch")
+    one.put(("e", "n0"), "k0", {"n": "again"})
+    again = [store.value(("e", "n0"), "k0") for store in (one, two)]
+    lab.equal(again, [{"n": "again"}] * 2, "what the second deleted, put again by the first")
+    known = one.list_namespaces()
+    two.put(("new",), "k", {"n": 1})
+    listed = sorted(one.list_namespaces())
+    lab.equal(listed, sorted([*known, ("new",)]), "what the first lists after a put of the second")
 
 
 @case("O13", needs=(Capability.PERSISTENCE, Capability.VECTORS))

@@ -8,6 +8,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+from store_conformance.contract import Capability
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, Item, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
@@ -284,6 +285,25 @@ def test_an_item_is_json(lab: Lab) -> None:
             lab.equal(
                 _from_iso(lab, data[name]), getattr(item, name), f"{name} read back from ISO text"
             )
+
+
+@case("K12", needs=(Capability.VECTORS,))
+def test_an_item_that_a_query_finds_is_json(lab: Lab) -> None:
+    """
+    What a query finds can be written as JSON with its score, as LangMem's tools do for an agent.
+
+    If this fails, look at scores that are numbers of an engine or of numpy.
+    """
+    store = lab.indexed("text")
+    store.put(NS, "k", {"text": "apple banana"})
+    batch = store.batch([SearchOp(NS, query="apple")])
+    for item in (*store.search(NS, query="apple"), *batch[0]):
+        data = _as_dict(lab, store, item)
+        lab.same(
+            json.loads(json.dumps(data)),
+            data,
+            "Item.dict() of what a query found, written as JSON and read",
+        )
 
 
 @case("K12")

@@ -4,15 +4,19 @@ Group L, the conditions: which namespaces are listed by prefix, suffix and wildc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import product
+from typing import Any
 
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import ListNamespacesOp, MatchCondition
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.accepted import spaces_taken
-from store_conformance.suite.support.shapes import LOOKALIKES, Namespace, fill
+from store_conformance.suite.support.shapes import DELETERS, LOOKALIKES, Namespace, fill
+
+CROWD = 1_200
+"""More than the pages in which engines give their items."""
 
 
 def populate(store: Subject, spaces: Iterable[Namespace]) -> None:
@@ -63,6 +67,53 @@ def test_every_namespace_with_items_is_listed_once(lab: Lab) -> None:
     for ns in listed:
         lab.true(isinstance(ns, tuple) and all(isinstance(label, str) for label in ns),
                  "a namespace is a tuple of str", got=ns)  # fmt: skip
+
+
+@case("L1", params=DELETERS)
+def test_a_namespace_is_listed_while_it_holds_an_item(lab: Lab, delete: Callable[..., Any]) -> None:
+    """
+    Overwrites, deletes of other items and deletes of what is not there take no namespace off the list.
+
+    If this fails, look at a table of namespaces, and at counts in it, that every delete counts down.
+    """
+    store = lab.open()
+    for ns in (("a",), ("a", "b"), ("c",)):
+        fill(store, [(ns, "stays", {"n": 1}), (ns, "goes", {"n": 2})])
+    store.put(("a",), "stays", {"n": 3})
+    for ns in (("a",), ("a", "b"), ("c", "d")):
+        for key in ("goes", "goes", "missing", "goes"):
+            delete(store, ns, key)
+
+    # What lists a namespace without items beside them is X5's, or X6's.
+    _lists_at_least(lab, store.list_namespaces(), [("a",), ("a", "b"), ("c",)], "that hold items")
+    _lists_at_least(lab, store.list_namespaces(suffix=("b",)), [("a", "b")], "that end in b")
+    _lists_at_least(lab, store.list_namespaces(max_depth=1), [("a",), ("c",)], "of one label")
+
+
+def _lists_at_least(lab: Lab, listed: list[Namespace], wanted: list[Namespace], which: str) -> None:
+    missing = [namespace for namespace in wanted if namespace not in listed]
+    lab.equal(missing, [], f"namespaces {which} and are not listed")
+
+
+@case("L1")
+def test_a_crowded_namespace_hides_no_other(lab: Lab) -> None:
+    """
+    A namespace that holds more items than an engine gives at once leaves the others listed.
+
+    If this fails, look for a page of items that is taken before their namespaces are made distinct.
+    """
+    store = lab.open()
+    fill(store, [(("m", "crowd"), f"k{n:04}", {"n": n}) for n in range(CROWD)])
+    few = [("a",), ("m",), ("m", "a"), ("m", "crowd", "below"), ("z", "crowd")]
+    fill(store, [(ns, "k", {"n": 0}) for ns in few])
+
+    want = sorted([*few, ("m", "crowd")])
+    lab.equal(sorted(store.list_namespaces()), want, f"namespaces, of which one has {CROWD} items")
+    found = sorted(store.list_namespaces(limit=6))
+    lab.equal(found, want, "a page just large enough")
+    ends = sorted(store.list_namespaces(suffix=("crowd",)))
+    lab.equal(ends, [("m", "crowd"), ("z", "crowd")], "those that end alike")
+    lab.equal(sorted(store.list_namespaces(max_depth=1)), [("a",), ("m",), ("z",)], "first labels")
 
 
 @case("L1")

@@ -13,7 +13,7 @@ from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import message_of
 from store_conformance.suite.support.embedders import BackwardEmbeddings
 from store_conformance.suite.support.ranking import matches
-from store_conformance.suite.support.shapes import LIMIT_WORDS
+from store_conformance.suite.support.shapes import LIMIT_WORDS, put_large
 
 VECTORS = (Capability.VECTORS,)
 D = ("d",)
@@ -21,6 +21,8 @@ FRUIT = ("apple", "banana", "cherry")
 FILLING = "all that is said here means nothing at all. "
 LONG_TEXT = 6_000
 LONG_QUERY = 1_500
+CHAPTER = 70_000
+"""More than a column of 16 bits holds, and than most models read."""
 MANY_DIMENSIONS = 3_072
 """As widely used models have them."""
 
@@ -44,6 +46,22 @@ def test_long_texts_reach_the_embedder_to_their_end(lab: Lab) -> None:
         matches(lab, store, D, word, word, "the last word of a long text")
     for word in FRUIT:
         matches(lab, store, D, _long(LONG_QUERY, word), word, "the last word of a long query")
+
+
+@case("V16", needs=VECTORS)
+def test_texts_of_many_pages_reach_the_embedder_to_their_end(lab: Lab) -> None:
+    """
+    A text as long as a chapter is embedded to its last word: how much of it counts is the model's own matter.
+
+    If this fails, look for a cut at what some model takes (8,000 characters, 8,191 tokens) or a column holds.
+    """
+    store = lab.indexed("text")
+    for word in FRUIT[:2]:
+        value = {"text": _long(CHAPTER, word)}
+        put_large(lab, store, D, word, value, f"a text of {CHAPTER} characters")
+
+    for word in FRUIT[:2]:
+        matches(lab, store, D, word, word, "the last word of a text of many pages")
 
 
 @case("K13", needs=VECTORS)

@@ -158,6 +158,33 @@ def test_a_namespace_that_is_emptied_takes_nothing_along(lab: Lab) -> None:
         lab.true(set(left) <= listed, "the namespaces that are left", got=sorted(listed))
 
 
+@case("X7")
+def test_stores_at_different_places_share_nothing(lab: Lab) -> None:
+    """
+    Two stores of one process, each at a place of its own, keep the same address apart, whatever was read before.
+
+    If this fails, look for a cache or a dict that belongs to the class or the module and not to the store.
+    """
+    one, other = lab.open(), lab.open()
+    one.put(D, "k", {"of": "one"})
+    one.put(("first",), "k", {"n": 1})
+    lab.equal(one.value(D, "k"), {"of": "one"}, "the item of the first store")
+    lab.true(("first",) in one.list_namespaces(), "the first store lists its namespace")
+    lab.equal(one.keys(D, filter={"of": "one"}), ["k"], "what a filter finds in the first store")
+
+    lab.equal(other.get(D, "k"), None, "get in a second store that holds nothing")
+    lab.equal(other.search(()), [], "search in a second store that holds nothing")
+    lab.true(("first",) not in other.list_namespaces(), "the second store does not list it")
+    other.put(D, "k", {"of": "other"})
+    lab.equal(other.keys(D, filter={"of": "one"}), [], "what a filter finds in the second store")
+    lab.equal(
+        one.value(D, "k"), {"of": "one"}, "the item of the first store, after a put elsewhere"
+    )
+    other.delete(D, "k")
+    lab.equal(other.get(D, "k"), None, "get in the second store after its delete")
+    lab.equal(one.value(D, "k"), {"of": "one"}, "the first store's item, after a delete elsewhere")
+
+
 @case("V3", needs=VECTORS)
 def test_an_item_that_was_not_indexed_is_indexed_by_a_later_put(lab: Lab) -> None:
     """

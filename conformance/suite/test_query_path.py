@@ -6,6 +6,7 @@ The code of a semantic search is often one of its own, with a namespace conditio
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 from store_conformance.contract import Capability
@@ -85,6 +86,8 @@ CONDITIONS: list[dict[str, Any]] = [
     *({"f": 2, "n": 0}, {"f": 2, "n": 1}, {"n": {"$lt": 4}, "f": {"$gt": 9}}, {"n": {"$gte": 6}}),
 ]
 """Whether a store takes each of them, and what it finds by it alone, is judged by group F."""
+SPREAD: list[Namespace] = [D, ("d", "n0"), ("d", "n0", "deeper"), ("dd",), D]
+"""The namespace of each item in turn: the one that is asked for, some below it, and one beside it."""
 
 
 @case("V10", needs=VECTORS, params={"its namespace": D, "the whole store": ()})
@@ -97,7 +100,7 @@ def test_a_filter_says_beside_a_query_what_it_says_alone(lab: Lab, scope: Namesp
     items: Items = {k: without_refused(lab, v) for k, v in fields(VALUES).items()}
     store = lab.indexed("text")
     store.batch(
-        [PutOp(("d", f"n{n % 2}"), k, {**v, "text": f"apple {k}"}) for n, (k, v) in enumerate(items.items())]
+        [PutOp(ns, k, {**v, "text": f"apple {k}"}) for ns, (k, v) in zip(cycle(SPREAD), items.items())]
     )  # fmt: skip
     answered = 0
     for wanted in CONDITIONS:

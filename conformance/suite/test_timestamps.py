@@ -278,12 +278,33 @@ def test_timestamps_are_aware_datetimes(lab: Lab) -> None:
         "op": batch[1][0],
     }
     for source, item in items.items():
-        for name in ("created_at", "updated_at"):
-            moment = getattr(item, name)
-            lab.true(isinstance(moment, datetime), f"{name} in {source} is a datetime", got=moment)
-            lab.true(
-                moment.utcoffset() is not None, f"{name} in {source} has a time zone", got=moment
-            )
+        _check_aware(lab, source, item)
+
+
+@case("K5", needs=(Capability.VECTORS,))
+def test_timestamps_of_what_a_query_finds_are_aware_datetimes(lab: Lab) -> None:
+    """
+    The items that a query finds have times with a zone too, alone, beside a filter and in a batch.
+
+    If this fails, look at the second place that builds items, the one of the semantic search.
+    """
+    store = lab.indexed("text")
+    store.put(NS, "k", {"text": "apple", "n": 1})
+    answers = {
+        "a query": store.search(NS, query="apple"),
+        "a filtered query": store.search(NS, query="apple", filter={"n": 1}),
+        "a query in a batch": store.batch([SearchOp(NS, query="apple")])[0],
+    }
+    for source, found in answers.items():
+        for item in found:
+            _check_aware(lab, source, item)
+
+
+def _check_aware(lab: Lab, source: str, item: Any) -> None:
+    for name in ("created_at", "updated_at"):
+        moment = getattr(item, name)
+        lab.true(isinstance(moment, datetime), f"{name} in {source} is a datetime", got=moment)
+        lab.true(moment.utcoffset() is not None, f"{name} in {source} has a time zone", got=moment)
 
 
 @case("K5")

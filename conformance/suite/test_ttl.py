@@ -259,6 +259,52 @@ def test_the_default_ttl_applies_unless_one_is_given(lab: Lab) -> None:
     lab.equal(there(store, D, goes), [], "items put with the default, or last put with it")
 
 
+@case("T3", needs=(*TTL, Capability.PERSISTENCE), waits=True)
+def test_the_default_ttl_is_that_of_the_opening(lab: Lab) -> None:
+    """
+    A store that is opened again with another ``default_ttl``, or with none, goes by that one from then on.
+
+    What was put before keeps the time that it had.  If this fails, look for a configuration that is written down
+    with the tables, or a rule of the engine that is made once.
+    """
+    store = expiring(lab, default_ttl=600.0, refresh_on_read=False)
+    store.put(D, "long", {"n": 1})
+    store = lab.reopen(store, ttl={"default_ttl": SOON, "refresh_on_read": False})
+    store.put(D, "soon", {"n": 2})
+    store = lab.reopen(store, ttl={"refresh_on_read": False})
+    store.put(D, "never", {"n": 3})
+    lab.sleep(GRACE)
+    sweep(store)
+
+    stays = ["long", "never"]
+    lab.equal(there(store, D, stays), stays, "items put with a long default, or with none")
+    lab.equal(there(store, D, ["soon"]), [], "the item put after an opening with a short default")
+
+
+@case("T3", needs=TTL, params={"shown": False, "hidden": True}, waits=True)
+def test_an_item_that_is_put_after_its_end_has_a_new_life(lab: Lab, omit: bool) -> None:
+    """
+    A put over an item that has expired, and was not swept yet, has the ttl of that put and no other.
+
+    If this fails, look for an upsert that keeps the old expiry, or fills a row that the next sweep deletes.
+    """
+    store = expiring(lab, refresh_on_read=False, omit_expired=omit)
+    lives = {"no ttl": None, "a long one": 600.0}
+    for key in (*lives, "batch"):
+        store.put(D, key, {"n": 1}, ttl=SOON)
+    lab.sleep(GRACE)
+    for key, ttl in lives.items():
+        store.put(D, key, {"n": 2}, ttl=ttl)
+    store.batch([PutOp(D, "batch", {"n": 2})])
+
+    keys = [*lives, "batch"]
+    lab.equal(there(store, D, keys), keys, "items that were put again after their end")
+    sweep(store)
+    lab.equal(there(store, D, keys), keys, "the same after a sweep")
+    values = [store.fetch(D, key, refresh_ttl=False).value for key in keys]
+    lab.equal(values, [{"n": 2}] * 3, "their values")
+
+
 @case("T3", needs=TTL, waits=True)
 def test_an_overwrite_decides_about_the_ttl_anew(lab: Lab) -> None:
     """

@@ -127,7 +127,7 @@ def test_what_refreshes_an_item_and_what_does_not(
     If this fails, look at who decides: the call's ``refresh_ttl``, else ``refresh_on_read``, else
     True.
     """
-    _refreshes_in_time(lab, LIVES, *param)
+    _in_time(lab, LIVES, lambda life: _refreshed(lab, life, *param))
 
 
 @case("T4", needs=TTL, waits=True, seconds=200)
@@ -137,16 +137,48 @@ def test_what_refreshes_an_item_of_more_than_half_a_minute(lab: Lab) -> None:
 
     Of such a store an item of seconds says nothing: it is gone with its first refresh, whatever refreshed it.
     """
-    _refreshes_in_time(lab, LONG_LIVES, *CONFIGS["refresh_on_read=True"])
+    config = CONFIGS["refresh_on_read=True"]
+    _in_time(lab, LONG_LIVES, lambda life: _refreshed(lab, life, *config))
 
 
-def _refreshes_in_time(
-    lab: Lab, lives: Sequence[float], config: dict[str, bool], refreshes: bool
-) -> None:
+@case("T4", needs=(Capability.TTL, Capability.PERSISTENCE), waits=True, seconds=100)
+def test_a_read_after_reopening_gives_an_item_its_own_time_again(lab: Lab) -> None:
+    """
+    A read refreshes by the ttl that the item was put with, also where the store was opened again in between.
+
+    If this fails, look for a ttl that is held in memory, while only the moment of expiry is written down.
+    """
+    _in_time(lab, LIVES, lambda life: _refreshed_after_reopening(lab, life))
+
+
+def _refreshed_after_reopening(lab: Lab, life: float) -> None:
+    store = expiring(lab, default_ttl=600.0, refresh_on_read=True)
+    line = _Timeline(lab, life)
+    line.put(store, D, "early", "got", "untouched")
+    line.put(store, ("s",), "found")
+    with closing(lab.reopen(store)) as again:
+        again.get(D, "early")
+        line.written = time.monotonic()
+        line.wait_for_reads()
+        again.get(D, "got")
+        again.search(("s",))
+        line.kept = [
+            (again, D, "got", "an item that a get found after the reopening"),
+            (again, ("s",), "found", "an item that a search found after the reopening"),
+        ]
+        line.lost = [
+            (again, D, "early", "an item whose only refresh, for its own ttl, was long ago"),
+            (again, D, "untouched", "an item that nobody reads"),
+        ]
+        line.look()
+
+
+def _in_time(lab: Lab, lives: Sequence[float], check: Callable[[float], None]) -> None:
+    """Check with items that live for the first of these times for which the store is fast enough."""
     said = ""
     for life in lives:
         try:
-            _refreshed(lab, life, config, refreshes)
+            check(life)
         except _TooSlowError as slow:
             said = str(slow)
         else:

@@ -9,7 +9,7 @@ from typing import Any
 
 from store_conformance.contract import Capability
 from store_conformance.harness.case import case
-from store_conformance.harness.compat import GetOp
+from store_conformance.harness.compat import GetOp, PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.expiry import (
@@ -25,6 +25,9 @@ from store_conformance.suite.support.expiry import (
     there,
 )
 from store_conformance.suite.support.ranking import does_not_match, in_order, matches, unscored
+
+CROWD = 1_100
+"""More expired items than engines delete, or take as parameters, at once."""
 
 
 @case("T7", needs=TTL, waits=True)
@@ -65,6 +68,31 @@ def test_a_sweep_deletes_exactly_the_expired_and_counts_them(lab: Lab) -> None:
     spaces = [D, ("d", "n1"), ("e",)]
     lab.equal(sorted(store.list_namespaces()), spaces, "the namespaces after the sweep")
     lab.equal(sweep(store), 0, "the count of a second sweep")
+
+
+@case("T7", needs=TTL, waits=True)
+def test_one_sweep_deletes_a_crowd_of_expired_items(lab: Lab) -> None:
+    """
+    However many have expired, one sweep deletes them all and leaves all others.
+
+    If this fails, look for a limit on the rows of a sweep, or on the parameters of its delete.
+    """
+    store = expiring(lab, refresh_on_read=False)
+    if not hasattr(store.raw, "sweep_ttl"):
+        lab.unsupported("has no sweep_ttl: the engine expires by itself")
+    ops = [PutOp((*D, f"n{n % 3}"), f"dead{n}", {"n": n}, None, SOON) for n in range(CROWD)]
+    lives = [PutOp((*D, f"n{n % 3}"), f"lives{n}", {"n": n}, None, 600.0) for n in range(20)]
+    for first in range(0, CROWD, 400):
+        store.batch(ops[first : first + 400])
+    store.batch(lives)
+    lab.sleep(GRACE)
+
+    sweep(store)
+
+    left = {i.key for i in store.walk(D, page=50, refresh_ttl=False)}
+    living = {op.key for op in lives}
+    lab.equal(len(left - living), 0, f"of {CROWD} expired items those that one sweep left")
+    lab.equal(sorted(left & living), sorted(living), "the items whose time has not come")
 
 
 @case("T7", needs=(Capability.TTL, Capability.VECTORS), waits=True)

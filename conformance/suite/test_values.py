@@ -16,7 +16,13 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp, mappings_are_values
 from store_conformance.harness.lab import Lab
 from store_conformance.suite.support.accepted import names_taken, without_refused
-from store_conformance.suite.support.shapes import LARGE, LOOKALIKES, every_lookalike, put_large
+from store_conformance.suite.support.shapes import (
+    LARGE,
+    LOOKALIKES,
+    every_lookalike,
+    put_large,
+    varied_text,
+)
 
 NS = ("values",)
 
@@ -258,6 +264,39 @@ def test_a_json_value_comes_back_as_it_was(lab: Lab, value: Any) -> None:
     lab.same(store.batch([GetOp(NS, "k")])[0].value, value, "the value in a batch")
     found = {i.key: i.value for i in store.search(NS)}
     lab.same(found, {"k": value, "beside": {"n": 1}}, "the values in search")
+
+
+@case("K6")
+def test_values_of_every_kind_come_back_side_by_side(lab: Lab) -> None:
+    """
+    Values of all kinds, put by one batch, come back from one as they were.
+
+    If this fails, the same value alone tells which kind it is: it is a parameter of the case before this one.
+    """
+    store = lab.open()
+    small = {kind: value for kind, value in VALUES.items() if len(json.dumps(value)) <= LARGE}
+    values = dict(zip(small, without_refused(lab, list(small.values())), strict=True))
+    keys = {kind: f"k{n}" for n, kind in enumerate(values)}
+    store.batch([PutOp(NS, keys[kind], value) for kind, value in values.items()])
+
+    found = store.batch([GetOp(NS, key) for key in keys.values()])
+    for kind, item in zip(values, found, strict=True):
+        lab.same(item and item.value, values[kind], f"the value {kind!r}")
+
+
+@case("K6")
+def test_a_text_longer_than_a_column_is_whole(lab: Lab) -> None:
+    """
+    A text of more characters than 16 bits count comes back to its end, at the top of a value and inside.
+
+    If this fails, look for a column or a field that cuts in silence what is too long for it.
+    """
+    store = lab.open()
+    text = varied_text(70_000)
+    value = {"text": text, "in": {"list": [text[::-1]]}}
+    put_large(lab, store, NS, "k", value, "a value with two texts of 70,000 characters")
+    lab.same(store.value(NS, "k"), value, "the value in get")
+    lab.same(store.search(NS)[0].value, value, "the value in search")
 
 
 DEEP = {

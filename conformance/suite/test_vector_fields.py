@@ -22,6 +22,7 @@ from store_conformance.suite.support.ranking import (
     unscored,
 )
 from store_conformance.suite.support.scale import by_cosine
+from store_conformance.suite.support.shapes import fill
 
 VECTORS = (Capability.VECTORS,)
 D = ("d",)
@@ -192,6 +193,31 @@ def test_by_default_the_whole_value_is_embedded_as_one_text(lab: Lab, more: dict
         got=embed.documents,
         expected=value,
     )
+
+
+FAMILIAR = (
+    *("text", "content", "page_content", "memory", "data", "value", "body", "description"),
+    *("summary", "document", "message", "title", "question", "kind", "metadata", "name"),
+)
+"""Names that stores, tools and vector databases give to the text of an item."""
+
+
+@case("V2", needs=VECTORS)
+def test_a_field_of_any_name_is_but_a_part_of_the_whole_value(lab: Lab) -> None:
+    """
+    Without ``fields`` the whole value is embedded, whatever its fields are called.
+
+    If this fails, look for a field such as "text" that is embedded in place of the value.
+    """
+    store = lab.open(index={"dims": 16, "embed": ExactEmbeddings()})
+    names = names_taken(lab, FAMILIAR)
+    fill(store, [(D, name.replace("_", ""), {name: "apple", "beside": "banana"}) for name in names])
+
+    for word in ("apple", "banana"):
+        found = hits(lab, store, D, word)
+        for name in names:
+            what = f"the word {word!r} in a value with the field {name!r}"
+            scores_like(lab, found.get(name.replace("_", "")), 2**-0.5, what)
 
 
 @case("V2", needs=VECTORS)

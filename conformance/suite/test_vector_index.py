@@ -11,8 +11,11 @@ from store_conformance.embedding.exact import WORDS, ExactEmbeddings
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
+from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.accepted import spaces_taken
+from store_conformance.suite.support.embedders import TableEmbeddings
 from store_conformance.suite.support.ranking import descend, hits, in_order, matches, scores_like
+from store_conformance.suite.support.shapes import fill
 
 VECTORS = (Capability.VECTORS,)
 LASTING = (Capability.VECTORS, Capability.PERSISTENCE)
@@ -52,6 +55,45 @@ def test_paging_over_a_query_reaches_every_item_once(lab: Lab) -> None:
 
         _walk_once(lab, [i.key for i in found], {f"k{n:03}" for n in range(count)}, at[1])
         descend(lab, found, f"the pages of {page} taken together")
+
+
+DIRECTIONS = {"one": (1, 0), "near": (1, 1), "aside": (0, 1), "away": (-1, 2), "opposite": (-1, 0)}
+"""Vectors on either side of a right angle to "one": two cosines are below zero, as those of real models are, too."""
+
+
+def _all_around(lab: Lab) -> Subject:
+    """An item for each direction, named for it."""
+    store = lab.indexed("text", embed=TableEmbeddings(DIRECTIONS))
+    fill(store, [(D, name, {"text": name, "kind": name}) for name in DIRECTIONS])
+    return store
+
+
+@case("V9", needs=VECTORS)
+def test_a_query_reaches_what_is_unlike_it(lab: Lab) -> None:
+    """
+    A page that is large enough holds the items that point away from the query too, whose cosine is zero or below.
+
+    If this fails, look for a least score that nobody asked for, and for a score of 0 that is taken for none.
+    """
+    store = _all_around(lab)
+    for limit in (len(DIRECTIONS), 50):
+        found = store.ranked(D, "one", limit=limit)
+        _walk_once(lab, found, set(DIRECTIONS), f"a page of {limit}")
+
+
+@case("V10", needs=VECTORS)
+def test_a_filter_finds_matches_that_are_unlike_the_query(lab: Lab) -> None:
+    """
+    With filter and query a match is found also where it points away from the query.
+
+    If this fails, look for a least score that nobody asked for, and for a score of 0 that is taken for none.
+    """
+    store = _all_around(lab)
+    for name in DIRECTIONS:
+        found = store.ranked(D, "one", filter={"kind": name})
+        lab.equal(found, [name], f"the one match of the filter, {name!r}")
+    others = store.ranked(D, "one", filter={"kind": {"$ne": "near"}})
+    lab.equal(sorted(others), sorted(set(DIRECTIONS) - {"near"}), "all matches but one")
 
 
 @case("V9", needs=VECTORS)

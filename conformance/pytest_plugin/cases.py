@@ -31,7 +31,9 @@ from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
 from store_conformance.harness.watchdog import read_stacks
 from store_conformance.pytest_plugin.groups import keep_groups
+from store_conformance.pytest_plugin.interrupts import HandsOn, Interrupts
 from store_conformance.pytest_plugin.items import (
+    INTERRUPTS,
     MARKER,
     SESSION,
     CaseItem,
@@ -51,6 +53,7 @@ from store_conformance.runs.streams import lead_nowhere, lingering_threads
 
 _CASES_ONLY = pytest.StashKey[bool]()
 _STACKS = pytest.StashKey[Path]()
+_WORKERS = pytest.StashKey[list[Any]]()
 _LEFT = "conformance_left"
 _HELD = "conformance_held"
 ANY_NUMBER = "1000000"
@@ -115,6 +118,8 @@ def pytest_configure(config: pytest.Config) -> None:
         if handed["cases"] and session.runs_foreign_code:
             lead_nowhere()
             keep_from_forks(pipes_of_now())
+            config.stash[INTERRUPTS] = Interrupts(Path(handed["stacks"]))
+            config.stash[INTERRUPTS].guard()
         watchdog.guard_process(_stacks(Path(handed["stacks"]), worker["workerid"]))
         config.add_cleanup(watchdog.release_process)
     elif options.conformance_backend or options.conformance_store:
@@ -208,6 +213,7 @@ def pytest_configure_node(node: Any) -> None:
             "stacks": str(_stacks_folder(node.config)),
         }
         node.workerinput[WORKER_INPUT] = json.dumps(handed)
+        node.config.stash.setdefault(_WORKERS, []).append(node)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -400,3 +406,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         config.pluginmanager.register(_Recorder(run), "conformance-recorder")
         if config.pluginmanager.hasplugin("dsession"):
             config.add_cleanup(Supervisor(_stacks_folder(config)).stop)
+            workers = config.stash.setdefault(_WORKERS, [])
+            config.pluginmanager.register(
+                HandsOn(_stacks_folder(config), workers), "conformance-interrupts"
+            )

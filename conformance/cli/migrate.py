@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import threading
 import time
@@ -56,6 +57,8 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
         """
         from store_conformance.migration.urls import migrate
 
+        # What a pool says of connections that it makes anew is no news: the command tells why it ends.
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
         try:
             with Teller().waiting() as tell:
                 report = migrate(

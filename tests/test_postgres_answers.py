@@ -50,7 +50,7 @@ def test_a_server_has_more_time_than_it_gives_a_statement(
 class _Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        monkeypatch.setattr(postgres_answers.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(postgres_answers, "monotonic", lambda: self.now)
 
 
 def _rows(count: int) -> Generator[str, Any, int]:

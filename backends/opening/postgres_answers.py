@@ -8,10 +8,10 @@ it is the server that stands still.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
+from time import monotonic
 from typing import Any
 
 GRACE_SECONDS = 30.0
@@ -53,14 +53,14 @@ def bounded(
     psycopg resumes it now and then with nothing, so that the user's Ctrl-C is heard; a query that sends rows
     for hours is never cut off.
     """
-    since, ready = time.monotonic(), None
+    since, ready = monotonic(), None
     while True:
         try:
             state = waiting.send(ready)
         except StopIteration as ended:
             return ended.value
         ready = yield state
-        now = time.monotonic()
+        now = monotonic()
         if ready:
             since = now
         elif now - since > seconds:
@@ -77,11 +77,12 @@ def connection_class(seconds: float | None, setting: str = "answer_timeout") -> 
 
     if seconds is None:
         return psycopg.Connection
+    limit = seconds
 
     class Connection(psycopg.Connection[Any]):
         def wait(self, gen: Any, *args: Any, **more: Any) -> Any:
             with _closed_if_silent(self):
-                return super().wait(bounded(gen, seconds, setting), *args, **more)
+                return super().wait(bounded(gen, limit, setting), *args, **more)
 
     return Connection
 
@@ -93,10 +94,11 @@ def async_connection_class(seconds: float | None, setting: str = "answer_timeout
 
     if seconds is None:
         return psycopg.AsyncConnection
+    limit = seconds
 
     class Connection(psycopg.AsyncConnection[Any]):
         async def wait(self, gen: Any, *args: Any, **more: Any) -> Any:
             with _closed_if_silent(self):
-                return await super().wait(bounded(gen, seconds, setting), *args, **more)
+                return await super().wait(bounded(gen, limit, setting), *args, **more)
 
     return Connection

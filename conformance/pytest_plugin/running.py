@@ -91,7 +91,6 @@ def execute(
             console.print(f"engines up in {time.perf_counter() - begin:.1f} s")
             if cases:
                 _run_cases(session, ProgressPlugin(stream), console)
-                session.look(console.print)
             if bench:
                 _run_benchmarks(session, ProgressPlugin(stream), console)
             _tell_left(session, console)
@@ -122,6 +121,7 @@ def _run_cases(session: RunSession, progress: ProgressPlugin, console: Console) 
             )
         with session.only(names):
             _run_together(session, progress)
+    session.look(console.print)
 
 
 def _run_together(session: RunSession, progress: ProgressPlugin) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -318,6 +319,22 @@ def test_a_server_that_is_right_is_accused_of_nothing(tmp_path: Path) -> None:
     assert left == []
     for text in (as_text(found, every=True), as_markdown(found), as_json(found)):
         assert STRONG not in text
+
+
+@no_postgres
+def test_a_check_that_reads_alone_sends_nothing_else_by_the_servers_own_log(tmp_path: Path) -> None:
+    with running(tmp_path / "pg", STRONG, log_statement="all") as (server, rest):
+        url = f"postgresql://{rest}"
+        with create_store(url) as store:
+            store.put(("lance",), "k", {"text": "a fact"})
+        log = next(path for path in server.data.parent.rglob("*.log"))
+        before = log.stat().st_size
+        check(url, read_only=True)
+        said = log.read_bytes()[before:].decode()
+
+    asked = re.findall(r"LOG:  (?:statement|execute [^:]*): (\w+)", said)
+    assert len(asked) > 20
+    assert set(map(str.upper, asked)) <= {"SELECT", "SHOW", "SET", "EXPLAIN", "BEGIN", "ROLLBACK"}
 
 
 @no_sqlite

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from store_conformance.contract.records import Row
+from store_conformance.pytest_plugin import cases
 from store_conformance.pytest_plugin.interrupts import ENDING, HandsOn, Interrupts
 from store_conformance.pytest_plugin.scheduling import CaseScheduling
 from store_conformance.runs.options import RunOptions, session_from_options
@@ -198,3 +199,45 @@ def _sent(worker: _Worker) -> Any:
     while place < len(worker.sent):
         yield worker.sent[place]
         place += 1
+
+
+# -- a worker that the system ends ---------------------------------------------------------------------------
+
+
+class _Ended:
+    """What a recorder is told of: workers that ended with a code, under a case."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ended = 7
+        monkeypatch.setattr(cases, "ended_so_far", lambda: self.ended)
+        self.recorder = cases._Recorder(SimpleNamespace())  # type: ignore[arg-type]
+
+    def by(self, code: int) -> bool:
+        process = SimpleNamespace(wait=lambda timeout: code)
+        worker = SimpleNamespace(gateway=SimpleNamespace(_io=SimpleNamespace(popen=process)))
+        return self.recorder._ended_for_memory(worker)
+
+
+def test_what_the_system_ended_for_want_of_memory_is_told_from_what_ended_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = _Ended(monkeypatch)
+
+    assert not told.by(-9)  # killed, but not for memory
+    told.ended += 2
+    assert not told.by(-11) and not told.by(0)
+    assert told.by(-9) and told.by(-9) and not told.by(-9)
+
+
+@pytest.mark.parametrize("for_memory", [True, False])
+def test_a_store_is_not_accused_of_memory_that_is_lacking(tmp_path: Path, for_memory: bool) -> None:
+    (tmp_path / "shop.py").write_text(STORE.format(sin="pass"), "utf-8")
+    store = (f"{tmp_path / 'shop.py'}:open_store",)
+    session = session_from_options(RunOptions(stores=store, rules=("K3",)))
+
+    session.record_killed(next(session.jobs()), (), for_memory=for_memory)
+
+    row = session.recording.rows[0]
+    assert str(row.verdict) == ("unverified" if for_memory else "fail")
+    assert ("want of memory" in row.message) is for_memory
+    assert session.ends.killed["shop"] == 1

@@ -10,12 +10,15 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+ENDED_SECONDS = 5.0
+"""What a process whose pipes are closed may take to be gone."""
 ENDING = "ending"
 """The name of the file by which the run says that it is to end."""
 
@@ -60,7 +63,7 @@ class HandsOn:
     def pytest_keyboard_interrupt(self) -> None:
         self._say()
         for worker in self._workers:
-            process = getattr(getattr(worker.gateway, "_io", None), "popen", None)
+            process = _process_of(worker)
             if process is not None and process.poll() is None:
                 with contextlib.suppress(OSError):
                     process.send_signal(signal.SIGINT)
@@ -72,3 +75,19 @@ class HandsOn:
     def _say(self) -> None:
         with contextlib.suppress(OSError):
             self._ending.touch()
+
+
+def _process_of(worker: Any) -> Any:
+    """As execnet has it; ``None`` where it has none."""
+    return getattr(getattr(worker.gateway, "_io", None), "popen", None)
+
+
+def exit_code(worker: Any) -> int | None:
+    """That of a worker that has ended; ``None`` where it cannot be had."""
+    process = _process_of(worker)
+    if process is None:
+        return None
+    try:
+        return int(process.wait(timeout=ENDED_SECONDS))
+    except subprocess.TimeoutExpired:
+        return None

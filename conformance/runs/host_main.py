@@ -30,6 +30,7 @@ from store_conformance.harness.backends import (
     user_supplied,
 )
 from store_conformance.harness.footing import regain_footing, replaced_threads, take_footing
+from store_conformance.harness.memory import go_first
 from store_conformance.harness.process.pipes import own_pipes, send
 from store_conformance.harness.process.strays import end_unmarked_children
 from store_conformance.harness.text import message_of
@@ -44,6 +45,7 @@ LAST_SECONDS = 30.0
 def main() -> None:
     # Nobody's Ctrl-C comes here, as the process has a session of its own: what comes is sent by the store.
     signal.signal(signal.SIGINT, _not_obeyed)
+    go_first()
     commands, answers = own_pipes()
     ended: SimpleQueue[str | None] = SimpleQueue()
     threading.Thread(target=partial(_read, commands, ended), daemon=True).start()

@@ -30,6 +30,15 @@ def killed(job: Job, stacks: Sequence[str], seed: int) -> Row:
     return _failed(job, message, stacks, seed)
 
 
+def out_of_memory(job: Job, stacks: Sequence[str], seed: int) -> Row:
+    """A case whose process the system ended: whether by what the store takes or by how little there is, nobody can tell."""
+    said = (
+        "the system ended the process that ran the case for want of memory (the machine's, or what its container"
+        " allows): give it more, or see what the store takes"
+    )
+    return _ended(job, Verdict.UNVERIFIED, said, stacks, seed)
+
+
 def interrupted(row: Row) -> Row:
     """A case in which the store sent SIGINT to the process that it runs in."""
     said = "the store sent its own process SIGINT, which ends an application as Ctrl-C does"

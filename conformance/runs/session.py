@@ -412,12 +412,17 @@ class RunSession:
             self.ends.in_a_row[entry.backend] = 0
         self.recording.add(entry)
 
-    def record_killed(self, job: Job, stacks: Sequence[str]) -> None:
-        """A case whose process ended under it; ``stacks`` say where it stood, if its watchdog did that."""
+    def record_killed(self, job: Job, stacks: Sequence[str], *, for_memory: bool = False) -> None:
+        """
+        A case whose process ended under it; ``stacks`` say where it stood, if its watchdog did that.
+
+        ``for_memory``: the system did, as there was no memory left.
+        """
         self.ends.killed[job.backend] += 1
         self.ends.hung[job.backend] += bool(stacks)
         self.ends.in_a_row[job.backend] += 1
-        self.recording.add(self.known.marked(lost.killed(job, stacks, self.settings.seed)))
+        made = lost.out_of_memory if for_memory else lost.killed
+        self.recording.add(self.known.marked(made(job, stacks, self.settings.seed)))
 
     def record_lost(self, job: Job) -> None:
         """A case that ended and told nothing."""

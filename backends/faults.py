@@ -22,6 +22,8 @@ _LOST = frozenset(
     }
 )  # fmt: skip
 _FULL = {errno.ENOSPC: "the disk is full", errno.EROFS: "the file system is read only"}
+_LARGE = "a file may not become so large (RLIMIT_FSIZE, ulimit -f)"
+_FULL[errno.EFBIG] = _LARGE
 if hasattr(errno, "EDQUOT"):
     _FULL[errno.EDQUOT] = "the disk quota is used up"
 
@@ -54,6 +56,30 @@ def of_the_machine(error: BaseException) -> str | None:
     """A fault of the machine that any store may meet, in words."""
     if isinstance(error, OSError) and error.errno in _FULL:
         return _FULL[error.errno]
-    if isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error):
+    if not _is_of_sqlite(error):
+        return None
+    if "disk is full" in str(error):
         return _FULL[errno.ENOSPC]
-    return None
+    # All that SQLite says of a write that the system has refused.
+    return _LARGE if "disk I/O error" in str(error) and _FILES_ARE_LIMITED else None
+
+
+def _is_of_sqlite(error: BaseException) -> bool:
+    """Whether it is SQLite's ``OperationalError``, of whichever build."""
+    return any(
+        one.__name__ == "OperationalError" and "sqlite" in one.__module__
+        for one in type(error).__mro__
+    )
+
+
+def _files_are_limited() -> bool:
+    """Whether this process was started with a limit of the size of files."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return False
+    return resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
+
+
+_FILES_ARE_LIMITED = _files_are_limited()
+"""As it was before any store could have set one."""

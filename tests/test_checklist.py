@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -51,6 +52,11 @@ TIMES = {
     "lock_timeout": 10_000,
     "idle_in_transaction_session_timeout": 60_000,
 }
+FOLDER: dict[str, Any] = {
+    **COMMON, "file_mode": 0o600, "folder_mode": 0o755, "folder_writable": True, "network_file_system": False,
+    "free_bytes": 10**12, "integrity": "ok", "points": 500, "needed_fields": ["space"], "indexed_fields": ["space"],
+    "folder_copied": True, "flush": True, "store_said": "there is a collection c",
+}  # fmt: skip
 RIGHT: dict[str, dict[str, Any]] = {
     "postgres": {
         **COMMON, "server_version": 170_002, "vector_version": "0.8.1", "round_trip": "", "server_encoding": "UTF8",
@@ -86,6 +92,11 @@ RIGHT: dict[str, dict[str, Any]] = {
         **COMMON, "version": "1.39.0", "least_version": "1.27", "local": False, "open_without_key": False, "tls": True,
         "collection": "c", "replication_factor": 3, "modules": ["backup-s3"], "latency_ms": 1.0,
     },
+    "qdrant edge": FOLDER, "qdrant folder": FOLDER, "chroma folder": FOLDER,
+    "pinecone": {
+        **COMMON, "local": False, "tls": True, "latency_ms": 1.0, "dense_dimension": 1536, "ready": True,
+        "state": "Ready", "deletion_protection": "enabled", "backed_up": True, "store_said": "it has a store",
+    },
 }  # fmt: skip
 WRONG: dict[str, dict[str, Any]] = {
     "G1": {"password": "postgres1"}, "G2": {"password": "abcabcabc"}, "G3": {"files_with_secret": [".env"]},
@@ -116,6 +127,11 @@ WRONG: dict[str, dict[str, Any]] = {
     "VS4": {"has_store": False}, "VS5": {"replication_factor": 1}, "VS6": {"snapshots": 0},
     "VS7": {"indexed_fields": ["kind"]}, "VS8": {"state": "red"}, "VS9": {"latency_ms": 80.0}, "VS10": {"modules": []},
     "PG51": {"pg_dump_major": 15}, "SL14": {"newest_backup_days": 30.0}, "VS11": {"folder_copied": False},
+    "FD1": {"has_store": False}, "FD2": {"file_mode": 0o644}, "FD3": {"folder_writable": False},
+    "FD4": {"network_file_system": True}, "FD5": {"free_bytes": 10**6}, "FD6": {"integrity": "malformed"},
+    "FD7": {"points": 50_000}, "FD8": {"indexed_fields": []}, "FD9": {"folder_copied": False}, "FD10": {"flush": False},
+    "PC1": {"has_store": False}, "PC2": {"dense_dimension": None}, "PC3": {"ready": False},
+    "PC4": {"deletion_protection": "disabled"}, "PC5": {"backed_up": False},
 }  # fmt: skip
 
 
@@ -303,6 +319,22 @@ def test_a_server_that_is_right_is_accused_of_nothing(tmp_path: Path) -> None:
     assert left == []
     for text in (as_text(found, every=True), as_markdown(found), as_json(found)):
         assert STRONG not in text
+
+
+@no_postgres
+def test_a_check_that_reads_alone_sends_nothing_else_by_the_servers_own_log(tmp_path: Path) -> None:
+    with running(tmp_path / "pg", STRONG, log_statement="all") as (server, rest):
+        url = f"postgresql://{rest}"
+        with create_store(url) as store:
+            store.put(("lance",), "k", {"text": "a fact"})
+        log = next(path for path in server.data.parent.rglob("*.log"))
+        before = log.stat().st_size
+        check(url, read_only=True)
+        said = log.read_bytes()[before:].decode()
+
+    asked = re.findall(r"LOG:  (?:statement|execute [^:]*): (\w+)", said)
+    assert len(asked) > 20
+    assert set(map(str.upper, asked)) <= {"SELECT", "SHOW", "SET", "EXPLAIN", "BEGIN", "ROLLBACK"}
 
 
 @no_sqlite
@@ -670,7 +702,7 @@ def test_the_command_writes_each_format_and_ends_with_the_right_code(tmp_path: P
     assert as_markdown(check("sqlite:///a.db")).count("\n| ") == len(told["lines"]) + 1
 
 
-@pytest.mark.parametrize("url", ["memory:", "pinecone://x", "qdrant:///folder", "qdrant+edge:///e"])
+@pytest.mark.parametrize("url", ["memory:"])
 def test_what_has_no_checklist_says_so(url: str) -> None:
     with pytest.raises(BackendError, match="no checklist"):
         check(url)

@@ -27,6 +27,8 @@ if sys.version_info < (3, 11):
     pytest.skip("unverified: LangMem cannot be imported by Python 3.10", allow_module_level=True)
 pytest.importorskip("langmem", reason="unverified: the extra scenarios is not installed")
 pytestmark = pytest.mark.slow
+DAY = 3
+"""So many e-mails has a day of this user's."""
 STORES = """
 default = "memories"
 [stores]
@@ -140,6 +142,9 @@ def remembers_after_a_kill(
     prompts, _, examples, episodes = counts(told[0])
     assert prompts == len(PROMPT_KEYS)
     assert examples >= FIRST_EXAMPLES + emails and episodes >= before.count("respond")
+    # The rest of the day's mail is not skipped, and what was told of is not handled again.
+    assert counts(told[-1])[2] == FIRST_EXAMPLES + DAY
+    assert len(handled(told)) <= DAY - emails
 
 
 @pytest.mark.parametrize(
@@ -203,3 +208,15 @@ def test_a_mistake_of_the_user_is_one_line(tmp_path: Path) -> None:
 
     assert none.returncode == 2 and "STORE_URL" in none.stderr and "Traceback" not in none.stderr
     assert nobody.returncode == 2 and "there are amara" in nobody.stderr
+
+
+def test_a_day_is_gone_on_with_until_it_is_over() -> None:
+    memories = Memories(InMemoryStore(), "amara")
+    memories.store.put(("amara",), "progress", {"starts": 2})  # as it was before there were days
+    email = load_corpus().emails_of("amara")[0]
+
+    assert memories.started() == 3 and memories.today() == (2, [])
+    memories.handled(email)
+    assert memories.started() == 4 and memories.today() == (2, [email.id])
+    memories.day_is_over()
+    assert memories.today() == (3, [])

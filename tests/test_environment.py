@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from store_conformance.backends import registry
+from store_conformance.backends import faults, registry
 from store_conformance.backends.base import Backend, EngineUnavailableError
 from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection, of_the_machine
@@ -246,6 +246,21 @@ def test_what_a_lost_connection_raises(error: Exception, is_lost: bool) -> None:
 def test_a_machine_has_its_faults() -> None:
     assert of_the_machine(OSError(errno.EROFS, "x")) == "the file system is read only"
     assert of_the_machine(OSError(errno.EACCES, "x")) is None
+    assert "RLIMIT_FSIZE" in str(of_the_machine(OSError(errno.EFBIG, "x")))
+
+
+@pytest.mark.parametrize("limited", [True, False])
+def test_a_refused_write_is_the_machines_fault_where_files_are_limited(
+    limited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that SQLite says is ``disk I/O error``; of another build than Python's own, too."""
+    monkeypatch.setattr(faults, "_FILES_ARE_LIMITED", limited)
+    another = type("OperationalError", (Exception,), {"__module__": "pysqlite3.dbapi2"})
+
+    for error in (sqlite3.OperationalError("disk I/O error"), another("disk I/O error")):
+        assert (of_the_machine(error) is not None) is limited
+    assert of_the_machine(another("database or disk is full")) == "the disk is full"
+    assert of_the_machine(ValueError("disk I/O error")) is None
 
 
 def test_a_trial_leaves_what_is_no_environments_fault_to_the_cases() -> None:

@@ -58,6 +58,7 @@ def binaries() -> Path | None:
 
 
 _NO_ACCOUNT = "could not look up effective user ID"
+_REASON = re.compile(r"error:|FATAL:|PANIC:", re.IGNORECASE)
 _NO_ACCOUNT_HINT = "Postgres wants a user with an account: run as one that is in /etc/passwd, or give a server with --url"
 
 
@@ -160,7 +161,9 @@ def make_template(folder: Path, password: str) -> Path:
     finally:
         secret.unlink(missing_ok=True)
     if made.returncode != 0:
-        last = (made.stderr.strip().splitlines() or ["no output"])[-1]
+        lines = made.stderr.strip().splitlines() or ["no output"]
+        # It says what it clears away after it has said why.
+        last = next((line for line in lines if _REASON.search(line)), lines[-1]).rstrip(".")
         shutil.rmtree(folder, ignore_errors=True)
         hint = _NO_ACCOUNT_HINT if _NO_ACCOUNT in made.stderr else ""
         raise EngineUnavailableError("postgres", f"initdb failed: {last}.", hint)

@@ -21,15 +21,23 @@ def inspect(url: str, *, read_only: bool = False) -> Gathered:
         from store_conformance.backends.inspection import sqlite
 
         return sqlite.inspect(address)
-    if address.scheme in ("qdrant", "chroma", "weaviate") and not address.rest.startswith("///"):
+    in_folder = address.scheme in ("qdrant", "chroma") and address.rest.startswith("///")
+    if in_folder or address.scheme == "qdrant+edge":
+        from store_conformance.backends.inspection import folders
+
+        return folders.inspect(address)
+    if address.scheme in ("qdrant", "chroma", "weaviate"):
         from store_conformance.backends.inspection import http
 
         return http.inspect(address)
+    if address.scheme == "pinecone":
+        from store_conformance.backends.inspection import pinecone
+
+        return pinecone.inspect(address)
     if address.scheme not in NAMES:
         raise unknown(address.scheme)
-    what = "a folder of " if address.rest.startswith("///") else ""
     raise BackendError(
         "check",
-        f"there is no checklist for {what}{address.scheme}: yet.",
-        "give a URL of postgresql:, sqlite:, or a server of qdrant:, chroma: or weaviate:",
+        f"there is no checklist for {address.scheme}:.",
+        "a store in memory keeps nothing; give the URL of one that does",
     )

@@ -8,7 +8,8 @@ import os
 import statistics
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -19,10 +20,13 @@ from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.inspection.postgres_place import find_store
 from store_conformance.backends.opening.address import LOOPBACK, Address
 from store_conformance.backends.opening.postgres import Plan, plan
+from store_conformance.backends.opening.postgres_answers import connection_class
 
 _READ_ONLY = "default_transaction_read_only is on"
 STATEMENT_MILLISECONDS = 5000
 """No look takes longer; what would is not visible from here."""
+SILENT_SECONDS = 15.0
+"""No server that answers at all is silent for so long, with this limit of a statement."""
 MOST = 10_000
 _EACH = 100_000
 """So many rows are read in well under a second."""
@@ -39,8 +43,8 @@ def inspect(address: Address, *, read_only: bool = False) -> Gathered:
     planned = plan(address, None, None)
     params = {**planned.params, "application_name": "store-conformance check"}
     seen = Gathered("postgres", describe_params(params))
-    conn = _connect(params)
-    with conn:
+    seconds = planned.values["answer_timeout"] or SILENT_SECONDS
+    with _answering(params, seconds) as conn:
         conn.execute(f"SET statement_timeout = {STATEMENT_MILLISECONDS}")
         conn.execute("SET default_transaction_read_only = on")
         _server(seen, conn)
@@ -63,6 +67,29 @@ def inspect(address: Address, *, read_only: bool = False) -> Gathered:
     return seen
 
 
+@contextmanager
+def _answering(params: Mapping[str, str], seconds: float) -> Iterator[Any]:
+    """A connection; a server that is lost or stands still within the block raises ``EngineUnavailableError``."""
+    import psycopg
+
+    conn = _connect(params, seconds)
+    try:
+        with conn:
+            yield conn
+            if not conn.closed:
+                return
+    except psycopg.OperationalError:
+        if not conn.closed:
+            raise
+    silent = getattr(conn, "silent", False)
+    lost = f"it has said nothing for {seconds:g} s" if silent else "the connection was closed"
+    raise EngineUnavailableError(
+        "postgres",
+        f"{describe_params(params)} stopped answering in the middle of the check: {lost}.",
+        "is the server running, and has it room? answer_timeout= in the URL says how long its silence is waited for",
+    )
+
+
 def _may_not_write(seen: Gathered) -> str | None:
     """Why nothing is written although it was not forbidden here: somebody has made the database read-only."""
     if seen.facts.get("in_recovery"):
@@ -70,11 +97,13 @@ def _may_not_write(seen: Gathered) -> str | None:
     return _READ_ONLY if seen.facts.get("read_only_by_default", True) else None
 
 
-def _connect(params: Mapping[str, str]) -> Any:
+def _connect(params: Mapping[str, str], seconds: float = SILENT_SECONDS) -> Any:
     import psycopg
 
     try:
-        return psycopg.connect(conninfo(params), autocommit=True, prepare_threshold=None)
+        return connection_class(seconds).connect(
+            conninfo(params), autocommit=True, prepare_threshold=None
+        )
     except psycopg.OperationalError as error:
         raise unavailable(params, str(error)) from None
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -18,6 +17,7 @@ from urllib.parse import quote
 
 from store_conformance.backends.base import BackendError
 from store_conformance.backends.inspection.gathering import Gathered
+from store_conformance.backends.inspection.mounts import is_network
 from store_conformance.backends.opening.address import Address, path_of
 from store_conformance.backends.opening.settings import read
 from store_conformance.backends.opening.sqlite import EXAMPLE, SETTINGS, must_be_file
@@ -26,7 +26,6 @@ from store_conformance.backends.sqlite import driver
 MOST = 10_000
 _CHECKED_BYTES = 500_000_000
 """A larger file is not read from end to end by a health check."""
-_NETWORK = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs")
 
 
 def inspect(address: Address, *, read_only: bool = False) -> Gathered:
@@ -84,7 +83,7 @@ def _file(seen: Gathered, path: Path) -> None:
     seen.facts["wal_bytes"] = _size(path, "-wal")
     seen.facts["hot_journal"] = _size(path, "-journal") > 0
     seen.see("newest_backup_days", lambda: _newest_backup_days(path))
-    seen.see("network_file_system", lambda: _file_system(path.absolute()) in _NETWORK)
+    seen.see("network_file_system", lambda: is_network(path.absolute()))
 
 
 def _newest_backup_days(path: Path) -> float:
@@ -120,18 +119,6 @@ def _holds_a_store(path: Path) -> bool:
 def _size(path: Path, ending: str) -> int:
     beside = path.with_name(path.name + ending)
     return beside.stat().st_size if beside.exists() else 0
-
-
-def _file_system(path: Path) -> str:
-    """The kind of file system, from Linux's list of mounts."""
-    if sys.platform != "linux":
-        raise LookupError("only Linux lists its mounts in a file")
-    best, kind = "", ""
-    for line in Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines():
-        _, where, name, *_ = line.split(" ")
-        if (str(path) + "/").startswith(where.rstrip("/") + "/") and len(where) > len(best):
-            best, kind = where, name
-    return kind
 
 
 def _one(conn: Any, query: str) -> Any:

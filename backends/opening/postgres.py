@@ -22,6 +22,11 @@ from store_conformance.backends.engines.postgres_url import (
 )
 from store_conformance.backends.opening.address import LOOPBACK, Address
 from store_conformance.backends.opening.managed import managed
+from store_conformance.backends.opening.postgres_answers import (
+    async_connection_class,
+    connection_class,
+    patience,
+)
 from store_conformance.backends.opening.postgres_setup import prepare
 from store_conformance.backends.opening.settings import TTL, Setting, as_it_is, read, ttl_of
 from store_conformance.contract.secrets import one_line
@@ -36,6 +41,12 @@ SETTINGS = (
     Setting("pool_idle", 300.0, "connections that are kept and not used", least=1),
     Setting("pool_lifetime", 3600.0, "connections that a firewall or a rotated password outlives", least=1),
     Setting("statement_timeout", 60.0, "a query that never ends; 0: none"),
+    Setting(
+        "answer_timeout",
+        0.0,
+        "a server that is frozen, or a network that swallows all, which is no error to any client: after so many"
+        " seconds of silence the call raises; 0: half a minute more than statement_timeout",
+    ),
     Setting("lock_timeout", 10.0, "a put that waits for somebody's forgotten lock; 0: none"),
     Setting("idle_timeout", 60.0, "a transaction that is left open and keeps vacuum from cleaning up; 0: none"),
     Setting("schema", None, "tables among somebody else's; it must exist"),
@@ -90,8 +101,13 @@ class Plan:
         return found
 
     @property
+    def patience(self) -> float | None:
+        """Seconds of silence after which a server is given up."""
+        return patience(self.values["answer_timeout"], self.values["statement_timeout"])
+
+    @property
     def pool(self) -> dict[str, Any]:
-        """Arguments of the pool, sync or async, but for those that are functions."""
+        """Arguments of the pool, sync or async, but for those that are functions and classes."""
         from psycopg.rows import dict_row
 
         return {
@@ -196,8 +212,12 @@ def open_sync(address: Address, index: Any, ttl: Any) -> Iterator[Any]:
         for name, value in planned.session:
             conn.execute("SELECT set_config(%s, %s, false)", (name, value))
 
-    check = ConnectionPool.check_connection
-    with ConnectionPool(**planned.pool, configure=configure, check=check) as pool:
+    more = {
+        "configure": configure,
+        "check": ConnectionPool.check_connection,
+        "connection_class": connection_class(planned.patience),
+    }
+    with ConnectionPool(**planned.pool, **more) as pool:
         with _explained(planned):
             pool.wait(planned.values["pool_wait"])
         store = managed(PostgresStore)(pool, **planned.given)
@@ -219,8 +239,12 @@ async def open_async(address: Address, index: Any, ttl: Any) -> AsyncIterator[An
         for name, value in planned.session:
             await conn.execute("SELECT set_config(%s, %s, false)", (name, value))
 
-    check = AsyncConnectionPool.check_connection
-    async with AsyncConnectionPool(**planned.pool, configure=configure, check=check) as pool:
+    more = {
+        "configure": configure,
+        "check": AsyncConnectionPool.check_connection,
+        "connection_class": async_connection_class(planned.patience),
+    }
+    async with AsyncConnectionPool(**planned.pool, **more) as pool:
         with _explained(planned):
             await pool.wait(planned.values["pool_wait"])
         store = managed(AsyncPostgresStore)(pool, **planned.given)

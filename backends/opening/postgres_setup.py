@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from store_conformance.backends.base import BackendError
 from store_conformance.backends.engines.postgres_url import conninfo, describe_params, unavailable
+from store_conformance.backends.opening.postgres_answers import connection_class
 from store_conformance.contract.secrets import one_line
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def prepare(planned: Plan) -> None:
     from psycopg.rows import dict_row
 
     try:
-        conn: Any = psycopg.connect(
+        # Only as asked for: to make an index takes its time, and says nothing meanwhile.
+        conn: Any = connection_class(planned.values["answer_timeout"] or None).connect(
             conninfo(planned.params),
             autocommit=True,
             prepare_threshold=None,

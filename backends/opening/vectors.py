@@ -162,7 +162,9 @@ def _chroma(address: Address, values: Mapping[str, Any], index: Any, ttl: Any) -
     key = host.key or os.environ.get("CHROMA_API_KEY")
     headers = {"x-chroma-token": key} if key else None
     url = host.url(tls=_tls(host, values), port=8000)
-    return managed(ChromaStore).from_url(url, headers=headers, **more)  # type: ignore[no-any-return]
+    return managed(ChromaStore).from_url(  # type: ignore[no-any-return]
+        url, headers=headers, timeout=values["timeout"], **more
+    )
 
 
 def _weaviate(address: Address, values: Mapping[str, Any], index: Any, ttl: Any) -> VectorStore:

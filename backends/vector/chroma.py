@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 from store_conformance.backends.vector.chroma_rows import (
     cosines,
@@ -74,19 +76,47 @@ _KNOWN = 10_000
 """Prefixes remembered to have more."""
 
 
-def close_client(client: ClientAPI) -> None:
-    """
-    Close a client and its connections, which its own ``close`` leaves open for as long as we live.
-
-    It has two sets of them on a server: the second asks once whether there is such a tenant.
-    """
+def _sessions(client: ClientAPI) -> list[Any]:
+    """Its connections to a server, of which it has two sets: the second asks once whether there is such a tenant."""
     asking = (client, getattr(client, "_admin_client", None))
-    sessions = [getattr(getattr(each, "_server", None), "_session", None) for each in asking]
+    found = [getattr(getattr(each, "_server", None), "_session", None) for each in asking]
+    return [session for session in found if session is not None]
+
+
+def close_client(client: ClientAPI) -> None:
+    """Close a client and its connections, which its own ``close`` leaves open for as long as we live."""
+    sessions = _sessions(client)
     with suppress(Exception):
         client.close()
     for session in sessions:
-        if session is not None:
-            session.close()
+        session.close()
+
+
+def _client_of_server(
+    host: str, port: int, headers: Mapping[str, str], timeout: float, *, ssl: bool
+) -> ClientAPI:
+    """
+    A client whose requests end: Chroma's own wait for ever, for a server that stands still too.
+
+    The first of them are made before it can be told so, and go to a server that has just answered.
+    """
+    import chromadb
+    from chromadb.config import Settings
+
+    at = f"[{host}]" if ":" in host else host
+    address = f"{'https' if ssl else 'http'}://{at}:{port}/api/v2/heartbeat"
+    with suppress(HTTPError), urlopen(Request(address, headers=dict(headers)), timeout=timeout):
+        pass
+    client = chromadb.HttpClient(
+        host=host,
+        port=port,
+        ssl=ssl,
+        headers=dict(headers),
+        settings=Settings(anonymized_telemetry=False),
+    )
+    for session in _sessions(client):
+        session.timeout = timeout
+    return client
 
 
 class ChromaDriver:
@@ -339,6 +369,13 @@ class ChromaDriver:
 def _hint(error: Exception) -> str:
     """The client raises a plain ValueError where a server is not there."""
     said = str(error)
+    if "Expected a name" in said or "collection name" in said.lower():
+        return (
+            "a collection's name has 3 to 512 characters of a-z, A-Z, 0-9, dot, underscore and hyphen, and begins and"
+            " ends with a letter or digit"
+        )
+    if isinstance(error, TimeoutError) or "timed out" in said or "Timeout" in type(error).__name__:
+        return "the server is busy or stands still; look at its log, then try again"
     if "does not exist" in said or "NotFound" in type(error).__name__:
         return "the collection was removed or rebuilt while the store was open; open it again"
     if any(sign in said.lower() for sign in ("unauthorized", "forbidden", "401", "403")):
@@ -367,11 +404,12 @@ class ChromaStore(VectorStore):
         collection: str = "langgraph_store",
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
+        timeout: float = 60,
     ) -> ChromaStore:
         """
         A store on a server; ``headers`` carry whatever a proxy in front of it asks for.
 
-        Raises ``ValueError`` for a URL that is not one of HTTP.
+        ``timeout`` is in seconds, for each request.  Raises ``ValueError`` for a URL that is not one of HTTP.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -380,17 +418,11 @@ class ChromaStore(VectorStore):
             )
         ssl = parts.scheme == "https"
 
-        def connect() -> ClientAPI:
-            import chromadb
-            from chromadb.config import Settings
+        port = parts.port or (443 if ssl else 8000)
 
-            return chromadb.HttpClient(
-                host=str(parts.hostname),
-                port=parts.port or (443 if ssl else 8000),
-                ssl=ssl,
-                headers=dict(headers or {}),
-                settings=Settings(anonymized_telemetry=False),
-            )
+        def connect() -> ClientAPI:
+            host = str(parts.hostname)
+            return _client_of_server(host, port, headers or {}, timeout, ssl=ssl)
 
         driver = ChromaDriver(connect, collection, secrets=tuple((headers or {}).values()))
         return cls(driver, collection=collection, index=index, ttl=ttl)

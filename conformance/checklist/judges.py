@@ -49,6 +49,8 @@ _NEAR_MILLISECONDS = 20.0
 _SMALL = 10_000
 """With fewer rows the planner is right not to use an index."""
 _MEGABYTE = 1_000_000
+_LOCAL_MODE = 20_000
+"""Points from which on qdrant-client itself warns of its local mode."""
 
 
 def judge(check: str) -> Callable[[Judge], Judge]:
@@ -591,6 +593,90 @@ def backups(facts: Facts) -> Judgement:
 @judge("VS11")
 def folder_copied(facts: Facts) -> Judgement:
     return facts["folder_copied"], _yes(facts["folder_copied"])
+
+
+# -- folders of engines in the process -----------------------------------------------------------------
+
+
+@judge("FD1")
+def folder_has_collection(facts: Facts) -> Judgement:
+    return facts["has_store"], facts["store_said"]
+
+
+@judge("FD2")
+def folder_private(facts: Facts) -> Judgement:
+    return private(facts)
+
+
+@judge("FD3")
+def engine_may_write(facts: Facts) -> Judgement:
+    return folder_writable(facts)
+
+
+@judge("FD4")
+def folder_local(facts: Facts) -> Judgement:
+    return local_disk(facts)
+
+
+@judge("FD5")
+def folder_room(facts: Facts) -> Judgement:
+    used, free = facts["bytes"], facts["free_bytes"]
+    return free > used, f"{used / _MEGABYTE:.1f} MB, {free / _MEGABYTE:.0f} MB are free"
+
+
+@judge("FD6")
+def folder_sound(facts: Facts) -> Judgement:
+    return sound(facts)
+
+
+@judge("FD7")
+def small_enough(facts: Facts) -> Judgement:
+    return facts["points"] <= _LOCAL_MODE, f"{facts['points']} points"
+
+
+@judge("FD8")
+def folder_indexed(facts: Facts) -> Judgement:
+    return fields_indexed(facts)
+
+
+@judge("FD9")
+def folder_backed_up(facts: Facts) -> Judgement:
+    return folder_copied(facts)
+
+
+@judge("FD10")
+def flushed(facts: Facts) -> Judgement:
+    return facts["flush"], f"flush={'on' if facts['flush'] else 'off'} in the URL"
+
+
+# -- Pinecone --------------------------------------------------------------------------------------------
+
+
+@judge("PC1")
+def index_there(facts: Facts) -> Judgement:
+    return facts["has_store"], facts["store_said"]
+
+
+@judge("PC2")
+def index_of_cosines(facts: Facts) -> Judgement:
+    size = facts["dense_dimension"]
+    return size is not None, f"{size} dimensions" if size else "its fields are others"
+
+
+@judge("PC3")
+def index_ready(facts: Facts) -> Judgement:
+    return facts["ready"], facts["state"]
+
+
+@judge("PC4")
+def protected(facts: Facts) -> Judgement:
+    said = facts["deletion_protection"]
+    return said == "enabled", f"deletion protection is {said}"
+
+
+@judge("PC5")
+def index_backed_up(facts: Facts) -> Judgement:
+    return facts["backed_up"], "a backup is there" if facts["backed_up"] else "there is none"
 
 
 def _yes(value: object) -> str:

@@ -42,7 +42,7 @@ def targets(function: Callable[..., Any]) -> Callable[..., Any]:
             "--store",
             multiple=True,
             metavar="REF",
-            help="A store of yours: FILE.py:FUNCTION or package.module:FUNCTION.",
+            help="A store of yours: FILE.py:FUNCTION or package.module:FUNCTION; repeatable.",
         ),
         click.option("--name", help="The name of the --store in the report."),
         click.option(

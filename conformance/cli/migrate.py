@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import threading
 import time
@@ -54,13 +55,8 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
 
         Vectors are made by EMBEDDINGS, or carried. Ended in the middle, the same command goes on from there.
         """
-        from store_conformance.migration.urls import migrate
-
         try:
-            with Teller().waiting() as tell:
-                report = migrate(
-                    source, target, journal=journal, add=add, vectors=vectors, tell=tell
-                )
+            report = _migrated(source, target, journal=journal, add=add, vectors=vectors)
         except KeyboardInterrupt:
             click.echo("interrupted; the same command goes on from here", err=True)
             sys.exit(EXIT_INTERRUPTED)
@@ -68,6 +64,15 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
             click.echo(json.dumps(asdict(report), indent=2))
             return
         _tell_of(report)
+
+
+def _migrated(source: str, target: str, **how: Any) -> Any:
+    from store_conformance.migration.urls import migrate
+
+    # What a pool says of connections that it makes anew is no news: the command tells why it ends.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    with Teller().waiting() as tell:
+        return migrate(source, target, tell=tell, **how)
 
 
 def _tell_of(report: Any) -> None:

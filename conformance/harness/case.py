@@ -53,7 +53,10 @@ class CaseSpec:
 
     @property
     def sentence(self) -> str:
+        """What the case shows; by its name where Python leaves docstrings out (``-OO``)."""
         doc = (self.func.__doc__ or "").strip()
+        if not doc:
+            return self.func.__name__.removeprefix("test_").replace("_", " ")
         return " ".join(doc.split("\n\n")[0].split())
 
     def expand(self) -> Iterator[str | None]:

@@ -11,12 +11,16 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
-_COPIED = ("asyncio", "copy", "gc", "json", "random", "threading", "time")
+_COPIED = ("asyncio", "copy", "gc", "json", "random", "threading", "time", "uuid")
 """Modules whose functions stores are known to replace, and that keep no state of ours in variables."""
+_WITH_THEIR_OWN = ("json",)
+"""Those of them whose functions look for others of the module, and keep nothing in it."""
 _OURS = "store_conformance."
 _PYTHON = ("<frozen", sysconfig.get_path("stdlib"))
 _LIBRARIES = {"site-packages", "dist-packages"}
@@ -63,6 +67,27 @@ def _imported_by_us(frame: FrameType | None) -> bool:
     return False
 
 
+_HOOKS: tuple[tuple[Any, str, Callable[..., Any]], ...] = tuple(
+    (module, name, getattr(module, name))
+    for module, name in ((threading, "excepthook"), (sys, "excepthook"), (sys, "unraisablehook"))
+)
+"""Hooks without which Python starts no thread, or cannot say what went wrong."""
+
+
+def _regain_hooks() -> None:
+    for module, name, hook in _HOOKS:
+        if not callable(getattr(module, name, None)):
+            setattr(module, name, hook)
+
+
+class _Thread(threading.Thread):
+    """A thread of ours: Python makes none where a store has taken a hook away."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        _regain_hooks()
+        super().__init__(*args, **more)
+
+
 class Footing:
     """The import path and the working folder as they were, and our modules with copies of Python's."""
 
@@ -70,20 +95,36 @@ class Footing:
         self._path = list(sys.path)
         self._folder = Path.cwd()
         self._finders = list(sys.meta_path)
-        self._copies = {name: _copied(name) for name in _COPIED}
+        self._instead: dict[int, tuple[Any, Any]] = {}
+        """What our modules have, and what they get, by the identity of the former."""
+        for name in _COPIED:
+            self._copy(name)
         self.use_copies()
+
+    def _copy(self, name: str) -> None:
+        __import__(name)
+        original = sys.modules[name]
+        copy = _copied(original)
+        self._instead[id(original)] = original, copy
+        if name in _WITH_THEIR_OWN:  # also what was imported by name
+            for word, value in vars(original).items():
+                if isinstance(value, FunctionType):
+                    self._instead[id(value)] = value, getattr(copy, word)
+        if original is threading:
+            copy.Thread = _Thread  # type: ignore[attr-defined]
+            self._instead[id(threading.Thread)] = threading.Thread, _Thread
 
     def use_copies(self) -> None:
         """Let every module of ours that has been imported by now work with the copies."""
-        originals = {id(sys.modules[name]): copy for name, copy in self._copies.items()}
         for name, module in list(sys.modules.items()):
             if name.startswith(_OURS):
                 for word, value in list(vars(module).items()):
-                    if isinstance(value, ModuleType) and id(value) in originals:
-                        setattr(module, word, originals[id(value)])
+                    if id(value) in self._instead:
+                        setattr(module, word, self._instead[id(value)][1])
 
     def regain(self) -> None:
-        """Put back what nothing can be done without: entries of the path and finders, last, and a folder to work in."""
+        """Put back what nothing can be done without: hooks, entries of the path and finders, last, and a folder to work in."""
+        _regain_hooks()
         sys.meta_path[:] = [self._kept(finder) for finder in sys.meta_path]
         sys.meta_path += [finder for finder in self._finders if finder not in sys.meta_path]
         sys.path += [entry for entry in self._path if entry not in sys.path]
@@ -133,8 +174,24 @@ def regain_footing() -> None:
         _taken.regain()
 
 
-def _copied(name: str) -> ModuleType:
-    __import__(name)
-    copy = ModuleType(name)
-    vars(copy).update(vars(sys.modules[name]))
+def _copied(original: ModuleType) -> ModuleType:
+    copy = ModuleType(original.__name__)
+    vars(copy).update(vars(original))
+    if original.__name__ in _WITH_THEIR_OWN:
+        for word, value in vars(original).items():
+            if isinstance(value, FunctionType) and value.__globals__ is vars(original):
+                setattr(copy, word, _of(copy, value))
     return copy
+
+
+def _of(copy: ModuleType, function: FunctionType) -> FunctionType:
+    """The same function, which finds what else it needs in the copy."""
+    made = FunctionType(
+        function.__code__,
+        vars(copy),
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    made.__kwdefaults__ = function.__kwdefaults__
+    return made

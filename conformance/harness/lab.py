@@ -18,6 +18,7 @@ from store_conformance.contract import Capability, Location, Mode, UserError
 from store_conformance.contract.observations import Facts
 from store_conformance.embedding.exact import ExactEmbeddings
 from store_conformance.harness.case import CaseSpec
+from store_conformance.harness.clock import WallClock
 from store_conformance.harness.errors import (
     CheckFailedError,
     StoreRaisedError,
@@ -72,6 +73,7 @@ class Lab:
         self.settings = settings
         self.capabilities = backend.capabilities
         self.journal = Journal()
+        self.clock = WallClock()
         self.observations: list[dict[str, Any]] = []
         self.findings: list[OtherFailure] = []
         self.avoid: frozenset[str] = frozenset()

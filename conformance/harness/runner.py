@@ -167,8 +167,11 @@ def _judge_in_its_place(error: Exception, lab: Lab, *, hurried: bool) -> tuple[V
     spec = lab.spec
     verdict, message = judge(error, spec)
     fault = environment_fault(lab.backend, error, lab.journal)
+    if fault is None and verdict is Verdict.FAIL:
+        fault = lab.clock.was_set()
     if fault is not None and verdict != Verdict.UNSUPPORTED:
         verdict, message = Verdict.UNVERIFIED, fault
+        lab.findings.clear()
     if isinstance(error, HungError) and hurried:
         message += "; it hung in other cases, so this one was not given longer"
         if spec.seconds or spec.serial:  # long by nature: this time says nothing

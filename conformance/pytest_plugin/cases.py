@@ -12,6 +12,7 @@ import importlib
 import json
 import logging
 import shlex
+import signal
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -25,13 +26,16 @@ from store_conformance.harness import watchdog
 from store_conformance.harness.backends import own_folder, remove_folder
 from store_conformance.harness.case import CaseSpec, spec_of
 from store_conformance.harness.leftovers import keep_what_is_here
+from store_conformance.harness.memory import ended_so_far, go_first
 from store_conformance.harness.process.forks import keep_from_forks, pipes_of_now
 from store_conformance.harness.process.strays import end_unmarked_children
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
 from store_conformance.harness.watchdog import read_stacks
 from store_conformance.pytest_plugin.groups import keep_groups
+from store_conformance.pytest_plugin.interrupts import HandsOn, Interrupts, exit_code
 from store_conformance.pytest_plugin.items import (
+    INTERRUPTS,
     MARKER,
     SESSION,
     CaseItem,
@@ -51,6 +55,7 @@ from store_conformance.runs.streams import lead_nowhere, lingering_threads
 
 _CASES_ONLY = pytest.StashKey[bool]()
 _STACKS = pytest.StashKey[Path]()
+_WORKERS = pytest.StashKey[list[Any]]()
 _LEFT = "conformance_left"
 _HELD = "conformance_held"
 ANY_NUMBER = "1000000"
@@ -114,7 +119,10 @@ def pytest_configure(config: pytest.Config) -> None:
         _adopt(config, session)
         if handed["cases"] and session.runs_foreign_code:
             lead_nowhere()
+            go_first()
             keep_from_forks(pipes_of_now())
+            config.stash[INTERRUPTS] = Interrupts(Path(handed["stacks"]))
+            config.stash[INTERRUPTS].guard()
         watchdog.guard_process(_stacks(Path(handed["stacks"]), worker["workerid"]))
         config.add_cleanup(watchdog.release_process)
     elif options.conformance_backend or options.conformance_store:
@@ -208,6 +216,7 @@ def pytest_configure_node(node: Any) -> None:
             "stacks": str(_stacks_folder(node.config)),
         }
         node.workerinput[WORKER_INPUT] = json.dumps(handed)
+        node.config.stash.setdefault(_WORKERS, []).append(node)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -327,6 +336,7 @@ class _Recorder:
 
     def __init__(self, run: RunSession) -> None:
         self.run = run
+        self._for_memory = ended_so_far()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
@@ -349,7 +359,19 @@ class _Recorder:
         if job is None:
             self.run.record(crashed(crashitem, str(report.longrepr)))
         else:
-            self.run.record_killed(job, stacks)
+            self.run.record_killed(job, stacks, for_memory=self._ended_for_memory(report.node))
+
+    def _ended_for_memory(self, worker: Any) -> bool:
+        """Whether it was the system that ended this worker, for want of memory."""
+        if (
+            exit_code(worker) != -getattr(signal, "SIGKILL", 9)
+            or ended_so_far() <= self._for_memory
+        ):
+            return False
+        self._for_memory += (
+            1  # each is one process, and several may end before one of them is heard of
+        )
+        return True
 
 
 def _job_of(nodeid: str, run: RunSession) -> Job | None:
@@ -400,3 +422,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         config.pluginmanager.register(_Recorder(run), "conformance-recorder")
         if config.pluginmanager.hasplugin("dsession"):
             config.add_cleanup(Supervisor(_stacks_folder(config)).stop)
+            workers = config.stash.setdefault(_WORKERS, [])
+            config.pluginmanager.register(
+                HandsOn(_stacks_folder(config), workers), "conformance-interrupts"
+            )

@@ -18,11 +18,13 @@ from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.runner import Outcome
 from store_conformance.harness.text import sendable
 from store_conformance.harness.waiting import Job
+from store_conformance.pytest_plugin.interrupts import Interrupts
 from store_conformance.pytest_plugin.plugin import PREFIX
 from store_conformance.runs.again import pytest_again
 from store_conformance.runs.session import RunSession
 
 SESSION = pytest.StashKey[RunSession]()
+INTERRUPTS = pytest.StashKey[Interrupts]()
 _DATA = "conformance_entries"
 _OPTION = "conformance_"
 _KEPT = ("backend", "store", "store-name", "declare", "option", "deployment", "url", "profile",
@@ -128,6 +130,9 @@ class CaseItem(pytest.Item):
         if session is None:
             pytest.skip(f"name a backend: {PREFIX}backend NAME or {PREFIX}store FILE.py:FUNCTION")
         outcome = session.run(self.spec, self.backend, self.mode, self.param)
+        interrupts = self.config.stash.get(INTERRUPTS, None)
+        if interrupts is not None and interrupts.take():
+            outcome = session.interrupted(outcome)
         entries: list[Row | Measurement] = [outcome.row, *outcome.others, *outcome.measurements]
         self.user_properties.append((_DATA, dumps([e.to_dict() for e in entries], default=repr)))
         row = outcome.row

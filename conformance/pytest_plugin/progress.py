@@ -34,6 +34,8 @@ class ProgressPlugin:
         """Whether it was the user who ended the run."""
         self.trouble = ""
         """Why the cases could not be collected or run."""
+        self._before = 0
+        """How many had ended when this part of the run began."""
         self._last = time.monotonic()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -41,6 +43,7 @@ class ProgressPlugin:
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         silence(config)
+        self._before = self.done
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._expect(len(session.items))
@@ -49,11 +52,11 @@ class ProgressPlugin:
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
         """Under xdist the controller collects nothing itself."""
         del node
-        if ids and self.total != len(ids):
+        if ids and self.total != self._before + len(ids):
             self._expect(len(ids))
 
     def _expect(self, total: int) -> None:
-        self.total = total
+        self.total = self._before + total
         if not total:
             return
         if not self.console.is_terminal:
@@ -69,7 +72,7 @@ class ProgressPlugin:
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task("starting", total=total)
+            self._task = self._bar.add_task("starting", total=self.total)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when != "call":

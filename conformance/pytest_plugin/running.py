@@ -113,6 +113,19 @@ def _end(session: RunSession, *, interrupted: bool) -> None:
 
 
 def _run_cases(session: RunSession, progress: ProgressPlugin, console: Console) -> None:
+    apart = session.apart()
+    for names in apart:
+        if len(apart) > 1:
+            console.print(
+                f"{', '.join(names)}: in processes of {'its' if len(names) == 1 else 'their'} own"
+            )
+        with session.only(names):
+            _run_together(session, progress)
+    session.look(console.print)
+
+
+def _run_together(session: RunSession, progress: ProgressPlugin) -> None:
+    """The cases of backends that may share a process."""
     processes = session.workers  # as chosen, or fewer where connections are few
     # What a user's store may do to its process must not be done to this one.
     alone = processes <= 1 and not session.runs_foreign_code
@@ -126,7 +139,6 @@ def _run_cases(session: RunSession, progress: ProgressPlugin, console: Console) 
             raise
         # What a store does to the processes of its cases is told, and costs no report.
         session.record_never_begun(str(error).strip().rpartition("\n")[2])
-    session.look(console.print)
 
 
 def _processes(count: int) -> str:

@@ -37,11 +37,19 @@ class CaseScheduling(LoadGroupScheduling):  # type: ignore[misc]  # not typed
         """Give every worker enough to begin with; one that comes late too."""
         super().schedule()
         for node in self.nodes:
-            while self.workqueue and not node.shutting_down and self._few(node):
+            while self.workqueue and self._takes(node) and self._few(node):
                 self._assign_work_unit(node)
         if not self.workqueue:
             for node in self.nodes:
                 node.shutdown()
+
+    def _reschedule(self, node: Any) -> None:
+        """A worker that is still being started has told no cases yet, and gets them when it has: by ``schedule``."""
+        if node in self.registered_collections:
+            super()._reschedule(node)
+
+    def _takes(self, node: Any) -> bool:
+        return node in self.registered_collections and not node.shutting_down
 
     def _few(self, node: Any) -> bool:
         return bool(self._pending_of(self.assigned_work[node]) <= ENOUGH)

@@ -7,7 +7,9 @@ pipes are its first input and output; the store sees others, which it may close 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 import threading
 from collections.abc import Mapping
@@ -28,6 +30,7 @@ from store_conformance.harness.backends import (
     user_supplied,
 )
 from store_conformance.harness.footing import regain_footing, replaced_threads, take_footing
+from store_conformance.harness.memory import go_first
 from store_conformance.harness.process.pipes import own_pipes, send
 from store_conformance.harness.process.strays import end_unmarked_children
 from store_conformance.harness.text import message_of
@@ -40,14 +43,30 @@ LAST_SECONDS = 30.0
 
 
 def main() -> None:
+    # Nobody's Ctrl-C comes here, as the process has a session of its own: what comes is sent by the store.
+    signal.signal(signal.SIGINT, _not_obeyed)
+    go_first()
     commands, answers = own_pipes()
     ended: SimpleQueue[str | None] = SimpleQueue()
     threading.Thread(target=partial(_read, commands, ended), daemon=True).start()
     host = _Host()
     while (line := ended.get()) is not None:
         answer = host.obey(loads(line))
-        send(answers, dumps(answer, default=repr))
+        try:
+            send(answers, dumps(answer, default=repr))
+        except OSError:
+            _say_who_closed()
+            os._exit(1)
     host.stop()
+
+
+def _say_who_closed() -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, b"it closed descriptors that others had opened")
+
+
+def _not_obeyed(number: int, frame: object) -> None:
+    """A handler, and no ``SIG_IGN``, which the store's own child processes would inherit."""
 
 
 def _read(commands: int, lines: SimpleQueue[str | None]) -> None:

@@ -5,6 +5,7 @@ Cases that have no verdict of their own: their process ended under them, or noth
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from store_conformance.contract import Level, Mode, Verdict
 from store_conformance.contract.records import Row
@@ -27,6 +28,24 @@ def killed(job: Job, stacks: Sequence[str], seed: int) -> Row:
     else:
         message = "the process that ran the case was ended from within (a crash of native code, or an exit)"
     return _failed(job, message, stacks, seed)
+
+
+def out_of_memory(job: Job, stacks: Sequence[str], seed: int) -> Row:
+    """A case whose process the system ended: whether by what the store takes or by how little there is, nobody can tell."""
+    said = (
+        "the system ended the process that ran the case for want of memory (the machine's, or what its container"
+        " allows): give it more, or see what the store takes"
+    )
+    return _ended(job, Verdict.UNVERIFIED, said, stacks, seed)
+
+
+def interrupted(row: Row) -> Row:
+    """A case in which the store sent SIGINT to the process that it runs in."""
+    said = "the store sent its own process SIGINT, which ends an application as Ctrl-C does"
+    return replace(
+        row, verdict=Verdict.FAIL, message=said, expected=None, got=None, failure_kind=None,
+        cause=None, expectation=None,
+    )  # fmt: skip
 
 
 def lost(job: Job, seed: int) -> Row:

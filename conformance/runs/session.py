@@ -51,6 +51,9 @@ from store_conformance.runs.starting import EngineStarts, Started, ended_meanwhi
 from store_conformance.runs.trial import FOR_EACH_WORKER
 from store_conformance.runs.workers import choose_workers
 
+FOREIGN = (SuppliedBackend, HostedBackend, AwaitedBackend)
+"""What a user's store is to a run."""
+
 
 def _here(backend: Backend) -> Backend:
     """The backend itself, or that of another process as this one opens it."""
@@ -59,6 +62,12 @@ def _here(backend: Backend) -> Backend:
     here = from_spec(backend.spec())
     here.capabilities = backend.capabilities
     return here
+
+
+def _replace(backends: dict[str, Backend], now: Mapping[str, Backend]) -> None:
+    """In its place, as others hold the same dict."""
+    backends.clear()
+    backends.update(now)
 
 
 def _key_of(job: Job) -> CaseKey:
@@ -224,8 +233,27 @@ class RunSession:
     @property
     def runs_foreign_code(self) -> bool:
         """Whether a store of the run comes from the user and not from the packages of our backends."""
-        foreign = (SuppliedBackend, HostedBackend, AwaitedBackend)
-        return any(isinstance(b, foreign) for b in self.backends.values())
+        return any(isinstance(b, FOREIGN) for b in self.backends.values())
+
+    def apart(self) -> list[list[str]]:
+        """
+        The backends by who may share a process: what a user's store changes in its own must reach no other.
+
+        Ours go first, and are together; each store of the user's is by itself.
+        """
+        foreign = [name for name, b in self.backends.items() if isinstance(b, FOREIGN)]
+        ours = [name for name in self.backends if name not in foreign]
+        return [ours] * bool(ours) + [[name] for name in foreign]
+
+    @contextlib.contextmanager
+    def only(self, names: Sequence[str]) -> Iterator[None]:
+        """The run as one of these backends, for the block."""
+        before = dict(self.backends)
+        _replace(self.backends, {name: before[name] for name in names})
+        try:
+            yield
+        finally:
+            _replace(self.backends, before)
 
     def _prepare(self, name: str) -> None:
         """Try and describe a backend; where connections are few, fewer cases run side by side."""
@@ -300,6 +328,12 @@ class RunSession:
             if spent is None:
                 raise
             return not_run(self.backends[backend], spec, mode, param, self.settings, spent)
+
+    def interrupted(self, outcome: Outcome) -> Outcome:
+        """The outcome of a case in which the store sent its own process SIGINT, which ends an application."""
+        return dataclasses.replace(
+            outcome, row=self.known.marked(lost.interrupted(outcome.row)), others=()
+        )
 
     def _marked(self, job: Job) -> Outcome:
         spec, backend = job.spec, job.backend
@@ -378,12 +412,17 @@ class RunSession:
             self.ends.in_a_row[entry.backend] = 0
         self.recording.add(entry)
 
-    def record_killed(self, job: Job, stacks: Sequence[str]) -> None:
-        """A case whose process ended under it; ``stacks`` say where it stood, if its watchdog did that."""
+    def record_killed(self, job: Job, stacks: Sequence[str], *, for_memory: bool = False) -> None:
+        """
+        A case whose process ended under it; ``stacks`` say where it stood, if its watchdog did that.
+
+        ``for_memory``: the system did, as there was no memory left.
+        """
         self.ends.killed[job.backend] += 1
         self.ends.hung[job.backend] += bool(stacks)
         self.ends.in_a_row[job.backend] += 1
-        self.recording.add(self.known.marked(lost.killed(job, stacks, self.settings.seed)))
+        made = lost.out_of_memory if for_memory else lost.killed
+        self.recording.add(self.known.marked(made(job, stacks, self.settings.seed)))
 
     def record_lost(self, job: Job) -> None:
         """A case that ended and told nothing."""

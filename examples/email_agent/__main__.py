@@ -8,13 +8,19 @@ import argparse
 import logging
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from store_conformance.contract import UserError
 from store_conformance.corpus import load_corpus
 from store_conformance.factory import create_store
 
+if TYPE_CHECKING:
+    from examples.email_agent.agent import EmailAgent
+    from examples.email_agent.memory import Memories
+    from store_conformance.corpus import Email
+
 DAYS = 3
-"""So many starts go through a mailbox; then it begins again."""
+"""So many days go through a mailbox, a start each unless it is ended before; then it begins again."""
 
 
 def main() -> int:
@@ -52,26 +58,29 @@ def run(user: str, model_name: str) -> int:
             f"start {number} of {user}'s agent on {type(store).__name__}: {'nothing was remembered' if new else _known(memories)}"
         )
         agent = EmailAgent(memories, model_from_name(model_name))
+        day, before = memories.today()
+        if before:
+            print(f"goes on with this day's mail: {len(before)} handled before")
         inbox = corpus.emails_of(user)[:-FIRST_EXAMPLES]
-        for email in inbox[(number - 1) % DAYS :: DAYS]:
-            handled = agent.handle(email)
-            agent.learn_from(handled)
-            mark = (
-                ""
-                if handled.right
-                else f" (it should have been {email.label}: the prompt was rewritten)"
-            )
-            print(f"{handled.label:<8} {email.subject}{mark}")
-            if handled.answer:
-                print(f"         {handled.answer}")
+        for email in inbox[day % DAYS :: DAYS]:
+            if email.id not in before:
+                _handle(agent, memories, email)
+        memories.day_is_over()
         print(f"now remembered: {_known(memories)}")
     return 0
 
 
-def _known(memories: object) -> str:
-    from examples.email_agent.memory import Memories
+def _handle(agent: EmailAgent, memories: Memories, email: Email) -> None:
+    handled = agent.handle(email)
+    agent.learn_from(handled)
+    memories.handled(email)
+    wrong = f" (it should have been {email.label}: the prompt was rewritten)"
+    print(f"{handled.label:<8} {email.subject}{'' if handled.right else wrong}")
+    if handled.answer:
+        print(f"         {handled.answer}")
 
-    assert isinstance(memories, Memories)
+
+def _known(memories: Memories) -> str:
     prompts = memories.prompts()
     lines = sum(len(text.splitlines()) for text in prompts.values())
     examples = len(memories.store.search(memories.examples_space, limit=1000))

@@ -57,14 +57,33 @@ class Memories:
 
     # How far the agent is in its mailbox
 
-    def starts(self) -> int:
-        item = self.store.get((self.user,), "progress")
-        return 0 if item is None else int(item.value["starts"])
-
     def started(self) -> int:
-        number = self.starts() + 1
-        self.store.put((self.user,), "progress", {"starts": number}, index=False)
-        return number
+        """Count this start, and give its number."""
+        far = self._far()
+        self._note({**far, "starts": far["starts"] + 1})
+        return int(far["starts"]) + 1
+
+    def today(self) -> tuple[int, list[str]]:
+        """The day that is to be gone through, and the e-mails of it that were handled before the agent was ended."""
+        far = self._far()
+        return int(far["day"]), list(far["handled"])
+
+    def handled(self, email: Email) -> None:
+        far = self._far()
+        self._note({**far, "handled": [*far["handled"], email.id]})
+
+    def day_is_over(self) -> None:
+        far = self._far()
+        self._note({**far, "day": far["day"] + 1, "handled": []})
+
+    def _far(self) -> dict[str, Any]:
+        item = self.store.get((self.user,), "progress")
+        starts = 0 if item is None else int(item.value["starts"])
+        # Each start was a day until a day could be gone on with.
+        return {"starts": starts, "day": starts, "handled": [], **(item.value if item else {})}
+
+    def _note(self, far: dict[str, Any]) -> None:
+        self.store.put((self.user,), "progress", far, index=False)
 
     def begin(self, corpus: Corpus) -> bool:
         """

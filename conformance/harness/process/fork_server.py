@@ -248,7 +248,11 @@ def serve(fd: int) -> None:
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C is the run's business, which then closes us
-    ours = socket.socket(fileno=fd)
+    with socket.socket(fileno=fd) as ours:
+        _serve(ours)
+
+
+def _serve(ours: socket.socket) -> None:
     while True:
         request, fds, _, _ = socket.recv_fds(ours, MAX_REQUEST, 3)
         if not request:

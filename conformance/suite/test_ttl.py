@@ -273,7 +273,7 @@ def test_the_default_ttl_is_that_of_the_opening(lab: Lab) -> None:
     store.put(D, "soon", {"n": 2})
     store = lab.reopen(store, ttl={"refresh_on_read": False})
     store.put(D, "never", {"n": 3})
-    lab.sleep(GRACE)
+    lab.sleep(grace(lab))
     sweep(store)
 
     stays = ["long", "never"]
@@ -292,7 +292,7 @@ def test_an_item_that_is_put_after_its_end_has_a_new_life(lab: Lab, omit: bool) 
     lives = {"no ttl": None, "a long one": 600.0}
     for key in (*lives, "batch"):
         store.put(D, key, {"n": 1}, ttl=SOON)
-    lab.sleep(GRACE)
+    lab.sleep(grace(lab))
     for key, ttl in lives.items():
         store.put(D, key, {"n": 2}, ttl=ttl)
     store.batch([PutOp(D, "batch", {"n": 2})])

@@ -198,7 +198,9 @@ class HybridBackend(Backend):
         ends_engine = any(way.ends_engine for way in ways)
 
         def restore(folder: Path, old: Location, fresh: Location) -> Location:
-            if ends_engine:  # who asks leaves the old place to us, and only the engine of one half is emptied
+            if (
+                ends_engine
+            ):  # who asks leaves the old place to us, and only the engine of one half is emptied
                 for half, way, before in zip(self._halves, ways, self._own(old), strict=True):
                     if not way.ends_engine:
                         half.discard(before)

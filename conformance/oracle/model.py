@@ -145,7 +145,7 @@ def _field(have: object, wanted: object) -> bool | None:
 
 
 def _object(have: object, wanted: Mapping[str, object]) -> bool | None:
-    """A nested object matches on the fields it names; ``{}`` is free (F10)."""
+    """A nested object matches one with just its fields; ``{}``, and one with further fields, are free (F10)."""
     if not wanted:
         return None
     if not isinstance(have, Mapping):
@@ -153,8 +153,7 @@ def _object(have: object, wanted: Mapping[str, object]) -> bool | None:
     answers = [_field(have.get(k, _MISSING), v) for k, v in wanted.items()]
     if False in answers:
         return False
-    # Whether fields that the filter does not name may be there is said for "at least those it names".
-    return None if None in answers else True
+    return None if None in answers or len(have) > len(wanted) else True
 
 
 def _equal(have: object, wanted: object) -> bool | None:

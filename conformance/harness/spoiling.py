@@ -10,28 +10,41 @@ from typing import Any
 
 
 def spoil(value: Any) -> None:
-    """Change a dict or list, and everything below it."""
+    """Change a dict or list, and everything below it; one that cannot be changed is safe as well."""
     for name, inner in list(value.items() if isinstance(value, dict) else enumerate(value)):
         if isinstance(inner, (dict, list)):
             spoil(inner)
-        else:
+            continue
+        try:
             value[name] = "changed"
-    if isinstance(value, dict):
-        value["new"] = True
-    else:
-        value.append("changed")
+        except (AttributeError, TypeError):
+            continue
+    try:
+        value.update(new=True) if isinstance(value, dict) else value.append("changed")
+    except (AttributeError, TypeError):
+        pass
 
 
 def spoil_top(value: Any) -> None:
-    """Change a dict and nothing below it."""
-    value.update(n="changed", new=True)
+    """Change a dict and nothing below it; one that cannot be changed is safe as well."""
+    try:
+        value.update(n="changed", new=True)
+    except (AttributeError, TypeError):
+        pass
 
 
 def spoil_inside(value: Any) -> None:
-    """Change what lies below a dict, and not the dict."""
-    value["list"].append("changed")
-    value["dict"]["x"]["y"] = "changed"
-    value["rows"][0]["a"] = "changed"
+    """Change what lies below a dict, and not the dict; what cannot be changed is safe as well."""
+    changes: tuple[tuple[Any, Any], ...] = (
+        (value["list"], ["changed"]),
+        (value["dict"]["x"], {"y": "changed"}),
+        (value["rows"][0], {"a": "changed"}),
+    )
+    for inner, more in changes:
+        try:
+            inner.update(more) if isinstance(inner, dict) else inner.extend(more)
+        except (AttributeError, TypeError):
+            continue
 
 
 def spoil_item(item: Any) -> None:

@@ -275,6 +275,8 @@ class NoTtlRefused(NoTtl):
 class TtlOfAPutOnly(Variant, ReferenceStore):
     """Each put may have a ttl and each read say whether it refreshes; there is no configuration of it."""
 
+    alone = True
+
     def __init__(
         self, at: Any, *, index: IndexConfig | None = None, ttl: TTLConfig | None = None
     ) -> None:

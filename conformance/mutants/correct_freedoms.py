@@ -171,6 +171,7 @@ class HalfPrecisionVectors(Variant, ReferenceStore):
 class VectorsOfBytes(Variant, ReferenceStore):
     """Vectors are kept in a byte for each number, in steps of a 127th of the largest, as many engines quantise them."""
 
+    alone = True
     also = ("V5",)
 
     def encode_vector(self, vector: Vector) -> bytes:

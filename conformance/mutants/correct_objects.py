@@ -1,5 +1,5 @@
 """
-Stores that keep more values than JSON has.
+Stores that keep more values than JSON has, or give them in classes of their own.
 """
 
 from __future__ import annotations
@@ -31,4 +31,30 @@ class KeepsPythonObjects(Variant, ReferenceStore):
 
     def decode_value(self, text: str) -> dict[str, Any]:
         found: dict[str, Any] = pickle.loads(base64.b64decode(text))
+        return found
+
+
+def _refuse(self: Any, *args: Any, **kwargs: Any) -> Any:
+    raise TypeError("A value of this store is for reading; copy it first.")
+
+
+class _Table(dict[str, Any]):
+    __setitem__ = __delitem__ = update = pop = popitem = clear = setdefault = __ior__ = _refuse
+
+
+class _Row(list[Any]):
+    __setitem__ = __delitem__ = append = extend = insert = pop = remove = clear = __iadd__ = _refuse
+
+
+def _for_reading(part: Any) -> Any:
+    if isinstance(part, dict):
+        return _Table({name: _for_reading(inner) for name, inner in part.items()})
+    return _Row(map(_for_reading, part)) if isinstance(part, list) else part
+
+
+class ValuesAreForReading(Variant, ReferenceStore):
+    """What reads give cannot be changed: dicts and lists of classes that refuse it."""
+
+    def decode_value(self, text: str) -> dict[str, Any]:
+        found: dict[str, Any] = _for_reading(super().decode_value(text))
         return found

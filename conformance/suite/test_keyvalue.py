@@ -372,7 +372,7 @@ def test_ten_thousand_items_in_one_namespace(lab: Lab) -> None:
     """
     store = lab.open()
     keys = [f"k{i:05}" for i in range(MANY)]
-    fill(store, [(NS, key, {"n": i}) for i, key in enumerate(keys)], chunk=1000)
+    fill(store, [(NS, key, {"n": i}) for i, key in enumerate(keys)], chunk=500)
     beside = ("other", *NS)
     store.put(beside, "k", {"n": -1})
 

@@ -9,12 +9,13 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from langgraph.store.base import PutOp
+from langgraph.store.base import Op, PutOp, Result
 from langgraph.store.memory import InMemoryStore
 
 from store_conformance.cli.migrate import Teller
@@ -23,6 +24,7 @@ from store_conformance.migration.claims import CLAIMS, Claim
 from store_conformance.migration.journal import FILE, Journal
 from store_conformance.migration.moving import Migration, Progress
 from store_conformance.migration.transfer import (
+    Exported,
     ImportRefusedError,
     MigrationError,
     export_items,
@@ -58,12 +60,12 @@ class Trying(InMemoryStore):
 
 
 def _tries(op: Any) -> bool:
-    tries = isinstance(op, PutOp) and op.value is not None and "-check-" in op.namespace[-1]
+    tries = isinstance(op, PutOp) and op.value is not None and op.namespace[-1].startswith("check_")
     return tries and op.namespace != CLAIMS
 
 
 def _aside(store: InMemoryStore) -> list[Any]:
-    return [i.key for i in store.search((), limit=1000) if "-check-" in i.namespace[-1]]
+    return [i.key for i in store.search((), limit=1000) if i.namespace[-1].startswith("check_")]
 
 
 def filled() -> InMemoryStore:
@@ -99,7 +101,7 @@ def test_a_target_with_others_items_is_refused_as_before(tmp_path: Path) -> None
     with pytest.raises(MigrationError, match="checking ended"):
         run(source, target, tmp_path / "j")
     target.mend()
-    target.put(("mine", "own-check-list"), "k", {"n": 1})
+    target.put(("mine", "own_check_list"), "k", {"n": 1})
 
     with pytest.raises(MigrationError, match="not empty"):
         run(source, target, tmp_path / "j")
@@ -205,6 +207,34 @@ def test_what_was_moved_in_half_is_no_source_and_no_empty_target(tmp_path: Path)
         run(half, InMemoryStore(), tmp_path / "j")
     with pytest.raises(MigrationError, match=rf"journal {tmp_path / 'killed'}"):
         run(filled(), half, tmp_path / "j")
+
+
+class ShortNames(InMemoryStore):
+    """Takes labels of small letters, digits and underscores, as many as a word has."""
+
+    def batch(self, ops: Iterable[Op]) -> list[Result]:
+        asked = list(ops)
+        for op in asked:
+            if isinstance(op, PutOp) and not all(map(_short_name, op.namespace)):
+                raise ValueError(
+                    f"the namespace {op.namespace!r} has a label that is not a short name"
+                )
+        return super().batch(asked)
+
+
+def _short_name(label: str) -> bool:
+    return label.isidentifier() and label.islower() and len(label) <= len("recipes_of_mine_xx")
+
+
+def test_what_is_tried_has_a_label_that_a_store_of_short_names_takes() -> None:
+    target = ShortNames()
+    items = [Exported(("users", "recipes_of_mine_xx"), "k", {"a long value": "x" * 200, "n": 1e16})]
+
+    import_items(target, items)
+
+    assert [i.key for i in target.search(())] == ["k"]
+    with pytest.raises(MigrationError, match="not a short name"):
+        import_items(target, [Exported(("Users",), "k", {"n": 1})])
 
 
 def test_an_import_that_was_cut_off_is_cleared_by_the_same_import() -> None:

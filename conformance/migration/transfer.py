@@ -339,10 +339,12 @@ def beside(item: Exported, aside: str) -> tuple[str, ...]:
     """
     A namespace of nobody's, beside the item's own: as long and with the same labels before the last.
 
-    A store over several others may route by either, and what is tried must meet the same one.
+    A store over several others may route by either, and what is tried must meet the same one.  The label is short
+    and plain, as a store may take no other: that would say nothing of the item's own.
     """
     *above, last = item.namespace
-    return (*above, f"{last}-{aside}")
+    own = hashlib.sha256(f"{aside}/{last}".encode(errors="surrogatepass")).hexdigest()[:12]
+    return (*above, f"check_{own}")
 
 
 def tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refusal]:

@@ -315,3 +315,17 @@ class ListingsAreKeptUntilAWrite(ReferenceStore):
     def sweep(self) -> int:
         self.__dict__["listings"] = {}
         return super().sweep()
+
+
+class DeletesTakeKeysBelow(ReferenceStore):
+    """A key is a path: a delete takes the keys that go on after it with a slash."""
+
+    breaks = "X7"
+    also = (*DELETES, "K11")
+
+    def remove_item(self, address: Address) -> None:
+        super().remove_item(address)
+        for row in self.scan():
+            below = self.decode_key(row.key_text).startswith(f"{self.decode_key(address[1])}/")
+            if row.namespace_text == address[0] and below:
+                super().remove_item(row.address)

@@ -28,6 +28,25 @@ from store_conformance.suite.support.shapes import (
 
 NS = ("users", "u1")
 
+# -- X7: keys that begin alike --------------------------------------------------------------------
+
+BEGIN_ALIKE = ("a", "a/b", "a:b", "a-b", "a_b", "a.b", "a b", "a%", "ab", "a#1", "aa", "b/a")
+
+
+@case("X7", params=DELETERS)
+def test_a_delete_takes_no_key_that_begins_alike(lab: Lab, delete: Callable[..., Any]) -> None:
+    """
+    A delete takes its own key, and none that goes on after it, whatever the next character is.
+
+    If this fails, look for a delete by pattern, or for keys that are taken for paths.
+    """
+    store = lab.open()
+    keys = keys_taken(lab, BEGIN_ALIKE)
+    fill(store, [(NS, key, {"key": key}) for key in keys])
+    delete(store, NS, "a")
+    lab.equal(store.keys(NS), sorted(set(keys) - {"a"}), "the keys after 'a' was deleted")
+
+
 # -- X4: nothing stays behind ---------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from time import monotonic
 
 import pytest
 
@@ -27,7 +28,7 @@ Set = Callable[[float], None]
 def set_clock(monkeypatch: pytest.MonkeyPatch) -> Set:
     """Sets the wall clock, as this package sees it, forward or back."""
     ahead = [0.0]
-    monkeypatch.setattr(clock, "time", lambda: clock.monotonic() + 1e9 + ahead[0])
+    monkeypatch.setattr(clock, "time", lambda: monotonic() + 1e9 + ahead[0])
 
     def forward(seconds: float) -> None:
         ahead[0] += seconds
@@ -84,7 +85,7 @@ def test_a_failure_beside_a_clock_that_was_set_accuses_nobody(
         store = lab.open()
         set_clock(seconds)
         store.put(("a",), "k", {"n": 1})
-        lab.equal(store.get(("a",), "k").value, {"n": 1 if holds else 2}, "what was put")
+        lab.equal(store.value(("a",), "k"), {"n": 1 if holds else 2}, "what was put")
 
     row = _ran(body)
 

@@ -25,15 +25,13 @@ class GivenPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-class GivenText(click.ParamType):
+class GivenText(click.types.StringParamType):
     """A text that may not be empty, which would be as if it was not given."""
-
-    name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
             self.fail(_EMPTY, param, ctx)
-        return value
+        return super().convert(value, param, ctx)
 
 
 def finite(context: click.Context, parameter: click.Parameter, given: float) -> float:

@@ -590,3 +590,34 @@ def test_the_page_has_every_setting_as_it_is() -> None:
     told = text.partition("factory.page -->\n")[2].partition("<!-- end")[0]
 
     assert told.strip() == page().strip()
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "../../x", "a\x00b", "x" * 300, "a:b"])
+@pytest.mark.parametrize("scheme", ["qdrant:///f", "qdrant+edge:///f"])
+def test_a_name_that_leads_out_of_the_folder_is_refused(
+    scheme: str, name: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("qdrant_client")
+    pytest.importorskip("qdrant_edge")
+    with pytest.raises(BackendError, match="no name of a collection"):
+        create_store(f"{scheme}?collection={quote(name, safe='')}")
+
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["ab", "a b", "_abc", "abc_", "a..b", "ümlaut"])
+def test_a_wrong_name_of_a_chroma_collection_is_told_before_anything_is_opened(
+    name: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("chromadb")
+    with pytest.raises(BackendError, match=r"no name of a collection.*3 to 512") as caught:
+        create_store(f"chroma:///f?collection={quote(name)}")
+
+    assert caught.value.exit_code == 2 and not any(tmp_path.iterdir())
+
+
+def test_a_control_character_in_a_path_is_told_by_that_name() -> None:
+    with pytest.raises(BackendError, match="control character") as caught:
+        create_store("sqlite:///a%00b")
+
+    assert "\0" not in str(caught.value)

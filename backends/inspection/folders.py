@@ -21,6 +21,7 @@ from store_conformance.backends.base import BackendError
 from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.inspection.mounts import is_network
 from store_conformance.backends.opening.address import Address, path_of
+from store_conformance.backends.opening.names import named
 from store_conformance.backends.opening.settings import read
 from store_conformance.backends.opening.vectors import SCHEMES
 from store_conformance.backends.sqlite import driver
@@ -42,6 +43,7 @@ def inspect(address: Address) -> Gathered:
     scheme = SCHEMES[address.scheme]
     values = read(address.scheme, scheme.settings, address.parameters)
     path = path_of(address.scheme, address, example=f"{address.scheme}:///folder")
+    named(address.scheme, values)
     _must_be_folder(address.scheme, path)
     seen = Gathered(engine, f"{address.scheme}:///{path}")
     seen.facts["password"] = ""

@@ -85,7 +85,12 @@ def path_of(engine: str, address: Address, *, example: str) -> Path:
             "the URL has no path behind three slashes.",
             f"write {example} (relative), or {example.replace('///', '////')} (absolute)",
         )
-    path = Path(unquote(address.rest[3:])).expanduser()
+    text = unquote(address.rest[3:])
+    if any(ord(sign) < 32 for sign in text):
+        raise BackendError(
+            engine, "the path of the URL has a control character.", "write % in a path as %25"
+        )
+    path = Path(text).expanduser()
     if not path.absolute().parent.is_dir():
         raise BackendError(
             engine,

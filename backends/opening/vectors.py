@@ -15,6 +15,7 @@ from typing import Any
 from store_conformance.backends.base import BackendError, EngineUnavailableError
 from store_conformance.backends.opening.address import Address, Host, host_of, path_of
 from store_conformance.backends.opening.managed import Managed, managed
+from store_conformance.backends.opening.names import named
 from store_conformance.backends.opening.settings import TTL, Setting, as_it_is, read, ttl_of
 from store_conformance.backends.vector.errors import EngineError
 from store_conformance.backends.vector.store import VectorStore
@@ -120,10 +121,6 @@ class VectorScheme:
             )
 
 
-def _named(values: Mapping[str, Any], name: str = "collection") -> dict[str, Any]:
-    return {} if values[name] is None else {name: values[name]}
-
-
 def _tls(host: Host, values: Mapping[str, Any]) -> bool:
     return values["tls"] == "on" or (values["tls"] == "auto" and not host.local)
 
@@ -131,7 +128,7 @@ def _tls(host: Host, values: Mapping[str, Any]) -> bool:
 def _qdrant(address: Address, values: Mapping[str, Any], index: Any, ttl: Any) -> VectorStore:
     from store_conformance.backends.vector.qdrant import QdrantStore
 
-    more = {**_named(values), "index": index, "ttl": ttl}
+    more = {**named("qdrant", values), "index": index, "ttl": ttl}
     if address.rest.startswith("///"):
         path = path_of("qdrant", address, example="qdrant:///folder")
         return managed(QdrantStore).from_path(str(path), **more)  # type: ignore[no-any-return]
@@ -147,14 +144,19 @@ def _edge(address: Address, values: Mapping[str, Any], index: Any, ttl: Any) -> 
     from store_conformance.backends.vector.qdrant_edge import QdrantEdgeStore
 
     path = path_of("qdrant edge", address, example="qdrant+edge:///folder")
-    more = {**_named(values), "index": index, "ttl": ttl, "flush_writes": values["flush"]}
+    more = {
+        **named("qdrant edge", values),
+        "index": index,
+        "ttl": ttl,
+        "flush_writes": values["flush"],
+    }
     return managed(QdrantEdgeStore).from_path(str(path), **more)  # type: ignore[no-any-return]
 
 
 def _chroma(address: Address, values: Mapping[str, Any], index: Any, ttl: Any) -> VectorStore:
     from store_conformance.backends.vector.chroma import ChromaStore
 
-    more = {**_named(values), "index": index, "ttl": ttl}
+    more = {**named("chroma", values), "index": index, "ttl": ttl}
     if address.rest.startswith("///"):
         path = path_of("chroma", address, example="chroma:///folder")
         return managed(ChromaStore).from_path(str(path), **more)  # type: ignore[no-any-return]
@@ -179,7 +181,7 @@ def _weaviate(address: Address, values: Mapping[str, Any], index: Any, ttl: Any)
         timeout=values["timeout"],
         index=index,
         ttl=ttl,
-        **_named(values),
+        **({} if values["collection"] is None else {"collection": values["collection"]}),
     )
 
 

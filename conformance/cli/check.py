@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from store_conformance.cli import reporting
+from store_conformance.cli.choices import GivenPath, GivenText
 
 if TYPE_CHECKING:
     from store_conformance.checklist.model import Checklist
@@ -31,7 +32,7 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
     """Add the command; ``explain`` turns a user's mistake into one line."""
 
     @main.command("check")
-    @click.argument("url", required=False)
+    @click.argument("url", required=False, type=GivenText())
     @click.option(
         "--read-only", is_flag=True, help="Reads alone: no schema of its own is made and removed."
     )
@@ -44,7 +45,7 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
         show_default=True,
         help="For a terminal, as Markdown, as JSON or as a page in the report's style.",
     )
-    @click.option("--out", type=click.Path(path_type=Path), help="A file to write to instead.")
+    @click.option("--out", type=GivenPath(path_type=Path), help="A file to write to instead.")
     @explain
     def command(
         url: str | None, read_only: bool, every: bool, shape: str, out: Path | None

@@ -4,11 +4,41 @@ The options that several commands have, and how their values are read.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+
+MOST_WORKERS = 256
+"""A typing error must not start more processes than a machine can hold."""
+_EMPTY = "it is empty; is a variable of the shell not set?"
+
+
+class GivenPath(click.Path):
+    """A path that may not be the empty text, which would be the working folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail(_EMPTY, param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class GivenText(click.types.StringParamType):
+    """A text that may not be empty, which would be as if it was not given."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail(_EMPTY, param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def finite(context: click.Context, parameter: click.Parameter, given: float) -> float:
+    """A number that is one: neither ``nan`` nor ``inf``."""
+    if not math.isfinite(given):
+        raise click.BadParameter(f"{given} is no number of seconds")
+    return given
 
 
 def number_of_workers(context: click.Context, parameter: click.Parameter, given: str) -> int | None:
@@ -17,6 +47,8 @@ def number_of_workers(context: click.Context, parameter: click.Parameter, given:
         return None
     if not given.isdecimal():
         raise click.BadParameter(f"{given!r} is not a number of processes; write auto, 1, 2, ...")
+    if int(given) > MOST_WORKERS:
+        raise click.BadParameter(f"{given} processes are too many; at most {MOST_WORKERS}")
     return int(given)
 
 
@@ -44,7 +76,7 @@ def targets(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="REF",
             help="A store of yours: FILE.py:FUNCTION or package.module:FUNCTION; repeatable.",
         ),
-        click.option("--name", help="The name of the --store in the report."),
+        click.option("--name", type=GivenText(), help="The name of the --store in the report."),
         click.option(
             "--declare",
             default="",
@@ -60,9 +92,11 @@ def targets(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Passed to the store's function or backend; repeatable.",
         ),
         click.option(
-            "--deployment", help="Where the engine comes from: embedded, process, container or url."
+            "--deployment",
+            type=GivenText(),
+            help="Where the engine comes from: embedded, process, container or url.",
         ),
-        click.option("--url", help="The address of an engine of your own."),
+        click.option("--url", type=GivenText(), help="The address of an engine of your own."),
         click.option(
             "--items",
             type=click.IntRange(min=10),
@@ -81,7 +115,7 @@ def targets(function: Callable[..., Any]) -> Callable[..., Any]:
             "--out",
             default="conformance-run",
             show_default=True,
-            type=click.Path(path_type=Path),
+            type=GivenPath(path_type=Path),
             help="Folder of the run file and the reports.",
         ),
     )
@@ -99,10 +133,10 @@ _STORE_OPTIONS = (
     ),
     click.option(
         "--folder",
-        type=click.Path(path_type=Path),
+        type=GivenPath(path_type=Path),
         help="What the function finds in at.path. Default: here.",
     ),
-    click.option("--url", help="What the function finds in at.url."),
+    click.option("--url", type=GivenText(), help="What the function finds in at.url."),
     click.option(
         "--option", multiple=True, metavar="KEY=VALUE", help="Passed to the store's function."
     ),

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from store_conformance.cli.choices import GivenPath
 from store_conformance.cli.workflows import MATRIX, ONE_JOB
 
 STORE = '''\
@@ -106,7 +107,7 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
     """Add the command; ``explain`` turns a user's mistake into one line."""
 
     @main.command("init")
-    @click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
+    @click.argument("folder", default=".", type=GivenPath(path_type=Path, file_okay=False))
     @click.option(
         "--matrix",
         is_flag=True,

@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from store_conformance.cli.choices import GivenPath
 from store_conformance.contract.errors import EXIT_INTERRUPTED
 
 EVERY_SECONDS = 2.0
@@ -38,7 +39,7 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
     @click.argument("target", metavar="TO")
     @click.option(
         "--journal",
-        type=click.Path(path_type=Path),
+        type=GivenPath(path_type=Path),
         help="Folder of what was read and written so far. Default: store-migration-... here.",
     )
     @click.option("--add", is_flag=True, help="The target may hold other items already.")

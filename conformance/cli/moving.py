@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from store_conformance.cli.choices import takes_a_store
+from store_conformance.cli.choices import GivenPath, takes_a_store
 from store_conformance.cli.endings import explain
 
 
 @click.command("export")
 @takes_a_store
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="The file to write (JSON Lines)."
+    "--out", required=True, type=GivenPath(path_type=Path), help="The file to write (JSON Lines)."
 )
 @explain
 def export_command(store: str, out: Path, **where: Any) -> None:
@@ -32,7 +32,7 @@ def export_command(store: str, out: Path, **where: Any) -> None:
     "--from",
     "source",
     required=True,
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     help="A file that `export` wrote.",
 )
 @click.option("--embed", help="Embed while importing: real, minilm or a LangChain provider string.")

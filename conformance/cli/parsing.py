@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from store_conformance.cli import check, gate, init, migrate, moving, reading, running, trend
-from store_conformance.cli.choices import listed, number_of_workers
+from store_conformance.cli.choices import GivenPath, listed, number_of_workers
 from store_conformance.cli.endings import explain
 
 
@@ -80,7 +80,7 @@ def main() -> None:
     "--out",
     default="conformance-crash",
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     help="Folder of the results.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the campaign in the --out folder.")

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import click
 
+from store_conformance.cli.choices import GivenPath
 from store_conformance.cli.endings import explain
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=GivenPath(path_type=Path))
 @click.option(
     "--out",
     default="conformance-report",
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     help="Folder of the reports.",
 )
 @click.option(
@@ -34,13 +35,13 @@ from store_conformance.cli.endings import explain
 @click.option(
     "--survival",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     help="A crash.json, or the folder of a campaign, to be told beside the runs; repeatable.",
 )
 @click.option(
     "--history",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     help="Earlier runs, or a folder of them, to be told over time beside these; repeatable.",
 )
 @explain
@@ -58,8 +59,8 @@ def report(
 
 
 @click.command()
-@click.argument("before", type=click.Path(path_type=Path))
-@click.argument("after", type=click.Path(path_type=Path))
+@click.argument("before", type=GivenPath(path_type=Path))
+@click.argument("after", type=GivenPath(path_type=Path))
 @click.option(
     "--format",
     "shape",
@@ -77,11 +78,11 @@ def diff(before: Path, after: Path, shape: str) -> None:
 
 
 @click.command()
-@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run_path", metavar="RUN", type=GivenPath(path_type=Path))
 @click.argument("finding", required=False)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     help="Write the scripts and issue drafts into this folder.",
 )
 @explain
@@ -93,12 +94,12 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> None:
 
 
 @click.command()
-@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=GivenPath(path_type=Path))
 @click.option("-b", "--backend", help="Of which backend, where the runs are of several.")
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     help="The file to write or to update. Default: BACKEND.toml.",
 )
 @explain

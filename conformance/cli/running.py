@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from store_conformance.cli.choices import listed, number_of_workers, targets
+from store_conformance.cli.choices import GivenPath, finite, listed, number_of_workers, targets
 from store_conformance.cli.endings import explain
 
 
@@ -56,6 +56,7 @@ from store_conformance.cli.endings import explain
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
     default=120.0,
     show_default=True,
     help="Seconds for one case.",
@@ -73,7 +74,7 @@ from store_conformance.cli.endings import explain
 @click.option(
     "--data",
     multiple=True,
-    type=click.Path(),
+    type=GivenPath(),
     help="A folder with a corpus of your own (docs/DATA.md); repeatable.",
 )
 @click.option(
@@ -93,13 +94,13 @@ from store_conformance.cli.endings import explain
 @click.option(
     "--expectations",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     help="A TOML file of failures known in advance; repeatable.",
 )
 @click.option(
     "--policy",
     "policy_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     help="What this project asks of a run (see `gate`). Default: the one in pyproject.toml, or gate.toml.",
 )
 @click.option("--no-policy", is_flag=True, help="Ask for no more than the suite itself does.")

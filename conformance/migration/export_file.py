@@ -89,7 +89,11 @@ def read_export(path: Path) -> list[Exported]:
             lines = file.read().split("\n")
     except EOFError:
         raise MigrationError(f"{path} is cut off: it ends within a packed block", _AGAIN) from None
-    except (OSError, UnicodeDecodeError, zlib.error) as error:
+    except UnicodeDecodeError:
+        raise MigrationError(
+            f"{path} is no export: it is not a text file", "make one with store-conformance export"
+        ) from None
+    except (OSError, zlib.error) as error:
         raise MigrationError(f"{path} cannot be read ({error})", "check the path") from None
     records = [(n, line, _record(path, n, line)) for n, line in enumerate(lines, 1) if line.strip()]
     if not records or records[0][2].get("format") != FORMAT:

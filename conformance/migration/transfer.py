@@ -318,6 +318,12 @@ def taken(store: Writable, items: list[Exported]) -> list[Refusal]:
     return found
 
 
+LABEL = "_check_"
+"""What the label of a namespace says in which something is tried."""
+ENOUGH = 31
+"""Letters of a label that every store takes that takes any of some length."""
+
+
 def _tried(store: Writable, items: list[Exported]) -> list[Refusal]:
     """
     Put everything aside, look at it, and take it away again.
@@ -339,12 +345,15 @@ def beside(item: Exported, aside: str) -> tuple[str, ...]:
     """
     A namespace of nobody's, beside the item's own: as long and with the same labels before the last.
 
-    A store over several others may route by either, and what is tried must meet the same one.  The label is short
-    and plain, as a store may take no other: that would say nothing of the item's own.
+    A store over several others may route by either, and what is tried must meet the same one.  The last label says
+    `LABEL` and what is unusual in the item's own, and is no longer than that or `ENOUGH`: a store may limit both.
     """
     *above, last = item.namespace
     own = hashlib.sha256(f"{aside}/{last}".encode(errors="surrogatepass")).hexdigest()[:12]
-    return (*above, f"check_{own}")
+    room = max(len(last), ENOUGH) - len(LABEL) - len(own)
+    unusual = "".join(c for c in last if not (c.isascii() and c.isalnum()))
+    kept = last if len(last) <= room else (unusual + last)[:room]
+    return (*above, f"{kept}{LABEL}{own}")
 
 
 def tried_part(store: Writable, aside: str, part: list[Exported]) -> list[Refusal]:

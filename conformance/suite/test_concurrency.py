@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -344,11 +345,32 @@ SETUPS = 8
 """Processes that set up one place at once."""
 
 
-def _children(lab: Lab, at: Location, embed: str | None) -> tuple[list[Child], list[str]]:
-    """Processes that open the place at one moment, and what the openings of the others raised."""
+HEAD_STARTS = 1.0, 6.0
+"""Seconds in which all of them should have been started; on a busy machine they are given longer."""
+
+
+@dataclass(frozen=True)
+class _Openings:
+    """What came of processes that were to open one place at one moment."""
+
+    at: Location
+    children: Sequence[Child]
+    errors: Sequence[str]
+    """What the openings of the others raised."""
+
+    @property
+    def met(self) -> int:
+        """How many began while another was under way."""
+        spans = sorted(child.opening for child in self.children)
+        return sum(later[0] < earlier[1] for earlier, later in pairwise(spans))
+
+
+def _openings(lab: Lab, embed: str | None, head_start: float) -> _Openings:
+    """Processes that open a fresh place at one moment."""
+    at = lab.location()
     children: list[Child] = []
     # Later than all of them have started, or they would come one after the other.
-    begin = time.monotonic_ns() + int(1e9)
+    begin = time.monotonic_ns() + int(head_start * 1e9)
 
     def open_one() -> None:
         children.append(lab.child(at, embed=embed, begin=begin))
@@ -357,7 +379,7 @@ def _children(lab: Lab, at: Location, embed: str | None) -> tuple[list[Child], l
     for error in raised:
         if not isinstance(error, ChildFailedError):
             raise error
-    return children, [str(error) for error in raised]
+    return _Openings(at, children, [str(error) for error in raised])
 
 
 @case(
@@ -373,22 +395,23 @@ def test_eight_processes_set_up_a_fresh_location(lab: Lab) -> None:
 
     If this fails, look for a migration that checks and then creates, with a lock of its own process at most.
     """
-    at = lab.location()
     embed = "exact" if lab.offers(Capability.VECTORS) else None
-    children, errors = _children(lab, at, embed)
+    for head_start in HEAD_STARTS:
+        opened = _openings(lab, embed, head_start)
+        if opened.errors or opened.met >= SETUPS - 1:
+            break
+    children = opened.children
 
-    lab.equal(errors[:3], [], f"what the openings of {SETUPS} processes raised")
-    spans = sorted(child.opening for child in children)
-    met = sum(later[0] < earlier[1] for earlier, later in pairwise(spans))
+    lab.equal(opened.errors[:3], [], f"what the openings of {SETUPS} processes raised")
     for number, child in enumerate(children):
         child.call("put", D, f"k{number}", {"n": number, "text": "apple"})
-    store = lab.open(at=at, index=lab.index("text") if embed else None)
+    store = lab.open(at=opened.at, index=lab.index("text") if embed else None)
     keys = [f"k{n}" for n in range(SETUPS)]
     lab.equal(store.keys(D), keys, "the items that the processes put")
     seen = children[0].call("search", D, limit=SETUPS)
     lab.equal(sorted(i["key"] for i in seen), keys, "the items that the first process sees")
-    if met < SETUPS - 1:
-        lab.unverified(f"only {met + 1} of {SETUPS} openings were under way at once")
+    if opened.met < SETUPS - 1:
+        lab.unverified(f"only {opened.met + 1} of {SETUPS} openings were under way at once")
 
 
 CALLERS = 50

@@ -289,7 +289,7 @@ def test_an_item_that_is_put_after_its_end_has_a_new_life(lab: Lab, omit: bool) 
     If this fails, look for an upsert that keeps the old expiry, or fills a row that the next sweep deletes.
     """
     store = expiring(lab, refresh_on_read=False, omit_expired=omit)
-    lives = {"no ttl": None, "a long one": 600.0}
+    lives = {"none": None, "long": 600.0}
     for key in (*lives, "batch"):
         store.put(D, key, {"n": 1}, ttl=SOON)
     lab.sleep(grace(lab))

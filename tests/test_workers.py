@@ -41,7 +41,7 @@ def test_the_cores_of_this_process_count_and_not_those_of_the_machine() -> None:
     ("asked", "cores", "cases", "waiting", "chosen"),
     [
         (None, 2, FEW + 1, MANY_WAIT, 2),
-        (None, 2, FEW + 1, MANY_WAIT + 1, 3),
+        (None, 2, FEW + 1, MANY_WAIT + 1, 4),
         (None, 2, FEW, MANY_WAIT + 1, 0),
         (None, 1, FEW + 1, 0, 1),
         (None, 4 * MOST, FEW + 1, MANY_WAIT + 1, MOST),

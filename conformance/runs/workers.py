@@ -11,7 +11,9 @@ MOST = 8
 FEW = 150
 """So many cases take one process about as long as other processes take to start."""
 MANY_WAIT = 40
-"""So many cases that wait keep a process for longer, with nothing to do, than another one takes to start."""
+"""So many cases that wait keep a process for longer, with nothing to do, than others take to start."""
+MORE = 2
+"""Processes beside those of the cores in such a run: one for that which waits, one for all that wait for the engines."""
 
 
 def usable_cores() -> int:
@@ -27,11 +29,11 @@ def choose_workers(asked: int | None, cases: int, waiting: int = 0) -> int:
     """
     The number of processes: as asked, or by the cores for more than a few cases.
 
-    ``waiting`` of the cases mostly wait, all of them in one process: where these are many, that process does not
-    count for its core.  0 and 1 both mean this process.
+    ``waiting`` of the cases mostly wait, all of them in one process: where these are many, there are `MORE`.  0 and
+    1 both mean this process.
     """
     if asked is not None:
         return asked
     if cases <= FEW:
         return 0
-    return min(usable_cores() + (waiting > MANY_WAIT), MOST)
+    return min(usable_cores() + MORE * (waiting > MANY_WAIT), MOST)

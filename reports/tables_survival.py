@@ -4,9 +4,10 @@ What became of acknowledged writes as tables: through restarts, and through faul
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from store_conformance.contract import Restart
+from store_conformance.contract import Restart, Verdict
 from store_conformance.contract.survival import Survival as Struck
 from store_conformance.contract.survival import SurvivalFile
 from store_conformance.reports.campaigns import setting_words
@@ -52,6 +53,12 @@ def restarts(report: Report) -> Table:
     )
 
 
+SPOILT = (
+    "lost", "stale", "resurrected", "torn_items", "unreadable", "altered", "duplicated", "disordered",
+)  # fmt: skip
+SUMMED = ("kills", "missed", "acknowledged", *SPOILT)
+"""What is counted of each strike."""
+
 # -- faults --------------------------------------------------------------------------------------
 
 
@@ -72,23 +79,53 @@ def _figures(one: Struck) -> tuple[str, ...]:
     return (f"{one.kills:,} ({one.missed:,})", *map(count, counts), oldest)
 
 
-def _struck(report: Report, file: SurvivalFile) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The rows of one campaign, each after its backend; faults that alike could not strike share one."""
+def _sum(one: Struck, other: Struck) -> Struck:
+    """Two results as one."""
+    both = {name: getattr(one, name) + getattr(other, name) for name in SUMMED}
+    oldest = max(one.oldest_lost_seconds, other.oldest_lost_seconds)
+    faults = ", ".join(dict.fromkeys((*one.fault.split(", "), other.fault)))
+    return replace(one, fault=faults, oldest_lost_seconds=oldest, **both)
+
+
+def _kind(one: Struck) -> str:
+    """The fault; of those that took nothing, all of a client or of the network are one kind."""
+    kind = one.fault.partition("-")[0]
+    harmless = one.verdict is Verdict.PASS and not any(getattr(one, name) for name in SPOILT)
+    return kind if harmless and kind in ("client", "network") else one.fault
+
+
+def _together(files: Sequence[SurvivalFile]) -> list[Struck]:
+    """The results of all campaigns; those of one backend, setting and kind of fault that came to the same are one."""
+    found: dict[tuple[object, ...], Struck] = {}
+    for one in (one for file in files for one in file.results):
+        apart = None if one.kills or one.missed else len(found)
+        alike = (one.backend, one.deployment, setting_words(one.setting), _kind(one))
+        key = (*alike, _verdict(one), apart)
+        found[key] = _sum(found[key], one) if key in found else one
+    return list(found.values())
+
+
+def _struck(report: Report, results: Sequence[Struck]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The rows of the table, each after its backend; faults that alike could not strike share one."""
     alike: dict[tuple[str, ...], list[str]] = {}
-    for n, one in enumerate(file.results):
+    for n, one in enumerate(results):
         where = ", ".join(filter(None, (one.deployment, setting_words(one.setting))))
         apart = str(n) if one.kills or one.missed else ""
         key = (apart, one.backend, where, _verdict(one), *_figures(one))
         alike.setdefault(key, []).append(one.fault)
     for (_, backend, where, verdict, *figures), faults in alike.items():
-        row = (marked(report, backend), where, ", ".join(faults), verdict, *figures)
+        row = (marked(report, backend), where, ", ".join(dict.fromkeys(faults)), verdict, *figures)
         yield backend, row
 
 
 def survives(report: Report) -> Table:
-    """A row for each backend, setting and fault of each campaign; the backends in the report's order."""
+    """
+    A row for each backend, setting and fault, all campaigns together; the backends in the report's order.
+
+    What kills of clients or troubles of the network took nothing share a row, and name each fault.
+    """
     place = {name: n for n, name in enumerate(report.names)}
-    every = [found for file in report.campaigns for found in _struck(report, file)]
+    every = list(_struck(report, _together(report.campaigns)))
     every.sort(key=lambda found: place.get(found[0], len(place)))
     return Table(
         "survives",

@@ -4,17 +4,16 @@ What Pinecone's API shows of an index with a store in it; reads alone.
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from store_conformance.backends.base import BackendError, EngineUnavailableError
+from store_conformance.backends.base import EngineUnavailableError
 from store_conformance.backends.inspection.gathering import Gathered
 from store_conformance.backends.opening.address import LOOPBACK, Address
 from store_conformance.backends.opening.settings import read
-from store_conformance.backends.opening.vectors import PINECONE
+from store_conformance.backends.opening.vectors import PINECONE, pinecone_index
 from store_conformance.contract.secrets import one_line
 
 SECONDS = 10.0
@@ -26,14 +25,7 @@ _MADE_BY = "langgraph-vector-store"
 def inspect(address: Address) -> Gathered:
     """Raises ``BackendError`` where there is nobody to ask."""
     values = read("pinecone", PINECONE, address.parameters)
-    name = address.rest.removeprefix("//").strip("/")
-    if not name or "@" in name or "/" in name:
-        raise BackendError("pinecone", "the URL names no index.", "write pinecone://INDEX")
-    key = os.environ.get("PINECONE_API_KEY")
-    if not key:
-        raise BackendError(
-            "pinecone", "PINECONE_API_KEY is not set.", "set it in the environment or in .env"
-        )
+    name, key = pinecone_index(address)
     host = values["host"]
     seen = Gathered("pinecone", f"pinecone://{name}" + (f" at {host}" if host else ""))
     plain = bool(host) and str(host).startswith("http://")

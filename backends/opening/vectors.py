@@ -185,9 +185,8 @@ def _weaviate(address: Address, values: Mapping[str, Any], index: Any, ttl: Any)
     )
 
 
-def _pinecone(address: Address, values: Mapping[str, Any], index: Any, ttl: Any) -> VectorStore:
-    from store_conformance.backends.vector.pinecone import DEPLOYMENT, PineconeStore
-
+def pinecone_index(address: Address) -> tuple[str, str]:
+    """The index that the URL names, and the key of the environment; raises ``BackendError`` without either."""
     name = address.rest.removeprefix("//").strip("/")
     if not name or "@" in name or "/" in name:
         raise BackendError("pinecone", "the URL names no index.", "write pinecone://INDEX")
@@ -196,6 +195,13 @@ def _pinecone(address: Address, values: Mapping[str, Any], index: Any, ttl: Any)
         raise BackendError(
             "pinecone", "PINECONE_API_KEY is not set.", "set it in the environment or in .env"
         )
+    return name, key
+
+
+def _pinecone(address: Address, values: Mapping[str, Any], index: Any, ttl: Any) -> VectorStore:
+    from store_conformance.backends.vector.pinecone import DEPLOYMENT, PineconeStore
+
+    name, key = pinecone_index(address)
     return managed(PineconeStore).from_index(  # type: ignore[no-any-return]
         name,
         api_key=key,

@@ -99,7 +99,7 @@ def _together(files: Sequence[SurvivalFile]) -> list[Struck]:
     found: dict[tuple[object, ...], Struck] = {}
     for one in (one for file in files for one in file.results):
         apart = None if one.kills or one.missed else len(found)
-        alike = (one.backend, one.deployment, setting_words(one.setting), _kind(one))
+        alike = (one.backend, one.deployment, one.engine, setting_words(one.setting), _kind(one))
         key = (*alike, _verdict(one), apart)
         found[key] = _sum(found[key], one) if key in found else one
     return list(found.values())

@@ -154,6 +154,23 @@ def test_campaigns_of_the_same_setting_are_added_up() -> None:
     assert len(survives(report).rows) == 2
 
 
+def test_what_took_nothing_shares_a_row_and_what_took_something_has_its_own() -> None:
+    put, batch = (replace(PASSED, fault=fault) for fault in ("client-put", "client-batch"))
+    files = [campaign(put, batch, replace(LOST, fault="client-delete")), campaign(put, seed=14)]
+    rows = [row[2:7] for row in survives(build_report(good_run(), files)).rows]
+
+    assert rows == [
+        ("client-put, client-batch", "✓ pass", "90 (0)", "12,000", "0"),
+        ("client-delete", "✗ fail", "30 (0)", "4,000", "2"),
+    ]
+
+
+def test_a_fault_in_another_release_of_the_engine_has_a_row_of_its_own() -> None:
+    report = build_report(good_run(), [campaign(PASSED), campaign(replace(PASSED, engine="17"))])
+
+    assert [row[4] for row in survives(report).rows] == ["30 (0)", "30 (0)"]
+
+
 def test_a_restart_and_a_fault_that_took_writes_are_both_told() -> None:
     rows = restart_rows("postgres", {"engine_killed": "fail"})
     run = make_run(rows, backends={"postgres": BACKENDS["postgres"]})

@@ -52,7 +52,9 @@ def test_in_child_processes():
 """
 
 
-def covered(folder: Path, answers: object, *words: str) -> subprocess.CompletedProcess[str]:
+def covered(
+    folder: Path, answers: object, *words: str, ci: str = "true"
+) -> subprocess.CompletedProcess[str]:
     """The command in a small project whose code runs in child processes alone."""
     (folder / "pyproject.toml").write_text(SETTINGS)
     (folder / "counted.py").write_text(MODULE)
@@ -61,7 +63,7 @@ def covered(folder: Path, answers: object, *words: str) -> subprocess.CompletedP
     return subprocess.run(
         [sys.executable, str(COMMAND), "-q", "-p", "no:cacheprovider", *words, "test_counted.py"],
         cwd=folder,
-        env={**variables, "PYTHONPATH": str(folder)},
+        env={**variables, "PYTHONPATH": str(folder), "CI": ci},
         capture_output=True,
         text=True,
         timeout=120,
@@ -101,8 +103,8 @@ def test_a_test_that_fails_is_what_is_told(tmp_path: Path) -> None:
     assert "branch coverage" not in done.stdout
 
 
-def test_it_can_be_left_out(tmp_path: Path) -> None:
-    done = covered(tmp_path, [("yes", 0)], "--no-coverage")
+def test_elsewhere_than_in_ci_nothing_is_measured(tmp_path: Path) -> None:
+    done = covered(tmp_path, [("yes", 0)], ci="")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "branch coverage" not in done.stdout
@@ -219,11 +221,11 @@ def looked_at(folder: Path, text: str, *words: str) -> subprocess.CompletedProce
     (folder / "pyproject.toml").write_text(SETTINGS)
     (folder / "test_unsteady.py").write_text(text)
     variables = {k: v for k, v in os.environ.items() if not k.startswith(("COVERAGE", "PYTEST"))}
-    options = ("-q", "-p", "xdist.plugin", "-p", "no:cacheprovider", "--no-coverage", "-n", "1")
+    options = ("-q", "-p", "xdist.plugin", "-p", "no:cacheprovider", "-n", "1")
     return subprocess.run(
         [sys.executable, str(COMMAND), *options, *words, "test_unsteady.py"],
         cwd=folder,
-        env={**variables, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env={**variables, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "CI": ""},
         capture_output=True,
         text=True,
         timeout=120,

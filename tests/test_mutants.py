@@ -1,6 +1,7 @@
 """
 The harness against its mutants: every broken store is caught by its own rule, no correct one is accused.
 
+Where ``CI`` is set, every correct store meets every case; elsewhere a third of them, other ones in each store.
 A failure prints what the suite saw.  ``store-conformance self-test`` shows the whole matrix.
 """
 
@@ -15,13 +16,21 @@ from store_conformance.contract import Level, UserError, rules
 from store_conformance.mutants.catalogue import mutants, variants
 from store_conformance.mutants.packs import packed, packs
 from store_conformance.suite.register import all_cases
+from tests.covered import in_ci
 
 SEED = 1
 BROKEN = [m.name for m in mutants()]
 CORRECT = [v.name for v in variants()]
 
+ONE_IN = 1 if in_ci() else 3
+"""Of so many cases one is run on each correct store: to run all takes five minutes of both cores."""
+
 WHOLE = ("plain", "loop_bound")
-"""Variants that run everything, kills and loads too; the others run the quick part, several in one store."""
+"""Variants that run everything in CI, kills and loads too; the others run the quick part, several in one store."""
+
+in_ci_alone = pytest.mark.skipif(
+    not in_ci(), reason="unverified: a store is judged by all cases where CI is set"
+)
 
 
 def one_a_group(names: Iterable[str], each: int = 3) -> list[str]:
@@ -67,10 +76,18 @@ def told(one: selftest.Judged) -> str:
 @pytest.mark.slow
 @pytest.mark.whole
 @pytest.mark.parametrize(
-    "name", [*WHOLE, *(p.name for p in packed() if p.name not in WHOLE)], ids=briefly
+    "name",
+    [
+        *(pytest.param(name, marks=in_ci_alone) for name in WHOLE),
+        *(p.name for p in packed() if p.name not in WHOLE),
+    ],
+    ids=briefly,
 )
 def test_a_correct_store_is_not_accused(name: str) -> None:
-    one = selftest.judge_store(name, whole=True, seed=SEED, quick=name not in WHOLE)
+    brief = name not in WHOLE
+    one = selftest.judge_store(
+        name, whole=True, seed=SEED, quick=brief, one_in=ONE_IN if brief else 1
+    )
 
     assert not one.false_positives, told(one)
     assert not one.errors, told(one)
@@ -80,7 +97,7 @@ def test_a_correct_store_is_not_accused(name: str) -> None:
 @pytest.mark.whole
 @pytest.mark.parametrize("name", TELLING)
 def test_a_broken_store_trips_no_rule_beyond_its_sin(name: str) -> None:
-    one = selftest.judge_store(name, whole=True, seed=SEED, quick=True)
+    one = selftest.judge_store(name, whole=True, seed=SEED, quick=True, one_in=ONE_IN)
 
     assert one.good, told(one)
 
@@ -133,3 +150,16 @@ def test_names_in_the_catalogue_are_unique() -> None:
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean"):
         list(selftest.self_test(only=["plian"]))
+
+
+def test_a_sample_is_a_part_of_the_cases_and_another_part_for_another_store() -> None:
+    def cases(name: str, one_in: int) -> set[str]:
+        return {spec.id for spec, _, _ in selftest.quick_jobs(name, (), one_in=one_in)}
+
+    every = cases("plain", 1)
+    samples = [cases(name, 3) for name in ("plain", "hash_order", "two_halves")]
+
+    assert all(sample < every for sample in samples)
+    assert all(len(every) / 4 < len(sample) < len(every) / 2 for sample in samples)
+    assert len(set.union(*samples)) > len(every) / 2
+    assert every == cases("hash_order", 1)

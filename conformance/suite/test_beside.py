@@ -98,6 +98,9 @@ KEYS = tuple(f"k{n}" for n in range(20))
 AT = ("batches",)
 TURNS = 12
 """Batches of a round."""
+ROUNDS = 10
+HALF_SPAN = 1.0
+"""Seconds after which no new round begins: what is counted here is no failure, and hundreds of looks say how often."""
 
 
 def _turns(answer: Answer) -> list[Any]:
@@ -131,7 +134,7 @@ def test_whether_a_batch_is_seen_whole(lab: Lab, look: str) -> None:
     )
     looks: list[Answer] = []
     batches: list[Answer] = []
-    end = time.monotonic() + SPAN
+    end = time.monotonic() + HALF_SPAN
     while not batches or time.monotonic() < end:
         turn = len(batches)
         puts = [
@@ -146,7 +149,7 @@ def test_whether_a_batch_is_seen_whole(lab: Lab, look: str) -> None:
         answers = together.run(scripts)
         batches += answers["writer"]
         looks += [*answers["reader"], *answers["other"]]
-        if len(batches) >= 20 * TURNS:
+        if len(batches) >= ROUNDS * TURNS:
             break
 
     facts = _half_seen(looks, batches)

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import getpid  # by name: a store may put another number there
 from pathlib import Path
 
 try:
@@ -52,7 +53,7 @@ def own_folder(name: str, parent: str | None) -> Path:
             shutil.rmtree(left, ignore_errors=True)
     made = Path(tempfile.mkdtemp(prefix=_UNNAMED, dir=where))
     held = _lock(made)
-    folder = where / f"conformance-{name}-pid{os.getpid()}-{made.name.removeprefix(_UNNAMED)}"
+    folder = where / f"conformance-{name}-pid{getpid()}-{made.name.removeprefix(_UNNAMED)}"
     made.rename(folder)
     if held is not None:
         _held[folder] = held

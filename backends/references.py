@@ -18,7 +18,13 @@ from store_conformance.backends.base import BackendError
 from store_conformance.contract.hints import did_you_mean
 
 FORM = "write FILE.py:FUNCTION or package.module:FUNCTION"
+
+
 _loading = threading.RLock()
+
+
+class OwnCodeError(BackendError):
+    """What is referred to is there, and its own code raised when it was imported or made."""
 
 
 def one_line(error: BaseException) -> str:
@@ -94,7 +100,7 @@ class Reference:
         except BackendError:
             raise
         except (Exception, SystemExit) as error:
-            raise BackendError(
+            raise OwnCodeError(
                 self.given,
                 f"{self.place} cannot be imported: {one_line(error)}.",
                 "does python run it?" if self.is_file else "is everything that it needs installed?",
@@ -113,6 +119,11 @@ class Reference:
                     "is it installed? A file is given as FILE.py:FUNCTION",
                 ) from None
             raise
+
+
+def name_of(reference: str) -> str:
+    """The name that a store has in reports unless it is given another; raises ``BackendError`` as `Reference.parse`."""
+    return Reference.parse(reference).short_name
 
 
 def _module_of_file(path: Path) -> ModuleType:

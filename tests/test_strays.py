@@ -4,7 +4,9 @@ Processes that a store leaves running are ended with the run and told; those of 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -100,3 +102,40 @@ def test_a_run_ends_what_its_store_left_also_where_the_environment_was_not_hande
     assert len(pids) > 2
     assert "left running by a store, and ended: " in done.stdout
     assert wait_until(lambda: not any(map(runs, pids)), 20)
+
+
+LOST_PID = f"""
+import os, subprocess, sys
+from store_conformance.harness.process.strays import end_unmarked_children
+left = subprocess.Popen({list(SLEEPS)!r}, env={{}})
+real, os.getpid = os.getpid, lambda: int(sys.argv[1])
+if sys.argv[2] == "strange":
+    import store_conformance.harness.process.strays as strays
+    strays.getpid = os.getpid
+end_unmarked_children()
+print(left.poll() if sys.argv[2] == "strange" else left.wait(30))
+os.getpid = real
+left.kill()
+"""
+
+
+@pytest.mark.parametrize(("what", "ended"), [("own", "-9"), ("strange", "None")])
+def test_whatever_number_a_store_gives_its_process_nobody_elses_children_are_ended(
+    what: str, ended: str
+) -> None:
+    script = f"import subprocess\np = subprocess.Popen({list(SLEEPS)!r}, env={{}})\nprint(p.pid, flush=True)\np.wait()"
+    other = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    child = int(other.stdout.readline())
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", LOST_PID, str(other.pid), what],
+            env={**os.environ, VARIABLE: "a mark"}, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.stdout.strip() == ended, done.stderr
+        assert runs(child)
+    finally:
+        other.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        other.communicate()

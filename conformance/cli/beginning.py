@@ -19,12 +19,9 @@ from store_conformance.runs.run_file import RUN_FILE
 from store_conformance.runs.selection import Selection
 
 if TYPE_CHECKING:
-    from store_conformance.harness.backends import Backend
     from store_conformance.runs.options import RunOptions
     from store_conformance.runs.session import RunSession
 
-OPEN_SECONDS = 30.0
-"""What opening a user's store once may take."""
 DEFAULT_BACKENDS = ("memory", "sqlite", "postgres")
 
 
@@ -73,6 +70,7 @@ def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSe
     """The session of a command's options; user-supplied stores are opened once, to fail early and clearly."""
     from store_conformance.embedding.naming import embedder_factory
     from store_conformance.runs.facts import corpus_facts
+    from store_conformance.runs.opening import OPEN_SECONDS, open_each
     from store_conformance.runs.options import session_from_options
 
     named = bool(options["backend"] or options["store"])
@@ -85,8 +83,8 @@ def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSe
         if measures or _embeds(session.selection):
             make_embedder()
         corpus_facts(settings)
-        for backend in session.backends.values():
-            _open_once(backend, min(settings.timeout, OPEN_SECONDS))
+        for line in open_each(session, min(settings.timeout, OPEN_SECONDS)):
+            click.echo(line)
     except BaseException:  # nobody else knows of its processes yet
         session.stop()
         raise
@@ -123,25 +121,6 @@ def _selection(options: dict[str, Any]) -> Selection:
         options.get("skip", ()),
         options.get("profile", DEFAULT),
     )
-
-
-def _open_once(backend: Backend, seconds: float) -> None:
-    """A user's store is opened before anything else, so that what is wrong with it is told early."""
-    from store_conformance.harness.backends import SuppliedBackend
-    from store_conformance.runs.hosted import HostedBackend
-    from store_conformance.runs.probing import missing_halves
-
-    if isinstance(backend, HostedBackend):
-        backend.check(seconds)
-        missing = backend.missing_halves(seconds)
-    elif isinstance(backend, SuppliedBackend):
-        backend.check(seconds)
-        missing = missing_halves(backend, seconds)
-        backend.capabilities -= frozenset(missing)
-    else:
-        return
-    for lacking in missing:
-        click.echo(f"{backend.name}: no {lacking} API (its methods raise NotImplementedError)")
 
 
 def _embeds(selection: Selection) -> bool:

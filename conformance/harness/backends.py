@@ -44,6 +44,7 @@ from store_conformance.backends.opening.schemes import (
     schemes,
 )
 from store_conformance.backends.opening.settings import TTL
+from store_conformance.backends.references import OwnCodeError, name_of
 from store_conformance.backends.registry import BUILT_IN, create, from_spec, names
 from store_conformance.backends.supplied import SuppliedBackend
 from store_conformance.backends.vector.errors import VectorStoreError
@@ -66,6 +67,7 @@ __all__ = [
     "Gathered",
     "ItemVectors",
     "Opened",
+    "OwnCodeError",
     "ServerProcess",
     "Snippet",
     "Spec",
@@ -86,6 +88,7 @@ __all__ = [
     "kill_tree",
     "known_scheme",
     "locks_held",
+    "name_of",
     "names",
     "open_address",
     "own_folder",

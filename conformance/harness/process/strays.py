@@ -13,6 +13,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from os import getpid  # by name: a store may put another number there
 
 import psutil
 
@@ -54,9 +55,10 @@ def end_unmarked_children() -> list[str]:
 
     Once this process has ended nothing would tell them from those of somebody else.
     """
-    if _ours is None:
+    me = psutil.Process(getpid())
+    if _ours is None or _mark_of(me) != _ours:  # not a process of a run: whose children are these?
         return []
-    every = psutil.Process().children(recursive=True)
+    every = me.children(recursive=True)
     left = [process for process in every if runs(process.pid) and _mark_of(process) != _ours]
     names = [_name(process) for process in left]
     for process in left:
@@ -80,7 +82,7 @@ def end_marked(mark: str) -> list[str]:
 
 def marked(mark: str) -> list[psutil.Process]:
     """The processes, but for this one, whose programs were started with that mark."""
-    found = [p for p in psutil.process_iter() if p.pid != os.getpid() and _mark_of(p) == mark]
+    found = [p for p in psutil.process_iter() if p.pid != getpid() and _mark_of(p) == mark]
     return [process for process in found if runs(process.pid)]
 
 

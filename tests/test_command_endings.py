@@ -4,6 +4,7 @@ How commands end that cannot do what they were asked to: what they say, and what
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -17,12 +18,14 @@ from click.testing import CliRunner
 
 from store_conformance.backends.engines.processes import ServerProcess
 from store_conformance.backends.polling import wait_until
-from store_conformance.cli import commands, crash
+from store_conformance.cli import beginning, commands, crash, endings
 from store_conformance.cli.migrate import Teller
 from store_conformance.cli.parsing import main
+from store_conformance.contract import UserError
 from store_conformance.contract.hurry import hurry, in_a_hurry, take_time
 from store_conformance.harness import interrupting
 from store_conformance.harness.interrupting import interruptible, undisturbed
+from store_conformance.harness.settings import Settings
 from store_conformance.migration.moving import Progress
 from store_conformance.reports.pictures import can_draw
 from store_conformance.runs.run_file import RunWriter
@@ -259,3 +262,41 @@ def test_one_that_stops_by_itself_is_waited_for_no_longer_than_it_takes(tmp_path
     server.start()
     server.stop()
     assert not server.alive
+
+
+# -- folders that may not be looked into ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("enters", [True, False])
+def test_a_working_folder_that_may_not_be_entered_is_told_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enters: bool
+) -> None:
+    """As in ``sudo -u app``, in a folder of root's: pytest could not go back there at the end of the run."""
+    given: dict[str, Any] = {"backend": ("nowhere",), "store": (), "name": None}
+
+    def chdir(path: Path) -> None:
+        if not enters:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(beginning.os, "chdir", chdir)
+    with (
+        pytest.raises(UserError, match="no such backend" if enters else "cannot be entered"),
+        beginning.begun_run(tmp_path / "out", Settings(), measures=False, **_OPTIONS, **given),
+    ):
+        raise AssertionError("it must not begin")
+
+    assert (tmp_path / "out").exists() is enters
+
+
+_OPTIONS: dict[str, Any] = {"declare": "", "option": (), "deployment": None, "url": None}
+
+
+def test_of_a_folder_that_may_not_be_looked_into_nothing_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    assert endings._told_too(tmp_path, 0.0) == ""
+    monkeypatch.setattr(Path, "exists", refused)
+    assert endings._told_too(tmp_path, 0.0) == ""

@@ -5,12 +5,14 @@ What a run begins with: its options are understood, its stores are opened once, 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from store_conformance.contract import UserError
 from store_conformance.contract import rule as contract_rule
 from store_conformance.harness.settings import Settings
 from store_conformance.runs.folder import claimed_folder
@@ -36,6 +38,7 @@ def begun_run(
     place of an earlier run.
     """
     selection = _selection(options)
+    _stand_here()
     with claimed_folder(out) as folder, _no_strays():
         from store_conformance.runs.recording import Recording, header_of
 
@@ -49,6 +52,18 @@ def begun_run(
             raise
         session.recording = recording
         yield session, folder
+
+
+def _stand_here() -> None:
+    """Refuse a working folder that its user may not enter (``sudo -u`` in another's): pytest goes back to it at its end."""
+    here = Path.cwd()
+    try:
+        os.chdir(here)
+    except OSError as error:
+        raise UserError(
+            f"the working folder {here} cannot be entered ({error.strerror})",
+            "start the command in a folder of the user that runs it",
+        ) from None
 
 
 def _no_strays() -> contextlib.AbstractContextManager[None]:

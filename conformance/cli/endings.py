@@ -77,10 +77,13 @@ def _told_too(out: object, begun: float) -> str:
     from store_conformance.runs.run_file import RUN_FILE, unfinished
 
     place = out / RUN_FILE
-    # While the folder is claimed, what is there is of another run that goes on.
-    if (out / LOCK).exists() or not _written(unfinished(place), begun):
+    try:
+        # While the folder is claimed, what is there is of another run that goes on.
+        if (out / LOCK).exists() or not _written(unfinished(place), begun):
+            return ""
+        earlier = "; the earlier run there is as it was" if place.exists() else ""
+    except OSError:  # a folder that cannot be looked into, which is what was told
         return ""
-    earlier = "; the earlier run there is as it was" if place.exists() else ""
     return f"{unfinished(place)} says so{earlier}"
 
 

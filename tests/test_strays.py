@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from store_conformance.backends.engines.processes import runs
+from store_conformance.backends.folders import own_folder, remove_folder
 from store_conformance.backends.polling import wait_until
 from store_conformance.harness.process.strays import VARIABLE, no_strays
 
@@ -72,6 +73,26 @@ def test_a_daemon_is_ended_and_told_and_nobody_elses_process_is(
     assert os.environ.get(VARIABLE) == before
     (line,) = told
     assert line.startswith("left running by a store, and ended: 2 processes (2 x python")
+
+
+def test_the_folders_of_processes_that_were_killed_go_with_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = "import os, signal\nfrom store_conformance.backends.folders import own_folder\nown_folder('a', None)\nos.kill(os.getpid(), signal.SIGKILL)"
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "a user's").mkdir()
+
+    with no_strays(lambda text: None):
+        mine = own_folder("b", None)
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+            check=False,
+        )
+        assert len(list(tmp_path.iterdir())) == 3
+
+    assert {p.name for p in tmp_path.iterdir()} == {"a user's", mine.name}
+    remove_folder(mine)
 
 
 def test_what_ends_by_itself_is_not_told(others: subprocess.Popen[bytes]) -> None:

@@ -24,6 +24,7 @@ from store_conformance.backends.environment import read_env_file, text_of_env
 from store_conformance.backends.factory import is_supplied, user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
 from store_conformance.backends.folders import (
+    clear_folders,
     forget_folders,
     locks_held,
     own_folder,
@@ -77,6 +78,7 @@ __all__ = [
     "answers",
     "aopen_address",
     "causes",
+    "clear_folders",
     "create",
     "details_of",
     "forget_folders",

@@ -18,7 +18,7 @@ from os import getpid  # by name: a store may put another number there
 import psutil
 
 from store_conformance.contract.hurry import in_a_hurry
-from store_conformance.harness.backends import runs
+from store_conformance.harness.backends import clear_folders, runs
 from store_conformance.harness.process.fork_server import close_fork_server
 
 VARIABLE = "STORE_CONFORMANCE_RUN"
@@ -47,6 +47,7 @@ def no_strays(tell: Callable[[str], object]) -> Iterator[None]:
         left = end_marked(mark)
         if left:
             tell(f"left running by a store, and ended: {_told(left)}")
+        clear_folders()  # of workers and others that were ended by force
 
 
 def end_unmarked_children() -> list[str]:

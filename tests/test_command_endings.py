@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -300,3 +301,61 @@ def test_of_a_folder_that_may_not_be_looked_into_nothing_is_told(
     assert endings._told_too(tmp_path, 0.0) == ""
     monkeypatch.setattr(Path, "exists", refused)
     assert endings._told_too(tmp_path, 0.0) == ""
+
+
+# -- an interrupt that passes through what others do -------------------------------------------------------
+
+
+def _imported(error: Exception) -> None:
+    """As a library that is being imported: it makes an error of its own of what passes through."""
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt as passing:
+        raise error from passing
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="unverified: no such signal here")
+@pytest.mark.parametrize("error", [RuntimeError("__set_name__"), OSError("no"), UserError("no")])
+def test_an_interrupt_in_the_disguise_of_another_error_is_one(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        endings.explain(lambda: _imported(error))()
+
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.startswith("interrupted")
+
+
+def test_an_interrupt_that_nobody_sent_is_no_disguise() -> None:
+    def fails() -> None:
+        raise RuntimeError("a mistake of ours") from KeyboardInterrupt()
+
+    with pytest.raises(RuntimeError):
+        endings.explain(fails)()
+
+
+MADE_OF_TEXT = """
+import sys
+from store_conformance.cli import __main__
+
+def parse():
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+__main__.parse = parse
+{end}
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="unverified: no such signals there")
+@pytest.mark.parametrize(("end", "code"), [("__main__.main()", 130), ("parse()", -signal.SIGINT)])
+def test_an_interrupt_that_was_answered_does_not_decide_how_python_ends(
+    tmp_path: Path, end: str, code: int
+) -> None:
+    (tmp_path / "command.py").write_text(MADE_OF_TEXT.format(end=end), "utf-8")
+
+    done = subprocess.run([sys.executable, "-m", "command"], cwd=tmp_path, check=False, timeout=60)
+
+    assert done.returncode == code

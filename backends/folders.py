@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import getpid  # by name: a store may put another number there
 from pathlib import Path
 
 try:
@@ -46,17 +47,27 @@ def own_folder(name: str, parent: str | None) -> Path:
     ``remove_folder`` removes it again.
     """
     where = Path(parent or tempfile.gettempdir())
-    for left in where.glob("conformance-*-pid*-*"):
-        owner = _OWNED.fullmatch(left.name)
-        if owner is not None and not _alive(int(owner[1])) and _is_free(left):
-            shutil.rmtree(left, ignore_errors=True)
+    _clear(where)
     made = Path(tempfile.mkdtemp(prefix=_UNNAMED, dir=where))
     held = _lock(made)
-    folder = where / f"conformance-{name}-pid{os.getpid()}-{made.name.removeprefix(_UNNAMED)}"
+    folder = where / f"conformance-{name}-pid{getpid()}-{made.name.removeprefix(_UNNAMED)}"
     made.rename(folder)
     if held is not None:
         _held[folder] = held
     return folder
+
+
+def clear_folders() -> None:
+    """Remove what processes that were killed have left, where such folders are made."""
+    for parent in {scratch(), tempfile.gettempdir()}:
+        _clear(Path(parent or tempfile.gettempdir()))
+
+
+def _clear(where: Path) -> None:
+    for left in where.glob("conformance-*-pid*-*"):
+        owner = _OWNED.fullmatch(left.name)
+        if owner is not None and not _alive(int(owner[1])) and _is_free(left):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def remove_folder(folder: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 import threading
 from dataclasses import dataclass
@@ -18,7 +19,13 @@ from store_conformance.backends.base import BackendError
 from store_conformance.contract.hints import did_you_mean
 
 FORM = "write FILE.py:FUNCTION or package.module:FUNCTION"
+
+
 _loading = threading.RLock()
+
+
+class OwnCodeError(BackendError):
+    """What is referred to is there, and its own code raised when it was imported or made."""
 
 
 def one_line(error: BaseException) -> str:
@@ -46,10 +53,14 @@ class Reference:
         if not colon or not place or not all(part.isidentifier() for part in name.split(".")):
             raise BackendError(text, "this names no function.", FORM)
         if not (place.endswith(".py") or "/" in place or "\\" in place):
+            if not all(place.split(".")):
+                raise BackendError(text, f"{place!r} is neither a file nor a module.", FORM)
             return cls(place, name, False, text)
         path = Path(place).expanduser()
         if path.is_file():
             return cls(str(path.resolve()), name, True, text)
+        if os.path.lexists(path):
+            raise BackendError(text, f"{path} is {_what_it_is(path)}.", "give a Python file")
         folder = path.parent
         if not folder.is_dir():
             raise BackendError(text, f"there is no folder {folder}.", "check the path")
@@ -83,7 +94,8 @@ class Reference:
             except AttributeError:
                 names = [n for n in dir(found) if not n.startswith("_")]
                 own = [n for n in names if callable(getattr(found, n, None))]
-                hint = did_you_mean(part, names).strip() or f"it has {', '.join(own[:8])}"
+                known = f"it has {', '.join(own[:8])}" if own else FORM
+                hint = did_you_mean(part, names).strip() or known
                 raise BackendError(self.given, f"there is no {part!r} in {seen}.", hint) from None
             seen = f"{seen}:{part}"
         return found
@@ -94,7 +106,7 @@ class Reference:
         except BackendError:
             raise
         except (Exception, SystemExit) as error:
-            raise BackendError(
+            raise OwnCodeError(
                 self.given,
                 f"{self.place} cannot be imported: {one_line(error)}.",
                 "does python run it?" if self.is_file else "is everything that it needs installed?",
@@ -113,6 +125,18 @@ class Reference:
                     "is it installed? A file is given as FILE.py:FUNCTION",
                 ) from None
             raise
+
+
+def name_of(reference: str) -> str:
+    """The name that a store has in reports unless it is given another; raises ``BackendError`` as `Reference.parse`."""
+    return Reference.parse(reference).short_name
+
+
+def _what_it_is(path: Path) -> str:
+    """Of something that is there and no file."""
+    if path.is_dir():
+        return "a folder and no file"
+    return "no regular file" if path.exists() else "a link that leads nowhere"
 
 
 def _module_of_file(path: Path) -> ModuleType:

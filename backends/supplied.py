@@ -63,11 +63,16 @@ class SuppliedBackend(Backend):
         self._trying = "open"
         """What ``check`` is doing with a store, for its message."""
 
-    def returned(self, value: object) -> BackendError:
+    def returned(self, value: object, hint: str = SHAPE) -> BackendError:
         """The error that this is not a store."""
+        if isinstance(value, type):
+            what = f"the class {value.__qualname__}"
+            return BackendError(
+                self.name, f"{self._reference} gave {what}, not a BaseStore.", "call it"
+            )
         kind = f"a {type(value).__module__}.{type(value).__qualname__}"
         what = "None" if value is None else kind.replace("builtins.", "")
-        return BackendError(self.name, f"{self._reference} gave {what}, not a BaseStore.", SHAPE)
+        return BackendError(self.name, f"{self._reference} gave {what}, not a BaseStore.", hint)
 
     def checked(self, store: object) -> BaseStore:
         """``store`` if it is one; raises ``BackendError`` otherwise."""

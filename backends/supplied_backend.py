@@ -23,7 +23,7 @@ from store_conformance.backends.base import (
     Snippet,
     Spec,
 )
-from store_conformance.backends.references import Reference, one_line
+from store_conformance.backends.references import OwnCodeError, Reference, one_line
 from store_conformance.backends.supplied import SuppliedBackend
 from store_conformance.contract import Capability, Location
 
@@ -58,7 +58,7 @@ def made_from(
     except BackendError:
         raise
     except Exception as error:
-        raise BackendError(name, f"{found.__qualname__} raised {one_line(error)}.") from error
+        raise OwnCodeError(name, f"{found.__qualname__} raised {one_line(error)}.") from error
 
 
 class WrappedBackend(SuppliedBackend):

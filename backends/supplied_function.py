@@ -203,11 +203,10 @@ class FunctionBackend(SuppliedBackend):
         if isinstance(made, kinds) or inspect.isawaitable(made):
             self._given = next((kind for kind in kinds if isinstance(made, kind)), None)
             return made
-        error = self.returned(made)
         if inspect.isgenerator(made) or inspect.isasyncgen(made):
             kind = "asynccontextmanager" if inspect.isasyncgen(made) else "contextmanager"
-            raise BackendError(self.name, error.problem, f"decorate it with @contextlib.{kind}")
-        raise error
+            raise self.returned(made, f"decorate it with @contextlib.{kind}")
+        raise self.returned(made)
 
     def _waited(self, store: BaseStore, at: Location) -> BaseStore:
         """The store, behind one that waits where the function has the attribute ``settle``."""

@@ -4,8 +4,10 @@ How commands end that cannot do what they were asked to: what they say, and what
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,12 +19,14 @@ from click.testing import CliRunner
 
 from store_conformance.backends.engines.processes import ServerProcess
 from store_conformance.backends.polling import wait_until
-from store_conformance.cli import commands, crash
+from store_conformance.cli import beginning, commands, crash, endings
 from store_conformance.cli.migrate import Teller
 from store_conformance.cli.parsing import main
+from store_conformance.contract import UserError
 from store_conformance.contract.hurry import hurry, in_a_hurry, take_time
 from store_conformance.harness import interrupting
 from store_conformance.harness.interrupting import interruptible, undisturbed
+from store_conformance.harness.settings import Settings
 from store_conformance.migration.moving import Progress
 from store_conformance.reports.pictures import can_draw
 from store_conformance.runs.run_file import RunWriter
@@ -259,3 +263,99 @@ def test_one_that_stops_by_itself_is_waited_for_no_longer_than_it_takes(tmp_path
     server.start()
     server.stop()
     assert not server.alive
+
+
+# -- folders that may not be looked into ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("enters", [True, False])
+def test_a_working_folder_that_may_not_be_entered_is_told_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enters: bool
+) -> None:
+    """As in ``sudo -u app``, in a folder of root's: pytest could not go back there at the end of the run."""
+    given: dict[str, Any] = {"backend": ("nowhere",), "store": (), "name": None}
+
+    def chdir(path: Path) -> None:
+        if not enters:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(beginning.os, "chdir", chdir)
+    with (
+        pytest.raises(UserError, match="no such backend" if enters else "cannot be entered"),
+        beginning.begun_run(tmp_path / "out", Settings(), measures=False, **_OPTIONS, **given),
+    ):
+        raise AssertionError("it must not begin")
+
+    assert (tmp_path / "out").exists() is enters
+
+
+_OPTIONS: dict[str, Any] = {"declare": "", "option": (), "deployment": None, "url": None}
+
+
+def test_of_a_folder_that_may_not_be_looked_into_nothing_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    assert endings._told_too(tmp_path, 0.0) == ""
+    monkeypatch.setattr(Path, "exists", refused)
+    assert endings._told_too(tmp_path, 0.0) == ""
+
+
+# -- an interrupt that passes through what others do -------------------------------------------------------
+
+
+def _imported(error: Exception) -> None:
+    """As a library that is being imported: it makes an error of its own of what passes through."""
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt as passing:
+        raise error from passing
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="unverified: no such signal here")
+@pytest.mark.parametrize("error", [RuntimeError("__set_name__"), OSError("no"), UserError("no")])
+def test_an_interrupt_in_the_disguise_of_another_error_is_one(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        endings.explain(lambda: _imported(error))()
+
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.startswith("interrupted")
+
+
+def test_an_interrupt_that_nobody_sent_is_no_disguise() -> None:
+    def fails() -> None:
+        raise RuntimeError("a mistake of ours") from KeyboardInterrupt()
+
+    with pytest.raises(RuntimeError):
+        endings.explain(fails)()
+
+
+MADE_OF_TEXT = """
+import sys
+from store_conformance.cli import __main__
+
+def parse():
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+__main__.parse = parse
+{end}
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="unverified: no such signals there")
+@pytest.mark.parametrize(("end", "code"), [("__main__.main()", 130), ("parse()", -signal.SIGINT)])
+def test_an_interrupt_that_was_answered_does_not_decide_how_python_ends(
+    tmp_path: Path, end: str, code: int
+) -> None:
+    (tmp_path / "command.py").write_text(MADE_OF_TEXT.format(end=end), "utf-8")
+
+    done = subprocess.run([sys.executable, "-m", "command"], cwd=tmp_path, check=False, timeout=60)
+
+    assert done.returncode == code

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from store_conformance.backends.base import BackendError, EngineUnavailableError
 from store_conformance.backends.placing import UnprovenPlaceError
+from store_conformance.backends.references import OwnCodeError
 from store_conformance.backends.registry import UnknownBackendError
 from store_conformance.backends.supplied import OnlyAsyncError
 from store_conformance.cli import commands
@@ -29,7 +30,7 @@ from store_conformance.factory.mistakes import FactoryError
 from store_conformance.harness.errors import HarnessError
 from store_conformance.migration.pages import EndlessPagesError
 from store_conformance.migration.transfer import ImportRefusedError, MigrationError, Refusal
-from store_conformance.runs.hosted import HostSilentError
+from store_conformance.runs.hosted import HostSilentError, StoreLostError
 from store_conformance.runs.lines import RunFileError
 
 STORES = """
@@ -224,6 +225,16 @@ KINDS: tuple[tuple[UserError, int, str], ...] = (
     (FactoryError("STORE_URL is empty", "set it"), 2, "STORE_URL is empty. Hint: set it"),
     (CorpusError("a.jsonl", 3, "no text", "write one"), 2, "a.jsonl:3: no text. Hint: write one"),
     (RunFileError("r.jsonl", "is cut", "run again"), 65, "r.jsonl: is cut. Hint: run again"),
+    (
+        StoreLostError("a.py:f ended its process", "run it"),
+        2,
+        "a.py:f ended its process. Hint: run it",
+    ),
+    (
+        OwnCodeError("a.py:f", "it raised OSError.", "run it"),
+        2,
+        "a.py:f: it raised OSError. Hint: run it",
+    ),
     (
         HostSilentError("it stands still", "see what it waits for"),
         2,

@@ -123,6 +123,10 @@ def nothing(at, index, ttl):
     pass
 
 
+def a_class(at):
+    return InMemoryStore
+
+
 @contextmanager
 def yields_wrong(at, index, ttl):
     yield {}
@@ -227,6 +231,10 @@ def test_arguments_and_options_reach_the_function(file: Path) -> None:
         ("{file}", "this names no function.*FILE.py:FUNCTION"),
         ("{folder}/my_store.py:managed", "there is no file .*did you mean 'my store.py'"),
         ("{folder}/none/x.py:managed", "there is no folder"),
+        (".:managed", "'.' is neither a file nor a module"),
+        ("{folder}/folder.py:managed", "is a folder and no file"),
+        ("{folder}/link.py:managed", "is a link that leads nowhere"),
+        ("{file}:plain.x", "there is no 'x' in .*:plain. Hint: write FILE.py:FUNCTION"),
         ("{file}:manged", "there is no 'manged'.*did you mean 'managed'"),
         ("{file}:Shop.open", "there is no 'open'.*did you mean 'open_store'"),
         ("{file}:NUMBER", "is a int, not a function"),
@@ -240,6 +248,8 @@ def test_arguments_and_options_reach_the_function(file: Path) -> None:
 )
 def test_a_wrong_reference_is_told(file: Path, reference: str, problem: str) -> None:
     folder = file.parent
+    (folder / "folder.py").mkdir()
+    (folder / "link.py").symlink_to("nowhere.py")
     (folder / "broken.py").write_text("1 / 0\n")
     (folder / "syntax.py").write_text("def (\n")
     (folder / "missing.py").write_text("import nix\n")
@@ -254,8 +264,12 @@ def test_a_wrong_reference_is_told(file: Path, reference: str, problem: str) -> 
 @pytest.mark.parametrize(
     ("function", "problem"),
     [
-        ("undecorated", "gave a generator, not a BaseStore.*contextlib.contextmanager"),
+        (
+            "undecorated",
+            "^my store: /[^:]*:undecorated gave a generator, not a BaseStore.*contextlib.contextmanager",
+        ),
         ("wrong", "gave a sqlite3.Connection, not a BaseStore"),
+        ("a_class", "gave the class InMemoryStore, not a BaseStore. Hint: call it"),
         ("nothing", "gave None, not a BaseStore"),
         ("yields_wrong", "gave a dict, not a BaseStore"),
         ("raises", "raised RuntimeError: no server"),

@@ -14,7 +14,7 @@ import pytest
 
 from store_conformance.contract import UserError
 from store_conformance.contract.capabilities import ALL
-from store_conformance.runs.hosted import HostedBackend, HostSilentError
+from store_conformance.runs.hosted import HostedBackend, HostSilentError, _last_said
 from store_conformance.runs.run_file import read_run
 
 STORE = """
@@ -145,3 +145,15 @@ def test_a_store_that_ends_its_process_later_is_left_to_the_cases(
     assert told.facts["store"].endswith("shop.py:open_store")
     assert told.facts["answers"] == answers
     assert (told.facts["seconds_to_first_put"] is not None) is bool(answers)
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ("Traceback (most recent call last):\n  File 'a.py'\nOSError: no\n", "OSError: no"),
+        ("starting\nfatal: no server\n", "starting fatal: no server"),
+        ("", ""),
+    ],
+)
+def test_the_last_words_of_a_process_are_one_line(printed: str, said: str) -> None:
+    assert _last_said(printed) == said

@@ -4,6 +4,7 @@ Postgres on a machine on which the user has no account, as in many containers.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,7 +85,7 @@ def test_what_an_account_lacks_is_told_with_what_to_do(
 ) -> None:
     monkeypatch.setattr(engine, "binaries", lambda: tmp_path)
     monkeypatch.setattr(engine, "_unprivileged", lambda: ((), None))
-    monkeypatch.setattr(engine, "_knows_iterations", lambda folder: False)
+    monkeypatch.setattr(engine, "_takes_settings", lambda folder: False)
     ended = subprocess.CompletedProcess([], 1, "", said)
     monkeypatch.setattr("subprocess.run", lambda *a, **k: ended)
 
@@ -94,6 +95,56 @@ def test_what_an_account_lacks_is_told_with_what_to_do(
     assert said in str(raised.value)
     assert ("/etc/passwd" in str(raised.value)) is hinted
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("child process was terminated by signal 9: Killed\ninitdb: removing contents", "Killed"),
+        ("FATAL:  no room\nchild process exited with exit code 1", "no room"),
+        (
+            "Killed\nchild process exited with exit code 137\ninitdb: removing contents",
+            "Killed; child process exited with exit code 137",
+        ),
+        ("something\nelse", "else"),
+    ],
+)
+def test_why_initdb_ended_is_told_and_not_what_it_did_then(
+    said: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "binaries", lambda: tmp_path)
+    monkeypatch.setattr(engine, "_unprivileged", lambda: ((), None))
+    monkeypatch.setattr(engine, "_takes_settings", lambda folder: True)
+    asked: list[list[str]] = []
+
+    def run(command: list[str], **more: Any) -> Any:
+        asked.append(command)
+        return subprocess.CompletedProcess(command, 1, "", said)
+
+    monkeypatch.setattr("subprocess.run", run)
+
+    with pytest.raises(EngineUnavailableError, match=f"{told}\\."):
+        engine.make_template(tmp_path / "t", "p")
+
+    # A process of its that is killed leaves nothing on the machine then.
+    in_files = "dynamic_shared_memory_type=mmap" in asked[0]
+    assert in_files is (sys.platform == "linux")
+
+
+def test_a_copy_that_finds_no_room_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(source: Path, target: Path) -> None:
+        raise shutil.Error([("a", "b", "[Errno 28] No space left on device: 'b'"), ("c", "d", "")])
+
+    failed = subprocess.CompletedProcess([], 1, b"", b"")
+    monkeypatch.setattr("subprocess.run", lambda *a, **k: failed)
+    monkeypatch.setattr("shutil.copytree", refused)
+
+    with pytest.raises(EngineUnavailableError, match="No space left") as raised:
+        engine._copy(tmp_path / "a", tmp_path / "b")
+
+    assert len(str(raised.value)) < 300
 
 
 class Engineless(Backend):

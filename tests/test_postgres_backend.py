@@ -436,3 +436,16 @@ def test_no_server_and_no_folder_outlives_its_parent(end: str, tmp_path: Path) -
     assert gone(lambda: any(runs(p) for p in family))
     assert gone(Path(folder).exists)
     assert not any(segment.exists() for segment in shared)
+
+
+@no_postgres
+@pytest.mark.skipif(sys.platform != "linux", reason="unverified: it is told so on Linux alone")
+def test_a_server_shares_memory_as_servers_do_and_not_as_its_initdb_did(
+    postgres: Backend,
+) -> None:
+    import psycopg
+
+    with psycopg.connect(postgres.spec().url or "") as connection:
+        found = connection.execute("SHOW dynamic_shared_memory_type").fetchone()
+
+    assert found == ("posix",)

@@ -111,7 +111,7 @@ def test_an_older_initdb_is_not_told_what_it_does_not_know(
 ) -> None:
     monkeypatch.setattr(postgres, "server_version", lambda folder: version)
 
-    assert postgres._knows_iterations(Path()) is known
+    assert postgres._takes_settings(Path()) is known
 
 
 # -- random histories ------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from store_conformance.backends.engines.processes import kill_tree, runs
 from store_conformance.contract import Mode
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
@@ -37,6 +38,8 @@ if sys.argv[3] == "stops":
     os.kill(os.getpid(), signal.SIGSTOP)
 time.sleep(60)
 """
+
+SLEEPS = "import time; time.sleep(600)"
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="unverified: no such signal here")
@@ -74,6 +77,66 @@ def test_a_worker_that_stands_still_beyond_its_time_is_killed(
     finally:
         worker.kill()
         worker.wait()
+
+
+def test_a_process_that_is_no_worker_is_not_ended_whatever_a_store_writes(tmp_path: Path) -> None:
+    script = f"import subprocess, sys\np = subprocess.Popen([sys.executable, '-c', {SLEEPS!r}])\nprint(p.pid, flush=True); p.wait()"
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    try:
+        assert parent.stdout is not None
+        stranger = int(parent.stdout.readline())
+        beat = beat_file(tmp_path / "gw0.txt")
+        beat.write_text(f"{stranger} 1.0\n", "ascii")
+        supervisor = Supervisor(tmp_path)
+        supervisor.stop()
+        for _ in range(LOOKS + 1):
+            supervisor.look()
+        supervisor.end_all()
+
+        assert runs(stranger) and not beat.exists()
+    finally:
+        kill_tree(parent.pid)
+        parent.communicate()
+
+
+TAKES_DESCRIPTORS = """
+import os, sys
+from pathlib import Path
+from store_conformance.harness import watchdog
+from store_conformance.harness.process import pipes
+watchdog.guard_process(Path(sys.argv[1]))
+commands, answers = pipes.own_pipes()
+if sys.argv[2] == "closed":
+    os.closerange(3, 256)
+    own = [os.open(sys.argv[3], os.O_CREAT | os.O_RDWR) for _ in range(40)]
+    os.write(own[0], b"the user's")
+watchdog.feed(60)
+watchdog.rest()
+try:
+    pipes.send(answers, "told")
+except OSError:
+    pass
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="unverified: descriptors differ there")
+@pytest.mark.parametrize(("what", "told"), [("closed", ""), ("open", "told\n")])
+def test_what_a_store_opens_in_the_place_of_our_files_is_not_written_to(
+    tmp_path: Path, what: str, told: str
+) -> None:
+    words = [str(tmp_path / "gw0.txt"), what, str(tmp_path / "mine")]
+    done = subprocess.run(
+        [sys.executable, "-c", TAKES_DESCRIPTORS, *words],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == told
+    if what == "closed":
+        assert (tmp_path / "mine").read_text("utf-8") == "the user's"
+    else:
+        assert beat_file(tmp_path / "gw0.txt").read_text("ascii").split()[1] == "0.000"
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="unverified: no such signal here")

@@ -36,6 +36,14 @@ if sys.platform == "linux":
     # After a crash all files are synced, by default one by one: seconds for a data folder that was
     # just copied.  One call for the file system does the same.
     SETTINGS["recovery_init_sync_method"] = "syncfs"
+    SETTINGS["dynamic_shared_memory_type"] = (
+        "posix"  # as everywhere; what `initdb` has is for itself
+    )
+_INITDB_MEMORY = ("--set", "dynamic_shared_memory_type=mmap") if sys.platform == "linux" else ()
+"""
+Files in the folder that it makes: one that is killed (no memory, a limit) would leave them on the machine, where the
+server that comes next knows what to remove, and `initdb` has none.
+"""
 START_ATTEMPTS = 3
 _QUICK_PASSWORD = ("--set", "scram_iterations=1")
 """
@@ -58,7 +66,7 @@ def binaries() -> Path | None:
 
 
 _NO_ACCOUNT = "could not look up effective user ID"
-_REASON = re.compile(r"error:|FATAL:|PANIC:", re.IGNORECASE)
+_REASON = re.compile(r"error:|FATAL:|PANIC:|terminated by signal", re.IGNORECASE)
 _NO_ACCOUNT_HINT = "Postgres wants a user with an account: run as one that is in /etc/passwd, or give a server with --url"
 
 
@@ -71,8 +79,8 @@ def server_version(folder: Path) -> str:
     return said.stdout.strip().replace("postgres (PostgreSQL)", "PostgreSQL") or "PostgreSQL"
 
 
-def _knows_iterations(folder: Path) -> bool:
-    """Whether its `initdb` can be told how often passwords are hashed: from PostgreSQL 16 on."""
+def _takes_settings(folder: Path) -> bool:
+    """Whether its `initdb` takes settings, such as how often passwords are hashed: from PostgreSQL 16 on."""
     major = re.search(r"\d+", server_version(folder))
     return major is not None and int(major[0]) >= 16
 
@@ -151,7 +159,7 @@ def make_template(folder: Path, password: str) -> Path:
     command += [
         "--no-locale",
         "--no-sync",
-        *(_QUICK_PASSWORD if _knows_iterations(bin_folder) else ()),
+        *((*_QUICK_PASSWORD, *_INITDB_MEMORY) if _takes_settings(bin_folder) else ()),
     ]
     try:
         made = subprocess.run(
@@ -161,13 +169,21 @@ def make_template(folder: Path, password: str) -> Path:
     finally:
         secret.unlink(missing_ok=True)
     if made.returncode != 0:
-        lines = made.stderr.strip().splitlines() or ["no output"]
-        # It says what it clears away after it has said why.
-        last = next((line for line in lines if _REASON.search(line)), lines[-1]).rstrip(".")
+        why = _why_refused(made.stderr)
         shutil.rmtree(folder, ignore_errors=True)
         hint = _NO_ACCOUNT_HINT if _NO_ACCOUNT in made.stderr else ""
-        raise EngineUnavailableError("postgres", f"initdb failed: {last}.", hint)
+        raise EngineUnavailableError("postgres", f"initdb failed: {why}.", hint)
     return folder
+
+
+def _why_refused(said: str) -> str:
+    """What `initdb` said was wrong, in one line; it says what it clears away after that."""
+    lines = said.strip().splitlines() or ["no output"]
+    why = next((line for line in lines if _REASON.search(line)), None)
+    if why is None:  # a process of its was ended by force: the shell's word and the code
+        kept = [line for line in lines if "removing contents" not in line]
+        why = "; ".join((kept or lines)[-2:])
+    return why.rstrip(".")
 
 
 class PostgresServer(Engine):
@@ -329,4 +345,10 @@ def _copy(source: Path, target: Path) -> None:
         if copied.returncode == 0:
             return
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target)
+    try:
+        shutil.copytree(source, target)
+    except shutil.Error as error:  # what it says is a list of every file
+        *_, why = error.args[0][0]
+        raise EngineUnavailableError(
+            "postgres", f"its data folder cannot be copied to {target}: {why}."
+        ) from error

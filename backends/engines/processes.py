@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from os import getpid  # by name: a store may put another number there
 from pathlib import Path
 from typing import Protocol
 
@@ -329,7 +330,7 @@ _living: dict[int, tuple[Stoppable, int]] = {}
 
 def stop_at_exit(thing: Stoppable) -> None:
     """Call ``thing.stop()`` when the interpreter ends, unless ``stopped`` was told before."""
-    _living[id(thing)] = (thing, os.getpid())
+    _living[id(thing)] = (thing, getpid())
 
 
 def stopped(thing: Stoppable) -> None:
@@ -341,6 +342,6 @@ def stopped(thing: Stoppable) -> None:
 def _stop_all() -> None:
     # The last begun first: a run leaves its server before the server ends.
     for thing, owner in reversed(list(_living.values())):
-        if owner == os.getpid():  # a forked child must not end its parent's server
+        if owner == getpid():  # a forked child must not end its parent's server
             with contextlib.suppress(Exception):
                 thing.stop()

@@ -14,13 +14,13 @@ A request is sent once: whether a write is to be repeated is for the caller to s
 from __future__ import annotations
 
 import json
-import os
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from importlib.util import find_spec
+from os import getpid  # by name: a store may put another number there
 from typing import Any
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -58,7 +58,7 @@ class Rest:
         self._head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         self._lock = threading.Lock()
         self._idle: list[HTTPConnection] = []
-        self._process = os.getpid()
+        self._process = getpid()
 
     def ask(self, method: str, path: str, body: object) -> Any:
         """The JSON of the answer; ``RefusedError`` if it is no success, what Python raises if there is none."""
@@ -86,8 +86,8 @@ class Rest:
         from urllib3.util.wait import wait_for_read
 
         with self._lock:
-            if self._process != os.getpid():
-                self._process, self._idle = os.getpid(), []
+            if self._process != getpid():
+                self._process, self._idle = getpid(), []
             idle = self._idle
         while True:
             try:

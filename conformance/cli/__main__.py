@@ -40,6 +40,9 @@ def main() -> None:
         )
     sys.stdout.flush()
     sys.stderr.flush()
+    # A Ctrl-C that passed through code made of a text (a dataclass that was being imported) would decide how Python
+    # ends, although it was answered; other code of that kind makes it forget.
+    exec("")  # noqa: S102
     if left:
         # Python would wait for these threads, perhaps for ever; everything of ours is closed by now.
         os._exit(code)

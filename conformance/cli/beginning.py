@@ -5,12 +5,14 @@ What a run begins with: its options are understood, its stores are opened once, 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from store_conformance.contract import UserError
 from store_conformance.contract import rule as contract_rule
 from store_conformance.harness.settings import Settings
 from store_conformance.runs.folder import claimed_folder
@@ -19,12 +21,9 @@ from store_conformance.runs.run_file import RUN_FILE
 from store_conformance.runs.selection import Selection
 
 if TYPE_CHECKING:
-    from store_conformance.harness.backends import Backend
     from store_conformance.runs.options import RunOptions
     from store_conformance.runs.session import RunSession
 
-OPEN_SECONDS = 30.0
-"""What opening a user's store once may take."""
 DEFAULT_BACKENDS = ("memory", "sqlite", "postgres")
 
 
@@ -39,6 +38,7 @@ def begun_run(
     place of an earlier run.
     """
     selection = _selection(options)
+    _stand_here()
     with claimed_folder(out) as folder, _no_strays():
         from store_conformance.runs.recording import Recording, header_of
 
@@ -52,6 +52,18 @@ def begun_run(
             raise
         session.recording = recording
         yield session, folder
+
+
+def _stand_here() -> None:
+    """Refuse a working folder that its user may not enter (``sudo -u`` in another's): pytest goes back to it at its end."""
+    here = Path.cwd()
+    try:
+        os.chdir(here)
+    except OSError as error:
+        raise UserError(
+            f"the working folder {here} cannot be entered ({error.strerror})",
+            "start the command in a folder of the user that runs it",
+        ) from None
 
 
 def _no_strays() -> contextlib.AbstractContextManager[None]:
@@ -73,6 +85,7 @@ def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSe
     """The session of a command's options; user-supplied stores are opened once, to fail early and clearly."""
     from store_conformance.embedding.naming import embedder_factory
     from store_conformance.runs.facts import corpus_facts
+    from store_conformance.runs.opening import OPEN_SECONDS, open_each
     from store_conformance.runs.options import session_from_options
 
     named = bool(options["backend"] or options["store"])
@@ -85,8 +98,8 @@ def make_session(settings: Settings, *, measures: bool, **options: Any) -> RunSe
         if measures or _embeds(session.selection):
             make_embedder()
         corpus_facts(settings)
-        for backend in session.backends.values():
-            _open_once(backend, min(settings.timeout, OPEN_SECONDS))
+        for line in open_each(session, min(settings.timeout, OPEN_SECONDS)):
+            click.echo(line)
     except BaseException:  # nobody else knows of its processes yet
         session.stop()
         raise
@@ -123,25 +136,6 @@ def _selection(options: dict[str, Any]) -> Selection:
         options.get("skip", ()),
         options.get("profile", DEFAULT),
     )
-
-
-def _open_once(backend: Backend, seconds: float) -> None:
-    """A user's store is opened before anything else, so that what is wrong with it is told early."""
-    from store_conformance.harness.backends import SuppliedBackend
-    from store_conformance.runs.hosted import HostedBackend
-    from store_conformance.runs.probing import missing_halves
-
-    if isinstance(backend, HostedBackend):
-        backend.check(seconds)
-        missing = backend.missing_halves(seconds)
-    elif isinstance(backend, SuppliedBackend):
-        backend.check(seconds)
-        missing = missing_halves(backend, seconds)
-        backend.capabilities -= frozenset(missing)
-    else:
-        return
-    for lacking in missing:
-        click.echo(f"{backend.name}: no {lacking} API (its methods raise NotImplementedError)")
 
 
 def _embeds(selection: Selection) -> bool:

@@ -15,7 +15,7 @@ import click
 
 from store_conformance.contract import UserError
 from store_conformance.contract.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
-from store_conformance.harness.interrupting import interruptible
+from store_conformance.harness.interrupting import interruptible, was_interrupted
 
 F = TypeVar("F", bound=Callable[..., Any])
 CLOCK_SECONDS = 2.0
@@ -29,15 +29,11 @@ def explain(func: F) -> F:
         begun = time.time()
         try:
             return func(*args, **kwargs)
-        except KeyboardInterrupt:
-            click.echo(f"interrupted{_kept(func.__name__, kwargs.get('out'), begun)}", err=True)
-            sys.exit(EXIT_INTERRUPTED)
-        except UserError as error:
-            _end(str(error), error.exit_code, more=_told_too(kwargs.get("out"), begun))
-        except OSError as error:
-            _end(_file_error(error), EXIT_USAGE)
-        except Exception as error:
-            _end_by_kind(error)
+        except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, KeyboardInterrupt) or was_interrupted(error):
+                click.echo(f"interrupted{_kept(func.__name__, kwargs.get('out'), begun)}", err=True)
+                sys.exit(EXIT_INTERRUPTED)
+            _explained(error, kwargs.get("out"), begun)
             raise
 
     @wraps(func)
@@ -46,6 +42,15 @@ def explain(func: F) -> F:
             return ended(*args, **kwargs)
 
     return wrapper  # type: ignore[return-value]
+
+
+def _explained(error: Exception, out: object, begun: float) -> None:
+    """End with what is wrong in a line, where it is no mistake of ours."""
+    if isinstance(error, UserError):
+        _end(str(error), error.exit_code, more=_told_too(out, begun))
+    if isinstance(error, OSError):
+        _end(_file_error(error), EXIT_USAGE)
+    _end_by_kind(error)
 
 
 _KEPT = {
@@ -77,10 +82,13 @@ def _told_too(out: object, begun: float) -> str:
     from store_conformance.runs.run_file import RUN_FILE, unfinished
 
     place = out / RUN_FILE
-    # While the folder is claimed, what is there is of another run that goes on.
-    if (out / LOCK).exists() or not _written(unfinished(place), begun):
+    try:
+        # While the folder is claimed, what is there is of another run that goes on.
+        if (out / LOCK).exists() or not _written(unfinished(place), begun):
+            return ""
+        earlier = "; the earlier run there is as it was" if place.exists() else ""
+    except OSError:  # a folder that cannot be looked into, which is what was told
         return ""
-    earlier = "; the earlier run there is as it was" if place.exists() else ""
     return f"{unfinished(place)} says so{earlier}"
 
 

@@ -24,6 +24,7 @@ from store_conformance.backends.environment import read_env_file, text_of_env
 from store_conformance.backends.factory import is_supplied, user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection
 from store_conformance.backends.folders import (
+    clear_folders,
     forget_folders,
     locks_held,
     own_folder,
@@ -44,6 +45,7 @@ from store_conformance.backends.opening.schemes import (
     schemes,
 )
 from store_conformance.backends.opening.settings import TTL
+from store_conformance.backends.references import OwnCodeError, name_of
 from store_conformance.backends.registry import BUILT_IN, create, from_spec, names
 from store_conformance.backends.supplied import SuppliedBackend
 from store_conformance.backends.vector.errors import VectorStoreError
@@ -66,6 +68,7 @@ __all__ = [
     "Gathered",
     "ItemVectors",
     "Opened",
+    "OwnCodeError",
     "ServerProcess",
     "Snippet",
     "Spec",
@@ -75,6 +78,7 @@ __all__ = [
     "answers",
     "aopen_address",
     "causes",
+    "clear_folders",
     "create",
     "details_of",
     "forget_folders",
@@ -86,6 +90,7 @@ __all__ = [
     "kill_tree",
     "known_scheme",
     "locks_held",
+    "name_of",
     "names",
     "open_address",
     "own_folder",

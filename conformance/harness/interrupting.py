@@ -94,6 +94,20 @@ _current: _Ending | None = None
 """That of the command under way."""
 
 
+def was_interrupted(error: BaseException) -> bool:
+    """
+    Whether this was raised because the command under way was told to end.
+
+    Libraries that are being imported make errors of their own of the ``KeyboardInterrupt`` that passes through them.
+    """
+    if _current is None or _current.since is None:
+        return False
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
+
+
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """

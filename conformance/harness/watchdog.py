@@ -20,6 +20,7 @@ from faulthandler import (
     cancel_dump_traceback_later,
     dump_traceback_later,
 )  # by name, as the clock is
+from os import fstat, getpid, lseek, write  # by name, as the clock is
 from pathlib import Path
 from time import monotonic  # by name: a store may put another clock into the module
 from typing import IO
@@ -33,6 +34,8 @@ BEAT = ".beat"
 
 _file: IO[str] | None = None
 _beat: int | None = None
+_beat_is: tuple[int, int] | None = None
+"""Which file that is: a store may close our descriptor and open a file of its own in its place."""
 _deadline = 0.0
 _watched = 0
 _lock = threading.Lock()
@@ -40,10 +43,11 @@ _lock = threading.Lock()
 
 def guard_process(stacks: Path) -> None:
     """From now on ``feed`` has an effect in this process; ``stacks`` is where its threads are written."""
-    global _file, _beat
+    global _file, _beat, _beat_is
     if _file is None:
         _file = stacks.open("w", encoding="utf-8")
         _beat = os.open(beat_file(stacks), os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        _beat_is = identity(_beat)
 
 
 def beat_file(stacks: Path) -> Path:
@@ -87,10 +91,16 @@ def watching() -> Iterator[None]:
                 rest()
 
 
+def identity(descriptor: int) -> tuple[int, int]:
+    """Which file, pipe or socket a descriptor leads to; raises ``OSError`` where it leads nowhere."""
+    seen = fstat(descriptor)
+    return seen.st_dev, seen.st_ino
+
+
 def _write_beat(deadline: float) -> None:
-    if _beat is not None:
-        os.lseek(_beat, 0, os.SEEK_SET)
-        os.write(_beat, f"{os.getpid():12d} {deadline:20.3f}\n".encode())
+    if _beat is not None and identity(_beat) == _beat_is:
+        lseek(_beat, 0, os.SEEK_SET)
+        write(_beat, f"{getpid():12d} {deadline:20.3f}\n".encode())
 
 
 def read_beat(file: Path) -> tuple[int, float] | None:
@@ -112,7 +122,8 @@ def release_process() -> None:
         _file = None
     if _beat is not None:
         with contextlib.suppress(OSError):
-            os.close(_beat)
+            if identity(_beat) == _beat_is:
+                os.close(_beat)
         _beat = None
 
 

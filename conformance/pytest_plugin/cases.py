@@ -48,6 +48,7 @@ from store_conformance.pytest_plugin.plugin import WORKER_INPUT
 from store_conformance.pytest_plugin.quiet import silence
 from store_conformance.pytest_plugin.supervising import Supervisor
 from store_conformance.runs.lost import crashed
+from store_conformance.runs.opening import OPEN_SECONDS, open_each
 from store_conformance.runs.options import RunOptions, session_from_options, session_from_spec
 from store_conformance.runs.profiles import DEFAULT, profile
 from store_conformance.runs.session import RunSession
@@ -173,18 +174,30 @@ def _start_own(config: pytest.Config) -> None:
     from store_conformance.harness.backends import VectorStoreError
 
     try:
-        session = session_from_options(_options(config))
+        workers = _workers_asked(config)
+        # Where others run the cases, nothing of a user's store is loaded into this process.
+        session = session_from_options(_options(config), hosted=bool(workers))
         config.add_cleanup(session.stop)
         session.command = shlex.join(["pytest", *map(str, config.invocation_params.args)])
+        _refuse_absent(session)
         if not config.option.collectonly:
-            session.workers = workers = _workers_asked(config)
+            session.workers = workers
             session.open_file(config.option.conformance_run_file)
+            for _ in open_each(session, min(session.settings.timeout, OPEN_SECONDS)):
+                _refuse_absent(session)
             session.start()
+            _refuse_absent(session)
             if session.workers < workers:
                 _lower_workers(config, session.workers)
     except (UserError, VectorStoreError, OSError) as error:
         raise pytest.UsageError(redact_text(str(error))) from None
     _adopt(config, session)
+
+
+def _refuse_absent(session: RunSession) -> None:
+    """A run that passes without a store that was asked for would say too much: pytest knows no gate."""
+    for name, why in session.absent.items():
+        raise UserError(f"{name}: {why}", "store-conformance run goes on with the others")
 
 
 def _workers_asked(config: pytest.Config) -> int:

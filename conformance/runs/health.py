@@ -49,7 +49,8 @@ USED_WITH = 10
 STOPPED = "the store stopped answering anything, a fresh location included"
 NOT_RUN = "not run: the store had stopped answering"
 NO_PROCESS = "not run: there was no process in which its cases could run"
-UNANSWERED = (STOPPED, NOT_RUN, NO_PROCESS)
+NEVER_OPENED = "not run: the store could not be used"
+UNANSWERED = (STOPPED, NOT_RUN, NO_PROCESS, NEVER_OPENED)
 """How the messages of cases begin that came to no verdict because nothing of the store could be asked."""
 
 
@@ -209,7 +210,8 @@ def stopped_answering(rows: Sequence[Row]) -> list[str]:
     for start in UNANSWERED:
         for r in rows:
             if r.message.startswith(start):
-                told.setdefault(r.backend, f"{r.backend}: {r.case} ({r.mode}): {r.message}")
+                place = "" if start == NEVER_OPENED else f"{r.case} ({r.mode}): "
+                told.setdefault(r.backend, f"{r.backend}: {place}{r.message}")
     return list(told.values())
 
 

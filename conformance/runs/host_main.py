@@ -24,6 +24,7 @@ from store_conformance.contract import Capability, UserError
 from store_conformance.contract.errors import EXIT_USAGE
 from store_conformance.harness import watchdog
 from store_conformance.harness.backends import (
+    OwnCodeError,
     Spec,
     SuppliedBackend,
     VectorStoreError,
@@ -78,8 +79,19 @@ def _read(commands: int, lines: SimpleQueue[str | None]) -> None:
     os._exit(1)  # what it was doing does not end
 
 
-def _refusal(problem: str, hint: str = "", exit_code: int = EXIT_USAGE) -> Mapping[str, Any]:
-    return {"error": {"problem": problem, "hint": hint, "exit_code": exit_code}}
+def _refusal(
+    problem: str, hint: str = "", exit_code: int = EXIT_USAGE, *, own: bool = True
+) -> Mapping[str, Any]:
+    """``own``: it is what the store's code did, and no mistake in what was asked for."""
+    return {"error": {"problem": problem, "hint": hint, "exit_code": exit_code}, "own": own}
+
+
+class _ThreadsReplacedError(UserError):
+    """The store's module put something else in the place of Python's threads."""
+
+
+_OWN = (OwnCodeError, _ThreadsReplacedError)
+"""What of the store's own code may go wrong while it is loaded."""
 
 
 class _Host:
@@ -94,9 +106,10 @@ class _Host:
         try:
             done: Mapping[str, Any] = getattr(self, f"_{command['do']}")(**given)
         except UserError as error:
-            return _refusal(error.problem, error.hint, error.exit_code)
+            own = command["do"] != "load" or isinstance(error, _OWN)
+            return _refusal(error.problem, error.hint, error.exit_code, own=own)
         except VectorStoreError as error:
-            return _refusal(str(error))
+            return _refusal(str(error), own=command["do"] != "load")
         except BaseException as error:  # noqa: BLE001 - a store that exits must not end its host
             text = message_of(error, 300)
             said = f"{self._reference} raised {type(error).__name__}{f': {text}' if text else ''}"
@@ -148,7 +161,7 @@ class _Host:
 
     def _need_threads(self) -> None:
         if replaced_threads():
-            raise UserError(
+            raise _ThreadsReplacedError(
                 f"{self._reference} replaces Python's own threads and locks (gevent and eventlet do, by"
                 " monkey-patching), and its cases run in threads and event loops",
                 "give a function that opens the store without that",

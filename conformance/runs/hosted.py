@@ -48,7 +48,11 @@ class HostEndedError(Exception):
     """The process gave no answer: it ended, or stood still and was killed; the text says which."""
 
 
-class HostSilentError(UserError):
+class StoreLostError(UserError):
+    """What the store's own code did before its first case; a run of several goes on without this one."""
+
+
+class HostSilentError(StoreLostError):
     """The store's module did not let itself be imported in time."""
 
 
@@ -85,7 +89,11 @@ class _Host:
             ) from None
 
     def ask(self, seconds: float, do: str, /, **given: Any) -> dict[str, Any]:
-        """Raises ``UserError`` as raised there, and ``HostEndedError`` without an answer in time."""
+        """
+        Raises ``UserError`` as raised there, and ``HostEndedError`` without an answer in time.
+
+        What the store's own code raised is a ``StoreLostError``.
+        """
         try:
             self._process.stdin.write(dumps({"do": do, **given}) + "\n")
             self._process.stdin.flush()
@@ -103,7 +111,7 @@ class _Host:
         except ValueError:
             raise self._gone() from None
         if "error" in answer:
-            raise UserError(**answer["error"])
+            raise (StoreLostError if answer["own"] else UserError)(**answer["error"])
         return dict(answer)
 
     def _answered(self, lines: list[str | None], seconds: float) -> bool:
@@ -120,7 +128,7 @@ class _Host:
         self.end(kill=True)
         if stacks:
             return HostEndedError("stood still with the interpreter's lock held, and was killed")
-        tail = shorten(" ".join("".join(self._errors[-6:]).split()), 300)
+        tail = shorten(_last_said("".join(self._errors)), 300)
         return HostEndedError(f"ended its process{f': {tail}' if tail else ''}")
 
     def end(self, *, kill: bool = False) -> None:
@@ -160,11 +168,19 @@ class _Host:
             pass
 
 
+def _last_said(text: str) -> str:
+    """The end of what a process printed, in one line; of a traceback what was raised."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if any(line.startswith("Traceback (most recent call last)") for line in lines):
+        lines = lines[-1:]
+    return " ".join(" ".join(lines[-6:]).split())
+
+
 class HostedBackend(Backend):
     """
     What the run knows of a store in another process; it cannot be opened from here.
 
-    Raises ``UserError`` where the store cannot be loaded, opened or started.
+    Raises ``UserError`` where the store cannot be loaded, opened or started; a ``StoreLostError`` where its own code is why.
     """
 
     name: ClassVar[str] = "store"
@@ -209,9 +225,9 @@ class HostedBackend(Backend):
         try:
             answer = self._host.ask(seconds, do, **given)
         except HostEndedError as ended:
-            raise UserError(
-                f"{self._reference} {ended} {when}",
-                "run it by hand to see where; --timeout gives it longer",
+            longer = "; --timeout gives it longer" if SILENT in str(ended) else ""
+            raise StoreLostError(
+                f"{self._reference} {ended} {when}".rstrip(), f"run it by hand to see where{longer}"
             ) from None
         if "name" in answer:
             self.__dict__["name"] = answer["name"]

@@ -19,17 +19,18 @@ from store_conformance.harness.backends import (
     create,
     from_spec,
     is_supplied,
+    name_of,
     user_supplied,
 )
 from store_conformance.harness.settings import Settings
 from store_conformance.runs.awaited import IMPORT_SECONDS, AwaitedBackend
 from store_conformance.runs.case_runs import Ends
 from store_conformance.runs.expectations import Expectation, read_expectations
-from store_conformance.runs.hosted import HostedBackend, HostSilentError
+from store_conformance.runs.hosted import HostedBackend, HostSilentError, StoreLostError
 from store_conformance.runs.known import shipped_expectations
 from store_conformance.runs.profiles import DEFAULT
 from store_conformance.runs.selection import Selection
-from store_conformance.runs.session import RunSession
+from store_conformance.runs.session import RunSession, never_opened
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def session_from_options(options: RunOptions, *, hosted: bool = False) -> RunSes
 
     ``hosted``: users' stores are loaded by another process, and never by this one.
     """
-    backends = {b.name: b for b in _backends(options, hosted=hosted)}
+    made, lost = _backends(options, hosted=hosted)
+    backends = {b.name: b for b in made}
     expectations = [e for name in backends for e in shipped_expectations(name)]
     for path in options.expectations:
         expectations += read_expectations(path)
@@ -79,11 +81,15 @@ def session_from_options(options: RunOptions, *, hosted: bool = False) -> RunSes
         selection,
         options.settings,
         tuple(expectations),
+        absent={name: never_opened(error) for name, error in lost.items()},
         options=pairs(options.options),
     )
 
 
-def _backends(options: RunOptions, *, hosted: bool) -> list[Backend]:
+def _backends(
+    options: RunOptions, *, hosted: bool
+) -> tuple[list[Backend], dict[str, StoreLostError]]:
+    """The backends of a run, and those of several stores whose own code did not let them be loaded."""
     extra = pairs(options.options)
     found: list[Backend] = [
         create(name, deployment=options.deployment, url=options.url, options=extra)
@@ -92,6 +98,7 @@ def _backends(options: RunOptions, *, hosted: bool) -> list[Backend]:
     names = [n for n in options.declare.split(",") if n.strip()]
     if names and not options.stores:
         raise UserError("--declare goes with --store", "a built-in backend declares for itself")
+    lost: dict[str, StoreLostError] = {}
     for reference in options.stores:
         seconds = min(options.settings.timeout, IMPORT_SECONDS)
         supply = partial(
@@ -105,15 +112,19 @@ def _backends(options: RunOptions, *, hosted: bool) -> list[Backend]:
         )
         try:
             found.append(supply())
+        except StoreLostError as error:
+            lost[options.store_name or name_of(reference)] = error
         except BaseException:
             for backend in found:
                 backend.stop()
             raise
-    seen = [b.name for b in found]
+    if not found and lost:
+        raise next(iter(lost.values()))
+    seen = [*(b.name for b in found), *lost]
     twice = next((n for n in seen if seen.count(n) > 1), None)
     if twice:
         raise UserError(f"backend {twice!r} is named twice", "give the --store another --name")
-    return found
+    return found, lost
 
 
 def _loaded_here(reference: str, seconds: float, **given: Any) -> Backend:
@@ -128,8 +139,8 @@ def _hosted(reference: str, seconds: float, **given: Any) -> Backend:
         raise _too_slow(reference, seconds) from None
 
 
-def _too_slow(reference: str, seconds: float) -> UserError:
-    return UserError(
+def _too_slow(reference: str, seconds: float) -> StoreLostError:
+    return StoreLostError(
         f"importing {redact_text(reference)} did not end within {seconds:g} s",
         "move what waits or connects at the import into the function; --timeout gives it longer",
     )

@@ -40,7 +40,8 @@ from store_conformance.runs import lost
 from store_conformance.runs.awaited import AwaitedBackend
 from store_conformance.runs.case_runs import CaseRuns, Ends
 from store_conformance.runs.expectations import Expectation
-from store_conformance.runs.hosted import HostedBackend
+from store_conformance.runs.health import NEVER_OPENED
+from store_conformance.runs.hosted import HostedBackend, StoreLostError
 from store_conformance.runs.known import KnownFailures
 from store_conformance.runs.preparing import prepare
 from store_conformance.runs.recording import Recording, header_of
@@ -62,6 +63,11 @@ def _here(backend: Backend) -> Backend:
     here = from_spec(backend.spec())
     here.capabilities = backend.capabilities
     return here
+
+
+def never_opened(error: StoreLostError) -> str:
+    """Why a store of the user's has no rows."""
+    return f"{NEVER_OPENED}: {error}"
 
 
 def _replace(backends: dict[str, Backend], now: Mapping[str, Backend]) -> None:
@@ -87,7 +93,7 @@ class RunSession:
     optional: frozenset[str] = frozenset()
     """Backends that were not asked for by name: they may be absent."""
     absent: dict[str, str] = field(default_factory=dict)
-    """Backends that were left out, and why."""
+    """Backends that were left out, and why; they are not among ``backends``."""
     ends: Ends = field(default_factory=Ends)
     """How cases of each backend ended that did not end by themselves."""
     left: list[str] = field(default_factory=list)
@@ -172,7 +178,7 @@ class RunSession:
         self.earlier = earlier_run(path, self.case_keys())
         self.done = self.earlier.done
         self.earlier.check_asked(self.header())
-        self.earlier.check_names(self.names())
+        self.earlier.check_names([*self.names(), *self.absent])
         return self.earlier
 
     # -- life ---------------------------------------------------------------------------------
@@ -216,7 +222,15 @@ class RunSession:
 
     def _take_up(self, name: str, started: Started, say: Callable[[str], object]) -> None:
         """A backend whose engine is up is tried and described; of one that is not up, the run is told or ends."""
-        error = started.error
+        error, begin = started.error, time.perf_counter()
+        if error is None:
+            try:
+                self._prepare(name)
+            except StoreLostError as raised:
+                error = raised
+        if isinstance(error, StoreLostError):
+            say(self.lose(name, error))
+            return
         if error is not None:
             left_out = isinstance(error, EngineUnavailableError) and name in self.optional
             if not left_out or len(self.backends) == 1:
@@ -225,10 +239,20 @@ class RunSession:
             self.absent[name] = str(error)
             del self.backends[name]
             return
-        begin = time.perf_counter()
-        self._prepare(name)
         self.facts[name]["seconds_to_start"] = round(started.seconds, 3)
         self.recording.spend(name, started.seconds + time.perf_counter() - begin)
+
+    def lose(self, name: str, error: StoreLostError) -> str:
+        """
+        Go on without a store whose own code ended before its first case, and say so.
+
+        Raises the error where no other backend is left.
+        """
+        if len(self.backends) == 1:
+            raise error
+        self.backends.pop(name).stop()
+        self.absent[name] = never_opened(error)
+        return f"left out: {name}: {error}"
 
     @property
     def runs_foreign_code(self) -> bool:

@@ -29,6 +29,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from json import dumps, loads  # by name: a store may change the module
+from os import getpid  # by name, too
 from typing import IO
 
 from store_conformance.harness.backends import kill_tree
@@ -181,7 +182,7 @@ class _ForkServer:
     """The process that forks; it ends when our end of its socket is closed, also by our death."""
 
     def __init__(self) -> None:
-        self.owner = os.getpid()
+        self.owner = getpid()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket = ours
         path = os.pathsep.join(p for p in sys.path if p)
@@ -203,12 +204,12 @@ class _ForkServer:
     @property
     def usable(self) -> bool:
         """Whether it lives and is ours: a process that was forked from us has a copy of this object."""
-        return self.owner == os.getpid() and self.process.poll() is None
+        return self.owner == getpid() and self.process.poll() is None
 
     def close(self) -> None:
         """Let the server end, which holds nothing; what it has forked goes on."""
         self.socket.close()
-        if self.owner != os.getpid():
+        if self.owner != getpid():
             self.process.poll()  # learns that it is not our child, and complains no more that it runs
             return
         try:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from store_conformance.harness import watchdog
+from store_conformance.harness.watchdog import identity
 
 _MOST = 256
 """Descriptors beyond are the store's: ours are opened first."""
@@ -19,7 +20,7 @@ _MOST = 256
 def keep_from_forks(descriptors: Iterable[int]) -> None:
     """In every fork of this process that is to come these descriptors lead nowhere."""
     if hasattr(os, "register_at_fork"):
-        known = {d: _identity(d) for d in descriptors}
+        known = {d: identity(d) for d in descriptors}
         os.register_at_fork(after_in_child=partial(_let_go, known))
 
 
@@ -36,17 +37,12 @@ def pipes_of_now() -> list[int]:
     return found
 
 
-def _identity(descriptor: int) -> tuple[int, int]:
-    seen = os.fstat(descriptor)
-    return seen.st_dev, seen.st_ino
-
-
 def _let_go(known: Mapping[int, tuple[int, int]]) -> None:
     watchdog.forget_process()
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor, identity in known.items():
+    for descriptor, was in known.items():
         try:
-            if _identity(descriptor) == identity:
+            if identity(descriptor) == was:
                 os.dup2(nowhere, descriptor)
         except OSError:  # the store closed it
             continue

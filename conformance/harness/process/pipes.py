@@ -4,9 +4,15 @@ The pipes of a process that does what another one tells it, out of the reach of 
 
 from __future__ import annotations
 
+import errno
 import os
+from os import write  # by name: a store may change the module
 
 from store_conformance.harness.process.forks import keep_from_forks
+from store_conformance.harness.watchdog import identity
+
+_own: dict[int, tuple[int, int]] = {}
+"""Which pipes the descriptors for answers lead to."""
 
 
 def own_pipes() -> tuple[int, int]:
@@ -22,11 +28,18 @@ def own_pipes() -> tuple[int, int]:
     os.dup2(2, 1)
     os.close(nowhere)
     keep_from_forks((commands, answers))
+    _own[answers] = identity(answers)
     return commands, answers
 
 
 def send(answers: int, text: str) -> None:
-    """All of a line, also one that the pipe takes in parts."""
+    """
+    All of a line, also one that the pipe takes in parts.
+
+    Raises ``OSError`` where the store has closed the pipe, also if a file of its own is in its place now.
+    """
+    if answers in _own and identity(answers) != _own[answers]:
+        raise OSError(errno.EBADF, "the pipe was closed")
     left = (text + "\n").encode()
     while left:
-        left = left[os.write(answers, left) :]
+        left = left[write(answers, left) :]

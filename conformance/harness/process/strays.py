@@ -13,11 +13,12 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from os import getpid  # by name: a store may put another number there
 
 import psutil
 
 from store_conformance.contract.hurry import in_a_hurry
-from store_conformance.harness.backends import runs
+from store_conformance.harness.backends import clear_folders, runs
 from store_conformance.harness.process.fork_server import close_fork_server
 
 VARIABLE = "STORE_CONFORMANCE_RUN"
@@ -46,6 +47,7 @@ def no_strays(tell: Callable[[str], object]) -> Iterator[None]:
         left = end_marked(mark)
         if left:
             tell(f"left running by a store, and ended: {_told(left)}")
+        clear_folders()  # of workers and others that were ended by force
 
 
 def end_unmarked_children() -> list[str]:
@@ -54,9 +56,10 @@ def end_unmarked_children() -> list[str]:
 
     Once this process has ended nothing would tell them from those of somebody else.
     """
-    if _ours is None:
+    me = psutil.Process(getpid())
+    if _ours is None or _mark_of(me) != _ours:  # not a process of a run: whose children are these?
         return []
-    every = psutil.Process().children(recursive=True)
+    every = me.children(recursive=True)
     left = [process for process in every if runs(process.pid) and _mark_of(process) != _ours]
     names = [_name(process) for process in left]
     for process in left:
@@ -80,7 +83,7 @@ def end_marked(mark: str) -> list[str]:
 
 def marked(mark: str) -> list[psutil.Process]:
     """The processes, but for this one, whose programs were started with that mark."""
-    found = [p for p in psutil.process_iter() if p.pid != os.getpid() and _mark_of(p) == mark]
+    found = [p for p in psutil.process_iter() if p.pid != getpid() and _mark_of(p) == mark]
     return [process for process in found if runs(process.pid)]
 
 

@@ -166,7 +166,8 @@ class RefreshesAStepLater(ReferenceStore):
             for op, yes in zip(ops, wanted, strict=True)
         )
         read = [found for found, yes in zip(results, wanted, strict=True) if yes]
-        items = [i for found in read for i in (found if isinstance(found, list) else [found]) if i]
+        flat = [i for found in read for i in (found if isinstance(found, list) else [found])]
+        items = [item for item in flat if isinstance(item, Item)]
         if items:
             time.sleep(0.002)
         for item in items:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -197,7 +198,10 @@ def test_batches_of_the_same_keys_in_opposite_orders_both_end(lab: Lab) -> None:
         for n in in_time(rounds, made, me):
             raw.batch([PutOp(D, key, {"by": me, "n": n}) for key in order])
 
-    works = [partial(write, one.raw, 0, keys), partial(write, two.raw, 1, keys[::-1])]
+    works: list[Callable[[], None]] = [
+        partial(write, one.raw, 0, keys),
+        partial(write, two.raw, 1, keys[::-1]),
+    ]
     errors = one.timed("batches in opposite orders", partial(in_threads, works))
     lab.equal([repr(e) for e in errors], [], "the errors of batches that write the same keys")
     items = one.batch([GetOp(D, key) for key in keys])

@@ -11,11 +11,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from store_conformance.backends.base import BackendError
-from store_conformance.backends.hybridstore import HybridStore, Route
 from store_conformance.backends.opening.address import Address, parse_address
 from store_conformance.backends.opening.managed import managed
 from store_conformance.backends.opening.settings import Setting, read
@@ -25,6 +24,11 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+# The store itself is imported where one is made: it needs what old releases of langgraph-checkpoint have not,
+# and this module is imported with every suite.
+if TYPE_CHECKING:
+    from store_conformance.backends.hybridstore import Route
 
 SETTINGS: tuple[Setting, ...] = ()
 EXAMPLE = "hybrid:stores.toml"
@@ -41,11 +45,15 @@ class Layout:
     default: str
 
     def over(self, stores: Mapping[str, Any]) -> Any:
+        from store_conformance.backends.hybridstore import HybridStore
+
         routes = [_route(stores[route["store"]], route) for route in self.routes]
         return managed(HybridStore)(routes, default=stores[self.default])
 
 
 def _route(store: Any, told: Mapping[str, Any]) -> Route:
+    from store_conformance.backends.hybridstore import Route
+
     prefix, pattern = (
         tuple(told[name]) if name in told else None for name in ("prefix", "pattern")
     )

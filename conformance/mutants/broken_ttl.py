@@ -502,6 +502,17 @@ class RefreshUsesTheDefault(ReferenceStore):
         )
 
 
+class RefreshNeedsADefault(ReferenceStore):
+    """A read refreshes only where the configuration has a ``default_ttl``."""
+
+    breaks = "T4"
+    also = LIVES
+
+    def refresh(self, rows: list[ItemRow], wanted: bool) -> None:
+        if (self.ttl_config or {}).get("default_ttl") is not None:
+            super().refresh(rows, wanted)
+
+
 class ListRefreshes(ReferenceStore):
     """``list_namespaces`` refreshes every item."""
 

@@ -73,8 +73,6 @@ def test_put_refuses_a_bad_namespace(lab: Lab, namespaces: tuple[Any, ...]) -> N
 
     If this fails, look at a put that is overridden without the checks of the base class.
     """
-    if not since("2.0.1"):
-        lab.unsupported("more than dots is refused since langgraph-checkpoint 2.0.1")
     store = lab.open()
     for namespace in namespaces:
         with lab.refuses(InvalidNamespaceError, f"a put into {namespace!r}") as errors:

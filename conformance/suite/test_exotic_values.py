@@ -4,6 +4,7 @@ Group K, values beyond JSON: kept as they were or refused, never altered in sile
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
@@ -118,6 +119,31 @@ def test_what_json_has_not_is_kept_or_refused(lab: Lab, values: dict[str, Any]) 
     lab.same(store.value(NS, "after"), {"n": 1}, "a put after these values were handed in")
     lab.true(not troubles, "; ".join(f"{name}: {text}" for name, text in troubles.items()),
              expected="returned as it was, or refused", got=list(troubles), shows=shows)  # fmt: skip
+
+
+@case("K7")
+def test_a_value_beyond_json_hides_no_other_field(lab: Lab) -> None:
+    """
+    An item that holds what JSON has not is found by its other fields, as any other item is.
+
+    If this fails, look at a value that is wrapped as a whole because a part of it is odd.
+    """
+    store = lab.open()
+    taken = ["plain"]
+    store.put(NS, "plain", {"x": "text", "sort": "odd", "rank": 1})
+    for kind, values in EXOTIC.items():
+        for name, value in values.items():
+            if not isinstance(value, dict):
+                continue
+            given = {**value, "sort": "odd", "rank": 1}
+            key = plain(f"{kind}, {name}")
+            if lab.attempt(functools.partial(store.put, NS, key, given)) is None:
+                taken.append(key)
+    lab.equal(store.keys(NS), sorted(taken), "the items of a search")
+    for wanted in ({"sort": "odd"}, {"rank": {"$eq": 1}}, {"sort": {"$ne": "even"}, "rank": 1}):
+        found = store.keys(NS, filter=wanted)
+        hidden = sorted(set(taken) - set(found))
+        lab.equal(hidden, [], f"items that the filter {wanted!r} does not find")
 
 
 TUPLES: dict[str, Any] = {"t": (1, "a", (2.5, None)), "in": [(1,), ()], "d": {"t": ()}}

@@ -4,13 +4,17 @@ Group F, order: ranges on numbers and texts, and the numbers that are hard to co
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any
 
 from store_conformance.harness.case import case
 from store_conformance.harness.lab import Lab
 from store_conformance.suite.support.filter_oracle import (
     MISSING,
+    NS,
     RANGES,
+    REFUSALS,
     check,
     check_keys,
     fields,
@@ -343,3 +347,22 @@ def test_large_integers_are_in_order(lab: Lab) -> None:
         for operator in RANGES:
             for value in numbers:
                 check(lab, store, items, {"f": {operator: value}})
+
+
+@case("F12")
+def test_an_infinite_limit_is_beyond_every_number(lab: Lab) -> None:
+    """
+    Every number is below infinity and above minus infinity; a store may refuse the two, as JSON has neither.
+
+    If this fails, look for a number that is written into a query as text.
+    """
+    items = fields([*NUMBERS, 2**53 + 1, 1e300, -1e300, MISSING, None])
+    store = population(lab, items)
+    for operator in RANGES:
+        for operand in (math.inf, -math.inf):
+            wanted = {"f": {operator: operand}}
+            refused = lab.attempt(functools.partial(store.search, NS, filter=wanted))
+            if isinstance(refused, REFUSALS):
+                lab.observe("refused.infinite_limit", operator, error=str(refused)[:80])
+                continue
+            check(lab, store, items, wanted)

@@ -98,8 +98,17 @@ def test_each_method_coerces_the_key(lab: Lab, method: str) -> None:
 
 # -- K11: keys ------------------------------------------------------------------------------------
 
+WORDS_FOR_NOTHING = (
+    *("", "empty", "EMPTY", "Empty", "_empty_", "<empty>", "(empty)", "[empty]"),
+    *("__EMPTY_STRING__", "__EMPTY__", "__empty__", "EMPTY_STRING", "__NULL__", "__null__"),
+    *("__NONE__", "__none__", "none", "None", "null", "NULL", "nil", "undefined", "void", "NaN"),
+    *("missing", "MISSING", "default", "_default", "__default__", "-", "_", "~", "0", "\\0", "%00"),
+)
+"""What programs write in place of an empty text, where an engine has none; and the empty text."""
+
 KEYS: dict[str, tuple[str, ...]] = {
     **LOOKALIKES,
+    "words for nothing": WORDS_FOR_NOTHING,
     "empty and dotted": (
         "",
         "a",

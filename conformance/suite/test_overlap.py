@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from store_conformance.contract import Capability, Mode
+from store_conformance.harness.batches import LEAST
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
@@ -26,6 +28,7 @@ from store_conformance.suite.support.overlap import (
     threaded,
 )
 from store_conformance.suite.support.ranking import does_not_match, matches
+from store_conformance.suite.support.threads import in_threads, in_time, rounds_for
 
 ASYNC = (Capability.ASYNC,)
 ASYNC_VECTORS = (Capability.ASYNC, Capability.VECTORS)
@@ -169,6 +172,44 @@ def test_batches_of_two_store_objects_keep_their_answers_apart(lab: Lab) -> None
         lab.equal(len(two.keys(("own", f"t{me}"))), ROUNDS, f"the items of caller {me}")
 
 
+CROSSED, CROSSINGS = 200, 40
+"""Keys of batches that write them in opposite orders, and how many: enough that two meet on their way."""
+
+
+@case("O13", needs=(Capability.PROCESSES, Capability.THREADS), modes=(Mode.SYNC,), seconds=110)
+def test_batches_of_the_same_keys_in_opposite_orders_both_end(lab: Lab) -> None:
+    """
+    Two store objects at one location that write the same keys at once, each in its own order, are both answered.
+
+    If this fails, look at rows that are locked in the order of the operations: each of two callers waits for
+    what the other one has.  Lock them in one order, or do the batch once more.
+    """
+    one = lab.open()
+    keys = [f"k{n:03}" for n in range(CROSSED)]
+    ops = [PutOp(D, key, {"by": "nobody"}) for key in keys]
+    if lab.attempt(partial(one.call, "batch", ops)) is not None:  # what refuses so many is O5's
+        keys = keys[:LEAST]
+        one.batch(ops[:LEAST])
+    two = lab.open(at=one.at)
+    rounds = rounds_for(one, calls=len(keys), most=CROSSINGS)
+    made = [0, 0]
+
+    def write(raw: Any, me: int, order: list[str]) -> None:
+        for n in in_time(rounds, made, me):
+            raw.batch([PutOp(D, key, {"by": me, "n": n}) for key in order])
+
+    works: list[Callable[[], None]] = [
+        partial(write, one.raw, 0, keys),
+        partial(write, two.raw, 1, keys[::-1]),
+    ]
+    errors = one.timed("batches in opposite orders", partial(in_threads, works))
+    lab.equal([repr(e) for e in errors], [], "the errors of batches that write the same keys")
+    items = one.batch([GetOp(D, key) for key in keys])
+    left = {(item.value["by"], item.value["n"]) if item else None for item in items}
+    lasts = {(me, count - 1) for me, count in enumerate(made)}
+    lab.equal(left - lasts, set(), "values that are left, and of neither's last batch")
+
+
 @case("O2", needs=ASYNC, modes=(Mode.ASYNC,))
 def test_a_put_and_a_get_of_one_tick(lab: Lab) -> None:
     """
@@ -310,6 +351,46 @@ def test_deletes_of_one_item_at_the_same_time_all_succeed(lab: Lab) -> None:
 
     lab.equal(errors, [], "what was raised by deletes of items that others delete at the same time")
     lab.equal(store.keys(D), ["left"], "the items that are left")
+
+
+@case("O12", needs=(Capability.TTL,))
+def test_reads_that_refresh_beside_deletes_raise_nothing(lab: Lab) -> None:
+    """
+    A read that refreshes an item which others delete at the same time gives the item or nothing.
+
+    If this fails, look for a refresh in a step of its own that takes the item to be still there.
+    """
+    errors, _ = _refreshed_and_deleted(lab)
+    lab.equal(errors, [], "what was raised by reads of items that others delete at the same time")
+
+
+@case("O23", needs=(Capability.TTL,))
+def test_a_refresh_brings_back_nothing_that_others_delete(lab: Lab) -> None:
+    """
+    An item that was deleted while a read refreshed it is gone.
+
+    If this fails, look for a refresh that writes back what it has read.
+    """
+    _, left = _refreshed_and_deleted(lab)
+    lab.equal(left, [], "items that are there again after they were deleted beside a refresh")
+
+
+def _refreshed_and_deleted(lab: Lab) -> tuple[list[str], list[str]]:
+    """What reads and deletes of the same items raise, and what is left of the items."""
+    _need_threads(lab)
+    store = expiring(lab, default_ttl=600.0, refresh_on_read=True)
+    keys = [f"k{n}" for n in range(4)]
+    errors: list[str] = []
+    left: list[str] = []
+    for n in range(ROUNDS):
+        at = ("d", f"n{n}")
+        store.batch([PutOp(at, key, {"n": n}, ttl=600.0) for key in keys])
+        jobs: list[Job] = [("search", (at,), {"refresh_ttl": True})]
+        for key in keys:
+            jobs += [("get", (at, key), {"refresh_ttl": True}), ("delete", (at, key), {})]
+        errors += raised(overlapping(store, jobs))
+        left += store.keys(at)
+    return errors, left
 
 
 @case("X7")

@@ -376,7 +376,7 @@ def test_omit_expired_hides_what_has_expired(lab: Lab) -> None:
     lab.equal(there(store, D, live), live, "gets of living items")
 
 
-@case("T5", needs=TTL, waits=True, seconds=120, thorough=True)
+@case("T5", needs=TTL, waits=True, seconds=120)
 def test_a_refresh_does_not_revive_what_lived_for_half_a_minute(lab: Lab) -> None:
     """
     Reading what has expired brings it back no more where a store counts in whole minutes, which would give it one.

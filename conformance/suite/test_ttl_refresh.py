@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from typing import Any
 
 from store_conformance.contract import Capability
 from store_conformance.harness.case import case
@@ -105,13 +106,16 @@ class _Timeline:
         self.lab.true(not count, told, got=f"{count} items with another time to live")
 
 
-CONFIGS: dict[str, tuple[dict[str, bool], bool]] = {
+CONFIGS: dict[str, tuple[dict[str, Any], bool]] = {
     "by default": ({}, True),
     "refresh_on_read=True": ({"refresh_on_read": True}, True),
     "refresh_on_read=False": ({"refresh_on_read": False}, False),
+    "no default_ttl": ({"default_ttl": None, "refresh_on_read": True}, True),
 }
 """
 What a ``TTLConfig`` says, and whether a read refreshes where the call says nothing.
+
+An item's own time to live is refreshed as well where no default is given: some stores have no other to give.
 
 One after the other, so that a store with a fault in one of them is judged by the others.
 """
@@ -119,7 +123,7 @@ One after the other, so that a store with a fault in one of them is judged by th
 
 @case("T4", needs=TTL, params=CONFIGS, waits=True, seconds=100)
 def test_what_refreshes_an_item_and_what_does_not(
-    lab: Lab, param: tuple[dict[str, bool], bool]
+    lab: Lab, param: tuple[dict[str, Any], bool]
 ) -> None:
     """
     Reads refresh unless the configuration or the call says otherwise, and only what they return.
@@ -186,9 +190,9 @@ def _in_time(lab: Lab, lives: Sequence[float], check: Callable[[float], None]) -
     lab.unverified(f"{said}, even with {lives[-1]:g} s to live")
 
 
-def _refreshed(lab: Lab, life: float, config: dict[str, bool], refreshes: bool) -> None:
+def _refreshed(lab: Lab, life: float, config: dict[str, Any], refreshes: bool) -> None:
     index = lab.index("text") if lab.offers(Capability.VECTORS) else None
-    with closing(expiring(lab, index=index, default_ttl=600.0, **config)) as store:
+    with closing(expiring(lab, index=index, **{"default_ttl": 600.0, **config})) as store:
         line = _Timeline(lab, life)
         calls = ["get", "get_no", "op_yes", "op_no", "untouched"]
         line.put(store, D, *calls, "get_yes", "early", "twice")

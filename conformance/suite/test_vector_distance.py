@@ -105,3 +105,31 @@ def test_a_distance_ranks_alike_by_every_door(lab: Lab, distance: str) -> None:
     if lab.offers(Capability.PERSISTENCE):
         again = lab.reopen(store)
         lab.equal(_keys(again.search(D, query="ask")), expected, "the ranking after reopening")
+
+
+@case("V6", needs=(*VECTORS, Capability.PERSISTENCE), params={name: name for name in OTHER})
+def test_a_location_is_ranked_by_the_distance_it_is_opened_with(lab: Lab, distance: str) -> None:
+    """
+    What was put under another distance is ranked by the one of the opening, or that opening is refused.
+
+    If this fails, look at an index that was made for one distance, and that nobody asks which.
+    """
+    need_cosine(lab)
+    fresh = _open(lab, distance)
+    _inhabit(fresh)
+    expected = _keys(fresh.search(D, query="ask"))
+    if expected == ORDERS["cosine"]:
+        lab.unsupported(f"does not document {NAME}: it ranks by cosine")
+    store = _open(lab, "cosine")
+    _inhabit(store)
+    index = {**store.index, NAME: distance}
+    found: list[Any] = []
+
+    def asked_again() -> None:
+        found.extend(lab.reopen(store, index=index).search(D, query="ask"))
+
+    refused = lab.attempt(asked_again)
+    if refused is not None:
+        lab.observe("distance_type.of another opening", "refused", error=message_of(refused))
+        return
+    lab.equal(_keys(found), expected, f"the ranking of a location that is opened with {distance}")

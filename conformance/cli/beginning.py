@@ -19,6 +19,7 @@ from store_conformance.runs.run_file import RUN_FILE
 from store_conformance.runs.selection import Selection
 
 if TYPE_CHECKING:
+    from store_conformance.contract import Capability
     from store_conformance.harness.backends import Backend
     from store_conformance.runs.options import RunOptions
     from store_conformance.runs.session import RunSession
@@ -140,8 +141,12 @@ def _open_once(backend: Backend, seconds: float) -> None:
         backend.capabilities -= frozenset(missing)
     else:
         return
-    for lacking in missing:
-        click.echo(f"{backend.name}: no {lacking} API (its methods raise NotImplementedError)")
+    for note in (*backend.notes, *(_without(lacking) for lacking in missing)):
+        click.echo(f"{backend.name}: {note}")
+
+
+def _without(half: Capability) -> str:
+    return f"no {half} API (its methods raise NotImplementedError)"
 
 
 def _embeds(selection: Selection) -> bool:

@@ -11,6 +11,7 @@ from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
 from store_conformance.backends.base import BackendError
+from store_conformance.backends.used_arguments import never_reads
 from store_conformance.contract import Location
 from store_conformance.contract.hints import did_you_mean
 
@@ -84,6 +85,21 @@ class Arguments:
         positional = [values[name] for name in self.positional]
         named = {parameter: values[name] for parameter, name in self.named}
         return self.function(*positional, **named, **self.options)
+
+    def unused(self) -> frozenset[str]:
+        """Which of ``index`` and ``ttl`` the function has no parameter for, or does nothing with; none where it cannot be told."""
+        return frozenset(name for name in STANDARD[1:] if self._is_unused(name))
+
+    def _is_unused(self, name: str) -> bool:
+        if name in self.positional:  # by a place whose name is not known, or one of *args
+            return False
+        parameters = [parameter for parameter, given in self.named if given == name]
+        variable = {
+            p.name
+            for p in inspect.signature(self.function).parameters.values()
+            if p.kind is Parameter.VAR_KEYWORD
+        }
+        return not variable and all(never_reads(self.function, p) for p in parameters)
 
     def source(self, at: str, index: str, ttl: str) -> str:
         """The arguments of ``call`` as Python source, with these texts for the three."""

@@ -60,6 +60,8 @@ class SuppliedBackend(Backend):
         self._url = url
         self._is_async = False
         """Whether stores are opened in an event loop only, also for their blocking methods."""
+        self.notes: tuple[str, ...] = ()
+        """What the reference says of the store without being asked, in sentences for a user."""
         self._trying = "open"
         """What ``check`` is doing with a store, for its message."""
 

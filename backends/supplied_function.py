@@ -44,11 +44,13 @@ from store_conformance.backends.packages import installed_with
 from store_conformance.backends.references import Reference
 from store_conformance.backends.supplied import OnlyAsyncError, SuppliedBackend
 from store_conformance.backends.waiting import MOST_SECONDS, Settle, WaitingStore
-from store_conformance.contract import Capability, Location
+from store_conformance.contract import Capability, Location, declared
 
 if TYPE_CHECKING:
     from langgraph.store.base import IndexConfig, TTLConfig
 
+_SAYS = {"index": "no-vectors", "ttl": "no-ttl-config"}
+"""What a function says by an argument that it does not use, as ``--declare`` has it."""
 COUNT_SECONDS = 10.0
 """What counting connections may take."""
 URL_VARIABLE = "STORE_URL"
@@ -78,6 +80,23 @@ class FunctionBackend(SuppliedBackend):
         self._given: type | None = None  # what the function gave the last time
         in_a_loop: Callable[..., object] | None = getattr(function, "for_async", None)
         self._for_async = self._through(in_a_loop) if in_a_loop is not None else None
+        self._say_what_is_unused()
+
+    def _say_what_is_unused(self) -> None:
+        """What no function is given cannot be asked of the store: it counts as declared away, and is told."""
+        notes: list[str] = []
+        for name in sorted(self._unused()) if self.capabilities else ():
+            left = declared((_SAYS[name],), self.capabilities)
+            if left != self.capabilities:
+                said = f"its function does not use the argument {name!r}"
+                notes.append(f"{said}, which counts as --declare {_SAYS[name]}")
+            self.capabilities = left
+        self.notes = tuple(notes)
+
+    def _unused(self) -> frozenset[str]:
+        """Arguments with which neither function does anything."""
+        unused = self._arguments.unused()
+        return unused & self._for_async._unused() if self._for_async is not None else unused
 
     # -- opening -----------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ class Store(InMemoryStore):
 @contextmanager
 def open_store(at, index, ttl):
     {at_opening}
-    yield Store()
+    yield Store(index=index)
 """
 IMPOLITE = """
 import asyncio, copy, gc, json, locale, logging, random, signal, tempfile, threading, warnings

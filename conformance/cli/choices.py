@@ -83,7 +83,7 @@ def targets(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="CAP,...",
             help="What the --store does not offer: "
             "no-vectors, no-ttl, no-sync, no-async, no-persistence, no-processes, no-threads,"
-            " own-scores; and text, if a query finds words without an index.",
+            " own-scores, no-ttl-config; and text, if a query finds words without an index, or jsonb.",
         ),
         click.option(
             "--option",

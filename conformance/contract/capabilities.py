@@ -33,16 +33,22 @@ class Capability(str, Enum):
     COSINE = "cosine"
     """The scores of a query are cosines; without it the store has an order and a scale of its own."""
     TEXT = "text"
-    """``search(query=...)`` finds words without an ``index``; the only one that has to be declared."""
+    """``search(query=...)`` finds words without an ``index``; has to be declared."""
+    TTL_OF_CALLS = "ttl-of-calls"
+    """A ttl is given with each put and a refresh with each read, and there is no ``TTLConfig``; has to be declared."""
+    JSONB = "jsonb"
+    """Values are kept as Postgres keeps JSONB, without the order of names and with 1e16 as an integer; has to be declared."""
 
     def __str__(self) -> str:
         return self.value
 
 
-ALL = frozenset(Capability) - {Capability.TEXT}
+TO_BE_DECLARED = frozenset({Capability.TEXT, Capability.TTL_OF_CALLS, Capability.JSONB})
+"""What a store offers only if it says so."""
+ALL = frozenset(Capability) - TO_BE_DECLARED
 """What a store offers unless it says otherwise."""
 
-_SPELLINGS = {"own-scores": "no-cosine"}
+_SPELLINGS = {"own-scores": "no-cosine", "no-ttl-config": "ttl-of-calls"}
 """Other words for a declaration."""
 
 
@@ -57,7 +63,7 @@ class Mode(str, Enum):
 
 
 def _unknown(name: str) -> UserError:
-    known = sorted([*(f"no-{c}" for c in ALL), str(Capability.TEXT), *_SPELLINGS])
+    known = sorted([*(f"no-{c}" for c in ALL), *map(str, TO_BE_DECLARED), *_SPELLINGS])
     meant = did_you_mean(name, known) or did_you_mean(f"no-{name}", known)
     return UserError(f"unknown capability {name!r}", f"{meant}known are {', '.join(known)}")
 
@@ -88,4 +94,6 @@ def declared(names: Iterable[str], base: frozenset[Capability] = ALL) -> frozens
         have.discard(Capability.PROCESSES)
     if Capability.VECTORS not in have:
         have.discard(Capability.COSINE)
+    if Capability.TTL not in have:
+        have.discard(Capability.TTL_OF_CALLS)
     return frozenset(have)

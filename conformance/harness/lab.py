@@ -135,7 +135,7 @@ class Lab:
         ttl: Mapping[str, object] | None,
         mode: Mode,
     ) -> Subject:
-        """The open store; one that refuses a ``TTLConfig`` is opened without, where calls can say the same."""
+        """The open store; one that takes no ``TTLConfig`` is opened without, where calls can say the same."""
 
         def opened(config: Mapping[str, object] | None) -> Subject:
             return Subject(
@@ -149,12 +149,15 @@ class Lab:
                 ttl=config,
             )
 
-        try:
-            return opened(ttl)
-        except StoreRaisedError as error:
-            if ttl is None or not isinstance(error.cause, NotImplementedError):
-                raise
-            refreshes = said_by_calls(ttl, error.cause)
+        if ttl is not None and Capability.TTL_OF_CALLS in owner.capabilities:
+            refreshes = said_by_calls(ttl, "declared, or its function does not use one")
+        else:
+            try:
+                return opened(ttl)
+            except StoreRaisedError as error:
+                if ttl is None or not isinstance(error.cause, NotImplementedError):
+                    raise
+                refreshes = said_by_calls(ttl, message_of(error.cause, 160))
         subject = opened(None)
         subject.ttl, subject.reads_refresh = ttl, refreshes
         return subject

@@ -9,7 +9,7 @@ import unicodedata
 from typing import Any
 from urllib.parse import unquote
 
-from langgraph.store.base import MatchCondition, PutOp, SearchOp
+from langgraph.store.base import MatchCondition, Op, PutOp, SearchOp
 
 from store_conformance.mutants.groups import ALL
 from store_conformance.mutants.reference import (
@@ -180,3 +180,26 @@ class PutsTouchTheirTwins(Leaking):
             (write.address[1], write.address[0], write.address[0]),
         )
         return write
+
+
+class Identifiers(Leaking):
+    """A base: names that are no identifiers of small letters and digits are refused, so that few attacks can be made."""
+
+    def validate_namespaces(self, op: Op) -> None:
+        super().validate_namespaces(op)
+        labels: Any = getattr(op, "namespace", None) or getattr(op, "namespace_prefix", ())
+        for name in (*labels, str(getattr(op, "key", "k"))):
+            if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name):
+                raise ValueError(f"{name!r} is no identifier of small letters and digits.")
+
+
+class IdentifiersArePatterns(Identifiers, FilteredQueriesTakePatterns):
+    """Names are identifiers, and a query with a filter compares the labels of its prefix by LIKE."""
+
+    breaks = "N9"
+
+
+class IdentifiersReachLongerOnes(Identifiers, DeletesReachLongerLabels):
+    """Names are identifiers, and a delete removes the key in every namespace whose text begins with that of its own."""
+
+    breaks = "N9"

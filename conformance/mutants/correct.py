@@ -14,7 +14,8 @@ import math
 import sqlite3
 import time
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
@@ -23,6 +24,7 @@ from operator import mul
 from typing import Any, ClassVar
 
 from langgraph.store.base import (
+    BaseStore,
     IndexConfig,
     InvalidNamespaceError,
     Item,
@@ -285,6 +287,58 @@ class TtlOfAPutOnly(Variant, ReferenceStore):
         super().__init__(at, index=index)
 
 
+class TtlIsNotUsed(TtlOfAPutOnly):
+    """The same, and its function does nothing with the ``ttl`` that it is given."""
+
+    @classmethod
+    @contextmanager
+    def open_store(
+        cls, at: Any, index: IndexConfig | None = None, ttl: TTLConfig | None = None
+    ) -> Iterator[BaseStore]:
+        del ttl
+        with super().open_store(at, index=index) as store:
+            yield store
+
+
+class TtlConfigIsDeclaredAway(Variant, ReferenceStore):
+    """The same, with a function that gives everything on to a store that leaves a ``TTLConfig`` out of account."""
+
+    declares = ("no-ttl-config",)
+    alone = True
+
+    def __init__(
+        self, at: Any, *, index: IndexConfig | None = None, ttl: TTLConfig | None = None
+    ) -> None:
+        super().__init__(at, index=index)
+
+
+class IndexIsNotUsed(Variant, ReferenceStore):
+    """No index: the function does nothing with the one that it is given."""
+
+    alone = True
+
+    @classmethod
+    @contextmanager
+    def open_store(  # type: ignore[override]
+        cls, at: Any, ttl: TTLConfig | None = None
+    ) -> Iterator[BaseStore]:
+        with super().open_store(at, ttl=ttl) as store:
+            yield store
+
+
+class OmitsNothing(Variant, ReferenceStore):
+    """A ``TTLConfig`` with ``omit_expired`` is refused by an error that names it."""
+
+    alone = True
+
+    def __init__(
+        self, at: Any, *, index: IndexConfig | None = None, ttl: TTLConfig | None = None
+    ) -> None:
+        if ttl and ttl.get("omit_expired"):
+            raise ValueError("omit_expired is not supported.")
+        super().__init__(at, index=index, ttl=ttl)
+
+
 class NotPersistent(Variant, ReferenceStore):
     """Everything is in memory, and gone at the end."""
 
@@ -303,7 +357,7 @@ class OneProcess(Variant, ReferenceStore):
 class LikeJsonb(Variant, ReferenceStore):
     """Values are kept as Postgres JSONB keeps them: keys by length, numbers without a useless exponent."""
 
-    also = ("K8",)
+    declares = ("jsonb",)
 
     def encode_value(self, value: Mapping[str, Any]) -> str:
         def jsonb(part: Any) -> Any:

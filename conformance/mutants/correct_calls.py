@@ -28,11 +28,23 @@ from langgraph.store.base import (
 
 from store_conformance.mutants.correct import Variant
 from store_conformance.mutants.reference import (
+    Address,
     Embedded,
     Plan,
     ReferenceStore,
     Write,
 )
+
+
+class EachCallInAThread(Variant, ReferenceStore):
+    """Async calls are the blocking ones in a pool of threads, so that of calls at once any may be the last."""
+
+    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
+        ops = list(ops)
+        return await asyncio.get_running_loop().run_in_executor(None, self.batch, ops)
+
+    def overtaken(self, address: Address, turn: int) -> bool:
+        return False
 
 
 class BatchesInOrder(Variant, ReferenceStore):

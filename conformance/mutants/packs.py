@@ -56,6 +56,7 @@ _UNSEEN = {
     "own-scores": _VECTORS,
     "text": frozenset({"read_search"}),
     "no-ttl": _EXPIRY,
+    "jsonb": frozenset({"encode_value"}),
     "no-threads": _CALLS,
     "no-processes": _OPENING,
     "no-persistence": _OPENING,

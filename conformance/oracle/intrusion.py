@@ -81,6 +81,8 @@ MATCHING: tuple[Value, ...] = ({"s": "red"}, {"n": 1}, {"n": {"$gte": 1}}, {"s":
 """What the victim's items match, too."""
 OPERATORS = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte")
 LOGICAL = ("$or", "$and", "$not", "$nor", "OR", "must_not", "should")
+IDENTIFIER = 32
+"""Characters of a name in a plain attack."""
 LONGEST = 600
 """Characters of a label or key; what an engine's index takes is K11's and N8's."""
 
@@ -241,6 +243,25 @@ def attacks(seed: int) -> Iterator[Attack]:
         items = {_text(chance): "apple", _text(chance): "cherry"}
         if intruders:
             yield Attack(victim, tuple(items.items()), tuple(intruders), probes)
+
+
+def plain_attacks(seed: int) -> Iterator[Attack]:
+    """Attacks by names that are identifiers, every other one without capitals, for stores that take no others."""
+    number = 0
+    for attack in attacks(seed):
+        change: Twist = _identifier if number % 2 else lambda text: _identifier(text).lower()
+        victim = tuple(map(change, attack.victim))
+        near = dict.fromkeys(tuple(map(change, one)) for one in attack.intruders)
+        intruders = tuple(one for one in near if _apart(victim, one))
+        if intruders:
+            number += 1
+            items = {change(key): text for key, text in attack.items}
+            yield replace(attack, victim=victim, items=tuple(items.items()), intruders=intruders)
+
+
+def _identifier(text: str) -> str:
+    plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in text)[:IDENTIFIER]
+    return plain if plain[:1].isalpha() else f"n{plain}"[:IDENTIFIER]
 
 
 def _word(chance: random.Random) -> str:

@@ -28,7 +28,7 @@ from store_conformance.harness.errors import CheckFailedError, StoreRaisedError,
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
-from store_conformance.oracle.intrusion import Attack, Probe, attacks
+from store_conformance.oracle.intrusion import Attack, Probe, attacks, plain_attacks
 from store_conformance.oracle.model import Namespace
 
 SMALLER_SECONDS = 4.0
@@ -54,20 +54,33 @@ def explore(lab: Lab, *, vectors: bool, most: int, seed: int, until: float) -> T
     """
     Carry out up to ``most`` attacks before the time ``until`` (`FEWEST` at least), and no more after a success.
 
-    They share a store, as opening one takes longer than an attack; a success is tried again on a fresh one.
+    They share a store, as opening one takes longer than an attack; a success is tried again on a fresh one.  A store
+    that refuses nearly all names is attacked by plain ones.
     """
-    made = refused = 0
     with _store_of_its_own(lab, vectors) as store:
-        for attack in islice(attacks(seed), most):
-            if made >= FEWEST and time.monotonic() > until:
-                break
-            try:
-                carried_out = carry_out(lab, store, attack, vectors=vectors)
-            except (CheckFailedError, StoreRaisedError) as error:
-                return _success(lab, Tally(made + 1, refused, attack, error), vectors)
-            _clear(lab, store, attack)
-            made += carried_out
-            refused += not carried_out
+        tally = Tally(0, 0)
+        for drawn in (attacks(seed), plain_attacks(seed)):
+            if tally.success is None and tally.made < FEWEST:
+                work = partial(_carried_out, lab, store, vectors=vectors, until=until)
+                tally = work(islice(drawn, most), tally)
+        return tally if tally.success is None else _success(lab, tally, vectors)
+
+
+def _carried_out(
+    lab: Lab, store: Subject, drawn: Iterator[Attack], tally: Tally, *, vectors: bool, until: float
+) -> Tally:
+    """Carry out attacks until one comes through, they end or the time is over."""
+    made, refused = tally.made, tally.refused
+    for attack in drawn:
+        if made >= FEWEST and time.monotonic() > until:
+            break
+        try:
+            carried_out = carry_out(lab, store, attack, vectors=vectors)
+        except (CheckFailedError, StoreRaisedError) as error:
+            return Tally(made + 1, refused, attack, error)
+        _clear(lab, store, attack)
+        made += carried_out
+        refused += not carried_out
     return Tally(made, refused)
 
 

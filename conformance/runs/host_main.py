@@ -195,6 +195,7 @@ class _Host:
             "capabilities": sorted(str(c) for c in backend.capabilities),
             "spec": backend.spec().to_dict(),
             "parts": list(backend.parts),
+            "notes": list(backend.notes),
         }
 
 

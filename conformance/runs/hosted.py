@@ -208,6 +208,7 @@ class HostedBackend(Backend):
             "url": url,
         }
         self._host = _Host()
+        self.notes: tuple[str, ...] = ()
         self._load(self._given)
 
     def _load(self, given: Mapping[str, Any]) -> None:
@@ -233,6 +234,7 @@ class HostedBackend(Backend):
             self.__dict__["name"] = answer["name"]
             self.capabilities = frozenset(map(Capability, answer["capabilities"]))
             self.parts = tuple(answer["parts"])
+            self.notes = self.notes or tuple(answer["notes"])
             self._spec = Spec.from_dict(answer["spec"])
         return answer
 

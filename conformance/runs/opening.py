@@ -30,20 +30,22 @@ def open_each(session: RunSession, seconds: float) -> Iterator[str]:
         yield f"left out: {name}: {why}"
     for name, backend in list(session.backends.items()):
         try:
-            for lacking in _open_once(backend, seconds):
-                yield f"{name}: no {lacking} API (its methods raise NotImplementedError)"
+            for note in _open_once(backend, seconds):
+                yield f"{name}: {note}"
         except StoreLostError as error:
             yield session.lose(name, error)
 
 
 def _open_once(backend: Backend, seconds: float) -> list[str]:
-    """Open it, if it is a user's; gives the halves of the API that it lacks."""
+    """Open it, if it is a user's; gives what its function says of it, and the halves of the API that it lacks."""
     if isinstance(backend, HostedBackend):
         backend.check(seconds)
-        return [str(half) for half in backend.missing_halves(seconds)]
-    if isinstance(backend, SuppliedBackend):
+        missing = backend.missing_halves(seconds)
+    elif isinstance(backend, SuppliedBackend):
         backend.check(seconds)
         missing = missing_halves(backend, seconds)
         backend.capabilities -= frozenset(missing)
-        return [str(half) for half in missing]
-    return []
+    else:
+        return []
+    lacks = (f"no {half} API (its methods raise NotImplementedError)" for half in missing)
+    return [*backend.notes, *lacks]

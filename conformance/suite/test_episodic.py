@@ -63,15 +63,39 @@ def test_an_agent_creates_and_finds_memories_across_threads(lab: Lab) -> None:
 
     lab.equal(len(set(keys)), 3, "distinct ids of three memories")
     wanted = ["apple*5 pie on Fridays", "banana*5 bread", "cherry*5 cake"]
-    lab.same(_stored(store, "lance"), dict(zip(keys, ({"content": c} for c in wanted))), "stored")
+    stored = dict(zip(keys, ({"content": c} for c in wanted)))
+    lab.same(
+        _stored(store, "lance"),
+        stored,
+        "the items in the namespace after LangMem's tool created three",
+    )
+    _check_found(lab, agent, keys, wanted)
+
+
+def _check_found(lab: Lab, agent: Agent, keys: list[str], wanted: list[str]) -> None:
     found = agent.find("lance", "tuesday", "banana")
-    lab.equal(sorted(i["value"]["content"] for i in found), wanted, "found in another thread")
-    lab.equal([tuple(i["namespace"]) for i in found], [_namespace("lance")] * 3, "the namespaces")
+    lab.equal(
+        sorted(i["value"]["content"] for i in found),
+        wanted,
+        "what LangMem's search tool finds in another conversation of the user",
+    )
+    lab.equal(
+        [tuple(i["namespace"]) for i in found],
+        [_namespace("lance")] * 3,
+        "the namespaces of what it finds",
+    )
     if lab.offers(Capability.VECTORS):
-        lab.equal(found[0]["key"], keys[1], "the key of the memory most alike")
+        lab.equal(
+            found[0]["key"], keys[1], "the id of what the search tool finds first for 'banana'"
+        )
         one = agent.contents("lance", "wednesday", "cherry", limit=1)
-        lab.equal(one, ["cherry*5 cake"], "the one memory most alike")
-    lab.equal(agent.contents("mira", "monday", "banana"), [], "what a user without memories finds")
+        lab.equal(one, ["cherry*5 cake"], "what the search tool finds for 'cherry' with limit=1")
+    others = agent.contents("mira", "monday", "banana")
+    lab.equal(
+        others,
+        [],
+        "what the search tool finds for a user who has noted nothing, beside one who has",
+    )
 
 
 @case("E3", scenario=MemoryType.EPISODIC)
@@ -98,11 +122,19 @@ def test_an_agent_updates_and_deletes_its_memories(lab: Lab) -> None:
 def _check_story(
     lab: Lab, agent: Agent, store: Subject, wanted: dict[str, Any], updated: str, when: str
 ) -> None:
-    lab.same(_stored(store, "lance"), wanted, f"what is stored{when}")
+    lab.same(
+        _stored(store, "lance"),
+        wanted,
+        f"the items in the namespace after LangMem's tools updated one and deleted one{when}",
+    )
     found = agent.find("lance", "t3", "damson")
     got = {i["key"]: i["value"] for i in found}
-    lab.same(got, wanted, f"what the agent finds{when}")
-    lab.equal(len(found), len(wanted), f"the number of rows that the agent finds{when}")
+    lab.same(got, wanted, f"what LangMem's search tool finds after that{when}")
+    lab.equal(
+        len(found),
+        len(wanted),
+        f"how many memories the search tool gives, each counted as often as it comes{when}",
+    )
     if lab.offers(Capability.VECTORS):
         lab.true(updated in got, f"the memory found by its new text{when}", got=sorted(got))
     if lab.offers(Capability.VECTORS) and by_cosine(lab):
@@ -138,9 +170,17 @@ def test_agents_of_several_users_keep_their_memories_apart(lab: Lab) -> None:
     wanted["lance2"] = ["banana of lance2"]
     for user in users:
         got = sorted(agent.contents(user, "t3", "apple"))
-        lab.equal(got, wanted[user], f"what the agent of {user!r} finds")
+        lab.equal(
+            got,
+            wanted[user],
+            f"what LangMem's search tool finds for {user!r}, beside users whose names are alike",
+        )
     names = sorted(store.list_namespaces(prefix=("email_assistant",), limit=20))
-    lab.equal(names, sorted(_namespace(user) for user in users), "the namespaces in the store")
+    lab.equal(
+        names,
+        sorted(_namespace(user) for user in users),
+        "the namespaces that the store lists, one for each user",
+    )
 
 
 @case("E3", scenario=MemoryType.EPISODIC)
@@ -174,7 +214,11 @@ def _check_memories(lab: Lab, store: Subject, texts: dict[str, list[str]], when:
     agent = Agent(lab, store)
     for user, mine in texts.items():
         got = sorted(value["content"] for value in _stored(store, user).values())
-        lab.equal(got, sorted(mine), f"the memories of {user!r}{when}")
+        lab.equal(
+            got,
+            sorted(mine),
+            f"the texts in the namespace of {user!r} after LangMem's tool created them{when}",
+        )
         if lab.offers(Capability.VECTORS):
             _check_questions(lab, agent, user, mine, when)
 
@@ -188,7 +232,11 @@ def _check_questions(lab: Lab, agent: Agent, user: str, texts: list[str], when: 
     for question, vector in asked(lab, questions).items():
         limit = min(3, len(stored))
         got = agent.contents(user, "questions", question, limit=limit)
-        lab.equal(len(got), limit, f"the number of memories for {question!r} of {user!r}{when}")
+        lab.equal(
+            len(got),
+            limit,
+            f"how many memories the search tool finds for {question!r} of {user!r}{when}",
+        )
         lab.true(
             index_recall(got, exact.scores(vector), limit) == 1 or not by_cosine(lab),
             f"the memories nearest to {question!r} of {user!r} are not all found{when}",

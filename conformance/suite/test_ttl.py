@@ -236,7 +236,7 @@ def test_the_default_ttl_applies_unless_one_is_given(lab: Lab) -> None:
     With ``default_ttl`` a put without ttl expires; ``ttl=None`` and a ``PutOp`` without ttl do not.
 
     If this fails, look at ``ttl_config``, which the store must set.  One that takes no ``TTLConfig`` says so by
-    NotImplementedError when it is opened with one.
+    ``--declare no-ttl-config``, or by NotImplementedError when it is opened with one.
     """
     store = expiring(lab, default_ttl=SOON, refresh_on_read=False)
     store.put(D, "default", {"n": 1})
@@ -346,7 +346,8 @@ def test_omit_expired_hides_what_has_expired(lab: Lab) -> None:
     """
     With ``omit_expired`` expired items are in no answer, before any sweep.
 
-    If this fails, look at whether every kind of read has the condition.
+    If this fails, look at whether every kind of read has the condition.  A store without the option says so by an
+    error that names it when it is opened with one.
     """
     store = expiring(lab, omit_expired=True)
     for n in range(6):

@@ -94,7 +94,7 @@ class WaitingEmbeddings(ExactEmbeddings):
         self.entered = threading.Event()
         self.release = threading.Event()
         self.awaited = False
-        """Whether a text with ``gate`` was embedded by an async twin."""
+        """Whether a text that takes its time was embedded by an async twin."""
 
     def embed_documents(self, texts: list[str]) -> Vectors:
         self._wait(texts)
@@ -120,10 +120,10 @@ class WaitingEmbeddings(ExactEmbeddings):
             self.release.wait(self.patience)
 
     async def _await(self, texts: Sequence[str]) -> None:
+        self.awaited = self.awaited or any(SLOW in t or GATE in t for t in texts)
         if any(SLOW in t for t in texts):
             await asyncio.sleep(self.seconds)
         if any(GATE in t for t in texts):
-            self.awaited = True
             self.entered.set()
             end = time.monotonic() + self.patience
             while not self.release.is_set() and time.monotonic() < end:

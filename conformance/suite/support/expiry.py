@@ -42,6 +42,8 @@ def expiring(lab: Lab, index: Any = None, **config: Any) -> Subject:
     if not says_ttl(store) and not has_ttl(lab):
         lab.unsupported("supports_ttl is False")
     shown_or_ended(lab)
+    if refused is not None and "omit_expired" in config and "omit_expired" in message_of(refused):
+        lab.unsupported(f"omit_expired is refused by name: {message_of(refused, 160)}")
     if refused is not None:
         lab.fail("a store that supports TTL takes a TTLConfig", expected=config, got=refused)
     return opened[0]

@@ -12,6 +12,7 @@ from store_conformance.harness.compat import GetOp, PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.answered import answered
+from store_conformance.suite.support.embedders import WaitingEmbeddings
 
 D = ("d",)
 PATIENCE = 20.0
@@ -42,6 +43,20 @@ def works(lab: Lab, store: Subject, what: str) -> None:
 
     item = together(lab, store, f"a put and a get after {what}", use)
     lab.true(item is not None and item.value == {"n": 1}, f"the store works after {what}", got=item)
+
+
+def ends_with_the_last(
+    lab: Lab, embed: WaitingEmbeddings, got: object, last: object, what: str
+) -> None:
+    """
+    Check that the write that was issued last stays, where the calls of a loop have an order at all.
+
+    A store that hands each call to a thread, its texts too, has none: which of them stays is recorded.
+    """
+    if got != last and not embed.awaited:
+        lab.observe("overlap.in_threads", "another write than the last issued stays")
+        lab.unsupported("embeds in threads, where calls at once have no order among them")
+    lab.equal(got, last, what)
 
 
 def calls_at_once(lab: Lab, store: Subject, *, cancelled: bool) -> list[Any]:

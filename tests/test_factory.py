@@ -177,7 +177,8 @@ def module_of(file: Path) -> Any:
 NEITHER = ("no-vectors", "no-ttl-config")
 LEAVES = {
     **dict.fromkeys(("managed", "managed_async", "coroutine", "with_options"), NEITHER),
-    **{"plain": ("no-ttl-config",), "Shop.open_store": NEITHER},
+    "plain": ("no-ttl-config",),
+    "Shop.open_store": NEITHER,
 }
 """What functions say by the arguments that they do not use; ``late`` passes all of them on."""
 

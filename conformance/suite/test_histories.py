@@ -42,6 +42,8 @@ def _explore(lab: Lab, *, vectors: bool) -> None:
     on = frozenset(FEATURES) - lab.avoid
     if not lab.offers(Capability.PERSISTENCE):
         on -= {"reopen"}
+    if lab.offers(Capability.JSONB):
+        on -= {"floats"}
     if vectors and not by_cosine(lab):
         on -= {"score", "nearest"}
     vocabulary = Vocabulary(

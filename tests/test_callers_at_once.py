@@ -4,6 +4,7 @@ Several callers at once: attacks on isolation, the order of calls on a key, and 
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -19,7 +20,7 @@ from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.runner import Outcome, run_case
 from store_conformance.harness.settings import Settings
 from store_conformance.mutants.catalogue import mutants
-from store_conformance.oracle.intrusion import KINDS, THEMES, Attack, attacks, twins
+from store_conformance.oracle.intrusion import KINDS, THEMES, Attack, attacks, plain_attacks, twins
 from store_conformance.oracle.linearizability import Call
 from store_conformance.oracle.registers import Deed, Said, judge, meetings, plans
 from store_conformance.reports.beside import beside
@@ -44,6 +45,18 @@ def test_no_intruder_lies_within_the_victims_namespace_or_around_it() -> None:
             shared = min(len(other), len(attack.victim))
             assert other[:shared] != attack.victim[:shared]
             assert all(label and "." not in label and "\x00" not in label for label in other)
+
+
+def test_plain_attacks_have_identifiers_for_names_and_every_other_no_capitals() -> None:
+    drawn = list(islice(plain_attacks(1), 40))
+
+    for attack in drawn:
+        keys = [key for key, _ in attack.items]
+        names = [*keys, *(label for at in (attack.victim, *attack.intruders) for label in at)]
+        assert all(re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,31}", name) for name in names)
+        assert attack.intruders and attack.victim not in attack.intruders
+    small = [attack.victim == tuple(map(str.lower, attack.victim)) for attack in drawn]
+    assert all(small[::2]) and not all(small)
 
 
 def test_twins_are_what_engines_take_for_the_same() -> None:

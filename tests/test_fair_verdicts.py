@@ -186,6 +186,14 @@ def test_declarations_of_scores_and_of_text_search() -> None:
     assert Capability.TEXT in declared(("no-vectors", "text"))
 
 
+def test_what_only_a_declaration_says_is_in_no_other() -> None:
+    asked = {Capability.TTL_OF_CALLS, Capability.JSONB, Capability.TEXT}
+
+    assert not asked & declared(())
+    assert declared(("no-ttl-config", "jsonb", "text")) - declared(()) == asked
+    assert Capability.TTL_OF_CALLS not in declared(("no-ttl-config", "no-ttl"))
+
+
 # -- the weakest rule ------------------------------------------------------------------------------
 
 

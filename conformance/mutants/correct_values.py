@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from langgraph.store.base import InvalidNamespaceError, Op, PutOp
+from langgraph.store.base import GetOp, InvalidNamespaceError, Op, PutOp, SearchOp
 
 from store_conformance.mutants.correct import Variant
-from store_conformance.mutants.reference import ItemRow, ReferenceStore
+from store_conformance.mutants.reference import ItemRow, Plan, ReferenceStore
 
 
 class OwnDict(dict[str, Any]):
@@ -171,3 +171,19 @@ class NamesAreIdentifiers(Variant, ReferenceStore):
             inner = part.values()
         for one in inner:
             self.check_names(one)
+
+
+NOBODY = ("nobody", "is", "here")
+
+
+class OddLabelsOfABatchAreLost(Variant, ReferenceStore):
+    """What a batch puts below a label that is no text is found by nobody, and touches no other item."""
+
+    def plan(self, ops: Iterable[Op]) -> Plan:
+        return super().plan(self.elsewhere(op) for op in ops)
+
+    def elsewhere(self, op: Op) -> Op:
+        labels: Any = getattr(op, "namespace", None) or getattr(op, "namespace_prefix", ())
+        if not isinstance(labels, tuple) or all(isinstance(label, str) for label in labels):
+            return op
+        return SearchOp(NOBODY) if isinstance(op, SearchOp) else GetOp(NOBODY, "k")

@@ -30,6 +30,13 @@ CHUNK = 5
 ROUNDS = 4
 
 
+def _beyond(lab: Lab, *, vectors: bool) -> set[str]:
+    """The features that the store does not offer, or does not promise in this way."""
+    left = set() if lab.offers(Capability.PERSISTENCE) else {"reopen"}
+    left |= {"floats"} if lab.offers(Capability.JSONB) else set()
+    return left | ({"score", "nearest"} if vectors and not by_cosine(lab) else set())
+
+
 def _explore(lab: Lab, *, vectors: bool) -> None:
     """Find divergences one after the other, each time without the features of those before."""
     from hypothesis.database import DirectoryBasedExampleDatabase
@@ -39,11 +46,7 @@ def _explore(lab: Lab, *, vectors: bool) -> None:
 
     if lab.settings.histories == 0:
         lab.unverified("no histories asked for (--histories 0)")
-    on = frozenset(FEATURES) - lab.avoid
-    if not lab.offers(Capability.PERSISTENCE):
-        on -= {"reopen"}
-    if vectors and not by_cosine(lab):
-        on -= {"score", "nearest"}
+    on = frozenset(FEATURES) - lab.avoid - _beyond(lab, vectors=vectors)
     vocabulary = Vocabulary(
         tuple(labels_taken(lab, Vocabulary().labels)), tuple(keys_taken(lab, Vocabulary().keys))
     )

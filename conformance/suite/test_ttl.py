@@ -19,6 +19,7 @@ from store_conformance.suite.support.expiry import (
     grace,
     has_ttl,
     in_time,
+    not_taken,
     says_ttl,
     shown_or_ended,
     sweep,
@@ -256,7 +257,8 @@ def test_the_default_ttl_applies_unless_one_is_given(lab: Lab) -> None:
     stays = ["none", "long", "op_none", "op_long", "freed"]
     goes = ["default", "op_soon", "again", "shorter"]
     lab.equal(there(store, D, stays), stays, "items with ttl=None or a longer one")
-    lab.equal(there(store, D, goes), [], "items put with the default, or last put with it")
+    what = f"items put with the default, or last put with it{not_taken(store)}"
+    lab.equal(there(store, D, goes), [], what)
 
 
 @case("T3", needs=(*TTL, Capability.PERSISTENCE), waits=True)
@@ -278,7 +280,8 @@ def test_the_default_ttl_is_that_of_the_opening(lab: Lab) -> None:
 
     stays = ["long", "never"]
     lab.equal(there(store, D, stays), stays, "items put with a long default, or with none")
-    lab.equal(there(store, D, ["soon"]), [], "the item put after an opening with a short default")
+    what = f"the item put after an opening with a short default{not_taken(store)}"
+    lab.equal(there(store, D, ["soon"]), [], what)
 
 
 @case("T3", needs=TTL, params={"shown": False, "hidden": True}, waits=True)

@@ -119,6 +119,16 @@ def grace(lab: Lab) -> float:
     return max(GRACE, 1.5 * late + 0.5) if late else GRACE
 
 
+def not_taken(store: Subject) -> str:
+    """What to say of a store that was given a ``TTLConfig`` and has none, where BaseStore's methods look for it."""
+    if store.ttl is None or getattr(store.raw, "ttl_config", None) is not None:
+        return ""
+    return (
+        "; its ttl_config, where BaseStore's put, get and search look for defaults, is None"
+        " (a store that takes no TTLConfig: --declare no-ttl-config)"
+    )
+
+
 def says_ttl(store: Subject) -> bool:
     """What the store's ``supports_ttl`` says."""
     return bool(getattr(store.raw, "supports_ttl", False))

@@ -31,6 +31,7 @@ from store_conformance.backends.engines.postgres_url import (
     Params,
     connect,
     describe_params,
+    unable,
     unavailable,
     within,
 )
@@ -112,15 +113,23 @@ class Database:
         """
         Find out what a place is here, and prove it; raises ``BackendError`` that says what is missing.
         """
+        import psycopg
+
+        try:
+            self._prepare()
+        except psycopg.Error as error:  # a limit in time of the user's role, for example
+            raise unable(self.params, error) from error
+
+    def _prepare(self) -> None:
         if self._own:
             reason = self._move()
             if reason is not None:
                 raise BackendError("postgres", f"cannot create a database for the run: {reason}.")
             return
         self.pooled = self._is_pooled()
-        with connect(self._home) as plain:
-            shown = plain.execute("SHOW default_transaction_isolation").fetchone()
-            self._around = Surroundings(str(shown[0]) if shown else "unknown", self.pooled)
+        settings = self._settings()
+        isolation = settings.pop("default_transaction_isolation", "unknown")
+        self._around = Surroundings(isolation, self.pooled, settings)
         self._sweep()
         reason = self._move()
         if reason is not None:
@@ -135,6 +144,23 @@ class Database:
                 raise type(error)("postgres", problem, error.hint) from None
             self.refused.append(error.problem.rstrip("."))
             self._count_databases()
+
+    def _settings(self) -> dict[str, str]:
+        """What decides how statements end; raises ``EngineUnavailableError`` where PostgresStore cannot work with it."""
+        with connect(self._home) as plain:
+            if plain.info.parameter_status("client_encoding") == "SQL_ASCII":
+                raise _unfit(
+                    "client_encoding is SQL_ASCII (the role's, or the database's encoding), so that texts come as bytes",
+                    "ALTER ROLE ... SET client_encoding = 'UTF8', or give a database whose encoding is UTF8",
+                )
+            found = plain.execute(_SETTINGS).fetchall()
+        settings = {str(name): str(value) for name, value in found}
+        if settings.pop("standard_conforming_strings", "on") == "off":
+            raise _unfit(
+                "standard_conforming_strings is off for this user, and the statements of PostgresStore are written for on",
+                "ALTER ROLE ... SET standard_conforming_strings = on",
+            )
+        return settings
 
     def _is_pooled(self) -> bool:
         opened: list[Any] = []
@@ -337,9 +363,10 @@ class Database:
                 ),
                 (name,),
             )
-            with self._connected().transaction():
-                self.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-                self.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+            # One message: between two a server may end a transaction that is idle.
+            self.execute(
+                f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; DROP SCHEMA IF EXISTS {name} CASCADE"
+            )
             self._schemas.discard(name)
 
     def empty(self, name: str, *, vectors: bool) -> str:
@@ -408,10 +435,21 @@ class Database:
         return self._around
 
 
+def _unfit(problem: str, hint: str) -> EngineUnavailableError:
+    return EngineUnavailableError("postgres", f"{problem}; {UNTOUCHED}.", hint)
+
+
 _END_SESSIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE {where} AND usename = current_user AND pid <> pg_backend_pid()"
 )
+
+_SETTINGS = (
+    "SELECT name, current_setting(name) FROM pg_settings WHERE"
+    " name IN ('default_transaction_isolation', 'standard_conforming_strings') OR (name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout',"
+    " 'idle_session_timeout', 'transaction_timeout') AND setting <> '0')"
+)
+"""How the user's connections are isolated and read texts, and the limits in time that they have."""
 
 _EMPTY = """
 SET LOCAL lock_timeout = '{seconds}s';

@@ -15,6 +15,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -177,7 +178,7 @@ def _start_own(config: pytest.Config) -> None:
         workers = _workers_asked(config)
         # Where others run the cases, nothing of a user's store is loaded into this process.
         session = session_from_options(_options(config), hosted=bool(workers))
-        config.add_cleanup(session.stop)
+        config.add_cleanup(partial(session.stop, partial(print, file=sys.stderr)))
         session.command = shlex.join(["pytest", *map(str, config.invocation_params.args)])
         _refuse_absent(session)
         if not config.option.collectonly:

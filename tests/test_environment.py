@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from store_conformance.backends import faults, registry
-from store_conformance.backends.base import Backend, EngineUnavailableError
+from store_conformance.backends.base import Backend, BackendError, EngineUnavailableError
 from store_conformance.backends.engines.postgres_faults import Surroundings, fault
 from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection, of_the_machine
@@ -134,6 +134,14 @@ def test_with_the_usual_isolation_such_a_failure_is_the_stores(postgres: Backend
     assert postgres.environment_fault(refused) is None
 
 
+def test_a_trigger_of_the_database_is_none_of_the_store() -> None:
+    raised = psycopg.errors.RaiseException("tables need a ticket")
+
+    assert fault(raised, Surroundings()) is None  # a function of the store's own
+    told = str(fault(raised, Surroundings(triggers=("nope",))))
+    assert "nope" in told and "tables need a ticket" in told
+
+
 _LIMITED = psycopg.errors.QueryCanceled("canceling statement due to statement timeout")
 
 
@@ -156,7 +164,7 @@ _LIMITED = psycopg.errors.QueryCanceled("canceling statement due to statement ti
     ],
 )
 def test_a_limit_in_time_of_the_users_role_is_none_of_the_store(
-    limits: dict[str, str], error: psycopg.Error, told: str | None
+    limits: dict[str, str], error: Exception, told: str | None
 ) -> None:
     found = fault(error, Surroundings(limits=limits))
 
@@ -174,7 +182,7 @@ def test_a_role_with_little_time_is_told_or_served_and_nothing_is_left(
 
     def ask(text: str) -> list[Any]:
         with psycopg.connect(conninfo(server), autocommit=True) as admin:
-            cursor = admin.execute(text)  # type: ignore[call-overload]
+            cursor = admin.execute(text)
             return list(cursor.fetchall()) if cursor.description else []
 
     before = ask("SELECT datname FROM pg_database WHERE datname LIKE 'conformance%'")
@@ -398,3 +406,45 @@ def test_how_many_stores_of_a_user_may_be_open_is_counted_at_a_server(
     finally:
         backend.stop()
         del builtins.raised_by_a_server  # type: ignore[attr-defined]
+
+
+@no_postgres
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            "ALTER ROLE {role} SET default_transaction_read_only = on",
+            "ALTER ROLE {role} RESET ALL",
+            "read-only transaction.*default_transaction_read_only = off",
+        ),
+        (
+            "ALTER EXTENSION vector SET SCHEMA hidden",
+            "ALTER EXTENSION vector SET SCHEMA public",
+            "pgvector is in the schema hidden, which this user may not use.*GRANT USAGE",
+        ),
+        ("SELECT 1", "SELECT 1", None),
+    ],
+)
+def test_what_a_user_may_not_is_told_with_what_to_do(
+    server: dict[str, str], before: str, after: str, said: str | None
+) -> None:
+    from store_conformance.backends.engines.postgres_url import conninfo
+
+    role = "guarded"
+    with psycopg.connect(conninfo(server), autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'p'")
+        admin.execute(f"CREATE DATABASE {role}s OWNER {role}")
+    with psycopg.connect(conninfo({**server, "dbname": f"{role}s"}), autocommit=True) as admin:
+        admin.execute("CREATE EXTENSION IF NOT EXISTS vector; CREATE SCHEMA hidden")
+        admin.execute(before.format(role=role))
+        backend = registry.create("postgres", url=_url(role, server["port"]))
+        refused = pytest.raises(BackendError, match=said)
+        try:
+            with contextlib.nullcontext() if said is None else refused:
+                backend.start()
+        finally:
+            backend.stop()
+            admin.execute(after.format(role=role))
+    with psycopg.connect(conninfo(server), autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {role}s WITH (FORCE)")
+        admin.execute(f"DROP ROLE {role}")

@@ -129,7 +129,9 @@ class Database:
         self.pooled = self._is_pooled()
         settings = self._settings()
         isolation = settings.pop("default_transaction_isolation", "unknown")
-        self._around = Surroundings(isolation, self.pooled, settings)
+        found = self.execute("SELECT evtname FROM pg_event_trigger WHERE evtenabled <> 'D'")
+        triggers = tuple(str(name) for (name,) in found)
+        self._around = Surroundings(isolation, self.pooled, settings, triggers)
         self._sweep()
         reason = self._move()
         if reason is not None:
@@ -231,6 +233,13 @@ class Database:
                 raise self._no_vector("and the server has no files for it") from None
             found = _vector_schema(self)
         self.vector_schema = found or "public"
+        usable = "SELECT has_schema_privilege(%s, 'USAGE')"
+        if not self.execute(usable, (self.vector_schema,))[0][0]:
+            raise BackendError(
+                "postgres",
+                f"pgvector is in the schema {self.vector_schema}, which this user may not use.",
+                f"GRANT USAGE ON SCHEMA {self.vector_schema} TO this user",
+            )
 
     def _no_vector(self, why: str) -> BackendError:
         return BackendError(
@@ -325,8 +334,11 @@ class Database:
                     self._schemas.add(name)
             except psycopg.Error as error:
                 said = str(error).strip().splitlines()[0]
+                only_reads = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
                 raise BackendError(
-                    "postgres", f"cannot create the {self.kind} {name}: {said}."
+                    "postgres",
+                    f"cannot create the {self.kind} {name}: {said}.",
+                    _ONLY_READS if only_reads else "",
                 ) from error
         return name
 
@@ -444,6 +456,9 @@ _END_SESSIONS = (
     " WHERE {where} AND usename = current_user AND pid <> pg_backend_pid()"
 )
 
+_ONLY_READS = (
+    "ALTER ROLE or DATABASE ... SET default_transaction_read_only = off, or give the primary server"
+)
 _SETTINGS = (
     "SELECT name, current_setting(name) FROM pg_settings WHERE"
     " name IN ('default_transaction_isolation', 'standard_conforming_strings') OR (name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout',"

@@ -61,6 +61,8 @@ class Surroundings:
     """Whether a pooler gives connections for a transaction only."""
     limits: Mapping[str, str] = field(default_factory=dict)
     """The limits in time of the user's role or database: ``statement_timeout`` is ``50ms``."""
+    triggers: tuple[str, ...] = ()
+    """Event triggers of the database, which may refuse what anybody makes in it."""
 
 
 def fault(error: BaseException, around: Surroundings) -> str | None:
@@ -88,6 +90,11 @@ def fault(error: BaseException, around: Surroundings) -> str | None:
         return _told((
             f"{limit} is {around.limits[limit]} for the user's connections, and the server ended it",
             f"ALTER ROLE ... SET {limit} = 0 for the time of the run",
+        ))  # fmt: skip
+    if around.triggers and (state == "P0001" or type(error).__name__ == "RaiseException"):
+        return _told((
+            f"an event trigger of the database ({', '.join(around.triggers)}) refuses it: {said.splitlines()[0]}",
+            "disable it for the time of the run, or give a database without it",
         ))  # fmt: skip
     if state in _BY_STATE:
         return _told(_BY_STATE[state])

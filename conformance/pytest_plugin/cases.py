@@ -404,7 +404,7 @@ def _job_of(nodeid: str, run: RunSession) -> Job | None:
 def _owing(config: pytest.Config) -> list[Owing]:
     """The workers from which something is to come, where our scheduler shares the cases out."""
     scheduler = getattr(config.pluginmanager.getplugin("dsession"), "sched", None)
-    nodes = getattr(scheduler, "owing", list)()
+    nodes: list[Any] = getattr(scheduler, "owing", list)()
     found = ((process_of(node), str(node.gateway.id)) for node in nodes)
     return [Owing(process.pid, worker) for process, worker in found if process is not None]
 

@@ -25,6 +25,9 @@ else:
     _LOCKS = True
 
 _OWNED = re.compile(r"conformance-.*-pid(\d+)-[^-]*")
+_UNFIT = re.compile(r"[^\w.]+")
+"""What a user's own name for a store may have, and no folder's."""
+_MOST_NAME = 60
 _UNNAMED = "conformance.new-"
 """The beginning of a folder's name until it is held."""
 _AFTER_DEATH_SECONDS = 2.0
@@ -50,7 +53,8 @@ def own_folder(name: str, parent: str | None) -> Path:
     _clear(where)
     made = Path(tempfile.mkdtemp(prefix=_UNNAMED, dir=where))
     held = _lock(made)
-    folder = where / f"conformance-{name}-pid{getpid()}-{made.name.removeprefix(_UNNAMED)}"
+    known_as = _UNFIT.sub("_", name)[:_MOST_NAME]
+    folder = where / f"conformance-{known_as}-pid{getpid()}-{made.name.removeprefix(_UNNAMED)}"
     made.rename(folder)
     if held is not None:
         _held[folder] = held

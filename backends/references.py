@@ -28,10 +28,19 @@ class OwnCodeError(BackendError):
     """What is referred to is there, and its own code raised when it was imported or made."""
 
 
+MOST_SAID = 300
+
+
 def one_line(error: BaseException) -> str:
-    """An exception as one line: its type and what it says."""
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    """An exception as one line of a readable length: its type and what it says."""
+    kind = type(error).__name__
+    try:
+        said = " ".join(str(error).split())
+    except Exception as raised:  # noqa: BLE001 - a class of the user's own may do that
+        said = f"<whose text raised {type(raised).__name__}>"
+    if len(said) > MOST_SAID:
+        said = f"{said[:MOST_SAID]} …"
+    return f"{kind}: {said}" if said else kind
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ What an unset variable of a shell gives an option: nothing is done in its name.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,30 @@ def test_an_empty_value_and_one_beyond_reason_are_refused(
 
     assert done.exit_code == 2 and said in done.output
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="unverified: no such pipes here")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report", "pipe"],
+        ["gate", "pipe"],
+        ["diff", "pipe", "pipe"],
+        ["trend", "pipe"],
+        ["repro", "pipe"],
+        ["expect", "pipe"],
+        ["run", "-b", "memory", "--expectations", "pipe"],
+        ["run", "-b", "memory", "--policy", "pipe"],
+    ],
+    ids=" ".join,
+)
+def test_nobody_waits_for_whoever_writes_to_a_pipe(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+
+    done = CliRunner().invoke(main, words)
+
+    assert done.exit_code == 2 and "pipe is a pipe" in done.output
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]

@@ -5,6 +5,7 @@ from a store are its own.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sqlite3
 import time
@@ -15,7 +16,8 @@ from typing import Any
 import pytest
 
 from store_conformance.backends import faults, registry
-from store_conformance.backends.base import Backend, EngineUnavailableError
+from store_conformance.backends.base import Backend, BackendError, EngineUnavailableError
+from store_conformance.backends.engines.postgres_faults import Surroundings, fault
 from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.faults import causes, is_lost_connection, of_the_machine
 from store_conformance.contract import Mode, Verdict
@@ -130,6 +132,99 @@ def test_a_default_isolation_stands_beside_the_verdicts_and_decides_none(
 def test_with_the_usual_isolation_such_a_failure_is_the_stores(postgres: Backend) -> None:
     refused = psycopg.errors.SerializationFailure("could not serialize access due to ...")
     assert postgres.environment_fault(refused) is None
+
+
+def test_a_trigger_of_the_database_is_none_of_the_store() -> None:
+    raised = psycopg.errors.RaiseException("tables need a ticket")
+
+    assert fault(raised, Surroundings()) is None  # a function of the store's own
+    told = str(fault(raised, Surroundings(triggers=("nope",))))
+    assert "nope" in told and "tables need a ticket" in told
+
+
+_LIMITED = psycopg.errors.QueryCanceled("canceling statement due to statement timeout")
+
+
+@pytest.mark.parametrize(
+    ("limits", "error", "told"),
+    [
+        ({"statement_timeout": "50ms"}, _LIMITED, "statement_timeout is 50ms"),
+        ({}, _LIMITED, None),  # the store's own
+        ({"lock_timeout": "1s"}, _LIMITED, None),
+        (
+            {"idle_session_timeout": "1s"},
+            psycopg.errors.IdleSessionTimeout("terminating connection due to idle-session timeout"),
+            "idle_session_timeout is 1s",
+        ),
+        (
+            {"statement_timeout": "1s"},
+            psycopg.errors.QueryCanceled("canceling statement due to user request"),
+            None,
+        ),
+    ],
+)
+def test_a_limit_in_time_of_the_users_role_is_none_of_the_store(
+    limits: dict[str, str], error: Exception, told: str | None
+) -> None:
+    found = fault(error, Surroundings(limits=limits))
+
+    assert found is None if told is None else told in str(found)
+
+
+@no_postgres
+@pytest.mark.parametrize(
+    "limit", ["statement_timeout = '1ms'", "idle_in_transaction_session_timeout = '1ms'"]
+)
+def test_a_role_with_little_time_is_told_or_served_and_nothing_is_left(
+    server: dict[str, str], limit: str
+) -> None:
+    from store_conformance.backends.engines.postgres_url import conninfo
+
+    def ask(text: str) -> list[Any]:
+        with psycopg.connect(conninfo(server), autocommit=True) as admin:
+            cursor = admin.execute(text)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    before = ask("SELECT datname FROM pg_database WHERE datname LIKE 'conformance%'")
+    ask(f"ALTER ROLE maker SET {limit}")
+    backend = registry.create("postgres", url=_url("maker", server["port"]))
+    try:
+        with contextlib.suppress(EngineUnavailableError):
+            backend.start()
+            for _ in range(5):
+                backend.discard(backend.location())
+    finally:
+        backend.stop()
+        ask("ALTER ROLE maker RESET ALL")
+
+    assert ask("SELECT datname FROM pg_database WHERE datname LIKE 'conformance%'") == before
+
+
+@no_postgres
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("standard_conforming_strings = off", "standard_conforming_strings is off"),
+        ("standard_conforming_strings = on", None),
+        ("client_encoding = 'SQL_ASCII'", "client_encoding is SQL_ASCII"),
+        ("client_encoding = 'LATIN1'", None),
+    ],
+)
+def test_texts_that_are_read_in_another_way_are_told_before_the_first_case(
+    server: dict[str, str], setting: str, said: str | None
+) -> None:
+    from store_conformance.backends.engines.postgres_url import conninfo
+
+    with psycopg.connect(conninfo(server), autocommit=True) as admin:
+        admin.execute(f"ALTER ROLE maker SET {setting}")
+        backend = registry.create("postgres", url=_url("maker", server["port"]))
+        refused = pytest.raises(EngineUnavailableError, match=said)
+        try:
+            with contextlib.nullcontext() if said is None else refused:
+                backend.start()
+        finally:
+            backend.stop()
+            admin.execute("ALTER ROLE maker RESET ALL")
 
 
 @no_postgres
@@ -311,3 +406,45 @@ def test_how_many_stores_of_a_user_may_be_open_is_counted_at_a_server(
     finally:
         backend.stop()
         del builtins.raised_by_a_server  # type: ignore[attr-defined]
+
+
+@no_postgres
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            "ALTER ROLE {role} SET default_transaction_read_only = on",
+            "ALTER ROLE {role} RESET ALL",
+            "read-only transaction.*default_transaction_read_only = off",
+        ),
+        (
+            "ALTER EXTENSION vector SET SCHEMA hidden",
+            "ALTER EXTENSION vector SET SCHEMA public",
+            "pgvector is in the schema hidden, which this user may not use.*GRANT USAGE",
+        ),
+        ("SELECT 1", "SELECT 1", None),
+    ],
+)
+def test_what_a_user_may_not_is_told_with_what_to_do(
+    server: dict[str, str], before: str, after: str, said: str | None
+) -> None:
+    from store_conformance.backends.engines.postgres_url import conninfo
+
+    role = "guarded"
+    with psycopg.connect(conninfo(server), autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'p'")
+        admin.execute(f"CREATE DATABASE {role}s OWNER {role}")
+    with psycopg.connect(conninfo({**server, "dbname": f"{role}s"}), autocommit=True) as admin:
+        admin.execute("CREATE EXTENSION IF NOT EXISTS vector; CREATE SCHEMA hidden")
+        admin.execute(before.format(role=role))
+        backend = registry.create("postgres", url=_url(role, server["port"]))
+        refused = pytest.raises(BackendError, match=said)
+        try:
+            with contextlib.nullcontext() if said is None else refused:
+                backend.start()
+        finally:
+            backend.stop()
+            admin.execute(after.format(role=role))
+    with psycopg.connect(conninfo(server), autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {role}s WITH (FORCE)")
+        admin.execute(f"DROP ROLE {role}")

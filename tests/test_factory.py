@@ -15,7 +15,8 @@ import pytest
 from store_conformance.backends import registry
 from store_conformance.backends.base import BackendError
 from store_conformance.backends.factory import user_supplied
-from store_conformance.contract import Mode, declared
+from store_conformance.backends.references import one_line
+from store_conformance.contract import ALL, Mode, declared
 from tests.backend_use import INDEX, NAMESPACE, twin_of, use
 
 # -- stores that somebody brings ---------------------------------------------------------------------
@@ -32,6 +33,7 @@ from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
 
 import neighbour_of_factory
+from store_conformance.backends.references import one_line
 from store_conformance.backends.base import Backend
 
 STORES = {}
@@ -398,3 +400,21 @@ def test_an_unknown_door_is_told(file: Path) -> None:
 
     with pytest.raises(BackendError, match=r"unknown door 'window'.*pool of several"):
         backend.doors(Mode.SYNC)
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("x" * 100_000), f"ValueError: {'x' * 300} …"),
+        (UnspeakableError(), "UnspeakableError: <whose text raised RuntimeError>"),
+        (OSError("a\n b"), "OSError: a b"),
+        (KeyError(), "KeyError"),
+    ],
+)
+def test_what_a_store_raised_is_one_line_of_a_readable_length(error: Exception, said: str) -> None:
+    assert one_line(error) == said

@@ -159,3 +159,13 @@ def test_what_is_held_stays_whatever_the_process_ids_say(
     assert held.is_dir()
     assert not free.exists()
     remove_folder(held)
+
+
+@pytest.mark.parametrize("name", ["a/b", "../../x", "x\n\0y", "n" * 400, "..", "", "täst", "-"])
+def test_a_name_of_a_users_leads_out_of_no_folder(tmp_path: Path, name: str) -> None:
+    folder = own_folder(name, str(tmp_path))
+
+    assert folder.parent == tmp_path and list(tmp_path.iterdir()) == [folder]
+    assert folders._OWNED.fullmatch(folder.name)
+    remove_folder(folder)
+    assert list(tmp_path.iterdir()) == []

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from store_conformance.backends.engines.processes import runs
+from store_conformance.backends.polling import wait_until
 from store_conformance.contract import Level, Mode, UserError, Verdict
 from store_conformance.contract.errors import EXIT_UNVERIFIED
 from store_conformance.contract.records import Row
@@ -112,6 +114,17 @@ def test_two_stores_of_one_name_are_refused_though_one_is_lost(tmp_path: Path) -
 
     with pytest.raises(UserError, match="named twice"):
         _begun(bad, _written(tmp_path, "shop"))
+
+
+def test_what_was_loaded_for_a_run_that_is_refused_is_ended(tmp_path: Path) -> None:
+    mark = tmp_path / "process"
+    marks = f"open({str(mark)!r}, 'w').write(str(os.getpid()))"
+    shop = _written(tmp_path, "shop", at_import=marks)
+
+    with pytest.raises(UserError, match="named twice"):
+        _begun(shop, shop)
+
+    assert wait_until(lambda: not runs(int(mark.read_text("utf-8"))), 20)
 
 
 def test_one_whose_engine_does_not_start_is_lost_alone(tmp_path: Path) -> None:

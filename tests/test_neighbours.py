@@ -193,6 +193,25 @@ def test_a_worker_that_ends_while_another_one_starts_costs_no_case() -> None:
     assert done == set(cases) - {under_way}
 
 
+def test_a_worker_owes_something_when_it_has_enough_or_is_to_end() -> None:
+    option = SimpleNamespace(loadscopereorder=False)
+    config: Any = SimpleNamespace(option=option, getvalue=lambda name: ["2*popen"])
+    scheduling = CaseScheduling(config)
+    one, new = _Worker(), _Worker()
+    for worker in (one, _Worker()):
+        scheduling.add_node(worker)
+        scheduling.add_node_collection(worker, [f"a.py::case{n}" for n in range(12)])
+    scheduling.schedule()
+    scheduling.add_node(new)
+
+    assert one in scheduling.owing() and new not in scheduling.owing()
+    for unit in scheduling.assigned_work[one].values():
+        unit.update(dict.fromkeys(unit, True))
+    assert one not in scheduling.owing()  # it waits for us
+    one.shutdown()
+    assert one in scheduling.owing()
+
+
 def _sent(worker: _Worker) -> Any:
     """The cases of a worker, also those that it is given meanwhile."""
     place = 0

@@ -15,7 +15,7 @@ import pytest
 
 from store_conformance.backends.memory import MemoryBackend
 from store_conformance.contract import MemoryType, groups, rules
-from store_conformance.harness.backends import Backend, EngineUnavailableError
+from store_conformance.harness.backends import Backend, BackendError, EngineUnavailableError
 from store_conformance.harness.settings import Settings
 from store_conformance.reports import page
 from store_conformance.runs.facts import describe
@@ -174,6 +174,26 @@ def test_a_named_backend_that_is_not_there_ends_the_run_and_the_other_is_stopped
     assert other.running
     run.stop()
     assert not other.running
+
+
+class StaysBehind(Meets):
+    """What it made cannot be cleared away."""
+
+    def stop(self) -> None:
+        super().stop()
+        raise BackendError("a", "could not remove postgresql://me:s3cret@there/x.", "do it by hand")
+
+
+def test_what_cannot_be_cleared_away_is_said_and_the_rest_is_stopped() -> None:
+    barrier, said = threading.Barrier(2), list[str]()
+    left, other = StaysBehind(barrier), Meets(barrier)
+    run = RunSession({"a": left, "b": other}, Selection(), Settings())
+    run.start()
+
+    run.stop(said.append)
+
+    assert not left.running and not other.running
+    assert len(said) == 1 and "could not remove" in said[0] and "s3cret" not in said[0]
 
 
 @pytest.mark.parametrize(("patience", "known"), [(60.0, True), (0.2, False)])

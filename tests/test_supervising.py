@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 
-from store_conformance.backends.engines.processes import kill_tree, runs
+from store_conformance.backends.engines.processes import descendants, kill_tree, runs
+from store_conformance.backends.polling import wait_until
 from store_conformance.contract import Mode
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
 from store_conformance.harness.watchdog import beat_file, read_beat, read_stacks
 from store_conformance.pytest_plugin import cases
 from store_conformance.pytest_plugin.items import case_label
-from store_conformance.pytest_plugin.supervising import KILLED, LOOKS, Supervisor
+from store_conformance.pytest_plugin.supervising import IDLE, KILLED, LOOKS, Owing, Supervisor
 from store_conformance.runs.case_runs import MOST_KILLED
 from store_conformance.runs.options import RunOptions, session_from_options
 from store_conformance.runs.session import RunSession
@@ -97,6 +98,70 @@ def test_a_process_that_is_no_worker_is_not_ended_whatever_a_store_writes(tmp_pa
     finally:
         kill_tree(parent.pid)
         parent.communicate()
+
+
+RESTING = {
+    "rests": "time.sleep(600)",
+    "computes": "while True: pass",
+    "waits for a child": "subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])",
+}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="unverified: no such signal here")
+@pytest.mark.parametrize(
+    ("what", "owes", "ended"),
+    [
+        ("rests", True, True),
+        ("rests", False, False),
+        ("computes", True, False),
+        ("waits for a child", True, False),
+    ],
+)
+def test_a_worker_that_does_nothing_although_it_has_cases_is_killed(
+    tmp_path: Path, what: str, owes: bool, ended: bool
+) -> None:
+    script = f"import subprocess, sys, time; print('ready', flush=True)\n{RESTING[what]}"
+    worker = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
+    )  # fmt: skip
+    try:
+        assert worker.stdout is not None and worker.stdout.readline() == "ready\n"
+        if what == "waits for a child":
+            assert wait_until(lambda: bool(descendants(worker.pid)), 20)
+        supervisor = Supervisor(tmp_path, lambda: [Owing(worker.pid, "gw0")] if owes else [])
+        supervisor.stop()
+
+        def killed() -> bool:
+            supervisor.look_for_idle(0.2)
+            return worker.poll() is not None
+
+        assert wait_until(killed, 20 if ended else 2, pause=0.1) is ended
+        assert read_stacks(tmp_path / "gw0.txt") == ((IDLE,) if ended else ())
+    finally:
+        kill_tree(worker.pid)
+        worker.communicate()
+
+
+def test_who_is_in_a_case_is_not_idle(tmp_path: Path) -> None:
+    worker = subprocess.Popen([sys.executable, "-c", SLEEPS])
+    try:
+        beat = beat_file(tmp_path / "gw0.txt")
+        supervisor = Supervisor(tmp_path, lambda: [Owing(worker.pid, "gw0")])
+        supervisor.stop()
+        beat.write_text(f"{worker.pid} 9e9\n", "ascii")
+        for _ in range(3):
+            supervisor.look_for_idle(0.0)
+        assert worker.poll() is None
+        beat.write_text(f"{worker.pid} 0\n", "ascii")
+
+        def killed() -> bool:
+            supervisor.look_for_idle(0.0)
+            return worker.poll() is not None
+
+        assert wait_until(killed, 20, pause=0.1)
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 TAKES_DESCRIPTORS = """

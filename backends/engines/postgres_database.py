@@ -31,6 +31,7 @@ from store_conformance.backends.engines.postgres_url import (
     Params,
     connect,
     describe_params,
+    unable,
     unavailable,
     within,
 )
@@ -112,15 +113,25 @@ class Database:
         """
         Find out what a place is here, and prove it; raises ``BackendError`` that says what is missing.
         """
+        import psycopg
+
+        try:
+            self._prepare()
+        except psycopg.Error as error:  # a limit in time of the user's role, for example
+            raise unable(self.params, error) from error
+
+    def _prepare(self) -> None:
         if self._own:
             reason = self._move()
             if reason is not None:
                 raise BackendError("postgres", f"cannot create a database for the run: {reason}.")
             return
         self.pooled = self._is_pooled()
-        with connect(self._home) as plain:
-            shown = plain.execute("SHOW default_transaction_isolation").fetchone()
-            self._around = Surroundings(str(shown[0]) if shown else "unknown", self.pooled)
+        settings = self._settings()
+        isolation = settings.pop("default_transaction_isolation", "unknown")
+        found = self.execute("SELECT evtname FROM pg_event_trigger WHERE evtenabled <> 'D'")
+        triggers = tuple(str(name) for (name,) in found)
+        self._around = Surroundings(isolation, self.pooled, settings, triggers)
         self._sweep()
         reason = self._move()
         if reason is not None:
@@ -135,6 +146,23 @@ class Database:
                 raise type(error)("postgres", problem, error.hint) from None
             self.refused.append(error.problem.rstrip("."))
             self._count_databases()
+
+    def _settings(self) -> dict[str, str]:
+        """What decides how statements end; raises ``EngineUnavailableError`` where PostgresStore cannot work with it."""
+        with connect(self._home) as plain:
+            if plain.info.parameter_status("client_encoding") == "SQL_ASCII":
+                raise _unfit(
+                    "client_encoding is SQL_ASCII (the role's, or the database's encoding), so that texts come as bytes",
+                    "ALTER ROLE ... SET client_encoding = 'UTF8', or give a database whose encoding is UTF8",
+                )
+            found = plain.execute(_SETTINGS).fetchall()
+        settings = {str(name): str(value) for name, value in found}
+        if settings.pop("standard_conforming_strings", "on") == "off":
+            raise _unfit(
+                "standard_conforming_strings is off for this user, and the statements of PostgresStore are written for on",
+                "ALTER ROLE ... SET standard_conforming_strings = on",
+            )
+        return settings
 
     def _is_pooled(self) -> bool:
         opened: list[Any] = []
@@ -205,6 +233,13 @@ class Database:
                 raise self._no_vector("and the server has no files for it") from None
             found = _vector_schema(self)
         self.vector_schema = found or "public"
+        usable = "SELECT has_schema_privilege(%s, 'USAGE')"
+        if not self.execute(usable, (self.vector_schema,))[0][0]:
+            raise BackendError(
+                "postgres",
+                f"pgvector is in the schema {self.vector_schema}, which this user may not use.",
+                f"GRANT USAGE ON SCHEMA {self.vector_schema} TO this user",
+            )
 
     def _no_vector(self, why: str) -> BackendError:
         return BackendError(
@@ -299,8 +334,11 @@ class Database:
                     self._schemas.add(name)
             except psycopg.Error as error:
                 said = str(error).strip().splitlines()[0]
+                only_reads = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
                 raise BackendError(
-                    "postgres", f"cannot create the {self.kind} {name}: {said}."
+                    "postgres",
+                    f"cannot create the {self.kind} {name}: {said}.",
+                    _ONLY_READS if only_reads else "",
                 ) from error
         return name
 
@@ -337,9 +375,10 @@ class Database:
                 ),
                 (name,),
             )
-            with self._connected().transaction():
-                self.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-                self.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+            # One message: between two a server may end a transaction that is idle.
+            self.execute(
+                f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; DROP SCHEMA IF EXISTS {name} CASCADE"
+            )
             self._schemas.discard(name)
 
     def empty(self, name: str, *, vectors: bool) -> str:
@@ -408,10 +447,24 @@ class Database:
         return self._around
 
 
+def _unfit(problem: str, hint: str) -> EngineUnavailableError:
+    return EngineUnavailableError("postgres", f"{problem}; {UNTOUCHED}.", hint)
+
+
 _END_SESSIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE {where} AND usename = current_user AND pid <> pg_backend_pid()"
 )
+
+_ONLY_READS = (
+    "ALTER ROLE or DATABASE ... SET default_transaction_read_only = off, or give the primary server"
+)
+_SETTINGS = (
+    "SELECT name, current_setting(name) FROM pg_settings WHERE"
+    " name IN ('default_transaction_isolation', 'standard_conforming_strings') OR (name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout',"
+    " 'idle_session_timeout', 'transaction_timeout') AND setting <> '0')"
+)
+"""How the user's connections are isolated and read texts, and the limits in time that they have."""
 
 _EMPTY = """
 SET LOCAL lock_timeout = '{seconds}s';

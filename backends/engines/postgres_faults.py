@@ -5,7 +5,8 @@ What a Postgres server or a pooler before it refuses for reasons of its own, and
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from store_conformance.backends.faults import of_the_machine
 
@@ -39,6 +40,14 @@ _BY_TEXT: tuple[tuple[str, Advice], ...] = (
     ("No space left on device", ("the server's disk is full", "make room on it")),
 )  # fmt: skip
 _PREPARED = re.compile(r'prepared statement "[^"]*" (does not exist|already exists)')
+_LIMIT = re.compile(r"due to (statement|lock|idle-in-transaction|transaction|idle-session) timeout")
+_LIMITED_BY = {
+    "statement": "statement_timeout",
+    "lock": "lock_timeout",
+    "idle-in-transaction": "idle_in_transaction_session_timeout",
+    "transaction": "transaction_timeout",
+    "idle-session": "idle_session_timeout",
+}
 _CLIENTS = ("psycopg", "psycopg_pool", "asyncpg", "psycopg2")
 
 
@@ -50,6 +59,10 @@ class Surroundings:
     """``default_transaction_isolation`` as the store's connections have it."""
     pooled: bool = False
     """Whether a pooler gives connections for a transaction only."""
+    limits: Mapping[str, str] = field(default_factory=dict)
+    """The limits in time of the user's role or database: ``statement_timeout`` is ``50ms``."""
+    triggers: tuple[str, ...] = ()
+    """Event triggers of the database, which may refuse what anybody makes in it."""
 
 
 def fault(error: BaseException, around: Surroundings) -> str | None:
@@ -70,6 +83,18 @@ def fault(error: BaseException, around: Surroundings) -> str | None:
         return _told((
             f"default_transaction_isolation is {around.isolation}, so the server refuses writes that meet",
             "ALTER ROLE ... SET default_transaction_isolation = 'read committed', which the store expects",
+        ))  # fmt: skip
+    ended = _LIMIT.search(said)
+    limit = _LIMITED_BY[ended[1]] if ended is not None else ""
+    if limit in around.limits:  # which the store has not set for itself
+        return _told((
+            f"{limit} is {around.limits[limit]} for the user's connections, and the server ended it",
+            f"ALTER ROLE ... SET {limit} = 0 for the time of the run",
+        ))  # fmt: skip
+    if around.triggers and (state == "P0001" or type(error).__name__ == "RaiseException"):
+        return _told((
+            f"an event trigger of the database ({', '.join(around.triggers)}) refuses it: {said.splitlines()[0]}",
+            "disable it for the time of the run, or give a database without it",
         ))  # fmt: skip
     if state in _BY_STATE:
         return _told(_BY_STATE[state])

@@ -135,6 +135,18 @@ def unavailable(params: Params, said: str) -> EngineUnavailableError:
     return EngineUnavailableError("postgres", f"cannot connect to {where}: {last}", "check the URL")
 
 
+def unable(params: Params, error: psycopg.Error) -> EngineUnavailableError:
+    """A server that lets the user in and then ends or refuses what a run needs before its first case."""
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    limit = re.search(r"due to ([\w -]+ timeout)", said)
+    hint = "check the rights and settings of the user's role and of the database"
+    if limit is not None:
+        hint = "give the role more time: ALTER ROLE ... SET statement_timeout, and other limits (pg_db_role_setting has them)"
+    return EngineUnavailableError(
+        "postgres", f"cannot work at {describe_params(params)}: {said}.", hint
+    )
+
+
 def as_url(params: Params) -> str:
     """The parameters as a URL, which holds the password."""
     pairs = "&".join(f"{key}={quote(value, safe='')}" for key, value in params.items())

@@ -5,6 +5,7 @@ The options that several commands have, and how their values are read.
 from __future__ import annotations
 
 import math
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,20 @@ class GivenPath(click.Path):
         if value == "":
             self.fail(_EMPTY, param, ctx)
         return super().convert(value, param, ctx)
+
+
+class ReadPath(GivenPath):
+    """A path of what is read, more than once or from its middle: no pipe, where one would wait for whoever writes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        try:
+            pipe = stat.S_ISFIFO(Path(found).stat().st_mode)
+        except (OSError, ValueError):  # which whoever reads it will say
+            return found
+        if pipe:
+            self.fail(f"{value} is a pipe; write what comes out of it to a file", param, ctx)
+        return found
 
 
 class GivenText(click.types.StringParamType):

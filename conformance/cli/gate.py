@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from store_conformance.cli import reporting
-from store_conformance.cli.choices import GivenPath
+from store_conformance.cli.choices import ReadPath
 
 if TYPE_CHECKING:
     from store_conformance.runs.causes import Cause
@@ -122,12 +122,12 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
 
     @main.command("gate")
     @click.argument(
-        "paths", metavar="RUN...", nargs=-1, required=True, type=GivenPath(path_type=Path)
+        "paths", metavar="RUN...", nargs=-1, required=True, type=ReadPath(path_type=Path)
     )
     @click.option(
         "--policy",
         "policy_file",
-        type=GivenPath(path_type=Path, dir_okay=False),
+        type=ReadPath(path_type=Path, dir_okay=False),
         help="The policy. Default: [tool.store-conformance] of the project's pyproject.toml, or the"
         " gate.toml beside it.",
     )

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from store_conformance.cli.choices import GivenPath
+from store_conformance.cli.choices import GivenPath, ReadPath
 from store_conformance.cli.endings import explain
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=GivenPath(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=ReadPath(path_type=Path))
 @click.option(
     "--out",
     default="conformance-report",
@@ -35,13 +35,13 @@ from store_conformance.cli.endings import explain
 @click.option(
     "--survival",
     multiple=True,
-    type=GivenPath(path_type=Path),
+    type=ReadPath(path_type=Path),
     help="A crash.json, or the folder of a campaign, to be told beside the runs; repeatable.",
 )
 @click.option(
     "--history",
     multiple=True,
-    type=GivenPath(path_type=Path),
+    type=ReadPath(path_type=Path),
     help="Earlier runs, or a folder of them, to be told over time beside these; repeatable.",
 )
 @explain
@@ -59,8 +59,8 @@ def report(
 
 
 @click.command()
-@click.argument("before", type=GivenPath(path_type=Path))
-@click.argument("after", type=GivenPath(path_type=Path))
+@click.argument("before", type=ReadPath(path_type=Path))
+@click.argument("after", type=ReadPath(path_type=Path))
 @click.option(
     "--format",
     "shape",
@@ -78,7 +78,7 @@ def diff(before: Path, after: Path, shape: str) -> None:
 
 
 @click.command()
-@click.argument("run_path", metavar="RUN", type=GivenPath(path_type=Path))
+@click.argument("run_path", metavar="RUN", type=ReadPath(path_type=Path))
 @click.argument("finding", required=False)
 @click.option(
     "--out",
@@ -94,7 +94,7 @@ def repro(run_path: Path, finding: str | None, out: Path | None) -> None:
 
 
 @click.command()
-@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=GivenPath(path_type=Path))
+@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=ReadPath(path_type=Path))
 @click.option("-b", "--backend", help="Of which backend, where the runs are of several.")
 @click.option(
     "-o",

@@ -11,7 +11,13 @@ from typing import Any
 
 import click
 
-from store_conformance.cli.choices import GivenPath, finite, listed, number_of_workers, targets
+from store_conformance.cli.choices import (
+    ReadPath,
+    finite,
+    listed,
+    number_of_workers,
+    targets,
+)
 from store_conformance.cli.endings import explain
 
 
@@ -74,7 +80,7 @@ from store_conformance.cli.endings import explain
 @click.option(
     "--data",
     multiple=True,
-    type=GivenPath(),
+    type=ReadPath(),
     help="A folder with a corpus of your own (docs/DATA.md); repeatable.",
 )
 @click.option(
@@ -94,13 +100,13 @@ from store_conformance.cli.endings import explain
 @click.option(
     "--expectations",
     multiple=True,
-    type=GivenPath(path_type=Path),
+    type=ReadPath(path_type=Path),
     help="A TOML file of failures known in advance; repeatable.",
 )
 @click.option(
     "--policy",
     "policy_file",
-    type=GivenPath(path_type=Path, dir_okay=False),
+    type=ReadPath(path_type=Path, dir_okay=False),
     help="What this project asks of a run (see `gate`). Default: the one in pyproject.toml, or gate.toml.",
 )
 @click.option("--no-policy", is_flag=True, help="Ask for no more than the suite itself does.")

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from store_conformance.cli import reporting
-from store_conformance.cli.choices import GivenPath
+from store_conformance.cli.choices import ReadPath
 from store_conformance.contract.errors import EXIT_DATA, EXIT_OK
 
 
@@ -21,7 +21,7 @@ def register(main: click.Group, explain: Callable[[Any], Any]) -> None:
 
     @main.command("trend")
     @click.argument(
-        "paths", metavar="DIR...", nargs=-1, required=True, type=GivenPath(path_type=Path)
+        "paths", metavar="DIR...", nargs=-1, required=True, type=ReadPath(path_type=Path)
     )
     @click.option(
         "--format",

@@ -26,10 +26,13 @@ def write_export(path: Path, items: Iterable[Exported]) -> int:
     Write a JSON Lines file (docs/MIGRATION.md); gives how many items it holds.
 
     A name that ends with ``.gz`` is compressed.  The file appears when it is complete, and is its
-    owner's alone.  Raises `MigrationError` for a value that is not JSON.
+    owner's alone.  Raises `MigrationError` for a value that is not JSON, and for a place that has a device, a pipe
+    or a folder, of which it takes the place of none.
     """
     count = 0
     digest = hashlib.sha256()
+    _need_file(path, or_nothing=True)
+    path = path.resolve()  # a link stays one
     partial = path.with_name(path.name + ".partial")
     try:
         partial.touch(mode=0o600)
@@ -47,6 +50,14 @@ def write_export(path: Path, items: Iterable[Exported]) -> int:
     finally:
         partial.unlink(missing_ok=True)
     return count
+
+
+def _need_file(path: Path, *, or_nothing: bool = False) -> None:
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe or a device"
+        raise MigrationError(f"{path} is {what} and no file", "name a file")
+    if not (or_nothing or path.exists()):
+        raise MigrationError(f"{path} cannot be read: there is no such file", "check the path")
 
 
 def _opened(path: Path, mode: str, *, packed: bool) -> Any:
@@ -85,6 +96,7 @@ def _line(item: Exported) -> str:
 def read_export(path: Path) -> list[Exported]:
     """The items of such a file; raises `MigrationError` that names the line that is wrong."""
     try:
+        _need_file(path)
         with _opened(path, "rt", packed=_is_packed(path)) as file:
             lines = file.read().split("\n")
     except EOFError:
@@ -145,7 +157,7 @@ def _unaltered(
 def _record(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict):
         raise MigrationError(f"{path}:{number}: no JSON object", "export again")

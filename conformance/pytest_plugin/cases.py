@@ -15,6 +15,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,7 +34,7 @@ from store_conformance.harness.settings import Settings
 from store_conformance.harness.waiting import Job
 from store_conformance.harness.watchdog import read_stacks
 from store_conformance.pytest_plugin.groups import keep_groups
-from store_conformance.pytest_plugin.interrupts import HandsOn, Interrupts, exit_code
+from store_conformance.pytest_plugin.interrupts import HandsOn, Interrupts, exit_code, process_of
 from store_conformance.pytest_plugin.items import (
     INTERRUPTS,
     MARKER,
@@ -46,7 +47,7 @@ from store_conformance.pytest_plugin.items import (
 )
 from store_conformance.pytest_plugin.plugin import WORKER_INPUT
 from store_conformance.pytest_plugin.quiet import silence
-from store_conformance.pytest_plugin.supervising import Supervisor
+from store_conformance.pytest_plugin.supervising import Owing, Supervisor
 from store_conformance.runs.lost import crashed
 from store_conformance.runs.opening import OPEN_SECONDS, open_each
 from store_conformance.runs.options import RunOptions, session_from_options, session_from_spec
@@ -177,7 +178,7 @@ def _start_own(config: pytest.Config) -> None:
         workers = _workers_asked(config)
         # Where others run the cases, nothing of a user's store is loaded into this process.
         session = session_from_options(_options(config), hosted=bool(workers))
-        config.add_cleanup(session.stop)
+        config.add_cleanup(partial(session.stop, partial(print, file=sys.stderr)))
         session.command = shlex.join(["pytest", *map(str, config.invocation_params.args)])
         _refuse_absent(session)
         if not config.option.collectonly:
@@ -400,6 +401,14 @@ def _job_of(nodeid: str, run: RunSession) -> Job | None:
     return None
 
 
+def _owing(config: pytest.Config) -> list[Owing]:
+    """The workers from which something is to come, where our scheduler shares the cases out."""
+    scheduler = getattr(config.pluginmanager.getplugin("dsession"), "sched", None)
+    nodes: list[Any] = getattr(scheduler, "owing", list)()
+    found = ((process_of(node), str(node.gateway.id)) for node in nodes)
+    return [Owing(process.pid, worker) for process, worker in found if process is not None]
+
+
 def left_processes() -> list[str]:
     """What a store started without our environment, and what ends here: later nobody could tell that it is ours."""
     return [f"process {name!r}" for name in end_unmarked_children()]
@@ -434,7 +443,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     elif run is not None:
         config.pluginmanager.register(_Recorder(run), "conformance-recorder")
         if config.pluginmanager.hasplugin("dsession"):
-            config.add_cleanup(Supervisor(_stacks_folder(config)).stop)
+            owing = partial(_owing, config)
+            config.add_cleanup(Supervisor(_stacks_folder(config), owing).stop)
             workers = config.stash.setdefault(_WORKERS, [])
             config.pluginmanager.register(
                 HandsOn(_stacks_folder(config), workers), "conformance-interrupts"

@@ -63,7 +63,7 @@ class HandsOn:
     def pytest_keyboard_interrupt(self) -> None:
         self._say()
         for worker in self._workers:
-            process = _process_of(worker)
+            process = process_of(worker)
             if process is not None and process.poll() is None:
                 with contextlib.suppress(OSError):
                     process.send_signal(signal.SIGINT)
@@ -77,14 +77,14 @@ class HandsOn:
             self._ending.touch()
 
 
-def _process_of(worker: Any) -> Any:
+def process_of(worker: Any) -> Any:
     """As execnet has it; ``None`` where it has none."""
     return getattr(getattr(worker.gateway, "_io", None), "popen", None)
 
 
 def exit_code(worker: Any) -> int | None:
     """That of a worker that has ended; ``None`` where it cannot be had."""
-    process = _process_of(worker)
+    process = process_of(worker)
     if process is None:
         return None
     try:

@@ -97,19 +97,19 @@ def execute(
             interrupted = False
         finally:
             try:
-                _end(session, interrupted=interrupted)
+                _end(session, console, interrupted=interrupted)
             finally:
                 if stream is not sys.stdout:
                     stream.close()
     return read_run(run_file)
 
 
-def _end(session: RunSession, *, interrupted: bool) -> None:
+def _end(session: RunSession, console: Console, *, interrupted: bool) -> None:
     with undisturbed():
         try:
             session.close_file(interrupted=interrupted)
         finally:  # also where the disk is full
-            session.stop()
+            session.stop(lambda text: console.print(text, markup=False))
 
 
 def _run_cases(session: RunSession, progress: ProgressPlugin, console: Console) -> None:

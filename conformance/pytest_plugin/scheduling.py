@@ -43,6 +43,15 @@ class CaseScheduling(LoadGroupScheduling):  # type: ignore[misc]  # not typed
             for node in self.nodes:
                 node.shutdown()
 
+    def owing(self) -> list[Any]:
+        """The workers that are not waiting for us: they have enough to go on with, or are to end."""
+        return [
+            node
+            for node in list(self.assigned_work)
+            if node in self.registered_collections
+            and (node.shutting_down or self._pending_of(self.assigned_work[node]) >= ENOUGH)
+        ]
+
     def _reschedule(self, node: Any) -> None:
         """A worker that is still being started has told no cases yet, and gets them when it has: by ``schedule``."""
         if node in self.registered_collections:

@@ -123,6 +123,8 @@ def _backends(
     seen = [*(b.name for b in found), *lost]
     twice = next((n for n in seen if seen.count(n) > 1), None)
     if twice:
+        for backend in found:
+            backend.stop()
         raise UserError(f"backend {twice!r} is named twice", "give the --store another --name")
     return found, lost
 

@@ -19,7 +19,7 @@ from typing import Any
 from store_conformance.contract import Mode, UserError, Verdict
 from store_conformance.contract.checked import CheckedLine
 from store_conformance.contract.records import Measurement, Row
-from store_conformance.contract.secrets import redact
+from store_conformance.contract.secrets import redact, redact_text
 from store_conformance.harness.backends import (
     Backend,
     BackendError,
@@ -316,13 +316,17 @@ class RunSession:
                     backend.stop()
             self.backends.update(before)
 
-    def stop(self) -> None:
+    def stop(self, say: Callable[[str], object] = lambda text: None) -> None:
+        """End every engine; what one of them could not clear away is said, and costs no report."""
         starts, self._starts = self._starts, None
         if starts is not None:
             starts.ended()  # whose engine would stay behind
         stop_private()
         for backend in self.backends.values():
-            backend.stop()
+            try:
+                backend.stop()
+            except UserError as error:
+                say(redact_text(str(error)))
 
     def spec(self) -> dict[str, Any]:
         """What a worker needs to attach to this run, as JSON."""

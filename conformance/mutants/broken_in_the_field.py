@@ -183,7 +183,7 @@ class RefreshesNeedTheItem(RefreshesAStepLater):
     """A read refreshes in a step of its own, and raises where the item has been deleted meanwhile."""
 
     breaks = "O12"
-    also = (*LIVES, "O23")
+    also = (*LIVES, "O2", "O23")
 
     def refresh_item(self, address: Address, item: Item) -> None:
         row = self.find(address)

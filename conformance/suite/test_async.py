@@ -235,6 +235,14 @@ def test_each_api_of_a_store_sees_what_the_other_wrote(lab: Lab) -> None:
         lab.equal(store.value(D, "k"), {"n": n, "by": "sync"}, "a sync put, by an async get")
         lab.equal(store.keys(D, filter={"by": "sync"}), ["k"], "a sync put, by an async search")
         lab.equal(len(by_sync("search", D, filter={"by": "sync"})), 1, "the same by a sync search")
+        read = [
+            by_sync("get", D, "k"),
+            *by_sync("search", D),
+            store.fetch(D, "k"),
+            *store.search(D),
+        ]
+        times = {(item.created_at, item.updated_at) for item in read}
+        lab.equal(len(times), 1, f"the times of one item, read by each API in two ways: {times}")
         by_sync("delete", D, "k")
         lab.equal(store.get(D, "k"), None, "a sync delete, by an async get")
         lab.equal(store.keys(D), [], "a sync delete, by an async search")

@@ -30,6 +30,10 @@ READERS: dict[str, Callable[[Subject, Any], Any]] = {
     "delete": lambda store, ns: store.delete(ns, "k"),
     "list by prefix": lambda store, ns: store.list_namespaces(prefix=ns),
     "list by suffix": lambda store, ns: store.list_namespaces(suffix=ns),
+    "list to a depth": lambda store, ns: store.list_namespaces(
+        prefix=("a",), suffix=ns, max_depth=2, limit=5
+    ),
+    "search in full": lambda store, ns: store.search(ns, filter={"n": 1}, limit=5, offset=1),
 }
 
 

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import PurePosixPath
 from typing import Any
 
+from store_conformance.contract import Capability
 from store_conformance.harness.case import case
 from store_conformance.harness.lab import Lab
 from store_conformance.suite.support.accepted import keys_taken
@@ -94,6 +95,28 @@ def test_each_method_coerces_the_key(lab: Lab, method: str) -> None:
     else:
         store.delete(NS, 42)  # type: ignore[arg-type]
         lab.equal(store.get(NS, "42"), None, "get after a delete under 42")
+
+
+@case("K9")
+def test_a_key_is_coerced_whatever_else_the_put_says(lab: Lab) -> None:
+    """
+    A put takes the int 42 as the key "42" also beside an index argument and a ttl.
+
+    If this fails, look at a put that is overridden for the sake of one of its arguments.
+    """
+    store = lab.open()
+    lasting = lab.offers(Capability.TTL) and getattr(store.raw, "supports_ttl", False)
+    ways: dict[str, dict[str, Any]] = {
+        "index=False": {"index": False},
+        "paths": {"index": ["n"]},
+        **({"a ttl": {"ttl": 60.0}, "both": {"ttl": 60.0, "index": False}} if lasting else {}),
+    }
+    for name, how in ways.items():
+        ns = ("keys", plain(name))
+        for n in range(2):
+            store.put(ns, 42, {"n": n}, **how)  # type: ignore[arg-type]
+            lab.same(store.value(ns, "42"), {"n": n}, f"the value put under 42 with {name}")
+        lab.equal(store.keys(ns), ["42"], f"the keys after two puts with {name}")
 
 
 # -- K11: keys ------------------------------------------------------------------------------------

@@ -128,6 +128,33 @@ def test_limit_counts_what_is_left_after_depth(lab: Lab) -> None:
             )
 
 
+@case("L2")
+def test_limit_counts_what_meets_the_conditions(lab: Lab) -> None:
+    """
+    Beside a condition, limit and offset count what meets it, cut off and taken once each, however late it comes.
+
+    If this fails, the limit is applied before the condition, or to namespaces that are not cut off yet.
+    """
+    store = lab.open()
+    spaces = [(f"u{i:02}", f"s{j}", f"t{k}") for i in range(45) for j in range(3) for k in range(3)]
+    populate(store, spaces)
+    conditions: list[tuple[Namespace, Namespace]] = [
+        (("u44",), ()),
+        ((), ("s2", "t2")),
+        (("u43",), ("t1",)),
+    ]
+    for prefix, suffix in conditions:
+        asked: dict[str, Any] = {"prefix": prefix, "suffix": suffix}
+        for depth in (1, 2, 3):
+            expected = sorted({ns[:depth] for ns in expected_of(spaces, prefix, suffix)})
+            whole = store.list_namespaces(**asked, max_depth=depth, limit=100)
+            lab.equal(sorted(whole), expected, f"{asked}, max_depth {depth}")
+            for limit, offset in ((2, 0), (2, 1), (5, 2)):
+                got = store.list_namespaces(**asked, max_depth=depth, limit=limit, offset=offset)
+                part = whole[offset : offset + limit]
+                lab.equal(got, part, f"{asked}, max_depth {depth}, limit {limit}, offset {offset}")
+
+
 # -- L3, L6: order and pages ----------------------------------------------------------------------
 
 

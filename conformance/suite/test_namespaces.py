@@ -51,6 +51,8 @@ def test_langgraph_is_a_label_below_the_root(lab: Lab) -> None:
     lab.equal(len(store.search(("a", "langgraph"))), 2, "the items under ('a', 'langgraph')")
 
 
+LENGTHS = (33, 65, 129, 200)
+"""Characters of labels such as are made of ids and addresses."""
 LABELS: dict[str, tuple[str, ...]] = {
     **LOOKALIKES,
     "separators": tuple(dict.fromkeys(s for s in SEPARATORS if s)),
@@ -92,6 +94,7 @@ def test_no_label_is_refused_that_the_docs_allow(lab: Lab) -> None:
     If this fails, look at characters that the engine cannot hold, and escape them.
     """
     groups = {name: [(text,) for text in texts] for name, texts in LABELS.items()}
+    groups["long"] = [("x" * length,) for length in LENGTHS]
     every = [(space, "k") for spaces in groups.values() for space in spaces]
     refused = refusals(lab, every)
     told = {

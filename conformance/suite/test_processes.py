@@ -94,6 +94,8 @@ def test_a_process_sees_what_another_has_acknowledged(lab: Lab) -> None:
     store.search(first[0], limit=5)
     other = lab.child(at, embed=_embed(lab))
     entries = [memory(MemoryType.SEMANTIC, "lance", n) for n in range(1, 21)]
+    for namespace, key, _ in entries[::2]:  # what was looked for in vain may be remembered
+        lab.equal(store.get(namespace, key), None, f"{key!r}, before the other process wrote it")
     _write_all(lab, other, entries)
 
     wanted = sorted([first[1], *(e[1] for e in entries)])

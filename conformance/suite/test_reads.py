@@ -205,7 +205,7 @@ def test_an_index_configuration_may_be_used_again(lab: Lab) -> None:
     """
     index = lab.index("text", "tags[*]")
     kept = {**index, "fields": list(index["fields"])}
-    paths = ["title"]
+    paths, named = ["title", "also", "a"], ["title", "also", "a"]
     for n in range(2):
         store = lab.open(index=index)
         store.put(D, "a", {"text": "apple", "tags": ["fig", "kiwi"]})
@@ -215,7 +215,8 @@ def test_an_index_configuration_may_be_used_again(lab: Lab) -> None:
         best = store.ranked(D, "cherry", limit=1)
         in_order(lab, best, ["b", "a"], "the best by the caller's own paths", limit=1)
         lab.equal(dict(index), kept, f"the caller's index after store {n + 1}")
-        lab.equal(paths, ["title"], "the caller's paths after a put")
+        store.batch([PutOp(D, "b", {"text": "banana", "title": "cherry"}, index=paths)])
+        lab.equal(paths, named, "the caller's paths after a put")
 
 
 @case("K14", needs=(Capability.TTL,))
@@ -223,11 +224,12 @@ def test_a_ttl_configuration_may_be_used_again(lab: Lab) -> None:
     """
     The configuration of the time to live is after the opening and after calls what it was.
     """
-    ttl = {"default_ttl": 60, "refresh_on_read": False}
-    kept = dict(ttl)
-    for _ in range(2):
-        store = lab.open(ttl=ttl)
-        store.put(D, "a", {"n": 1})
-        store.put(D, "b", {"n": 1}, ttl=5)
-        store.search(D)
-        lab.equal(ttl, kept, "the caller's ttl configuration")
+    kept: dict[str, Any]
+    for kept in ({"default_ttl": 60, "refresh_on_read": False}, {"default_ttl": 60}, {}):
+        ttl = dict(kept)
+        for _ in range(2):
+            store = lab.open(ttl=ttl)
+            store.put(D, "a", {"n": 1})
+            store.put(D, "b", {"n": 1}, ttl=5)
+            store.search(D)
+            lab.equal(ttl, kept, "the caller's ttl configuration")

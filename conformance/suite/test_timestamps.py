@@ -105,6 +105,12 @@ def test_updated_at_grows_when_the_value_stays_equal(lab: Lab) -> None:
     for name, write in (
         ("put", lambda: store.put(NS, "k", {"n": 1, "list": [1, 2]})),
         ("a put in a batch", lambda: store.batch([PutOp(NS, "k", {"list": [1, 2], "n": 1})])),
+        (
+            "a put in a batch of several",
+            lambda: store.batch(
+                [PutOp(NS, key, {"list": [1, 2], "n": 1}) for key in ("a", "k", "z")]
+            ),
+        ),
     ):
         updated = _moved_on(lab, store, write, updated, f"{name} of an equal value")
 

@@ -177,6 +177,60 @@ def _refreshed_after_reopening(lab: Lab, life: float) -> None:
         line.look()
 
 
+@case(
+    "T4",
+    needs=(*TTL, Capability.VECTORS),
+    params={"on": True, "off": False},
+    waits=True,
+    seconds=100,
+)
+def test_a_query_refreshes_what_it_gives_by_the_time_of_the_last_put(
+    lab: Lab, configured: bool
+) -> None:
+    """
+    A search with a query refreshes its page and nothing else, if the call says so; an item has the time that its last
+    put gave it.
+
+    If this fails, look at the second path of a search, and at a ttl that is taken over from an earlier put.
+    """
+    _in_time(lab, LIVES, lambda life: _refreshed_by_queries(lab, life, configured=configured))
+
+
+def _refreshed_by_queries(lab: Lab, life: float, *, configured: bool) -> None:
+    with closing(expiring(lab, index=lab.index("text"), refresh_on_read=configured)) as store:
+        line = _Timeline(lab, life)
+        for name in ("page", "yes", "no"):
+            line.put(store, ("q", name), "a", "b")
+        store.put(D, "shortened", {"n": 1}, ttl=600.0)
+        line.put(store, D, "shortened")
+        store.get(D, "shortened", refresh_ttl=True)
+        line.written = time.monotonic()
+        line.wait_for_reads()
+        asked = {"query": "apple", "limit": 10}
+        page = store.search(("q", "page"), query="apple", limit=1, refresh_ttl=True)
+        store.search(("q", "yes"), **asked, refresh_ttl=True)
+        store.search(("q", "no"), **asked, refresh_ttl=False)
+        line.in_time()
+        given = [i.key for i in page]
+        lab.equal(len(given), 1, "the items that a query with limit=1 gives before they expire")
+        other = "b" if given == ["a"] else "a"
+        line.kept = [
+            (store, ("q", "page"), given[0], "the item that a query with limit=1 gave"),
+            *((store, ("q", "yes"), key, "a query with refresh_ttl=True") for key in "ab"),
+        ]
+        line.lost = [
+            (store, ("q", "page"), other, "an item that a query with limit=1 did not give"),
+            *((store, ("q", "no"), key, "a query with refresh_ttl=False") for key in "ab"),
+            (
+                store,
+                D,
+                "shortened",
+                "an item refreshed long ago, whose first put gave it more time",
+            ),
+        ]
+        line.look()
+
+
 def _in_time(lab: Lab, lives: Sequence[float], check: Callable[[float], None]) -> None:
     """Check with items that live for the first of these times for which the store is fast enough."""
     said = ""

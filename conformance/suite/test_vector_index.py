@@ -323,6 +323,27 @@ def test_nearer_items_elsewhere_do_not_hide_those_of_the_prefix(lab: Lab) -> Non
         in_order(lab, got, expected, f"the prefix's own items, for limit={limit}", limit=limit)
 
 
+@case("V18", needs=VECTORS)
+def test_nearer_items_elsewhere_hide_none_that_a_filter_asks_for(lab: Lab) -> None:
+    """
+    With a filter, too, a deeper prefix gives its own items, though 300 that the filter passes are nearer elsewhere.
+
+    If this fails, look for a namespace condition or a filter that is applied after the nearest were taken.
+    """
+    store = lab.indexed("text")
+    elsewhere = [
+        PutOp(("users", f"u{n % 3}", "notes"), f"k{n}", {"text": f"apple*{n + 9} fig", "n": n % 2})
+        for n in range(300)
+    ]
+    at = ("users", "me", "notes")
+    mine = [PutOp(at, f"mine{n}", {"text": f"apple banana*{n + 2}", "n": n % 2}) for n in range(8)]
+    store.batch([*mine, *elsewhere])
+    for wanted, expected in (({"n": 1}, range(1, 8, 2)), ({"n": {"$lt": 1}}, range(0, 8, 2))):
+        for prefix in (at, at[:2]):
+            got = store.ranked(prefix, "apple", limit=4, filter=wanted)
+            in_order(lab, got, [f"mine{n}" for n in expected], f"{wanted} under {prefix}", limit=4)
+
+
 @case("V18", needs=VECTORS, seconds=120, waits=True)
 def test_pages_are_full_in_an_index_of_thousands(lab: Lab) -> None:
     """

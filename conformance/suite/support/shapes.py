@@ -57,6 +57,10 @@ LOOKALIKES: Mapping[str, tuple[str, ...]] = {
     "invisible": (
         "a",
         "a\u200b",
+        "a\u200cb",
+        "a\u200db",
+        "a\u200e",
+        "\u200fa",
         "\u200ba",
         "\ufeffa",
         "a\u00ad",

@@ -279,11 +279,7 @@ def test_a_working_folder_that_may_not_be_entered_is_told_before_the_run(
         if not enters:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-<<<<<<< HEAD
     monkeypatch.setattr("os.chdir", chdir)
-=======
-    monkeypatch.setattr("store_conformance.cli.beginning.os.chdir", chdir)
->>>>>>> c
     with (
         pytest.raises(UserError, match="no such backend" if enters else "cannot be entered"),
         beginning.begun_run(tmp_path / "out", Settings(), measures=False, **_OPTIONS, **given),

@@ -16,7 +16,7 @@ from store_conformance.backends import registry
 from store_conformance.backends.base import BackendError
 from store_conformance.backends.factory import user_supplied
 from store_conformance.backends.references import one_line
-from store_conformance.contract import ALL, Mode, declared
+from store_conformance.contract import Mode, declared
 from tests.backend_use import INDEX, NAMESPACE, twin_of, use
 
 # -- stores that somebody brings ---------------------------------------------------------------------

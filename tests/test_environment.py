@@ -448,3 +448,23 @@ def test_what_a_user_may_not_is_told_with_what_to_do(
     with psycopg.connect(conninfo(server), autocommit=True) as admin:
         admin.execute(f"DROP DATABASE {role}s WITH (FORCE)")
         admin.execute(f"DROP ROLE {role}")
+
+
+@no_postgres
+@pytest.mark.parametrize(("seconds", "silent"), [(0.5, True), (60.0, False)])
+def test_a_server_that_never_answers_ends_the_start_and_not_the_patience(
+    server: dict[str, str], monkeypatch: pytest.MonkeyPatch, seconds: float, silent: bool
+) -> None:
+    """As a synchronous standby that is gone makes every commit wait for ever."""
+    from store_conformance.backends.engines import postgres_url
+
+    monkeypatch.setattr(postgres_url, "ANSWER_SECONDS", seconds)
+    refused = pytest.raises(psycopg.OperationalError, match=r"has said nothing for 0\.5 s")
+    begin = time.monotonic()
+    with postgres_url.connect(server) as connection:
+        with refused if silent else contextlib.nullcontext():
+            connection.execute(f"SELECT pg_sleep({120 if silent else 1})")
+
+    assert not silent or time.monotonic() - begin < 100
+    error = psycopg.OperationalError(f"no answer ({postgres_url._NO_LONGER})")
+    assert "synchronous standby" in postgres_url.unable(server, error).hint

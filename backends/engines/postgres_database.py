@@ -92,7 +92,7 @@ class Database:
                     cursor = connection.execute(statement.encode(), values or None)
                     return cursor.fetchall() if cursor.description else []
                 except psycopg.OperationalError:
-                    if fresh or not connection.broken:
+                    if fresh or not connection.broken or getattr(connection, "silent", False):
                         raise
                     self._connection = None
         raise AssertionError("unreachable")

@@ -14,12 +14,16 @@ from urllib.parse import quote
 from store_conformance.backends.base import BackendError, EngineUnavailableError
 from store_conformance.backends.engines.postgres_params import check_params
 from store_conformance.backends.engines.postgres_place import MENDED
+from store_conformance.backends.opening.postgres_answers import connection_class
 from store_conformance.contract.secrets import redact_text
 
 if TYPE_CHECKING:
     import psycopg
 
 PREFIX = "conformance"
+ANSWER_SECONDS = 180.0
+"""What the server may take for a statement of our own, such as making and dropping places."""
+_NO_LONGER = "a run waits no longer for what it has to do itself"
 CONNECT_SECONDS = "10"
 
 Params = Mapping[str, str]
@@ -115,9 +119,12 @@ def connect(params: Params) -> psycopg.Connection[Any]:
     settings = {"connect_timeout": CONNECT_SECONDS, **params, "application_name": PREFIX}
     try:
         # Nothing is prepared: behind a pooler the next statement may run on another connection.
-        return psycopg.connect(conninfo(settings), autocommit=True, prepare_threshold=None)
+        made: psycopg.Connection[Any] = connection_class(ANSWER_SECONDS, _NO_LONGER).connect(
+            conninfo(settings), autocommit=True, prepare_threshold=None
+        )
     except psycopg.OperationalError as error:
         raise unavailable(params, str(error)) from None
+    return made
 
 
 def unavailable(params: Params, said: str) -> EngineUnavailableError:
@@ -140,6 +147,8 @@ def unable(params: Params, error: psycopg.Error) -> EngineUnavailableError:
     said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
     limit = re.search(r"due to ([\w -]+ timeout)", said)
     hint = "check the rights and settings of the user's role and of the database"
+    if _NO_LONGER in said:
+        hint = "see what it waits for (wait_event in pg_stat_activity): a synchronous standby that is gone, a lock"
     if limit is not None:
         hint = "give the role more time: ALTER ROLE ... SET statement_timeout, and other limits (pg_db_role_setting has them)"
     return EngineUnavailableError(

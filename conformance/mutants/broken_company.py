@@ -122,6 +122,28 @@ class BoolsAreAnyOf(ReferenceStore):
         return (not met or any(met)) and super().matches_filter(value, rest)
 
 
+class ThreeConditions(ReferenceStore):
+    """A filter has at most three conditions; what goes beyond is left out."""
+
+    breaks = "F1"
+    also = FILTERS
+
+    def matches_filter(self, value: dict[str, Any], wanted: dict[str, Any]) -> bool:
+        return super().matches_filter(value, dict(list(wanted.items())[:3]))
+
+
+class TheBestOfOneIsTheSecond(ReferenceStore):
+    """A filtered ranking of which one item is asked for begins with the second."""
+
+    breaks = "V10"
+    also = (*VECTORS, *FILTERS)
+
+    def read_search(self, op: SearchOp, query: Vector | None) -> Any:
+        if query is not None and op.filter and op.limit == 1:
+            op = op._replace(offset=op.offset + 1)
+        return super().read_search(op, query)
+
+
 class RangesFoldCase(ReferenceStore):
     """Ranges of texts are compared in small letters, and in one normal form."""
 
@@ -200,10 +222,11 @@ class InvisibleLettersAreDropped(ReferenceStore):
     also = (*LABELS, *LISTS, *DELETES, "S1", "V18", "N9")
 
     def encode_text(self, text: Any) -> Any:
+        text = super().encode_text(text)
         return text.translate(dict.fromkeys((0x200C, 0x200D, 0x200E, 0x200F))) or text
 
     def encode_key(self, key: str) -> str:
-        return json.dumps(key)
+        return json.dumps(super().encode_text(key))
 
     def matches_prefix(self, namespace: tuple[str, ...], prefix: tuple[str, ...]) -> bool:
         return super().matches_prefix(namespace, tuple(map(self.encode_text, prefix)))

@@ -7,9 +7,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from langgraph.store.base import GetOp, Item, ListNamespacesOp, Op, PutOp, Result
+from langgraph.store.base import GetOp, Item, ListNamespacesOp, Op, PutOp, Result, SearchOp
 
-from store_conformance.mutants.groups import ALL, DELETES, LISTS, LIVES, REPLACES, TIMES, VECTORS
+from store_conformance.mutants.groups import (
+    ALL,
+    DELETES,
+    FILTERS,
+    LISTS,
+    LIVES,
+    REPLACES,
+    TIMES,
+    VECTORS,
+)
 from store_conformance.mutants.reference import (
     Address,
     Embedded,
@@ -292,6 +301,36 @@ class DeletesKnowTheirOwnKeys(FromEarlier):
     def write_item(self, write: Write, old: ItemRow | None) -> None:
         super().write_item(write, old)
         self.earlier.discard(write.address)
+
+
+class BatchesOfMissingKeysRaise(ReferenceStore):
+    """A batch of several deletes expects that it deletes something."""
+
+    breaks = "X2"
+    also = (*DELETES, "O5")
+
+    def run(self, plan: Plan, writes: list[Write], embedded: Embedded) -> list[Result]:
+        deletes = [write for write in writes if write.text is None]
+        if len(deletes) == len(plan.ops) > 1 and not any(self.find(w.address) for w in deletes):
+            raise KeyError("nothing to delete")
+        return super().run(plan, writes, embedded)
+
+
+class BatchesClearNoAnswer(ReferenceStore):
+    """The answers of queries are kept until something is put or deleted alone."""
+
+    breaks = "X1"
+    also = (*VECTORS, *DELETES, *REPLACES, *LIVES, *FILTERS, "S2", "S3")
+
+    def run(self, plan: Plan, writes: list[Write], embedded: Embedded) -> list[Result]:
+        kept: dict[str, Result] = self.__dict__.setdefault("kept", {})
+        results = super().run(plan, writes, embedded)
+        for n, op in enumerate(plan.ops):
+            if isinstance(op, SearchOp) and op.query:
+                results[n] = kept.setdefault(repr(op), results[n])
+        if writes and len(plan.ops) == 1:
+            kept.clear()
+        return results
 
 
 class NoneWithoutAnIndexIsNoDelete(ReferenceStore):

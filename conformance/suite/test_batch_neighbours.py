@@ -109,6 +109,58 @@ def test_what_an_earlier_opening_put_is_deleted(lab: Lab, delete: Callable[..., 
     lab.equal(values, [None, None, {"n": 1}], "what gets find")
 
 
+WRITES: dict[str, list[Any]] = {
+    "one delete": [PutOp(NS, "a", None)],
+    "two deletes": [PutOp(NS, "a", None), PutOp(NS, "b", None)],
+    "delete and put": [PutOp(NS, "a", None), PutOp(NS, "new", {"text": "apple 9", "n": 1})],
+    "overwrites": [PutOp(NS, key, {"text": f"cherry {key}", "n": 2}) for key in ("a", "b")],
+}
+
+
+@case("X1", needs=VECTORS, params=WRITES)
+def test_a_query_asked_again_knows_what_a_batch_wrote(lab: Lab, ops: list[Any]) -> None:
+    """
+    The same query, filter or search finds after a batch no item that the batch deleted, and each as it is now.
+
+    If this fails, look at a cache of answers that single puts clear and batches do not.
+    """
+    store = lab.indexed("text")
+    asked: list[dict[str, Any]] = [
+        {"query": "apple"}, {"query": "apple", "filter": {"n": 1}}, {"filter": {"n": 1}}, {}
+    ]  # fmt: skip
+    for key in ("a", "b", "c"):
+        store.put(NS, key, {"text": f"apple {key}", "n": 1})
+    for how in asked:
+        before = sorted(item.key for item in store.search(NS, limit=50, **how))
+        lab.equal(before, ["a", "b", "c"], f"what {how} finds before the batch")
+    store.batch(ops)
+    now = {key: {"text": f"apple {key}", "n": 1} for key in ("a", "b", "c")}
+    now = {**now, **{op.key: op.value for op in ops}}
+    for how in asked:
+        wanted = how.get("filter", {}).get("n")
+        expected = {k: v for k, v in now.items() if v is not None and wanted in (None, v["n"])}
+        found = {item.key: item.value for item in store.search(NS, limit=50, **how)}
+        lab.equal(found, expected, f"what {how} finds after the batch")
+
+
+@case("X2", params={"all": 0, "all but one": 1})
+def test_a_batch_of_deletes_of_what_is_missing_does_nothing(lab: Lab, there: int) -> None:
+    """
+    A batch of deletes of which all, or all but one, are of missing items raises nothing and takes that one alone.
+
+    If this fails, look at a count of rows that a batch of deletes expects.
+    """
+    store = lab.open()
+    store.put(NS, "stays", {"n": 1})
+    for many in (1, 2, 3, 30):
+        keys = [f"k{n}" for n in range(many)]
+        for key in keys[:there]:
+            store.put(NS, key, {"n": 1})
+        got = store.batch([PutOp(NS, key, None) for key in keys])
+        lab.equal(got, [None] * many, f"what a batch of {many} deletes gives")
+        lab.equal(store.keys(()), ["stays"], f"the keys after a batch of {many} deletes")
+
+
 NONE: dict[str, Callable[[Subject], Any]] = {
     "put unindexed": lambda s: s.put(NS, "k", None, index=False),
     "put with paths": lambda s: s.put(NS, "k", None, index=["text"]),

@@ -26,6 +26,7 @@ from store_conformance.suite.support.filter_oracle import (
     operands_taken,
     population,
 )
+from store_conformance.suite.support.ranking import in_order
 from store_conformance.suite.support.shapes import LOOKALIKES, Namespace, fill
 
 VECTORS = (Capability.VECTORS,)
@@ -105,6 +106,24 @@ def test_an_unknown_operator_is_refused_beside_a_query(lab: Lab) -> None:
                 store.batch([SearchOp(("d",), query="apple", filter=wanted)])
 
 
+@case("V10", needs=VECTORS)
+def test_the_first_of_a_filtered_ranking_are_its_best(lab: Lab) -> None:
+    """
+    Beside a filter a page of any size, of one item too, begins with the best of the ranking.
+
+    If this fails, look at how many candidates are asked for, and at what is dropped of them.
+    """
+    store = lab.indexed("text")
+    for n in range(12):
+        store.put(("d",), f"k{n:02}", {"text": f"apple*{20 - n} fig*{n + 1}", "n": n % 2})
+    for wanted, best in (({"n": 0}, range(0, 12, 2)), ({"n": {"$gte": 0}}, range(12))):
+        ranking = [f"k{n:02}" for n in best]
+        for limit in (1, 2, 5, 50):  # whether later pages are whole is V9's
+            found = store.search(("d",), query="apple", filter=wanted, limit=limit)
+            what = f"the first {limit} of what is ranked with {wanted}"
+            in_order(lab, [i.key for i in found], ranking, what, limit=limit)
+
+
 # -- filters in company of themselves ------------------------------------------------------------------
 
 PAIRS: dict[str, tuple[Any, Any]] = {
@@ -141,6 +160,24 @@ def test_conditions_of_every_two_kinds_are_all_met(lab: Lab) -> None:
     for a, b in pairs:
         wanted = {"a": PAIRS[a][0], "b": PAIRS[b][0]}
         lab.equal(store.keys((a, b), filter=wanted), ["00"], f"what {wanted!r} finds")
+
+
+@case("F1", params={"values": False, "operators": True})
+def test_each_of_many_conditions_decides(lab: Lab, operators: bool) -> None:
+    """
+    Of up to eight conditions each is met by what is found, the last one as the first.
+
+    If this fails, look for a limit on the conditions, or at parameters that shift.
+    """
+    store = lab.open()
+    names = [f"f{n}" for n in range(8)]
+    whole = dict.fromkeys(names, 1)
+    fill(store, [(("d",), "all", whole), *((("d",), f"no_{n}", {**whole, n: 0}) for n in names)])
+    met: Any = {"$gte": 1} if operators else 1
+    for many in (2, 3, 4, 5, 6, 8):
+        found = store.keys(("d",), filter=dict.fromkeys(names[:many], met))
+        expected = sorted(["all", *(f"no_{name}" for name in names[many:])])
+        lab.equal(found, expected, f"the items that meet {many} conditions")
 
 
 @case("F4", params={name: LOOKALIKES[name] for name in ("case", "normal form", "whitespace")})

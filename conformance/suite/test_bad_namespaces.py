@@ -349,6 +349,6 @@ def test_a_str_is_refused_as_a_namespace(lab: Lab) -> None:
             taken.append(name)
         elif not isinstance(error, REFUSALS):
             lab.fail(f"{name} is refused by name", expected="ValueError or TypeError", got=error)
-    what = "calls that take a text in place of a tuple of labels, as in put('users', ...), and do not refuse it"
+    what = "calls that take a text in place of a tuple of labels and do not refuse it"
     lab.equal(taken, [], what)
     lab.same(store.value(("a", "b"), "k"), {"n": 1}, "the item of ('a', 'b')")

@@ -83,8 +83,8 @@ class UnknownOperatorsPassBesideAQuery(ReferenceStore):
 class TheFirstHundredThenThePrefix(ReferenceStore):
     """A filtered query under a deeper prefix takes the 200 nearest of the store, and then looks whose they are."""
 
-    breaks = "V18"
-    also = (*VECTORS, "F1")
+    breaks = "V10"
+    also = (*VECTORS, *FILTERS)
 
     def read_search(self, op: SearchOp, query: Vector | None) -> Any:
         self.asked = (

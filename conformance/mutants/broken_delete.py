@@ -211,7 +211,7 @@ class PutOfNoneStoresAnEmptyValue(ReferenceStore):
     """A put of None stores an empty value."""
 
     breaks = "X3"
-    also = ("O3", "O1", "O7", "K4", "X2", "X5", "X7")
+    also = ("X1", "O3", "O1", "O7", "K4", "X2", "X5", "X7")
 
     def put(self, namespace: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> None:
         super().put(namespace, key, {} if value is None else value, *args, **kwargs)

@@ -12,7 +12,8 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, ListNamespacesOp, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
-from store_conformance.suite.support.expiry import SOON, TTL, expiring, grace, sweep
+from store_conformance.suite.support.expiry import SOON, TTL, expiring, grace, says_ttl, sweep
+from store_conformance.suite.support.openings import opened_again
 from store_conformance.suite.support.ranking import does_not_match, unscored
 from store_conformance.suite.support.shapes import DELETERS, Namespace, fill, values_of
 
@@ -53,11 +54,13 @@ def test_a_batch_leaves_the_vectors_of_what_it_does_not_name(lab: Lab, deletes: 
     """
     store = lab.indexed("text")
     fill(store, [(space, key, {"text": f"apple {n}"}) for n, (space, key) in enumerate(GRID)])
+    fill(store, [(("far",), key, {"text": f"cherry {key}"}) for _, key in DIAGONAL])
     new = [None if deletes else {"text": f"cherry {n}"} for n in range(len(DIAGONAL))]
     store.batch([PutOp(*at, value) for at, value in zip(DIAGONAL, new)])
 
+    # What has lost its vector comes after the far ones, if it comes at all.
     found = store.search((), query="apple", limit=len(GRID) - len(DIAGONAL))
-    near = sorted((tuple(i.namespace), i.key) for i in found if i.score is not None)
+    near = sorted((tuple(i.namespace), i.key) for i in found)
     lab.equal(near, sorted(set(GRID) - set(DIAGONAL)), "the items that the text still finds")
 
 
@@ -96,17 +99,18 @@ def test_what_an_earlier_opening_put_is_deleted(lab: Lab, delete: Callable[..., 
 
     If this fails, look for a register of keys that knows what this opening has put.
     """
-    store = lab.open()
-    fill(store, [(NS, key, {"n": 1}) for key in ("unread", "read", "stays")])
-    store = lab.reopen(store)
+    first = lab.open()
+    fill(first, [(NS, key, {"n": 1}) for key in ("unread", "read", "stays")])
+    store = opened_again(lab, first)
+    if store is None:
+        lab.unsupported("nothing survives a reopening, which E4 judges")
+        return
     store.get(NS, "read")
     for key in ("unread", "read"):
         delete(store, NS, key)
     lab.equal(store.keys(NS), ["stays"], "the keys after the deletes")
-    store = lab.reopen(store)
-    lab.equal(store.keys(NS), ["stays"], "the keys after another reopening")
-    values = values_of(store, [(NS, key) for key in ("unread", "read", "stays")])
-    lab.equal(values, [None, None, {"n": 1}], "what gets find")
+    for key in ("unread", "read"):
+        lab.equal(store.get(NS, key), None, f"get of the {key} item after its delete")
 
 
 WRITES: dict[str, list[Any]] = {
@@ -195,7 +199,9 @@ def test_a_put_of_none_deletes_whatever_its_ttl(lab: Lab, batched: bool) -> None
 
     If this fails, look for an update of the expiry that comes before the value is looked at.
     """
-    store = expiring(lab, refresh_on_read=False)
+    store = lab.open()
+    if not says_ttl(store):
+        lab.unsupported("supports_ttl is False")
     for key, ttl in (("limited", 60.0), ("lasting", None)):
         store.put(NS, key, {"n": 1}, ttl=ttl)
         if batched:
@@ -219,13 +225,14 @@ def test_what_a_batch_puts_and_deletes_leaves_no_vector(lab: Lab, before: bool) 
     store = lab.indexed("text")
     if before:
         store.put(NS, "k", {"text": "apple"})
-    store.batch(
-        [
-            PutOp(NS, "beside", {"text": "fig"}),
-            PutOp(NS, "k", {"text": "banana"}),
-            PutOp(NS, "k", None),
-        ]
-    )
+    ops = [
+        PutOp(NS, "beside", {"text": "fig"}),
+        PutOp(NS, "k", {"text": "banana"}),
+        PutOp(NS, "k", None),
+    ]
+    refused = lab.attempt(lambda: store.batch(ops))
+    if refused is not None:
+        lab.unsupported(f"a batch with one key twice is refused, which O3 judges: {refused}"[:200])
     store.put(NS, "k", {"text": "cherry"}, index=False)
     for word in ("apple", "banana", "cherry"):
         unscored(lab, store, NS, word, "k", "the key was deleted, and put again with index=False")
@@ -269,7 +276,7 @@ def test_a_namespace_that_a_sweep_empties_is_not_listed(lab: Lab) -> None:
 
     If this fails, look for a register of namespaces that deletes know and the sweep does not.
     """
-    store = expiring(lab, refresh_on_read=False)
+    store = expiring(lab, refresh_on_read=False, default_ttl=600.0)
     for space in SPACES:
         store.put(space, "soon", {"n": 1}, ttl=SOON)
     store.put(SPACES[0], "stays", {"n": 1})

@@ -323,7 +323,7 @@ def test_nearer_items_elsewhere_do_not_hide_those_of_the_prefix(lab: Lab) -> Non
         in_order(lab, got, expected, f"the prefix's own items, for limit={limit}", limit=limit)
 
 
-@case("V18", needs=VECTORS)
+@case("V10", needs=VECTORS)
 def test_nearer_items_elsewhere_hide_none_that_a_filter_asks_for(lab: Lab) -> None:
     """
     With a filter, too, a deeper prefix gives its own items, though 300 that the filter passes are nearer elsewhere.

@@ -21,6 +21,7 @@ from store_conformance.suite.support.expiry import (
     sweep,
     there,
 )
+from store_conformance.suite.support.openings import opened_again
 from store_conformance.suite.support.ranking import does_not_match, hits, matches, unscored
 from store_conformance.suite.support.scale import by_cosine
 from store_conformance.suite.support.shapes import fill
@@ -72,8 +73,9 @@ def _with_index(lab: Lab) -> Any:
 def _openings(lab: Lab, store: Subject) -> Iterator[tuple[Subject, str]]:
     """The store as it is, and opened again where it keeps what it has."""
     yield store, "now"
-    if lab.offers(Capability.PERSISTENCE):
-        yield lab.reopen(store), "reopened"
+    again = opened_again(lab, store)
+    if again is not None:
+        yield again, "reopened"
 
 
 @case("K4", waits=True)
@@ -170,8 +172,7 @@ def test_an_equal_value_is_indexed_as_its_last_put_says(lab: Lab, put: Put) -> N
     _found(lab, store, "first", "apple", "a put without index=False came after one with it")
     put(store, "first", TWO, {"index": ["title"]})
     matches(lab, store, NS, "banana", "first", "a put of an equal value with index=['title']")
-    if lab.offers(Capability.PERSISTENCE):
-        store = lab.reopen(store)
+    store = opened_again(lab, store) or lab.open(index=lab.index("text"))
     put(store, "again", TWO, {"index": ["title"]})
     matches(lab, store, NS, "banana", "again", "index=['title'] after an earlier index=False")
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from store_conformance.contract.records import Row
-from store_conformance.pytest_plugin import cases
+from store_conformance.pytest_plugin import cases, running
 from store_conformance.pytest_plugin.interrupts import ENDING, HandsOn, Interrupts
 from store_conformance.pytest_plugin.scheduling import CaseScheduling
 from store_conformance.runs.options import RunOptions, session_from_options
@@ -98,6 +98,30 @@ def test_a_store_that_interrupts_its_process_fails_there_and_the_run_goes_on(
     assert code == 1, said
     assert set(verdicts) == {"pass", "fail"} and verdicts["fail"] <= 2
     assert all("sent its own process SIGINT" in message for message in failed)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_case_of_which_nothing_was_told_has_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    """As where a store moves its process into a file system of its own (chroot), and its worker ends in silence."""
+    (tmp_path / "shop.py").write_text(STORE.format(sin="pass"), "utf-8")
+    store = (f"{tmp_path / 'shop.py'}:open_store",)
+    session = session_from_options(RunOptions(stores=store, rules=("L4",)))
+
+    def pytest_run(run: Any, *given: Any, **more: Any) -> int:
+        for job in run.jobs() if told else ():
+            run.record(run.run(job.spec, job.backend, job.mode, job.param).row)
+        return 0
+
+    monkeypatch.setattr(running, "_pytest", pytest_run)
+    running._run_together(session, None)  # type: ignore[arg-type]
+    session.stop()
+
+    rows = session.recording.rows
+    assert len(rows) == session.count_cases()
+    assert {str(r.verdict) for r in rows} == ({"pass"} if told else {"unverified"})
+    assert all("told nothing" in r.message for r in rows) is not told
 
 
 # -- its parts -----------------------------------------------------------------------------------------

@@ -139,6 +139,9 @@ def _run_together(session: RunSession, progress: ProgressPlugin) -> None:
             raise
         # What a store does to the processes of its cases is told, and costs no report.
         session.record_never_begun(str(error).strip().rpartition("\n")[2])
+        return
+    if session.runs_foreign_code:  # a worker may have ended without a word of its cases
+        session.record_never_begun("what was to run it ended and told nothing")
 
 
 def _processes(count: int) -> str:

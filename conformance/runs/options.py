@@ -4,7 +4,7 @@ What a user asks of a run, and the run that it describes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -120,13 +120,18 @@ def _backends(
             raise
     if not found and lost:
         raise next(iter(lost.values()))
+    _check_names(found, lost)
+    return found, lost
+
+
+def _check_names(found: Sequence[Backend], lost: Iterable[str]) -> None:
+    """Raises ``UserError`` where two have one name; nobody else knows of the processes of those that were loaded."""
     seen = [*(b.name for b in found), *lost]
     twice = next((n for n in seen if seen.count(n) > 1), None)
     if twice:
         for backend in found:
             backend.stop()
         raise UserError(f"backend {twice!r} is named twice", "give the --store another --name")
-    return found, lost
 
 
 def _loaded_here(reference: str, seconds: float, **given: Any) -> Backend:

@@ -224,7 +224,7 @@ class OverwrittenItemsAreFoundTwice(ReferenceStore):
     """An item that was overwritten appears twice in a search."""
 
     breaks = "K3"
-    also = (*REPLACES, "S4", "S5", "V4", "V7", "V9", "O17", "O8", "T7")
+    also = ("K9", "V17", "V3", *REPLACES, "S4", "S5", "V4", "V7", "V9", "O17", "O8", "T7")
 
     def order(self, rows: list[ItemRow]) -> list[ItemRow]:
         twice = [row for row in rows if row.updated_at > row.created_at]
@@ -488,6 +488,7 @@ class TextIsNormalised(Alters):
 
     breaks = "K6"
     also = (
+        "F4",
         "F1",
         "F2",
         "F6",
@@ -576,7 +577,7 @@ class LongTextsAreCut(Alters):
     """A text comes back up to what 16 bits count."""
 
     breaks = "K6"
-    also = (*Alters.also, "K13", "V16", "E7")
+    also = ("K3", *Alters.also, "K13", "V16", "E7")
 
     def alter(self, part: Any) -> Any:
         return part[:65_535] if isinstance(part, str) else part
@@ -862,6 +863,7 @@ class LongTextIsCut(Alters):
     """A text is cut at 65535 characters."""
 
     breaks = "K13"
+    also = (*Alters.also, "K3")
 
     def alter(self, part: Any) -> Any:
         return part[:65535] if isinstance(part, str) else part
@@ -1313,7 +1315,7 @@ class EmojiInKeysAreReplaced(KeyChanged):
     """What is not ASCII in a key becomes a question mark."""
 
     breaks = "K11"
-    also = ("K7",)
+    also = ("K2", "K7")
 
     def alter(self, key: str) -> str:
         return key.encode("ascii", "replace").decode()
@@ -1401,7 +1403,7 @@ class BigValuesRaiseNonsense(ReferenceStore):
     """A value above 64 kB fails with an error that names no limit."""
 
     breaks = "K13"
-    also = ("E7", "K6")
+    also = ("K3", "E7", "K6")
 
     def encode_value(self, value: Mapping[str, Any]) -> str:
         text = super().encode_value(value)

@@ -77,6 +77,8 @@ class LateIndexTakesOneAtATime(IndexIsRefreshed):
 
     breaks = "V9"
     also = (
+        "S3",
+        "X7",
         *(
             "V1",
             "V2",

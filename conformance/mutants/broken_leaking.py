@@ -175,6 +175,7 @@ class RepeatedPartsAreRefused(ReferenceStore):
     """A value that holds one list or dict at two places is taken for a circle."""
 
     breaks = "K6"
+    also = ("F1",)
 
     def encode_value(self, value: Any) -> str:
         seen: set[int] = set()
@@ -216,7 +217,7 @@ class MixedListsAreText(ReferenceStore):
     """A list of values of several kinds comes back as a list of text."""
 
     breaks = "K6"
-    also = ("F9", "K7", "F11", "F5", "E7", "E4", "K10", "K13", "K8", "O16", "K3")
+    also = ("V2", "F9", "K7", "F11", "F5", "E7", "E4", "K10", "K13", "K8", "O16", "K3")
 
     def encode_value(self, value: Any) -> str:
         def same(part: Any) -> Any:
@@ -234,7 +235,7 @@ class PathsOfOnePutCountForTheNext(ReferenceStore):
     """The paths that a put gives by ``index`` are those of later puts that give none."""
 
     breaks = "V3"
-    also = VECTORS
+    also = (*VECTORS, "K9")
     paths: Sequence[str] | None = None
 
     def fields(self, op: PutOp) -> list[str]:

@@ -142,7 +142,7 @@ class ValuesGetAnId(ReferenceStore):
     """A put writes the key into the caller's value and takes it out of what it stores."""
 
     breaks = "K14"
-    also = ("K1", "K6", "K7", "K10")
+    also = ("K3", "X1", "X7", "K1", "K6", "K7", "K10")
 
     def prepare(self, op: PutOp) -> Any:
         prepared = super().prepare(op)
@@ -160,7 +160,7 @@ class FiltersAreUsedUp(ReferenceStore):
     """A filter is empty after the search."""
 
     breaks = "K14"
-    also = (*FILTERS, *PLAIN)
+    also = ("O1", "V10", *FILTERS, *PLAIN)
 
     def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
         found = super().read_search(op, query)

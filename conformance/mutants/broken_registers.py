@@ -188,7 +188,7 @@ class ProcessesKeepWhatTheyRead(ReferenceStore):
     """A process gives for 50 ms what it has read of a key itself, unless it wrote the key."""
 
     breaks = "O23"
-    also = ("O13", "E6", "O16", "E1", "T7")
+    also = ("X1", "O13", "E6", "O16", "E1", "T7")
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         ops = list(ops)

@@ -25,7 +25,7 @@ else:
     _LOCKS = True
 
 _OWNED = re.compile(r"conformance-.*-pid(\d+)-[^-]*")
-_UNFIT = re.compile(r"[^\w.]+")
+_UNFIT = re.compile(r"[^\w.-]+")
 """What a user's own name for a store may have, and no folder's."""
 _MOST_NAME = 60
 _UNNAMED = "conformance.new-"

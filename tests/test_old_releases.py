@@ -16,12 +16,12 @@ import langgraph.store.base as base
 import langgraph.store.memory  # as old as its package, whichever that is
 
 FIELDS = {
-    "GetOp": "namespace key",
-    "PutOp": "namespace key value",
-    "SearchOp": "namespace_prefix filter limit offset",
+    "GetOp": ("namespace key", ()),
+    "PutOp": ("namespace key value", ()),
+    "SearchOp": ("namespace_prefix filter limit offset", (None, 10, 0)),
 }
-for name, fields in FIELDS.items():
-    setattr(base, name, collections.namedtuple(name, fields))
+for name, (fields, defaults) in FIELDS.items():
+    setattr(base, name, collections.namedtuple(name, fields, defaults=defaults))
 for name in (
     "NOT_PROVIDED", "NotProvided", "IndexConfig", "TTLConfig", "SearchItem", "NamespacePath",
     "ensure_embeddings", "get_text_at_path", "tokenize_path", "validate_op_namespace", "embed",

@@ -112,8 +112,8 @@ def test_each_case_is_a_test_with_a_report(project: Path) -> None:
 
     again = run(project, "--lf")
 
-    assert ended(again)["failed"] == count["failed"], again.stdout
-    assert "passed" not in ended(again), again.stdout
+    assert ended(again)["failed"] == count["failed"], done.stdout + again.stdout
+    assert "passed" not in ended(again), done.stdout + again.stdout
 
 
 def test_the_plugins_items_say_how_they_are_run_again(project: Path) -> None:

@@ -394,7 +394,7 @@ class OffsetOfOneIsIgnored(Pages):
     """An offset smaller than the limit is ignored."""
 
     breaks = "S4"
-    also = ("O1",)
+    also = ("O1", "S5", "S7", "S8", "V9")
 
     def cut(self, found: list[Any], limit: int, offset: int) -> list[Any]:
         return super().cut(found, limit, offset if offset >= limit else 0)

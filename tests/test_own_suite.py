@@ -63,8 +63,9 @@ def write(project: Path, store: str = "open_store", more: str = "rules=['K1', 'K
 
 
 def run(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """The author's pytest, as the author starts it."""
-    variables = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV"))}
+    """The author's pytest, as the author starts it; where tox sets a folder, all pytest share what failed last."""
+    ours = ("PYTEST", "COV", "TOX")
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *words],
         cwd=project,

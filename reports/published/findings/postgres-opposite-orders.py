@@ -20,7 +20,9 @@ sys.excepthook = could_not_tell
 import threading, time
 from langgraph.store.base import PutOp
 from langgraph.store.postgres import PostgresStore
+from psycopg.errors import DeadlockDetected
 
+threading.excepthook = lambda raised: could_not_tell(*raised[:3])
 ADDRESS = os.environ["POSTGRES_CONNECTION_STRING"]
 KEYS = [f"k{n:03}" for n in range(200)]
 got, end = [], time.monotonic() + 60
@@ -31,7 +33,7 @@ def write(keys):
         while not got and time.monotonic() < end:
             try:
                 store.batch([PutOp(("crossed",), key, {"n": 1}) for key in keys])
-            except Exception as error:
+            except DeadlockDetected as error:
                 got.append(f"{type(error).__name__}: {str(error).splitlines()[0]}")
 
 

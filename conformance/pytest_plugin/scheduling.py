@@ -33,6 +33,20 @@ class CaseScheduling(LoadGroupScheduling):  # type: ignore[misc]  # not typed
             self._reschedule(other)
         return ended
 
+    def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+        """
+        Note that a case has ended, and give its worker more.
+
+        A group that is done is forgotten: xdist counts all that a worker was ever given, with each case.
+        """
+        case = self.registered_collections[node][item_index]
+        scope = self._split_scope(case)
+        unit = self.assigned_work[node][scope]
+        unit[case] = True
+        if all(unit.values()):
+            del self.assigned_work[node][scope]
+        self._reschedule(node)
+
     def schedule(self) -> None:
         """Give every worker enough to begin with; one that comes late too."""
         super().schedule()

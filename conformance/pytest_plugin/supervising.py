@@ -31,6 +31,8 @@ LOOKS = 5
 KILLED = "killed from outside: it stood still, and its own watchdog had not ended it"
 IDLE = "killed from outside: its next case did not begin, and its process did nothing"
 IDLE_SECONDS = 60.0
+IDLE_EVERY = 5
+"""Of so many looks one is for idle workers: to ask whose children run reads every process of the machine."""
 IDLE_SHARE = 0.02
 """A process that works has more of the processor's time than this, also where very many share it."""
 AT_ONCE = "killed from outside: the run was to end at once"
@@ -61,11 +63,14 @@ class Supervisor:
         self._end.set()
 
     def _watch(self) -> None:
+        looks = 0
         while not self._end.wait(LOOK_SECONDS):
+            looks += 1
             if in_a_hurry():
                 self.end_all()
-            else:
-                self.look()
+                continue
+            self.look()
+            if looks % IDLE_EVERY == 0:
                 self.look_for_idle()
 
     def end_all(self) -> None:

@@ -31,6 +31,8 @@ ROUNDS = 8
 """A pool that all openings share grows until it is full; what grows in every one of so many rounds is a leak."""
 WAIT_SECONDS = 2.0
 """How long a store may take after its close to end its threads and processes."""
+LOOK_SECONDS = 0.25
+"""Between two looks at whether it has."""
 
 
 def _held(lab: Lab, at: Location, temporary: Path) -> Held:
@@ -58,27 +60,28 @@ def _leaks(grown: dict[str, int], openings: int) -> dict[str, int]:
     return {kind: more for kind, more in grown.items() if more >= openings - 1}
 
 
-def _growth_of_a_round(
+def _held_after_a_round(
     lab: Lab,
     at: Location,
     temporary: Path,
+    before: Held,
     seconds: float,
     openings: int,
     use_once: Callable[[], None],
-) -> dict[str, int]:
-    """What there is more of after some openings, once what ends by itself has had time to end."""
-    before = _held(lab, at, temporary)
+) -> Held:
+    """What is held after some openings, once what ends by itself has had time to end."""
     for _ in range(openings):
         use_once()
-    grown: dict[str, int] = {}
+    now = before
 
     def settled() -> bool:
-        nonlocal grown
-        grown = _held(lab, at, temporary).growth_since(before)
-        return not _leaks(grown, openings)
+        nonlocal now
+        now = _held(lab, at, temporary)
+        return not _leaks(now.growth_since(before), openings)
 
-    lab.attempt_until(settled, seconds)
-    return grown
+    # Each look collects garbage, in a process that may hold a great deal: few looks.
+    lab.attempt_until(settled, seconds, every=LOOK_SECONDS)
+    return now
 
 
 @case("O19", serial=True)
@@ -118,23 +121,25 @@ def _gives_back(lab: Lab, *, sweeper: bool) -> None:
         use_once()
         openings = max(OPENINGS, min(MOST, int(SPAN / (time.monotonic() - begin + 1e-6))))
         leaking: dict[str, int] | None = None
+        held = _held(lab, at, temporary)
         rounds = 0
         while leaking is None or (leaking and rounds < ROUNDS):
             rounds += 1
             if rounds > 1:  # it leaks with every opening so far, and fewer tell whether it goes on
                 openings = OPENINGS
             # What did not end by itself in the first round is not waited for as long in the next.
-            seconds = WAIT_SECONDS if rounds == 1 else WAIT_SECONDS / 8
-            grown = _growth_of_a_round(lab, at, temporary, seconds, openings, use_once)
+            seconds = WAIT_SECONDS if rounds == 1 else LOOK_SECONDS
+            before = held
+            held = _held_after_a_round(lab, at, temporary, before, seconds, openings, use_once)
+            grown = held.growth_since(before)
             leaks = _leaks(grown, openings)
             leaking = {k: n for k, n in leaks.items() if leaking is None or k in leaking}
-        held = _held(lab, at, temporary).counts()
     if sweeper:
         _stop_sweepers(used)
 
-    left = {kind: grown.get(kind, 0) for kind in held}
+    left = {kind: grown.get(kind, 0) for kind in held.counts()}
     if not sweeper:
-        lab.observe("left.after_close", left, openings=openings, rounds=rounds, held=held)
+        lab.observe("left.after_close", left, openings=openings, rounds=rounds, held=held.counts())
     if leaking:
         lab.fail(
             f"the last of {rounds} rounds of openings that were closed again left"

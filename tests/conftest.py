@@ -47,6 +47,26 @@ QUICK = frozenset(
 )
 """Files whose tests start no engine and wait for nothing; together they end within a minute."""
 
+LEFT_TO_CI = frozenset(
+    {
+        "test_action.py",
+        "test_covered.py",
+        "test_crash.py",
+        "test_email_agent.py",
+        "test_foreign_folders.py",
+        "test_other_systems.py",
+        "test_own_suite.py",
+        "test_page_browser.py",
+        "test_site.py",
+        "test_types.py",
+        "test_wheel.py",
+    }
+)
+"""
+Files that the whole run leaves out where ``CI`` is not set (tests/covered.py): each of them takes tens of seconds, of
+a browser, a type checker, other environments or dozens of commands.  ``pytest tests/FILE`` runs them anywhere.
+"""
+
 UNMEASURED = frozenset(
     {
         "test_action.py",
@@ -132,13 +152,15 @@ def spread(computes: Sequence[bool], items: Sequence[T]) -> list[T]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
-    Mark what is quick; the slow ones begin first, so that no worker ends alone with one of them.
+    Mark what is quick and what is left to CI; the slow ones begin first, so that no worker ends alone with one.
 
     ``-m quick`` runs what a contributor runs after each change.
     """
     for item in items:
         if item.path.name in QUICK:
             item.add_marker(pytest.mark.quick)
+        if item.path.name in LEFT_TO_CI:
+            item.add_marker(pytest.mark.left_to_ci)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     items[:] = spread([i.get_closest_marker("whole") is not None for i in items], items)
 

@@ -3,7 +3,8 @@ The tests: ``python -m tests.covered [ARGS]``; where ``CI`` is set, under branch
 
 Arguments go to pytest.  Workers and child processes are measured, too.  The floor (``fail_under`` in pyproject.toml) is
 that of all tests: where arguments name a part of them, the figure is printed and the floor is not asked for.  Elsewhere
-than in CI nothing is measured: it makes the tests slower and tells a contributor nothing.  The judging of the broken stores one by one is not
+than in CI nothing is measured: it makes the tests slower and tells a contributor nothing; and the whole is less there,
+without what conftest.py leaves to CI (``LEFT_TO_CI``).  The judging of the broken stores one by one is not
 measured, nor are the children of some files: conftest.py says which and why (``UNTRACED``, ``UNMEASURED``).
 
 A few tests that failed are run once more, alone: on a machine that others use, a test may run out of time that
@@ -26,6 +27,7 @@ from coverage.exceptions import NoDataError
 
 OUTCOMES = Path(__file__).with_name("outcomes.py")
 MEASURED = ("-m", "coverage", "run")
+LEFT_OUT = ("-m", "not left_to_ci")
 MOST = 5
 """Failures that are looked at again; where more fail, it is not the machine."""
 ALONE = ("-n", "0", "--dist", "no")
@@ -40,10 +42,12 @@ def in_ci() -> bool:
 
 def main(arguments: list[str]) -> int:
     """Run pytest and print what it covered; gives the exit code of what failed."""
-    if not in_ci():
-        return _pass((), arguments)
-    Coverage().erase()
     whole = not any(_selects(a) for a in arguments)
+    if not in_ci():
+        if whole:
+            print("tests that take long are left to CI; CI=true runs them, too", flush=True)
+        return _pass((), [*(LEFT_OUT if whole else ()), *arguments])
+    Coverage().erase()
     return _pass(MEASURED, arguments) or _judge(whole=whole)
 
 

@@ -53,12 +53,12 @@ def test_in_child_processes():
 
 
 def covered(
-    folder: Path, answers: object, *words: str, ci: str = "true"
+    folder: Path, answers: object, *words: str, ci: str = "true", more: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """The command in a small project whose code runs in child processes alone."""
     (folder / "pyproject.toml").write_text(SETTINGS)
     (folder / "counted.py").write_text(MODULE)
-    (folder / "test_counted.py").write_text(f"ANSWERS = {answers!r}\n{TESTS}")
+    (folder / "test_counted.py").write_text(f"ANSWERS = {answers!r}\n{TESTS}{more}")
     variables = {k: v for k, v in os.environ.items() if not k.startswith(("COVERAGE", "PYTEST"))}
     return subprocess.run(
         [sys.executable, str(COMMAND), "-q", "-p", "no:cacheprovider", *words, "test_counted.py"],
@@ -108,6 +108,36 @@ def test_elsewhere_than_in_ci_nothing_is_measured(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "branch coverage" not in done.stdout
+
+
+MARKED = """
+import pytest
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnknownMarkWarning")
+
+@pytest.mark.left_to_ci
+def test_that_takes_long():
+    raise SystemError("it was run")
+"""
+
+
+@pytest.mark.parametrize(("words", "ran"), [((), False), (("-k", "long"), True)])
+def test_elsewhere_than_in_ci_the_whole_is_without_what_is_left_to_ci(
+    tmp_path: Path, words: tuple[str, ...], ran: bool
+) -> None:
+    done = covered(tmp_path, [("yes", 0)], *words, ci="", more=MARKED)
+
+    assert ("it was run" in done.stdout) is ran, done.stdout + done.stderr
+    assert ("left to CI" in done.stdout) is not ran
+    assert "1 deselected" in done.stdout
+
+
+@counts_children
+def test_in_ci_nothing_is_left_out(tmp_path: Path) -> None:
+    done = covered(tmp_path, [("yes", 0)], more=MARKED)
+
+    assert "it was run" in done.stdout
+    assert "deselected" not in done.stdout
 
 
 # -- what is not measured ---------------------------------------------------------------------------------

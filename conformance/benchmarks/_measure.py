@@ -48,7 +48,7 @@ OPERATIONS = (
 ROUNDS = 100
 """As many as a p99 needs samples."""
 WARM_UP = 5
-EACH_BATCH = 6
+EACH_BATCH = 10
 """One batch put in so many rounds: it takes as long as many single calls."""
 BATCH = 100
 FILL = 250

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from store_conformance.contract import Capability, Location, MemoryType, Mode
@@ -37,13 +38,7 @@ def measured_paces(backend: Backend, mode: Mode) -> Iterator[WriterFacts]:
 
 
 def _pace(backend: Backend, at: Location, mode: Mode, count: int) -> WriterFacts:
-    embed = "exact" if Capability.VECTORS in backend.capabilities else None
-    with ExitStack() as stack:
-        children = []
-        for _ in range(count):
-            child = Child(backend, at, mode=mode, embed=embed)
-            stack.callback(child.end)
-            children.append(child)
+    with _writers(backend, at, mode, count) as children:
         begin = time.perf_counter()
         for number, child in enumerate(children):
             child.write([memory(MemoryType.SEMANTIC, f"user{number}", n) for n in range(EACH)])
@@ -52,6 +47,27 @@ def _pace(backend: Backend, at: Location, mode: Mode, count: int) -> WriterFacts
         total = sum(len(child.acknowledged) for child in children)
     rate = round(total / seconds, 1) if total else None
     return WriterFacts(count, total, errors=tuple(errors[:3]), per_second=rate)
+
+
+@contextmanager
+def _writers(backend: Backend, at: Location, mode: Mode, count: int) -> Iterator[list[Child]]:
+    """So many processes that have the store open; the first alone, as it makes what the others find."""
+    embed = "exact" if Capability.VECTORS in backend.capabilities else None
+    children: list[Child] = []
+
+    def start(_: int = 0) -> None:
+        children.append(Child(backend, at, mode=mode, embed=embed))
+
+    with ThreadPoolExecutor(max_workers=count) as pool:
+        try:
+            start()
+            list(pool.map(start, range(count - 1)))
+            yield children
+        finally:
+            # Those that are still being started are waited for: none is left behind.
+            pool.shutdown()
+            with ThreadPoolExecutor(max_workers=count) as ending:
+                list(ending.map(Child.end, children))
 
 
 def _wait(child: Child, begin: float) -> list[str]:

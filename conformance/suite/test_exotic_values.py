@@ -19,6 +19,8 @@ from store_conformance.harness.lab import Lab, type_difference
 from store_conformance.harness.text import shorten
 from store_conformance.suite.support.accepted import keys_taken, names_taken
 from store_conformance.suite.support.names import plain
+from store_conformance.suite.support.openings import opened_again
+from store_conformance.suite.support.ranking import does_not_match, matches, unscored
 
 NS = ("values",)
 
@@ -145,6 +147,71 @@ def test_a_value_beyond_json_hides_no_other_field(lab: Lab) -> None:
         found = store.keys(NS, filter=wanted)
         hidden = sorted(set(taken) - set(found))
         lab.equal(hidden, [], f"items that the filter {wanted!r} does not find")
+
+
+def _beyond_json() -> dict[str, dict[str, Any]]:
+    """Each of these values that is a dict, by a plain name."""
+    return {
+        plain(f"{kind}, {name}"): value
+        for kind, values in EXOTIC.items()
+        for name, value in values.items()
+        if isinstance(value, dict)
+    }
+
+
+@case("K7", needs=(Capability.PERSISTENCE,))
+def test_a_value_beyond_json_is_kept_over_a_reopening(lab: Lab) -> None:
+    """
+    A value outside JSON that was taken is as it was after a reopening, and what was put after it is there too.
+
+    If this fails, look at a journal or a snapshot that is written by another encoder than the one that reads answer from.
+    """
+    if opened_again(lab, lab.open()) is None:
+        lab.unsupported("nothing survives a reopening, which E4 judges")
+    store = lab.open()
+    taken = {
+        key: value
+        for key, value in _beyond_json().items()
+        if lab.attempt(functools.partial(store.put, NS, key, value)) is None
+    }
+    right = {k: v for k, v in taken.items() if not _altered(store.value(NS, k), v, None, None)}
+    store.put(NS, "after", {"n": 1})
+
+    again = lab.reopen(store)
+    lab.equal(again.keys(NS), sorted([*taken, "after"]), "the items after a reopening")
+    for key, value in right.items():
+        wrong = _altered(again.value(NS, key), value, None, None)
+        lab.true(
+            wrong is None, f"{key} after a reopening: {wrong}", got=wrong, expected="as it was"
+        )
+    lab.same(again.value(NS, "after"), {"n": 1}, "what was put after these values")
+
+
+@case("K7", needs=(Capability.VECTORS,))
+def test_a_refused_value_leaves_the_vectors_as_they_were(lab: Lab) -> None:
+    """
+    A put whose value is refused moves no vector: the old text finds the item, the refused one finds nothing.
+
+    If this fails, look at vectors that are written before the value, or committed without it.
+    """
+    store = lab.indexed("text")
+    refused = []
+    for key, value in _beyond_json().items():
+        at = (*NS, key)
+        store.put(at, "k", {"text": "apple"})
+        for new in ("k", "new"):
+            odd = {**value, "text": "banana"}
+            if lab.attempt(functools.partial(store.put, at, new, odd)) is not None:
+                refused.append((at, new))
+    if not refused:
+        lab.unsupported("each of these values is taken")
+    for at, key in refused:
+        if key == "new":
+            store.put(at, key, {"text": "cherry"}, index=False)
+            unscored(lab, store, at, "banana", key, "its put with a text was refused")
+        else:
+            matches(lab, store, at, "apple", key, "the item whose overwrite was refused")
+            does_not_match(lab, store, at, "banana", key, "the overwrite was refused")
 
 
 TUPLES: dict[str, Any] = {"t": (1, "a", (2.5, None)), "in": [(1,), ()], "d": {"t": ()}}

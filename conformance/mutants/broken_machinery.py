@@ -5,7 +5,6 @@ Stores whose helpers fail them: what is written later or kept beside, copies, co
 from __future__ import annotations
 
 import asyncio
-import heapq
 import json
 import threading
 import time
@@ -54,12 +53,12 @@ class TheLastOverwriteIsHeld(ReferenceStore):
     breaks = "E4"
     also = ALL
     SOON = 1.0
+    held: tuple[tuple[Write, Embedded], ...] = ()
 
     def run(self, plan: Plan, writes: list[Write], embedded: Embedded) -> list[Result]:
-        held: list[tuple[Write, Embedded]] = self.__dict__.setdefault("held", [])
+        held, self.held = self.held, ()
         for write, vectors in held:
             super().apply(write, vectors)
-        held.clear()
         return super().run(plan, writes, embedded)
 
     def apply(self, write: Write, embedded: Embedded) -> None:
@@ -67,7 +66,7 @@ class TheLastOverwriteIsHeld(ReferenceStore):
         soon = time.monotonic() - written.get(write.address, 0.0) < self.SOON
         written[write.address] = time.monotonic()
         if soon and write.text is not None:
-            self.held.append((write, embedded))
+            self.held = (*self.held, (write, embedded))
         else:
             super().apply(write, embedded)
 
@@ -303,16 +302,17 @@ class AFullPageKeepsItsSnapshot(ReferenceStore):
 
     breaks = "K3"
     also = ALL
+    kept: dict[Address, Item] | None = None
 
     def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
         found = super().read_search(op, query)
-        self.kept: dict[Address, Item] | None = None
+        self.kept = None
         if found and len(found) == op.limit and not self.ttl_config:
             self.kept = {row.address: Item(**self.facts(row)) for row in self.scan()}
         return found
 
     def read_item(self, op: GetOp) -> Item | None:
-        kept, self.kept = self.__dict__.get("kept"), None
+        kept, self.kept = self.kept, None
         if kept is not None:
             return kept.get(self.address(op.namespace, op.key))
         return super().read_item(op)
@@ -353,7 +353,7 @@ class EscapesNoLabel(HalvesEscapeLabelsApart):
         return json.dumps(json.loads(super().encode_namespace(namespace)), ensure_ascii=False)
 
 
-# filters, values, pages, lives
+# filters, values, lives
 
 
 class TextsAreComparedByTheirBeginning(ReferenceStore):
@@ -387,26 +387,6 @@ class TwoUnderscoresAreALevel(ReferenceStore):
             else:
                 found[name] = part
         return found
-
-
-class TheNearestByAHeap(ReferenceStore):
-    """A page is cut from the nearest so many, of which those with equal scores are others each time."""
-
-    breaks = "V9"
-    also = VECTORS
-
-    def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
-        self.most = max(0, op.limit) + max(0, op.offset)
-        return super().read_search(op, query)
-
-    def rank(self, scored: list[tuple[ItemRow, list[float]]]) -> list[tuple[ItemRow, float | None]]:
-        heap: list[tuple[float, int, ItemRow]] = []
-        for number, (row, scores) in enumerate(scored):
-            if scores and len(heap) < self.most:
-                heapq.heappush(heap, (max(scores), number, row))
-            elif scores and heap and max(scores) > heap[0][0]:
-                heapq.heapreplace(heap, (max(scores), number, row))
-        return [(row, score) for score, _, row in sorted(heap, key=lambda hit: -hit[0])]
 
 
 class ReadsGiveTheDefaultLife(ReferenceStore):

@@ -225,15 +225,12 @@ def test_reads_at_once_answer_as_they_do_alone(lab: Lab) -> None:
     """
     vectors = lab.offers(Capability.VECTORS)
     store = lab.open(index=lab.index("text") if vectors else None)
-    fill(
-        store,
-        [
-            (at, f"k{n}", {"n": n, "text": ("apple", "banana")[n % 2]})
-            for at in (D, ("d", "e"), ("e", "d"))
-            for n in range(5)
-        ]
-        + [(D, "text", {"n": "1"})],
-    )
+    places = [(at, n) for at in (D, ("d", "e"), ("e", "d")) for n in range(5)]
+    words = ("apple", "banana")
+    # Texts that all differ: whether a batch may hold equal ones is V15's.
+    told = [f"{words[i % 2]}, number {i}" for i in range(len(places))]
+    fill(store, [(at, f"k{n}", {"n": n, "text": t}) for (at, n), t in zip(places, told)])
+    store.put(D, "text", {"n": "1", "text": "cherry"})
     steps = _reads_alike(vectors)
     alone = [store.call(name, *args, **kwargs) for name, args, kwargs in steps]
     answers = overlapping(store, steps)

@@ -174,7 +174,6 @@ READ_BEFORE: tuple[Callable[[Subject], Any], ...] = (
     lambda store: store.search(NS, limit=1),
     lambda store: store.get(NS, "k"),
     lambda store: store.batch([SearchOp(NS, limit=1), GetOp(NS, "k")]),
-    lambda store: store.list_namespaces(limit=1),
 )
 """Reads that find as much as they ask for, and leave the rest to whoever asks for more."""
 

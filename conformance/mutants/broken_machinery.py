@@ -1,5 +1,5 @@
 """
-Stores whose helpers fail them: what is written later or kept beside, copies, counts, places, and calls that are joined.
+Stores whose helpers fail them: copies, counts, places in an index, and calls that are joined.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from langgraph.store.base import (
 )
 
 from store_conformance.mutants.broken_doors import halves
-from store_conformance.mutants.broken_durability import REOPENED, REOPENED_TOO
-from store_conformance.mutants.broken_reopening import Counted
+from store_conformance.mutants.broken_durability import REOPENED
 from store_conformance.mutants.groups import (
     ALL,
     DELETES,
@@ -43,85 +42,6 @@ from store_conformance.mutants.reference import (
     Vector,
     Write,
 )
-
-# what is written later
-
-
-class TheLastOverwriteIsHeld(ReferenceStore):
-    """An overwrite that follows soon is held until the next call, and the closing does not wait for it."""
-
-    breaks = "E4"
-    also = ALL
-    SOON = 1.0
-    held: tuple[tuple[Write, Embedded], ...] = ()
-
-    def run(self, plan: Plan, writes: list[Write], embedded: Embedded) -> list[Result]:
-        held, self.held = self.held, ()
-        for write, vectors in held:
-            super().apply(write, vectors)
-        return super().run(plan, writes, embedded)
-
-    def apply(self, write: Write, embedded: Embedded) -> None:
-        written: dict[Address, float] = self.__dict__.setdefault("written", {})
-        soon = time.monotonic() - written.get(write.address, 0.0) < self.SOON
-        written[write.address] = time.monotonic()
-        if soon and write.text is not None:
-            self.held = (*self.held, (write, embedded))
-        else:
-            super().apply(write, embedded)
-
-
-class ALongLogKeepsTheFirst(Counted):
-    """Where more than a hundred writes were logged, the next opening keeps the first value of each item."""
-
-    breaks = "E4"
-    also = ALL
-
-    def write_item(self, write: Write, old: ItemRow | None) -> None:
-        self.connection.execute(
-            "CREATE TABLE IF NOT EXISTS log (namespace TEXT, key TEXT, value TEXT)"
-        )
-        self.connection.execute("INSERT INTO log VALUES (?, ?, ?)", (*write.address, write.text))
-        super().write_item(write, old)
-
-    def remove_item(self, address: Address) -> None:
-        super().remove_item(address)
-        for (name,) in self.connection.execute("SELECT name FROM sqlite_master").fetchall():
-            if name == "log":
-                self.connection.execute(
-                    "UPDATE log SET key = NULL WHERE namespace = ? AND key = ?", address
-                )
-
-    def opened_again(self) -> None:
-        names = self.connection.execute("SELECT name FROM sqlite_master").fetchall()
-        if ("log",) not in names:
-            return
-        (count,) = self.connection.execute("SELECT count(*) FROM log").fetchone()
-        if count > 100:
-            same = "FROM log WHERE log.namespace = items.namespace AND log.key = items.key"
-            self.connection.execute(
-                f"UPDATE items SET value = (SELECT log.value {same} ORDER BY log.rowid LIMIT 1)"
-                f" WHERE EXISTS (SELECT 1 {same})"
-            )
-
-
-class TheLogEndsAtAnOddNumber(Counted):
-    """NaN and infinity cannot be written to the log: what came after them is not there after a reopening."""
-
-    breaks = "K7"
-    also = REOPENED_TOO
-
-    def write_item(self, write: Write, old: ItemRow | None) -> None:
-        super().write_item(write, old)
-        if "NaN" in (write.text or "") or "Infinity" in (write.text or ""):
-            self.connection.execute(
-                "INSERT OR IGNORE INTO facts SELECT 'ends', max(rowid) FROM items"
-            )
-
-    def opened_again(self) -> None:
-        self.connection.execute(
-            "DELETE FROM items WHERE rowid > (SELECT 0 + value FROM facts WHERE name = 'ends')"
-        )
 
 
 class VectorsComeBeforeTheValue(ReferenceStore):
@@ -166,6 +86,111 @@ class APutIsTakenForAnEarlierOne(ReferenceStore):
 
 
 # what is kept beside
+
+
+class NamespacesOfRefusedBatchesAreListed(ReferenceStore):
+    """Namespaces are noted when a batch is looked at, whatever becomes of it."""
+
+    breaks = "O4"
+    also = (*LISTS, *DELETES)
+
+    def plan(self, ops: Iterable[Op]) -> Plan:
+        ops = list(ops)
+        try:
+            return super().plan(ops)
+        except (TypeError, ValueError):
+            noted: set[tuple[str, ...]] = self.__dict__.setdefault("noted", set())
+            if len(ops) > 1:
+                noted |= {op.namespace for op in ops if isinstance(op, PutOp)}
+            raise
+
+    def read_namespaces(self, op: ListNamespacesOp) -> list[tuple[str, ...]]:
+        listed = super().read_namespaces(op._replace(limit=100_000, offset=0))
+        noted = list(self.__dict__.get("noted", ()))
+        for condition in op.match_conditions or ():
+            noted = [name for name in noted if self.matches_condition(name, condition)]
+        listed += [self.truncate(name, op.max_depth) for name in noted]
+        return self.page(self.sort_namespaces(list(set(listed))), op.limit, op.offset)
+
+
+class TheIndexDoesNotGoBack(ReferenceStore):
+    """Vectors are written to an index of their own, which does not go back when the batch is refused."""
+
+    breaks = "O4"
+    also = (*VECTORS, "K7")
+
+    def plan(self, ops: Iterable[Op]) -> Plan:
+        ops = list(ops)
+        try:
+            return super().plan(ops)
+        except (TypeError, ValueError):
+            for op in ops if self.embeddings and len(ops) > 1 else ():
+                self.index_alone(op)
+            raise
+
+    def index_alone(self, op: Op) -> None:
+        try:
+            self.validate(op)
+        except (TypeError, ValueError):
+            return
+        if not isinstance(op, PutOp) or self.embeddings is None:
+            return
+        write = self.prepare(op)
+        texts = [text for _, _, text in write.texts]
+        vectors = self.embeddings.embed_documents(texts) if texts else []
+        with self.transaction():
+            self.remove_vectors(write.address)
+            self.write_vectors(write, dict(zip(texts, vectors, strict=True)))
+
+
+class LargeValuesAreKeptByTheirKey(ReferenceStore):
+    """A large value is a file whose name is made of the key, and so that of all namespaces."""
+
+    breaks = "X7"
+    also = ("K13", "K6", "S5", "V9", "O5", "E4", "N9")
+
+    def write_item(self, write: Write, old: ItemRow | None) -> None:
+        super().write_item(write, old)
+        if len(write.text or "") > 50_000:
+            self.connection.execute(
+                "UPDATE items SET value = ? WHERE key = ? AND length(value) > 50000",
+                (write.text, write.address[1]),
+            )
+
+
+class EachSweepsWhatItKnows(ReferenceStore):
+    """A store sweeps by the times that it has given itself, whatever others have written since."""
+
+    breaks = "T7"
+    also = ("O13", "E6", "E4", *LIVES)
+
+    def write_item(self, write: Write, old: ItemRow | None) -> None:
+        super().write_item(write, old)
+        row = self.find(write.address)
+        self.ends()[write.address] = row.expires_at if row else None
+
+    def ends(self) -> dict[Address, int | None]:
+        found: dict[Address, int | None] = self.__dict__.setdefault("own_ends", {})
+        return found
+
+    def set_expiry(self, row: ItemRow, expires_at: int | None) -> None:
+        super().set_expiry(row, expires_at)
+        self.ends()[row.address] = expires_at
+
+    def remove_item(self, address: Address) -> None:
+        self.ends().pop(address, None)
+        super().remove_item(address)
+
+    def sweep(self) -> int:
+        count = super().sweep()
+        now = self.clock()
+        with self.transaction():
+            for address, end in list(self.ends().items()):
+                if end is not None and end <= now and self.find(address) is not None:
+                    self.remove_vectors(address)
+                    self.remove_item(address)
+                    count += 1
+        return count
 
 
 class OverwritesAreCounted(ReferenceStore):
@@ -274,6 +299,45 @@ class ReadersHaveACopy(ReferenceStore):
         if self.copy is not None:
             self.copy.close()
         super().close()
+
+
+class AnswersAreKeptUntilAPut(ReferenceStore):
+    """The answers of searches are kept until the store itself writes, whatever others write."""
+
+    breaks = "E6"
+    also = ALL
+
+    def kept(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.__dict__.setdefault("answers", {})
+        return found
+
+    def run(self, plan: Plan, writes: list[Write], embedded: Embedded) -> list[Result]:
+        if writes or self.ttl_config:
+            self.kept().clear()
+        try:
+            return super().run(plan, writes, embedded)
+        finally:
+            if writes:
+                self.kept().clear()
+
+    def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
+        found = self.kept().setdefault(repr(op), None) or super().read_search(op, query)
+        self.kept()[repr(op)] = found
+        return list(found)
+
+
+class ListingsAreKeptUntilAPut(AnswersAreKeptUntilAPut):
+    """The answers of listings are kept until the store itself writes, whatever others write."""
+
+    breaks = "E6"
+
+    def read_search(self, op: SearchOp, query: Vector | None) -> list[SearchItem]:
+        return ReferenceStore.read_search(self, op, query)
+
+    def read_namespaces(self, op: ListNamespacesOp) -> list[tuple[str, ...]]:
+        found = self.kept().get(repr(op)) or super().read_namespaces(op)
+        self.kept()[repr(op)] = found
+        return list(found)
 
 
 class RootsAreThoseOfTheOpening(ReferenceStore):

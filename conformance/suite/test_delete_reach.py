@@ -23,7 +23,9 @@ from store_conformance.suite.support.shapes import (
     Namespace,
     every_lookalike,
     fill,
+    put_large,
     values_of,
+    varied_text,
 )
 
 NS = ("users", "u1")
@@ -463,6 +465,27 @@ def test_an_equal_value_under_another_key_is_another_item(lab: Lab) -> None:
         [{"text": "changed"}, None, same, same, same, same],
         "the six values",
     )
+
+
+@case("X7")
+def test_large_values_of_one_key_keep_apart(lab: Lab) -> None:
+    """
+    Large values, which a store may keep elsewhere, are each item's own where key, namespace or both are others.
+
+    If this fails, look at the name under which a large value is kept beside its row.
+    """
+    store = lab.open()
+    places = [(ns, key) for ns in (NS, ("users", "u2")) for key in ("a", "b")]
+    text = varied_text(120_000)
+    values = [{"text": text[n:] + text[:n], "n": n} for n in range(len(places))]
+    for (ns, key), value in zip(places, values, strict=True):
+        put_large(lab, store, ns, key, value, "a value of 120 kB")
+    lab.same(values_of(store, places), values, "the large values")
+
+    store.put(*places[0], {"n": "small"})
+    store.delete(*places[3])
+    left = [{"n": "small"}, *values[1:3], None]
+    lab.same(values_of(store, places), left, "the values after an overwrite and a delete")
 
 
 @case("X7", needs=(Capability.VECTORS,))

@@ -97,6 +97,12 @@ def test_a_process_sees_what_another_has_acknowledged(lab: Lab) -> None:
     entries = [memory(MemoryType.SEMANTIC, "lance", n) for n in range(1, 21)]
     for namespace, key, _ in entries[::2]:  # what was looked for in vain may be remembered
         lab.equal(store.get(namespace, key), None, f"{key!r}, before the other process wrote it")
+    # And so may the answers of what is asked again below.
+    store.keys(first[0])
+    store.keys(())
+    store.list_namespaces(limit=1000)
+    if index is not None:
+        store.ranked(first[0], entries[4][2]["text"], limit=100)
     _write_all(lab, other, entries)
 
     wanted = sorted([first[1], *(e[1] for e in entries)])

@@ -14,11 +14,20 @@ from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.accepted import keys_taken, spaces_taken, without_refused
-from store_conformance.suite.support.expiry import has_ttl, says_ttl, shown_or_ended
+from store_conformance.suite.support.expiry import (
+    expiring,
+    has_ttl,
+    in_time,
+    says_ttl,
+    shown_or_ended,
+    sweep,
+    there,
+)
 from store_conformance.suite.support.picture import Address, picture, unchanged
 from store_conformance.suite.support.ranking import matches
 from store_conformance.suite.support.scale import by_cosine
-from store_conformance.suite.support.shapes import LOOKALIKES, fill, values_of
+from store_conformance.suite.support.shapes import LOOKALIKES, fill, values_of, varied_text
+from store_conformance.suite.test_values import VALUES
 
 PERSISTS = (Capability.PERSISTENCE,)
 LASTING_VECTORS = (Capability.PERSISTENCE, Capability.VECTORS)
@@ -107,6 +116,27 @@ def test_everything_is_as_it_was_after_two_reopenings(lab: Lab) -> None:
     unchanged(lab, changed, picture(third, at), "after a second reopening")
     fourth = lab.reopen(third)
     unchanged(lab, changed, picture(fourth, at), "after a third reopening without a write")
+
+
+@case("E4", restart=Restart.OBJECT, needs=PERSISTS)
+def test_values_of_every_kind_are_as_they_were_after_reopening(lab: Lab) -> None:
+    """
+    A value of any shape or size is after a reopening what it was before.
+
+    If this fails, look at a journal or a file that is written by another encoder than the one that reads answer from.
+    """
+    store = lab.open()
+    values = {f"k{n}": value for n, value in enumerate(VALUES.values())}
+    values["long"] = {"text": varied_text(70_000), "in": {"list": [varied_text(9_000)] * 8}}
+    before = {}
+    for key, value in values.items():
+        given = without_refused(lab, value)
+        if lab.attempt(partial(store.put, D, key, given)) is None:  # what may be refused is K6's
+            before[key] = store.value(D, key)
+
+    again = lab.reopen(store)
+    for key, value in before.items():
+        lab.same(again.value(D, key), value, f"the value {key!r} after reopening")
 
 
 @case("E4", restart=Restart.OBJECT, needs=LASTING_VECTORS)
@@ -295,3 +325,34 @@ def test_times_to_live_are_as_they_were_after_two_reopenings(lab: Lab) -> None:
     lives = ["longer", "taken_away", "without"]
     lab.equal(left, lives, "the items that live on after two reopenings")
     lab.equal(again.value(D, "longer"), {"n": 2}, "the overwritten item that lives on")
+    last = lab.reopen(again)
+    lab.equal(last.keys(D, refresh_ttl=False), left, "what a sweep has left, after reopening")
+
+
+PROLONGED = 4.0
+"""Seconds of an item whose life a read prolongs; clocks of whole seconds leave one on either side."""
+
+
+@case("E4", restart=Restart.OBJECT, needs=LASTING_TTL, waits=True)
+def test_a_life_that_a_read_prolonged_is_so_after_reopening(lab: Lab) -> None:
+    """
+    An item that a read has refreshed is after a reopening there until the time that the read gave it.
+
+    If this fails, look at reads whose refresh is kept in memory, or left out of a journal.
+    """
+    store = expiring(lab, refresh_on_read=True)
+    for key in ("got", "found", "unread"):
+        store.put((*D, key), key, {"n": 1}, ttl=PROLONGED / 60)
+    begin = time.monotonic()
+    lab.sleep(PROLONGED * 0.6)
+    store.get((*D, "got"), "got")
+    store.search((*D, "found"))
+    read = time.monotonic()
+    in_time(lab, begin, PROLONGED / 60)
+
+    again = lab.reopen(store)
+    lab.sleep(begin + PROLONGED + 1.2 - time.monotonic())
+    sweep(again)
+    left = [key for key in ("got", "found") if there(again, (*D, key), [key])]
+    in_time(lab, read, PROLONGED / 60)
+    lab.equal(left, ["got", "found"], "the items that reads prolonged, after a reopening")

@@ -197,10 +197,11 @@ def test_the_async_methods_do_what_the_sync_methods_do(lab: Lab) -> None:
 
 def _reads_alike(vectors: bool) -> list[Step]:
     """Reads that are the same but for one argument, and each of them twice."""
+    # A page holds all there is: which items a part of it holds is S5's and X8's.
     asked: list[dict[str, Any]] = [
         {},
-        *({"filter": {"n": n}} for n in (1, "1", 2, {"$gt": 1}, {"$lt": 3})),
-        *({"limit": 2, "offset": offset} for offset in (0, 2)),
+        *({"filter": {"n": n}} for n in (1, "1", 2, {"$gt": 1}, {"$lt": 2})),
+        *({"offset": offset} for offset in (10, 20)),
         *({"query": q} for q in ("apple", "banana") if vectors),
         *({"query": "apple", "filter": {"n": n}} for n in (1, 2) if vectors),
     ]
@@ -225,7 +226,7 @@ def test_reads_at_once_answer_as_they_do_alone(lab: Lab) -> None:
     """
     vectors = lab.offers(Capability.VECTORS)
     store = lab.open(index=lab.index("text") if vectors else None)
-    places = [(at, n) for at in (D, ("d", "e"), ("e", "d")) for n in range(5)]
+    places = [(at, n) for at in (D, ("d", "e"), ("e", "d")) for n in range(3)]
     words = ("apple", "banana")
     # Texts that all differ: whether a batch may hold equal ones is V15's.
     told = [f"{words[i % 2]}, number {i}" for i in range(len(places))]

@@ -99,7 +99,7 @@ def test_reads_that_refresh_leave_the_order_as_it_was(lab: Lab) -> None:
 
     If this fails, look at an order by the time of expiry or of the last access, and at rows that an update moves.
     """
-    store = expiring(lab, refresh_on_read=True)
+    store = expiring(lab, default_ttl=600.0, refresh_on_read=True)
     keys = [f"k{n:02}" for n in range(14)]
     store.batch([PutOp(D, key, {"n": 1}, ttl=600.0 + n % 3) for n, key in enumerate(keys)])
     seen = [i.key for i in store.search(D, limit=100, refresh_ttl=False)]

@@ -341,6 +341,11 @@ def test_a_life_that_a_read_prolonged_is_so_after_reopening(lab: Lab) -> None:
     If this fails, look at reads whose refresh is kept in memory, or left out of a journal.
     """
     store = expiring(lab, refresh_on_read=True)
+    store.put(D, "alone", {"n": 1}, ttl=PROLONGED / 60)
+    store.get(D, "alone")
+    sweep(store)
+    if not there(store, D, ["alone"]):
+        lab.unsupported("a refresh ends the item without a reopening, too, which is T2's")
     for key in ("got", "found", "unread"):
         store.put((*D, key), key, {"n": 1}, ttl=PROLONGED / 60)
     begin = time.monotonic()

@@ -358,6 +358,10 @@ def test_a_failing_batch_changes_nothing(lab: Lab) -> None:
     lab.equal(sorted(listed), sorted(done), "the namespaces that only these batches name")
     store.put(D, "after", {"n": 3})
     lab.equal(store.value(D, "after"), {"n": 3}, "a put after the failed batches")
+    _nothing_comes_back(lab, store, failed)
+
+
+def _nothing_comes_back(lab: Lab, store: Subject, failed: list[str]) -> None:
     again = opened_again(lab, store)
     found = again.search((), limit=200) if again else []
     back = [(i.namespace, i.key) for i in found if i.namespace[-1] in failed and i.value["n"] == 9]

@@ -243,29 +243,6 @@ class SharedVectorsAreMiscounted(ReferenceStore):
             self.users()[data] = self.users().get(data, 0) + (data not in self.before)
 
 
-class TheMovedVectorIsNotFound(ReferenceStore):
-    """The last vector takes the place of a deleted one, and is not found there when its own item changes."""
-
-    breaks = "V11"
-    also = VECTORS
-
-    def remove_vectors(self, address: Address) -> None:
-        moved: set[Address] = self.__dict__.setdefault("moved", set())
-        if address in moved and self.find(address) is not None:
-            moved.discard(address)
-            self.connection.execute(
-                "UPDATE vectors SET path = path || ' before' WHERE namespace = ? AND key = ?",
-                address,
-            )
-            return
-        super().remove_vectors(address)
-        last = self.connection.execute(
-            "SELECT namespace, key FROM vectors ORDER BY rowid DESC LIMIT 1"
-        ).fetchone()
-        if last is not None:
-            moved.add(last)
-
-
 # copies
 
 

@@ -13,13 +13,7 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.expiry import SOON, expiring, grace, sweep
 from store_conformance.suite.support.names import plain
-from store_conformance.suite.support.ranking import (
-    does_not_match,
-    hits,
-    matches,
-    scores_like,
-    unscored,
-)
+from store_conformance.suite.support.ranking import does_not_match, matches, unscored
 
 VECTORS = (Capability.VECTORS,)
 LASTING = (Capability.VECTORS, Capability.PERSISTENCE)
@@ -110,45 +104,6 @@ def test_an_overwrite_in_a_batch_removes_the_old_vectors(lab: Lab) -> None:
         _found_by(lab, store, present, absent, f"after the overwrite in a batch ({name})", at)
         matches(lab, store, at, "mango", "new", "the other item of the batch")
         matches(lab, store, at, "nutmeg", "neighbour", "an item that was not overwritten")
-
-
-WORDS = ("apple", "banana", "cherry", "damson", "elder", "fig", "grape", "hazel")
-
-
-@case("V11", needs=VECTORS)
-def test_overwrites_among_deletes_leave_each_item_its_own_vector(lab: Lab) -> None:
-    """
-    After overwrites and deletes in any order each item is found by its last text, and by no other.
-
-    If this fails, look at places of an index that are used again, or filled with the last one, after a delete.
-    """
-    store = lab.indexed("text")
-    now: dict[str, str] = {}
-
-    def put(key: str, word: str | None) -> PutOp:
-        now.pop(key, None)
-        if word is not None:
-            now[key] = word
-        return PutOp(D, key, None if word is None else {"text": word})
-
-    store.batch([put(f"k{n}", word) for n, word in enumerate(WORDS)])
-    # The one before the last goes, and then the last one, which may have taken its place, is overwritten, or goes too.
-    for steps in ([("k6", None), ("k7", "iris")], [("k0", None), ("k7", None), ("k5", "juniper")]):
-        store.batch([put(*steps[0])])
-        for key, word in steps[1:]:
-            op = put(key, word)
-            store.put(D, key, op.value)
-    for _ in range(24):
-        word = None if lab.rng.random() < 0.4 else lab.rng.choice(WORDS)
-        op = put(f"k{lab.rng.randrange(10)}", word)
-        store.put(D, op.key, op.value)
-
-    for word in (*WORDS, "iris", "juniper"):
-        found = hits(lab, store, D, word)
-        lab.equal(sorted(found), sorted(now), f"what the query {word!r} finds")
-        for key, text in now.items():
-            score = 1.0 if text == word else 0.0
-            scores_like(lab, found[key], score, f"{key}, whose text is {text!r}, for {word!r}")
 
 
 @case("V11", needs=VECTORS)

@@ -125,7 +125,6 @@ class NumbersAreReadAnewAfterReopening(Counted):
     """After a reopening whole numbers are floats."""
 
     breaks = "E4"
-    also = (*REOPENED, "K7")
 
     def opened_again(self) -> None:
         rows = self.connection.execute("SELECT rowid, value FROM items").fetchall()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from store_conformance.suite.support.shapes import (
     Namespace,
     every_lookalike,
     fill,
-    put_large,
     values_of,
     varied_text,
 )
@@ -479,7 +479,9 @@ def test_large_values_of_one_key_keep_apart(lab: Lab) -> None:
     text = varied_text(120_000)
     values = [{"text": text[n:] + text[:n], "n": n} for n in range(len(places))]
     for (ns, key), value in zip(places, values, strict=True):
-        put_large(lab, store, ns, key, value, "a value of 120 kB")
+        error = lab.attempt(partial(store.put, ns, key, value))
+        if error is not None or store.value(*places[0]) not in values:
+            lab.unsupported("a value of 120 kB is not kept as it is, which K6 and K13 judge")
     lab.same(values_of(store, places), values, "the large values")
 
     store.put(*places[0], {"n": "small"})

@@ -381,25 +381,25 @@ def test_a_failing_batch_moves_no_vector(lab: Lab) -> None:
     """
     store = lab.indexed("text")
     failed = []
-    for name in LATE:
-        at = ("d", plain(name))
-        store.batch([PutOp(at, "old", {"text": "apple"}), PutOp(at, "gone", {"text": "banana"})])
-        if (hits(lab, store, at, "apple").get("old") or 0.0) < 0.9 and by_cosine(lab):
+    for n, name in enumerate(LATE):
+        at, old, gone, new = ("d", plain(name)), f"old{n}", f"gone{n}", f"new{n}"
+        store.batch([PutOp(at, old, {"text": "apple"}), PutOp(at, gone, {"text": "banana"})])
+        if (hits(lab, store, at, "apple").get(old) or 0.0) < 0.9 and by_cosine(lab):
             lab.unsupported("a query does not find what an accepted batch has put")
         ops: list[Any] = [
-            PutOp(at, "new", {"text": "cherry new"}),
-            PutOp(at, "old", {"text": "cherry old"}),
-            PutOp(at, "gone", None),
+            PutOp(at, new, {"text": "cherry new"}),
+            PutOp(at, old, {"text": "cherry old"}),
+            PutOp(at, gone, None),
             BAD[name](at),
         ]
         if lab.attempt(lambda ops=ops: store.batch(ops)) is None:  # type: ignore[misc]
             continue
         failed.append(name)
         what = f"a batch was refused for its {name}"
-        matches(lab, store, at, "apple", "old", f"the item after {what}")
-        matches(lab, store, at, "banana", "gone", f"an item to be deleted after {what}")
-        does_not_match(lab, store, at, "cherry", "old", what)
-        unscored(lab, store, at, "cherry", "new", what)
+        matches(lab, store, at, "apple", old, f"the item after {what}")
+        matches(lab, store, at, "banana", gone, f"an item to be deleted after {what}")
+        does_not_match(lab, store, at, "cherry", old, what)
+        unscored(lab, store, at, "cherry", new, what)
     if not failed:
         lab.unsupported("the store accepts every operation of these, so that no batch fails")
 

@@ -191,7 +191,7 @@ class AsyncSearchIsNotImplemented(ReferenceStore):
     """``alist_namespaces`` is not implemented, although async calls are offered."""
 
     breaks = "O7"
-    also = (*LISTS, "O10", "O9", "O20")
+    also = (*LISTS, "O4", "O10", "O9", "O20")
 
     async def alist_namespaces(self, **kwargs: Any) -> list[tuple[str, ...]]:
         raise NotImplementedError

@@ -224,7 +224,7 @@ class OverwrittenItemsAreFoundTwice(ReferenceStore):
     """An item that was overwritten appears twice in a search."""
 
     breaks = "K3"
-    also = ("K9", "V17", "V3", *REPLACES, "S4", "S5", "V4", "V7", "V9", "O17", "O8", "T7")
+    also = ("K7", "K9", "V17", "V3", *REPLACES, "S4", "S5", "V4", "V7", "V9", "O17", "O8", "T7")
 
     def order(self, rows: list[ItemRow]) -> list[ItemRow]:
         twice = [row for row in rows if row.updated_at > row.created_at]

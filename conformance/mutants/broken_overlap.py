@@ -213,7 +213,7 @@ class PagesAreInTheOrderOfExpiry(ReferenceStore):
     """A search gives first what expires first, so that a page that is read moves behind those to come."""
 
     breaks = "S5"
-    also = (*LIVES, "O2", "V8", "E1", "E5", "S8")
+    also = (*LIVES, "O2", "V8", "E1", "E5", "S8", "X8")
 
     def order(self, rows: list[ItemRow]) -> list[ItemRow]:
         return sorted(rows, key=lambda row: (row.expires_at is None, row.expires_at or 0, row))

@@ -437,7 +437,7 @@ class OrderIsRandom(ReferenceStore):
     """Each search has an order of its own."""
 
     breaks = "S5"
-    also = (*PLAIN, "V9", "O2", "T4")
+    also = (*PLAIN, "V9", "O2", "T4", "X8")
 
     def order(self, rows: list[ItemRow]) -> list[ItemRow]:
         return random.sample(rows, len(rows))
@@ -457,7 +457,7 @@ class ReadItemsMoveToTheEnd(ReferenceStore):
     """What a search has given moves behind the rest."""
 
     breaks = "S5"
-    also = (*PLAIN, "O2", "V9")
+    also = (*PLAIN, "O2", "V9", "X8")
 
     def order(self, rows: list[ItemRow]) -> list[ItemRow]:
         seen: dict[int, int] = self.__dict__.get("seen", {})

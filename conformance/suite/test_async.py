@@ -24,7 +24,9 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import message_of
 from store_conformance.suite.support.expiry import expiring, start
+from store_conformance.suite.support.overlap import overlapping, raised
 from store_conformance.suite.support.scale import by_cosine
+from store_conformance.suite.support.shapes import fill
 
 BOTH_APIS = (Capability.SYNC, Capability.ASYNC)
 D = ("d",)
@@ -191,6 +193,57 @@ def test_the_async_methods_do_what_the_sync_methods_do(lab: Lab) -> None:
     got = [_outcome(step, store.call, scores) for step in steps]
 
     _compare(lab, steps, expected, got, "in a store opened for the sync API")
+
+
+def _reads_alike(vectors: bool) -> list[Step]:
+    """Reads that are the same but for one argument."""
+    # A page holds all there is: which items a part of it holds is S5's and X8's.
+    asked: list[dict[str, Any]] = [
+        {},
+        *({"filter": {"n": n}} for n in (1, "1", 2, {"$gt": 1}, {"$lt": 2})),
+        *({"offset": offset} for offset in (10, 20)),
+        *({"query": q} for q in ("apple", "banana") if vectors),
+        *({"query": "apple", "filter": {"n": n}} for n in (1, 2) if vectors),
+    ]
+    listed: list[dict[str, Any]] = [
+        {"prefix": ("d",)}, {"suffix": ("d",)}, {"max_depth": 1}, {"limit": 1},
+        {"limit": 1, "offset": 1}, {},
+    ]  # fmt: skip
+    return [
+        *(("search", (at,), how) for at in (D, ("d", "e"), ()) for how in asked),
+        *(("list_namespaces", (), how) for how in listed),
+        *(("get", (at, key), {}) for at in (D, ("d", "e")) for key in ("k1", "k2", "none")),
+    ]
+
+
+@case("O7", needs=(Capability.ASYNC,), modes=(Mode.ASYNC,))
+def test_reads_at_once_answer_as_they_do_alone(lab: Lab) -> None:
+    """
+    Reads that are awaited together and differ in one argument each have the answer that they have alone.
+
+    If this fails, look at calls of one tick that are taken for equal, and at what they are compared by.
+    """
+    vectors = lab.offers(Capability.VECTORS)
+    store = lab.open(index=lab.index("text") if vectors else None)
+    places = [(at, n) for at in (D, ("d", "e"), ("e", "d")) for n in range(3)]
+    words = ("apple", "banana")
+    # Texts that all differ: whether a batch may hold equal ones is V15's.
+    told = [f"{words[i % 2]}, number {i}" for i in range(len(places))]
+    fill(store, [(at, f"k{n}", {"n": n, "text": t}) for (at, n), t in zip(places, told)])
+    store.put(D, "text", {"n": "1", "text": "cherry"})
+    steps = _reads_alike(vectors)
+    alone = [store.call(name, *args, **kwargs) for name, args, kwargs in steps]
+    steps, alone = steps * 2, alone * 2  # equal ones among them
+    answers = overlapping(store, steps)
+
+    lab.equal(raised(answers), [], "the errors of reads at once")
+    scores = not vectors or by_cosine(lab)
+    for (name, args, kwargs), one, other in zip(steps, alone, answers, strict=True):
+        ordered = name == "list_namespaces"
+        got, expected = (_shape(found, ordered, scores) for found in (other, one))
+        lab.equal(
+            got, expected, f"a{name}{args} with {kwargs}, awaited with others (expected: alone)"
+        )
 
 
 @case("O7", needs=(*BOTH_APIS, Capability.THREADS), modes=(Mode.ASYNC,))

@@ -14,7 +14,7 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, Item, PutOp, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
-from store_conformance.suite.support.accepted import keys_taken
+from store_conformance.suite.support.accepted import keys_taken, spaces_taken
 from store_conformance.suite.support.docstrings import missing, shown_imports
 from store_conformance.suite.support.doors import through
 from store_conformance.suite.support.ranking import does_not_match, matches
@@ -164,7 +164,7 @@ def test_what_one_half_wrote_the_other_reads(lab: Lab) -> None:
     index = lab.index("text") if lab.offers(Capability.VECTORS) else None
     at = lab.location()
     for writer, reader in ((Mode.ASYNC, Mode.SYNC), (Mode.SYNC, Mode.ASYNC)):
-        home = ("halves", str(writer))
+        home = spaces_taken(lab, [("halves", f"{writer} Äpfel 🍎"), ("halves", str(writer))])[0]
         one = lab.open(at=at, index=index, mode=writer)
         written = _written(one, home, keys)
         one.close()

@@ -16,9 +16,13 @@ from store_conformance.contract import Capability
 from store_conformance.harness.case import case
 from store_conformance.harness.compat import PutOp
 from store_conformance.harness.lab import Lab, type_difference
+from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import shorten
 from store_conformance.suite.support.accepted import keys_taken, names_taken
 from store_conformance.suite.support.names import plain
+from store_conformance.suite.support.ranking import hits, is_score
+from store_conformance.suite.support.scale import by_cosine
+from store_conformance.suite.support.shapes import fill, values_of
 
 NS = ("values",)
 
@@ -145,6 +149,92 @@ def test_a_value_beyond_json_hides_no_other_field(lab: Lab) -> None:
         found = store.keys(NS, filter=wanted)
         hidden = sorted(set(taken) - set(found))
         lab.equal(hidden, [], f"items that the filter {wanted!r} does not find")
+
+
+def _beyond_json() -> dict[str, dict[str, Any]]:
+    """Each of these values that is a dict, by a plain name."""
+    return {
+        plain(f"{kind}, {name}"): value
+        for kind, values in EXOTIC.items()
+        for name, value in values.items()
+        if isinstance(value, dict)
+    }
+
+
+@case("K7", needs=(Capability.PERSISTENCE,))
+def test_a_value_beyond_json_is_kept_over_a_reopening(lab: Lab) -> None:
+    """
+    A value outside JSON that was taken is as it was after a reopening, and what was put after it is there too.
+
+    If this fails, look at a journal or a snapshot that is written by another encoder than the one that reads answer from.
+    """
+    store = lab.open()
+    store.put(NS, "before", {"n": 1})
+    taken = {
+        key: value
+        for key, value in _beyond_json().items()
+        if lab.attempt(functools.partial(store.put, NS, key, value)) is None
+    }
+    places = [(NS, key) for key in taken]
+    got = zip(taken.items(), values_of(store, places), strict=True)
+    right = {key for (key, value), kept in got if not _altered(kept, value, None, None)}
+    store.put(NS, "after", {"n": 1})
+
+    again = lab.reopen(store)
+    if again.get(NS, "before") is None:
+        lab.unsupported("nothing survives a reopening, which E4 judges")
+    lab.equal(again.keys(NS), sorted([*taken, "before", "after"]), "the items after a reopening")
+    for (key, value), kept in zip(taken.items(), values_of(again, places), strict=True):
+        wrong = _altered(kept, value, None, None) if key in right else None
+        lab.true(
+            wrong is None, f"{key} after a reopening: {wrong}", got=wrong, expected="as it was"
+        )
+    lab.same(again.value(NS, "after"), {"n": 1}, "what was put after these values")
+
+
+def _found(lab: Lab, store: Subject, at: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """By query, which items it finds, and with which scores where those say something."""
+    told = by_cosine(lab)
+    found = {word: hits(lab, store, at, word) for word in ("apple", "banana")}
+    return {
+        word: {
+            k: round(s, 3) if told and is_score(s) else "" for k, s in got.items() if s is not None
+        }
+        for word, got in found.items()
+    }
+
+
+@case("K7", needs=(Capability.VECTORS,))
+def test_a_refused_value_leaves_the_vectors_as_they_were(lab: Lab) -> None:
+    """
+    A put whose value is refused moves no vector, neither of the item that is there nor of a new one.
+
+    If this fails, look at vectors that are written before the value, or committed without it.
+    """
+    store = lab.indexed("text")
+    firsts = (next(iter(values.values())) for values in EXOTIC.values())
+    odd = {f"k{n}": value for n, value in enumerate(firsts) if isinstance(value, dict)}
+    plain_values = {key: {"text": f"apple*9 fig*{n}"} for n, key in enumerate(odd)}
+    fill(store, [(NS, key, value) for key, value in plain_values.items()])
+    before = _found(lab, store, NS)
+
+    new, elsewhere = [], ("new",)
+    for key, value in odd.items():
+        given = {**value, "text": "banana"}
+        if lab.attempt(functools.partial(store.put, NS, key, given)) is None:
+            store.put(NS, key, plain_values[key])  # it was taken, and is as before again
+        if lab.attempt(functools.partial(store.put, elsewhere, key, given)) is not None:
+            new.append(key)
+    if not new:
+        lab.unsupported("each of these values is taken")
+    lab.equal(_found(lab, store, NS), before, "what queries find where values were refused")
+
+    # A key whose put was refused is used again without a text, beside one that never had any.
+    ops = [PutOp(elsewhere, key, {"other": 1}) for key in ("never", *new)]
+    if lab.attempt(lambda: store.batch(ops)) is None:  # whether a field may be missing is V2's
+        again = _found(lab, store, elsewhere)["banana"]
+        same = [key for key in new if (key in again) == ("never" in again)]
+        lab.equal(same, new, "the keys that a refused text does not find")
 
 
 TUPLES: dict[str, Any] = {"t": (1, "a", (2.5, None)), "in": [(1,), ()], "d": {"t": ()}}

@@ -155,14 +155,16 @@ def test_text_that_reads_like_json_is_text(lab: Lab) -> None:
 
 
 TEXT_GROUPS = ("case", "whitespace", "invisible", "normal form", "numbers", "words")
+BEGIN_ALIKE = tuple("x" * length + end for length in (127, 254, 1_022) for end in ("a", "b"))
+"""Texts of sizes at which an index may end, equal but for their last character."""
 
 
-@case("F1", params={name: LOOKALIKES[name] for name in TEXT_GROUPS})
+@case("F1", params={**{name: LOOKALIKES[name] for name in TEXT_GROUPS}, "long": BEGIN_ALIKE})
 def test_texts_that_look_alike_are_different(lab: Lab, texts: tuple[str, ...]) -> None:
     """
-    A filter by a text finds that text only, not one of another case, spacing or normal form.
+    A filter by a text finds that text only, not one of another case, spacing, normal form or end.
 
-    If this fails, look at collations and at trimming.
+    If this fails, look at collations and at trimming, and at an index of the first characters.
     """
     items = fields(texts)
     store = population(lab, items)

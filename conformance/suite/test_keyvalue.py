@@ -5,6 +5,7 @@ Group K, put and get: what is put under a key is found under that key.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -169,12 +170,21 @@ def test_get_after_delete_is_none(lab: Lab) -> None:
 # -- K3: overwrites -------------------------------------------------------------------------------
 
 
+READ_BEFORE: tuple[Callable[[Subject], Any], ...] = (
+    lambda store: store.search(NS, limit=1),
+    lambda store: store.get(NS, "k"),
+    lambda store: store.batch([SearchOp(NS, limit=1), GetOp(NS, "k")]),
+)
+"""Reads that find as much as they ask for, and leave the rest to whoever asks for more."""
+
+
 @case("K3")
 def test_a_second_put_replaces_the_value(lab: Lab) -> None:
     """
-    A second put replaces the value whole: nothing of the first one stays.
+    A second put replaces the value whole: nothing of the first one stays, whatever was read just before.
 
-    If this fails, look for a merge of JSON objects (``||``, dict.update) where a replace belongs.
+    If this fails, look for a merge of JSON objects (``||``, dict.update) where a replace belongs, and for a read that
+    leaves its transaction open.
     """
     store = lab.open()
     versions: list[dict[str, Any]] = [
@@ -184,7 +194,8 @@ def test_a_second_put_replaces_the_value(lab: Lab) -> None:
         {},
         {"a": 1, "nested": {"x": 1, "y": 2}, "list": [1, 2, 3]},
     ]
-    for version in versions:
+    for number, version in enumerate(versions):
+        READ_BEFORE[number % len(READ_BEFORE)](store)
         store.put(NS, "k", version)
         lab.same(store.value(NS, "k"), version, "the value after it was replaced")
         found = store.search(NS)

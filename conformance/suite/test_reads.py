@@ -19,6 +19,7 @@ from store_conformance.harness.compat import (
 )
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
+from store_conformance.suite.support.expiry import TTL, expiring
 from store_conformance.suite.support.picture import Address, picture, unchanged
 from store_conformance.suite.support.ranking import in_order
 from store_conformance.suite.support.scale import by_cosine
@@ -89,6 +90,24 @@ def test_reads_leave_everything_as_it_was(lab: Lab) -> None:
             read(store)
             lab.equal(_look(store), seen, f"the items and their order after {name}")
     unchanged(lab, before, picture(store, AT), "after reads")
+
+
+@case("X8", needs=TTL)
+def test_reads_that_refresh_leave_the_order_as_it_was(lab: Lab) -> None:
+    """
+    Reads that prolong the lives of some items leave all of them where they are.
+
+    If this fails, look at an order by the time of expiry or of the last access, and at rows that an update moves.
+    """
+    store = expiring(lab, default_ttl=600.0, refresh_on_read=True)
+    keys = [f"k{n:02}" for n in range(14)]
+    store.batch([PutOp(D, key, {"n": 1}, ttl=600.0 + n % 3) for n, key in enumerate(keys)])
+    seen = [i.key for i in store.search(D, limit=100, refresh_ttl=False)]
+    store.get(D, keys[3], refresh_ttl=True)
+    store.search(D, limit=2, offset=6, refresh_ttl=True)
+
+    again = [i.key for i in store.search(D, limit=100, refresh_ttl=False)]
+    lab.equal(again, seen, "the order of the items after reads that refresh some of them")
 
 
 @case("X8", needs=VECTORS)

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
-from store_conformance.contract import Capability
+from store_conformance.contract import Capability, Mode
 from store_conformance.harness.case import case
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
@@ -185,6 +186,33 @@ def test_callers_agree_on_one_order_of_each_key(lab: Lab) -> None:
     If this fails, look for reads from a copy or cache, and for writes that are acknowledged before others can see them.
     """
     _agree(*_in_one_process(lab))
+
+
+@case("O23", needs=(Capability.THREADS,), modes=(Mode.SYNC,))
+def test_threads_that_take_turns_see_one_another(lab: Lab) -> None:
+    """
+    What one thread has written, another one reads that has read the item before, and the reverse.
+
+    If this fails, look for what each thread keeps for itself: a cache, or a connection that is still in a transaction.
+    """
+    store = lab.open()
+    at = ("turns",)
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as two:
+
+        def call(pool: Executor, name: str, *args: Any, **kwargs: Any) -> Any:
+            method = getattr(store.raw, name)
+            told = f"{name} in a thread of its own"
+            return store.timed(told, lambda: pool.submit(method, *args, **kwargs).result(60))
+
+        for n in range(6):
+            writer, reader = (one, two) if n % 2 else (two, one)
+            value = None if n == 4 else {"version": n}
+            call(writer, *(("put", at, "k", value) if value else ("delete", at, "k")))
+            for pool in (reader, writer):
+                got = value_in(call(pool, "get", at, "k"))
+                lab.equal(got, value, f"a get after write {n} by another thread, and its own")
+                found = keys_in(call(pool, "search", at, limit=5))
+                lab.equal(found, ["k"] if value else [], f"a search after write {n}")
 
 
 @case("O23", seconds=90)

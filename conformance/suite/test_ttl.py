@@ -239,7 +239,7 @@ def test_a_long_life_does_not_end_at_once(lab: Lab, minutes: float) -> None:
 @case("T3", needs=TTL, waits=True)
 def test_the_default_ttl_applies_unless_one_is_given(lab: Lab) -> None:
     """
-    With ``default_ttl`` a put without ttl expires; ``ttl=None`` and a ``PutOp`` without ttl do not.
+    With ``default_ttl`` a put without ttl expires; ``ttl=None`` and a ``PutOp`` without ttl do not, read or unread.
 
     If this fails, look at ``ttl_config``, which the store must set.  One that takes no ``TTLConfig`` says so by
     ``--declare no-ttl-config``, or by NotImplementedError when it is opened with one.
@@ -256,6 +256,9 @@ def test_the_default_ttl_applies_unless_one_is_given(lab: Lab) -> None:
     store.put(D, "freed", {"n": 10}, ttl=None)
     store.put(D, "shorter", {"n": 11}, ttl=10)
     store.put(D, "shorter", {"n": 12})
+    # A refresh prolongs the time that an item has, and gives none to one without.
+    store.get(D, "none", refresh_ttl=True)
+    store.search(D, limit=20, refresh_ttl=True)
     lab.sleep(grace(lab))
     sweep(store)
 

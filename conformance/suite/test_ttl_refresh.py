@@ -346,17 +346,21 @@ def _search(line: _Timeline, store: Subject, note: _Note, refreshes: bool) -> No
 @case("S5", needs=TTL)
 def test_pages_whose_items_are_refreshed_are_the_whole(lab: Lab) -> None:
     """
-    A walk by pages gives each item once where each page gives its items their time again.
+    A walk by pages gives each item once where each page gives its items their time again, whether they were put one
+    by one or by a batch.
 
-    If this fails, look at an order that follows the last access or the time at which an item expires.
+    If this fails, look at an order that follows the last access or the time at which an item expires, and at one that
+    leaves open which of equal times comes first, and changes when a row is written.
     """
     store = expiring(lab, default_ttl=10.0, refresh_on_read=True)
     keys = [f"k{n:02}" for n in range(11)]
     for key in keys:
         store.put(D, key, {"n": 1})
+    store.batch([PutOp(("e",), key, {"n": 1}, ttl=10.0) for key in keys])
 
-    for limit in (2, 5):
-        found = [item.key for item in store.walk(D, page=limit)]
-        lab.equal(
-            sorted(found), keys, f"the items on pages of {limit}, each refreshed when it is shown"
-        )
+    for at in (D, ("e",)):
+        for limit in (2, 5):
+            found = [item.key for item in store.walk(at, page=limit)]
+            how = "put one by one" if at == D else "put by a batch"
+            told = f"the items {how}, on pages of {limit}, each refreshed when it is shown"
+            lab.equal(sorted(found), keys, told)

@@ -70,6 +70,29 @@ def test_a_sweep_deletes_exactly_the_expired_and_counts_them(lab: Lab) -> None:
     lab.equal(sweep(store), 0, "the count of a second sweep")
 
 
+@case("T7", needs=(*TTL, Capability.PERSISTENCE, Capability.PROCESSES), waits=True)
+def test_a_sweep_knows_what_another_store_has_written(lab: Lab) -> None:
+    """
+    Of items that two stores of one place have written in turns, a sweep of either ends those that the last put ends.
+
+    If this fails, look at times to live that a store keeps in its memory.
+    """
+    one = expiring(lab, refresh_on_read=False)
+    if not hasattr(one.raw, "sweep_ttl"):
+        lab.unsupported("has no sweep_ttl: the engine expires by itself")
+    two = lab.open(at=one.at, ttl=one.ttl)
+    for key, first, last in (("longer", SOON, 600.0), ("none", SOON, None), ("soon", 600.0, SOON)):
+        one.put(D, f"{key}_1", {"n": 1}, ttl=first)
+        two.put(D, f"{key}_2", {"n": 1}, ttl=first)
+        two.put(D, f"{key}_1", {"n": 2}, ttl=last)
+        one.put(D, f"{key}_2", {"n": 2}, ttl=last)
+    lab.sleep(grace(lab))
+    for store in (one, two):
+        sweep(store)
+        left = sorted(i.key for i in store.search(D, limit=20, refresh_ttl=False))
+        lab.equal(left, ["longer_1", "longer_2", "none_1", "none_2"], "what a sweep leaves")
+
+
 @case("T7", needs=TTL, waits=True)
 def test_one_sweep_deletes_a_crowd_of_expired_items(lab: Lab) -> None:
     """

@@ -19,6 +19,7 @@ from store_conformance.suite.support.accepted import names_taken, without_refuse
 from store_conformance.suite.support.shapes import (
     LARGE,
     LOOKALIKES,
+    SEPARATORS,
     every_lookalike,
     put_large,
     varied_text,
@@ -190,6 +191,14 @@ VALUES: dict[str, Any] = {
     "field names": {
         text: i
         for i, text in enumerate([*every_lookalike(), "", ".", "a.b", "a[0]", "$", "$eq", "a/b"])
+    },
+    "joined field names": {
+        "a": {"b": "inner", "0": "digit", "c": {"d": "deep"}},
+        **{f"a{text}b": f"joined by {text}" for text in (*SEPARATORS, "$", ".")},
+        **{f"a{text}c{text}d": [text] for text in ("__", "/", ":", "->", ".")},
+        "list": {"0": "a", "1": "b"},
+        "list[0]": "an element",
+        "in": {"x__y": {"x__y": 1}, "x": {"y": 2}, "x/y": 3},
     },
     "nested field names": {
         "in": {text: {text: text} for text in [*TEXTS, "a.b", "$.a", "$gt", "@", "#"]}

@@ -335,7 +335,9 @@ def test_identical_texts_are_fine(lab: Lab, batched: bool) -> None:
                     )
 
     look(texts)
-    # What shares its text with others takes nothing of theirs along.
+    # What shares its text with others takes nothing of theirs along, nor does an overwrite by an equal value.
+    for op in (ops[0], ops[5], ops[0]):
+        store.put(op.namespace, op.key, op.value)
     store.delete(ops[2].namespace, "k2")
     store.put(ops[4].namespace, "k4", {"text": "damson"})
     look(["apple", "banana", "", "cherry", "damson", "apple", "damson"])

@@ -82,9 +82,10 @@ def test_a_field_of_a_value_is_nothing_of_the_items_own(lab: Lab, indexed: bool)
         lab.unsupported("declared: no vectors")
     store = lab.indexed("text") if indexed else lab.open()
     names = {name: NAMES_OF_ITEMS[name] for name in names_taken(lab, NAMES_OF_ITEMS)}
-    values = {"a": {"text": "apple", **names}, "b": {"text": "apple banana"}}
-    for value in values.values():
-        value["sort"] = "note"
+    values = {
+        "a": {"text": "apple", "sort": "note", **names},
+        "b": {"text": "apple banana", "sort": "note"},
+    }
     fill(store, [(NS, key, value) for key, value in values.items()])
 
     answers = {

@@ -43,10 +43,53 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         waiting += [e for e in getattr(one, "exceptions", ()) if isinstance(e, BaseException)]
 
 
+_STATEMENTS = ("22", "23", "40", "42", "44", "54", "55", "57014")
+"""What the SQLSTATE begins with of errors that speak of a statement: its data, rights, locks, or that it was ended."""
+_MYSQL_SERVER = range(1000, 2000)
+"""Numbers of errors that a MySQL server sends (from 2000 on they are the client's, who has lost it)."""
+_MYSQL_AWAY = frozenset(
+    {
+        1040,
+        1042,
+        1043,
+        1044,
+        1045,
+        1049,
+        1053,
+        1077,
+        1079,
+        1081,
+        1129,
+        1130,
+        1152,
+        *range(1154, 1162),
+    }
+    | {1184, 1203, 1226, 1927}
+)
+"""Those among them that speak of a connection: none is left, none is let in, the server ends."""
+
+
+def _of_a_statement(error: BaseException) -> bool:
+    """
+    Whether the server says by a code that the statement was at fault, in an error of a class that says otherwise.
+
+    A deadlock, a value against a constraint and a lost connection are all ``OperationalError`` to many drivers.
+    """
+    state = getattr(error, "sqlstate", None)
+    if isinstance(state, str):
+        return state.startswith(_STATEMENTS)
+    number = error.args[0] if error.args else None
+    if type(number) is not int or not (number in _MYSQL_SERVER or 3000 <= number <= 4999):
+        return False
+    return number not in _MYSQL_AWAY
+
+
 def is_lost_connection(error: BaseException) -> bool:
     """Whether it is of the kind that a connection raises which cannot be made, or breaks."""
     if isinstance(error, (ConnectionError, EOFError)):
         return True
+    if _of_a_statement(error):
+        return False
     kind = getattr(error, "kind", None)  # the exception of a child process, told by its class name
     names = {kind} if isinstance(kind, str) else {one.__name__ for one in type(error).__mro__}
     return not isinstance(error, sqlite3.Error) and bool(names & _LOST)

@@ -140,6 +140,20 @@ class FunctionBackend(SuppliedBackend):
         ended = sever(replace(at, options={**at.options, **self._options}))
         return ended if isinstance(ended, int) else 1
 
+    def discard(self, at: Location) -> None:
+        """
+        Calls the attribute ``discard`` of the function, if it has one, with the place; then the folder goes.
+
+        It is called for every place, also for one where nothing was opened.
+        """
+        remove: Callable[[Location], object] | None
+        remove = getattr(self._arguments.function, "discard", None)
+        try:
+            if remove is not None:
+                remove(replace(at, options={**at.options, **self._options}))
+        finally:
+            super().discard(at)
+
     def _named(self, attribute: str, kind: str, known: Sequence[str]) -> Mapping[str, Any]:
         """The functions or entries that the function has by these names; raises ``BackendError``."""
         given: Mapping[str, Any] = getattr(self._arguments.function, attribute, None) or {}

@@ -322,6 +322,10 @@ def test_what_a_postgres_server_refuses(
     assert (postgres.environment_fault(error) is not None) is is_fault
 
 
+MySQLError = type("OperationalError", (Exception,), {})
+"""As MySQL's drivers have it: a number and a text."""
+
+
 @pytest.mark.parametrize(
     ("error", "is_lost"),
     [
@@ -329,6 +333,13 @@ def test_what_a_postgres_server_refuses(
         (psycopg.OperationalError("server closed the connection unexpectedly"), True),
         (ChildFailedError("ConnectionRefusedError", ""), True),
         (ChildFailedError("OperationalError", ""), True),
+        (psycopg.errors.AdminShutdown("terminating connection"), True),
+        (psycopg.errors.DeadlockDetected("deadlock detected"), False),
+        (psycopg.errors.LockNotAvailable("canceling statement due to lock timeout"), False),
+        (MySQLError(2013, "Lost connection to MySQL server during query"), True),
+        (MySQLError(1040, "Too many connections"), True),
+        (MySQLError(1213, "Deadlock found when trying to get lock"), False),
+        (MySQLError(4025, "CONSTRAINT `store.value` failed"), False),
         (sqlite3.OperationalError("database is locked"), False),
         (ValueError("connection"), False),
     ],

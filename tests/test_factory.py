@@ -73,6 +73,7 @@ managed.doors = {"pool of one": by_pool}
 managed.indexes = {"flat": [{"kind": "flat"}]}
 managed.for_async = for_loops
 managed.sever = lambda at: CALLS.append(("sever", at.name))
+managed.discard = lambda at: CALLS.append(("discard", at.name))
 managed.pooled = True
 
 
@@ -372,6 +373,10 @@ def test_a_function_says_more_of_its_store_by_attributes(file: Path) -> None:
     assert (backend.pooled, plain.pooled) == (True, False)
     at = backend.location()
     assert (backend.sever(at), plain.sever(at)) == (1, None)
+    at.path.mkdir(parents=True, exist_ok=True)
+    backend.discard(at)
+    assert module_of(file).CALLS[-1] == ("discard", at.name)
+    assert not at.path.exists()
     assert plain.indexes() == {}
     with pytest.raises(BackendError, match=r"unknown index 'flt'.*hnsw"):
         user_supplied(f"{file}:with_a_strange_door").indexes()

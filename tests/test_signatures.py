@@ -12,7 +12,7 @@ import pytest
 
 from store_conformance.harness.errors import CheckFailedError, StoreRaisedError
 from store_conformance.harness.signatures import Signature, difference, normal, signature_of
-from store_conformance.harness.text import represent
+from store_conformance.harness.text import contrasted, represent
 
 MOMENT = datetime(2026, 11, 28, tzinfo=timezone.utc)
 SEARCH = ("put(('a',), 'k', {}) -> None", "search(('a',)) -> []", "close() -> None")
@@ -140,3 +140,16 @@ def test_one_cause_is_one_text_over_rules_where_the_fault_is_told_by_itself() ->
     assert one.kind != two.kind
     missing = [of_check("items", ["a"], [], rule).cause for rule in ("S1", "V9")]
     assert len(set(missing)) == 2, "that something is missing has as many causes as rules"
+
+
+def test_of_two_long_lists_only_what_differs_is_told() -> None:
+    many = [("a", f"label {n}") for n in range(90)]
+
+    assert contrasted(many, [*many[1:], ("b",)]) == (
+        "1 missing of 90: ('a', 'label 0')",
+        "1 unexpected of 90: ('b',)",
+    )
+    assert contrasted(many, [*many, many[0]])[0] == "all 90 of them"
+    assert contrasted([1, 2], [2]) == ("[1, 2]", "[2]")
+    assert "more]..." in contrasted(many, many[::-1])[0]
+    assert contrasted(many, [])[1] == "[]"

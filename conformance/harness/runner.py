@@ -41,7 +41,7 @@ from store_conformance.harness.loops import (
 from store_conformance.harness.settings import Settings
 from store_conformance.harness.signatures import check_signature, signature_of
 from store_conformance.harness.surroundings import environment_fault
-from store_conformance.harness.text import message_of, represent, shorten
+from store_conformance.harness.text import contrasted, message_of, shorten
 
 if TYPE_CHECKING:
     from store_conformance.harness.backends import Backend
@@ -318,4 +318,4 @@ def _text(expected: object, got: object) -> tuple[str | None, str | None]:
     """Both as text; nothing where neither was given."""
     if expected is None and got is None:
         return None, None
-    return represent(expected), represent(got)
+    return contrasted(expected, got)

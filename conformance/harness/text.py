@@ -4,6 +4,8 @@ Values and messages as text of a readable length.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from store_conformance.contract.secrets import redact_text
 
 MAX_TEXT = 600
@@ -50,3 +52,33 @@ def represent(value: object, limit: int = MAX_TEXT) -> str:
         raise
     except BaseException as error:  # noqa: BLE001 - an Item with a broken field raises in its own repr
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+
+
+_LISTS = (list, tuple, set, frozenset)
+
+
+def contrasted(expected: object, got: object) -> tuple[str, str]:
+    """
+    Both as text; of two long lists only what the other has not, as what is cut off may be what differs.
+    """
+    whole = represent(expected), represent(got)
+    if type(expected) not in _LISTS or type(got) not in _LISTS:  # a store's own class may not count
+        return whole
+    if max(len(represent(side, _PAGES)) for side in (expected, got)) <= MAX_TEXT:
+        return whole
+    wanted, found = _texts(expected), _texts(got)
+    missing, further = list((wanted - found).elements()), list((found - wanted).elements())
+    if not (missing or further) or not (expected and got):
+        return whole
+    lacks = f"missing of {wanted.total()}", f"all {wanted.total()} of them"
+    has = f"unexpected of {found.total()}", f"nothing beyond {found.total()} of them"
+    return _part(missing, *lacks), _part(further, *has)
+
+
+def _texts(side: object) -> Counter[str]:
+    assert isinstance(side, _LISTS)
+    return Counter(represent(one, _PAGES) for one in side)
+
+
+def _part(elements: list[str], what: str, none: str) -> str:
+    return shorten(f"{len(elements)} {what}: {', '.join(elements)}") if elements else none

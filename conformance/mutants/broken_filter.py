@@ -827,6 +827,18 @@ class EmptyListMatchesEveryList(ReferenceStore):
         return (isinstance(left, list) and right == []) or super().equal(left, right)
 
 
+class LimitsBeyondAByteAreRefused(ReferenceStore):
+    """A range whose limit is beyond a byte is refused, by an error that names it."""
+
+    breaks = "F3"
+    also = FILTERS
+
+    def operate(self, operator: str, actual: Any, operand: Any) -> bool:
+        if operator not in ("$eq", "$ne") and isinstance(operand, (int, float)) and operand > 255:
+            raise ValueError(f"{operator} cannot compare {operand!r}.")
+        return super().operate(operator, actual, operand)
+
+
 # F10
 
 
@@ -834,7 +846,7 @@ class NestedDictsNeverMatch(ReferenceStore):
     """A nested dict without operators matches nothing."""
 
     breaks = "F10"
-    also = FILTERS
+    also = tuple(rule for rule in FILTERS if rule not in ("F11", "F12"))  # which ask what is inside
 
     def matches_field(self, actual: Any, wanted: Any) -> bool:
         plain = isinstance(wanted, dict) and not OPERATORS & wanted.keys()

@@ -291,7 +291,7 @@ class StarPathsFindTheFirst(Paths):
     """The path ``a[*]`` embeds the first element only."""
 
     breaks = "V3"
-    also = ("V6",)
+    also = (*Paths.also, "V6")
 
     def path(self, path: str) -> str:
         return path.replace("[*]", "[0]")
@@ -301,7 +301,7 @@ class StarPathsAreJoined(Paths):
     """The path ``a[*].b`` embeds all elements as one text."""
 
     breaks = "V3"
-    also = ("V6",)
+    also = ("V2", "V6", "V7")  # and not V11, V15 or V17, which ask what becomes of a vector
 
     def texts_at(self, value: dict[str, Any], path: str) -> list[str]:
         texts = super().texts_at(value, path)

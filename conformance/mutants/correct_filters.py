@@ -28,3 +28,16 @@ class EmptyObjectsAreRefused(Variant, ReferenceStore):
         super().validate(op)
         if isinstance(op, SearchOp) and {} in (op.filter or {}).values():
             raise ValueError("An empty object is no condition; name a field of it.")
+
+
+class LargeBoundsAreRefused(Variant, ReferenceStore):
+    """A bound of a range that the engine could not compare exactly is refused by name."""
+
+    def validate(self, op: Op) -> None:
+        super().validate(op)
+        for wanted in (op.filter or {}).values() if isinstance(op, SearchOp) else ():
+            for operator, operand in wanted.items() if isinstance(wanted, dict) else ():
+                ranged = operator in ("$gt", "$gte", "$lt", "$lte")
+                number = isinstance(operand, (int, float)) and not isinstance(operand, bool)
+                if ranged and number and abs(operand) > 2**49:
+                    raise ValueError(f"{operator} cannot compare {operand!r} exactly.")

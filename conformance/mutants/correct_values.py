@@ -4,6 +4,7 @@ Legal variants of what is stored: classes of the store's own, limits and refusal
 
 from __future__ import annotations
 
+import math
 import pickle
 import re
 from collections.abc import Iterable, Mapping
@@ -67,6 +68,19 @@ class TuplesAreRefused(Variant, ReferenceStore):
     def check_value(self, value: Any, depth: int = 0) -> None:
         if isinstance(value, tuple):
             raise TypeError("A tuple in a value cannot be stored.")
+        super().check_value(value, depth)
+
+
+OperationalError = type("OperationalError", (Exception,), {})
+"""As drivers of MySQL have it, with a number: a lost connection to some, here a constraint of a column."""
+
+
+class TheDriverRefusesWhatIsNoNumber(Variant, ReferenceStore):
+    """NaN and infinity are refused by the engine, whose driver raises what it raises for a lost connection, too."""
+
+    def check_value(self, value: Any, depth: int = 0) -> None:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise OperationalError(4025, "CONSTRAINT `items.value` failed")
         super().check_value(value, depth)
 
 

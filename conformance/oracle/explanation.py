@@ -7,6 +7,7 @@ cannot hold F12's; only what none of these explains is F1's or F3's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from store_conformance.oracle.model import Model, ModelItem, Namespace, matches
 _MISSING = object()
 _SINGLE = 2**24
 """Integers beyond this are not all numbers of single precision."""
+_RANGES = ("$gt", "$gte", "$lt", "$lte")
 WEAKEST_FIRST = (
     *("object", "list", "bool", "absent", "large", "strings", "star"),
     *("unequal", "operator", "equal", "search"),
@@ -88,6 +90,18 @@ def of_refusal(model: Model, prefix: Namespace, conditions: Mapping[str, object]
     found = {f for i in scope for f in of_conditions(i.value, conditions).values()}
     found |= {kind, *(["star"] if "*" in prefix else [])}
     return next((f for f in _REFUSED_FIRST if f in found), None) or weakest(found)
+
+
+def names_a_bound(said: str, conditions: Mapping[str, object]) -> bool:
+    """Whether a refusal names a large number that a range was asked to be compared with, which F12 allows."""
+    bounds = [
+        operand
+        for wanted in conditions.values()
+        if isinstance(wanted, Mapping)
+        for name, operand in wanted.items()
+        if name in _RANGES and _is_large(operand)
+    ]
+    return any(re.search(rf"(?<![\w.]){re.escape(repr(n))}(?![\w.])", said) for n in bounds)
 
 
 def of_missing(item: ModelItem, prefix: Namespace, conditions: Mapping[str, object]) -> str:

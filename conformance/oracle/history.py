@@ -18,6 +18,7 @@ from store_conformance.harness.compat import GetOp, PutOp, SearchOp
 from store_conformance.harness.errors import CheckFailedError, StoreRaisedError
 from store_conformance.harness.journal import Journal
 from store_conformance.harness.lab import Lab
+from store_conformance.harness.text import message_of
 from store_conformance.oracle import answers, explanation
 from store_conformance.oracle.comparison import (
     EVERYTHING,
@@ -28,6 +29,9 @@ from store_conformance.oracle.comparison import (
 from store_conformance.oracle.features import FEATURES
 from store_conformance.oracle.model import Index, Matches, Model, Namespace, Place, Value
 from store_conformance.oracle.strategies import Draws, derived, filter_feature
+
+REFUSALS = (ValueError, TypeError, NotImplementedError)
+"""By which a store says that it cannot answer a question, and not that it broke on one."""
 
 
 class History(RuleBasedStateMachine):
@@ -104,8 +108,12 @@ class History(RuleBasedStateMachine):
 
     # -- one step ---------------------------------------------------------------------------------
 
-    def step(self, feature: str, work: Callable[[], object]) -> None:
-        """One step; what it raises is kept with the calls that led to it."""
+    def step(self, feature: str, work: Callable[[], object], asked: Value | None = None) -> None:
+        """
+        One step; what it raises is kept with the calls that led to it.
+
+        ``asked``: the filter of a search, of which a store may refuse a bound that it cannot compare (F12).
+        """
         try:
             work()
         except DivergenceError as error:
@@ -115,6 +123,10 @@ class History(RuleBasedStateMachine):
             self._keep(feature, error)
             raise
         except StoreRaisedError as error:
+            said = message_of(error.cause, 2000)
+            if isinstance(error.cause, REFUSALS) and explanation.names_a_bound(said, asked or {}):
+                self.lab.observe("refused.large_bounds", said[:80])
+                return
             self._keep(feature, CheckFailedError(str(error)))
             raise
 
@@ -165,12 +177,12 @@ class History(RuleBasedStateMachine):
         p = self.a_prefix(data)
         for c in cs:
             kind = explanation.of_refusal(self.model, p, c, filter_feature(c))
-            self.step(kind, partial(self.compare.search, p, c, limit, offset))
+            self.step(kind, partial(self.compare.search, p, c, limit, offset), c)
 
     def search_values(self, data: st.DataObject, limit: int, offset: int) -> None:
         for c in derived(self.model.items[self.a_place(data)].value, self.on):
             kind = explanation.of_refusal(self.model, (), c, filter_feature(c))
-            self.step(kind, partial(self.compare.search, (), c, limit, offset))
+            self.step(kind, partial(self.compare.search, (), c, limit, offset), c)
 
     def search_each(self, limit: int, offset: int) -> None:
         """Under every prefix that has items, which are the ones that resemble one another."""
@@ -186,7 +198,7 @@ class History(RuleBasedStateMachine):
             feature = explanation.of_refusal(self.model, p, c, filter_feature(c))
         for t in ts:
             self.step("query", partial(self.compare.query, (), t, {}, limit))
-            self.step(feature, partial(self.compare.query, p, t, c, limit))
+            self.step(feature, partial(self.compare.query, p, t, c, limit), c)
 
     def list_namespaces(
         self, p: Namespace | None, s: Namespace | None, depth: int | None, limit: int, offset: int

@@ -356,7 +356,9 @@ def test_an_infinite_limit_is_beyond_every_number(lab: Lab) -> None:
 
     If this fails, look for a number that is written into a query as text.
     """
-    items = fields([*NUMBERS, 2**53 + 1, 1e300, -1e300, MISSING, None])
+    refused = lab.attempt(lambda: lab.open().put(NS, "k", {"f": 1e300}))
+    far = 1e30 if refused is not None else 1e300  # whether so large a float is taken is K8's
+    items = fields([*NUMBERS, 2**53 + 1, far, -far, MISSING, None])
     store = population(lab, items)
     for operator in RANGES:
         for operand in (math.inf, -math.inf):

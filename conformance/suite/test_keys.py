@@ -12,7 +12,7 @@ from typing import Any
 from store_conformance.contract import Capability
 from store_conformance.harness.case import case
 from store_conformance.harness.lab import Lab
-from store_conformance.suite.support.accepted import keys_taken
+from store_conformance.suite.support.accepted import keys_taken, refusals
 from store_conformance.suite.support.names import plain
 from store_conformance.suite.support.shapes import (
     LOOKALIKES,
@@ -189,7 +189,10 @@ def test_any_text_is_a_key(lab: Lab, keys: tuple[str, ...]) -> None:
         if n < 4:
             lab.equal(store.keys(NS), sorted(left), f"the keys after {key!r} was deleted")
     lab.equal(store.keys(NS), sorted(left), "the keys after every third was deleted")
-    lab.equal([key for key in every if key not in keys], [], "keys that are refused")
+    left_out = [(NS, key) for key in every if key not in keys]
+    told = refusals(lab, left_out)
+    with_what = [f"{key!r}: {told.get((at, key), 'refused')}" for at, key in left_out]
+    lab.equal(with_what, [], "keys that are refused")
 
 
 @case("K11")

@@ -207,17 +207,17 @@ def test_the_vectors_of_every_kind_of_put_survive(lab: Lab) -> None:
             store.put(D, twice, {"text": "fig"}, **more)
             store.put(D, twice, value, **how, **more)
             keys += [once, twice]
+    before = {name: hits(lab, store, D, word) for name, (_, word) in kinds.items()}
     for _ in range(2):
         store = lab.reopen(store)
         for name, (_, word) in kinds.items():
             found = hits(lab, store, D, word)
             for key in (key for key in keys if key.startswith(name)):
                 lab.true(found.get(key) is not None, f"{key} is found by its text", got=found)
-                if by_cosine(
-                    lab
-                ):  # where the whole value is embedded, which is V2's, it has four words
-                    least = 0.4 if name == "default" else 0.99
-                    lab.true((found[key] or 0) > least, f"{key} scores like its text", got=found)
+                if by_cosine(lab):  # what it scored before is V2's and V3's
+                    same = abs((found[key] or 0) - (before[name].get(key) or 0)) <= FLOAT32
+                    told = f"{key} scores as before the reopening"
+                    lab.true(same, told, got=found, expected=before[name])
 
 
 # -- V18, L1 ------------------------------------------------------------------------------------------

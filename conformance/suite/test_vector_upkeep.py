@@ -13,7 +13,14 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.expiry import SOON, expiring, grace, sweep
 from store_conformance.suite.support.names import plain
-from store_conformance.suite.support.ranking import does_not_match, matches, unscored
+from store_conformance.suite.support.ranking import (
+    CLOSE,
+    does_not_match,
+    hits,
+    matches,
+    unscored,
+)
+from store_conformance.suite.support.scale import by_cosine
 
 VECTORS = (Capability.VECTORS,)
 LASTING = (Capability.VECTORS, Capability.PERSISTENCE)
@@ -59,12 +66,28 @@ def _found_by(
     absent: tuple[str, ...],
     what: str,
     at: tuple[str, ...] = D,
+    fresh: tuple[str, ...] | None = None,
 ) -> None:
+    """``fresh``: where an equal item is that was put once; what its vectors are V3 and V7 ask."""
     for word in present:
-        matches(lab, store, at, word, "k", f"{word!r} of the new value, {what},")
+        if fresh is None:
+            matches(lab, store, at, word, "k", f"{word!r} of the new value, {what},")
+        else:
+            _scores_as_fresh(lab, store, word, at, fresh, what)
     for word in absent:
         check = does_not_match if present else unscored
         check(lab, store, at, word, "k", f"{what} the old vector of {word!r} is gone")
+
+
+def _scores_as_fresh(
+    lab: Lab, store: Subject, word: str, at: tuple[str, ...], fresh: tuple[str, ...], what: str
+) -> None:
+    got, wanted = (hits(lab, store, place, word).get("k") for place in (at, fresh))
+    told = f"{what} the query {word!r} scores the item as it scores an equal one that was put once"
+    if wanted is None or got is None or not by_cosine(lab):
+        lab.equal(got is None, wanted is None, f"{told}, or not, as the other")
+        return
+    lab.true(abs(got - wanted) <= CLOSE, told, got=got, expected=wanted)
 
 
 @case("V11", needs=VECTORS)
@@ -76,16 +99,22 @@ def test_an_overwrite_removes_the_old_vectors(lab: Lab) -> None:
     """
     store = lab.indexed(*FIELDS)
     for name, (value, index, present, absent) in CHANGES.items():
-        at = ("d", plain(name))
+        at, fresh = ("d", plain(name)), ("fresh", plain(name))
         store.put(at, "k", OLD, index=ALL)
         store.put(at, "neighbour", OLD, index=ALL)
+        store.put(fresh, "k", value, index=index)
+        before = {word: hits(lab, store, at, word).get("neighbour") for word in ("apple", "elder")}
 
         store.put(at, "k", value, index=index)
 
-        _found_by(lab, store, present, absent, f"after the overwrite ({name})", at)
+        _found_by(lab, store, present, absent, f"after the overwrite ({name})", at, fresh)
         lab.equal(store.value(at, "k"), value, "the new value")
-        for word in ("apple", "elder"):
-            matches(lab, store, at, word, "neighbour", "an item that was not overwritten")
+        for word, score in before.items():
+            same = hits(lab, store, at, word).get("neighbour")
+            lab.equal(same is None, score is None, f"{word!r} finds the item beside it, as before")
+            if same is not None and score is not None and by_cosine(lab):
+                told = f"the score for {word!r} of an item that was not overwritten"
+                lab.true(abs(same - score) <= CLOSE, told, got=same, expected=score)
 
 
 @case("V11", needs=VECTORS)
@@ -96,12 +125,15 @@ def test_an_overwrite_in_a_batch_removes_the_old_vectors(lab: Lab) -> None:
     store = lab.indexed(*FIELDS)
     for name in ("text changed", "field dropped", "shorter array", "index=False"):
         value, index, present, absent = CHANGES[name]
-        at = ("d", plain(name))
+        at, fresh = ("d", plain(name)), ("fresh", plain(name))
         store.batch([PutOp(at, "k", OLD, ALL), PutOp(at, "neighbour", {"title": "nutmeg"}, ALL)])
+        store.put(fresh, "k", value, index=index)
 
         store.batch([PutOp(at, "new", {"title": "mango"}, ALL), PutOp(at, "k", value, index)])
 
-        _found_by(lab, store, present, absent, f"after the overwrite in a batch ({name})", at)
+        _found_by(
+            lab, store, present, absent, f"after the overwrite in a batch ({name})", at, fresh
+        )
         matches(lab, store, at, "mango", "new", "the other item of the batch")
         matches(lab, store, at, "nutmeg", "neighbour", "an item that was not overwritten")
 
@@ -114,7 +146,8 @@ def test_an_overwrite_with_the_default_drops_the_vectors_of_an_override(lab: Lab
     store = lab.indexed("text")
     overridden = {"text": "apple", "other": ["banana", "cherry"]}
     store.put(D, "k", overridden, index=["other[*]"])
-    matches(lab, store, D, "cherry", "k", "the overriding path")
+    found = hits(lab, store, D, "cherry").get("k")
+    lab.true(found is not None, "the item is found by the overriding path", got=found)
     value = {"text": "apple"}
 
     store.put(D, "k", value)

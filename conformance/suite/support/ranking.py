@@ -52,7 +52,7 @@ def hits(
 
 def descend(lab: Lab, found: list[Any], what: str) -> None:
     """Scores are finite numbers that do not rise; unscored items come last."""
-    scores = [i.score for i in found]
+    scores = [getattr(i, "score", None) for i in found]  # a plain Item has none, which is S7's
     scored = [s for s in scores if s is not None]
     lab.true(
         all(map(is_score, scored)),
@@ -62,7 +62,7 @@ def descend(lab: Lab, found: list[Any], what: str) -> None:
     lab.true(
         all(a >= b - 1e-6 * max(1.0, abs(b)) for a, b in pairwise(scored)),
         f"the scores of {what} descend: the best match comes first",
-        got=[(i.key, i.score) for i in found],
+        got=[(i.key, score) for i, score in zip(found, scores)],
     )
     lab.equal(
         scores[: len(scored)], scored, f"items without a score come after the scored in {what}"

@@ -8,6 +8,7 @@ an error, is never helped.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -21,13 +22,38 @@ LEAST_LISTED = 100
 MOST = 1000
 """A page above this is asked for by cases about large pages alone, which see the refusal."""
 _REFUSALS = (ValueError, TypeError, NotImplementedError)
-_WORDS = ("limit", "max", "at most", "page", "exceed", "too many", "too large", "greater than")
+_OF_DRIVERS = ("DatabaseError", "InterfaceError")
+"""From these DB-API has what a driver raises: a store that runs into "too many SQL variables" has refused nothing."""
+_WORDS = (
+    *("limit", "max", "at most", "page", "exceed", "too many", "too large", "greater than"),
+    *("more than", "larger than", "less than", "fewer than", "up to"),
+)
+_SAID_IN_NUMBERS = re.compile(
+    r"\b(?:operations?|ops?|items?|entr(?:y|ies)|records?|rows?|results?|requests?|writes?|batch(?:es)?)\b"
+)
+"""Words that, beside a number, say how much is taken: "a batch may have 100 operations, this one has 121"."""
 
 
 def names_a_limit(error: BaseException, words: tuple[str, ...] = _WORDS) -> bool:
-    """Whether a store refused what was asked by an error of its own that has one of these words."""
+    """Whether a store refused what was asked by an error of its own that names how much it takes."""
     text = message_of(error).lower()
-    return isinstance(error, _REFUSALS) and any(word in text for word in words)
+    if not _is_meant(error):
+        return False
+    return any(word in text for word in words) or _in_numbers(text)
+
+
+def _is_meant(error: BaseException) -> bool:
+    """Whether an error may be meant for the caller: not one of Python's accidents, nor of a database's driver."""
+    kinds = type(error).__mro__
+    if isinstance(error, _REFUSALS):
+        return True
+    by_driver = any(kind.__name__ in _OF_DRIVERS for kind in kinds)
+    return isinstance(error, Exception) and kinds[0].__module__ != "builtins" and not by_driver
+
+
+def _in_numbers(text: str) -> bool:
+    """Whether this says a number of operations, items or the like."""
+    return bool(re.search(r"\d", text) and _SAID_IN_NUMBERS.search(text))
 
 
 class Pages:

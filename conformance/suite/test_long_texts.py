@@ -13,7 +13,7 @@ from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import message_of
 from store_conformance.suite.support.embedders import BackwardEmbeddings
 from store_conformance.suite.support.ranking import matches
-from store_conformance.suite.support.shapes import LIMIT_WORDS, put_large
+from store_conformance.suite.support.shapes import limit_named, put_large
 
 VECTORS = (Capability.VECTORS,)
 D = ("d",)
@@ -78,7 +78,7 @@ def test_an_index_of_many_dimensions(lab: Lab) -> None:
 
     error = lab.attempt(fill)
     if error is not None:
-        named = any(word in message_of(error).lower() for word in (*LIMIT_WORDS, "dim"))
+        named = limit_named(error, "dim")
         lab.true(named, "a refused size of vectors is named", got=error)
         lab.unsupported(f"{MANY_DIMENSIONS} dimensions are refused: {message_of(error, 160)}")
     for word in FRUIT:

@@ -1,0 +1,54 @@
+"""
+Legal variants whose limits are small and said in numbers, by errors that derive from nothing but ``Exception``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from langgraph.store.base import GetOp, InvalidNamespaceError, ListNamespacesOp, Op, PutOp
+
+from store_conformance.mutants.correct import Variant
+from store_conformance.mutants.reference import Plan, ReferenceStore
+
+
+class QuotaError(Exception):
+    """Something has more than its share."""
+
+
+class SmallLimitsInNumbers(Variant, ReferenceStore):
+    """
+    Namespaces of four labels, in every call; batches of 40 operations; values of 16 kB.
+
+    What has more is refused, and the error says how much it may have.
+    """
+
+    also = ("N8", "O5")
+    alone = True
+
+    def validate_namespaces(self, op: Op) -> None:
+        super().validate_namespaces(op)
+        for path in _paths(op):
+            if len(path) > 4:
+                raise InvalidNamespaceError(f"4 labels make a namespace, not {len(path)}: {path!r}")
+
+    def plan(self, ops: Iterable[Op]) -> Plan:
+        ops = list(ops)
+        if len(ops) > 40:
+            raise QuotaError(f"a batch may have 40 operations, this one has {len(ops)}")
+        return super().plan(ops)
+
+    def encode_value(self, value: Any) -> str:
+        text = super().encode_value(value)
+        if len(text) > 16_384:
+            raise QuotaError(f"a value may have 16 kB, this one has {len(text)} characters")
+        return text
+
+
+def _paths(op: Op) -> list[tuple[str, ...]]:
+    if isinstance(op, (GetOp, PutOp)):
+        return [op.namespace]
+    if isinstance(op, ListNamespacesOp):
+        return [condition.path for condition in op.match_conditions or ()]
+    return [op.namespace_prefix]

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from store_conformance.harness.errors import StoreRaisedError
+from store_conformance.harness.errors import StoreRaisedError, UnsupportedError
 from store_conformance.harness.text import message_of
 
 LEAST_FOUND = 10
@@ -21,6 +21,8 @@ LEAST_LISTED = 100
 """A listing of so many is asked of every store: the default of its ``limit``."""
 MOST = 1000
 """A page above this is asked for by cases about large pages alone, which see the refusal."""
+WINDOW = 100
+"""So many matches of a query are reached in every store: engines give the nearest so many, and no more by an offset."""
 _REFUSALS = (ValueError, TypeError, NotImplementedError)
 _OF_DRIVERS = ("DatabaseError", "InterfaceError")
 """From these DB-API has what a driver raises: a store that runs into "too many SQL variables" has refused nothing."""
@@ -56,6 +58,9 @@ def _in_numbers(text: str) -> bool:
     return bool(re.search(r"\d", text) and _SAID_IN_NUMBERS.search(text))
 
 
+Ask = Callable[[dict[str, Any]], list[Any]]
+
+
 class Pages:
     """The page that one store takes, as far as it is known."""
 
@@ -65,10 +70,9 @@ class Pages:
         self.none_refused = False
         """Whether a page of no items at all was refused by name."""
 
-    def ask(
-        self, ask: Callable[[dict[str, Any]], list[Any]], arguments: dict[str, Any]
-    ) -> list[Any]:
+    def ask(self, ask: Ask, arguments: dict[str, Any]) -> list[Any]:
         """The answer to these arguments of a search or listing, put together from smaller ones where they must be."""
+        ask = _beyond_no_window(ask) if arguments.get("query") else ask
         limit = arguments.get("limit")
         if type(limit) is int and limit == 0:
             return self._ask_for_none(ask, arguments)
@@ -86,9 +90,7 @@ class Pages:
             self.shrink(error)
         return self.ask(ask, arguments)
 
-    def _ask_for_none(
-        self, ask: Callable[[dict[str, Any]], list[Any]], arguments: dict[str, Any]
-    ) -> list[Any]:
+    def _ask_for_none(self, ask: Ask, arguments: dict[str, Any]) -> list[Any]:
         try:
             return ask(arguments)
         except StoreRaisedError as error:
@@ -97,9 +99,7 @@ class Pages:
             self.none_refused = True
             return []
 
-    def _put_together(
-        self, ask: Callable[[dict[str, Any]], list[Any]], arguments: dict[str, Any], limit: int
-    ) -> list[Any]:
+    def _put_together(self, ask: Ask, arguments: dict[str, Any], limit: int) -> list[Any]:
         first = arguments.get("offset") or 0
         found: list[Any] = []
         while len(found) < limit:
@@ -117,3 +117,24 @@ class Pages:
         if not names_a_limit(error.cause) or self.page <= self.least:
             raise error
         self.page = max(self.least, self.page // 2)
+
+
+def _beyond_no_window(ask: Ask) -> Ask:
+    """As it is asked, but a page of a query that lies beyond the nearest hundred may be refused by name."""
+
+    def asked(arguments: dict[str, Any]) -> list[Any]:
+        try:
+            return ask(arguments)
+        except StoreRaisedError as error:
+            first, limit = arguments.get("offset"), arguments.get("limit")
+            if type(first) is not int or type(limit) is not int:
+                raise
+            refused = first > 0 and first + limit > WINDOW and limit <= LEAST_FOUND
+            if not refused or not names_a_limit(error.cause):
+                raise
+            why = message_of(error.cause, 160)
+            raise UnsupportedError(
+                f"matches {first} to {first + limit} of a query are refused by name: {why}"
+            ) from error
+
+    return asked

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from langgraph.store.base import GetOp, InvalidNamespaceError, ListNamespacesOp, Op, PutOp
+from langgraph.store.base import GetOp, InvalidNamespaceError, ListNamespacesOp, Op, PutOp, SearchOp
 
 from store_conformance.mutants.correct import Variant
 from store_conformance.mutants.reference import Plan, ReferenceStore
@@ -44,6 +44,17 @@ class SmallLimitsInNumbers(Variant, ReferenceStore):
         if len(text) > 16_384:
             raise QuotaError(f"a value may have 16 kB, this one has {len(text)} characters")
         return text
+
+
+class NearestHundredOnly(Variant, ReferenceStore):
+    """A query finds the nearest hundred: a page of it that ends beyond them is refused by name."""
+
+    def validate(self, op: Op) -> None:
+        super().validate(op)
+        if isinstance(op, SearchOp) and op.query and op.offset + op.limit > 100:
+            raise ValueError(
+                f"A query finds 100 items at most: offset + limit is {op.offset + op.limit}."
+            )
 
 
 def _paths(op: Op) -> list[tuple[str, ...]]:

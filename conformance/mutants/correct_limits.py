@@ -47,10 +47,12 @@ class SmallLimitsInNumbers(Variant, ReferenceStore):
 
 
 class NearestHundredOnly(Variant, ReferenceStore):
-    """A query finds the nearest hundred: a page of it that ends beyond them is refused by name."""
+    """A query has 1,000 characters and finds the nearest hundred: what is longer, or lies beyond, is refused by name."""
 
     def validate(self, op: Op) -> None:
         super().validate(op)
+        if isinstance(op, SearchOp) and len(op.query or "") > 1000:
+            raise ValueError("A query may have 1,000 characters.")
         if isinstance(op, SearchOp) and op.query and op.offset + op.limit > 100:
             raise ValueError(
                 f"A query finds 100 items at most: offset + limit is {op.offset + op.limit}."

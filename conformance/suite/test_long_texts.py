@@ -44,6 +44,15 @@ def test_long_texts_reach_the_embedder_to_their_end(lab: Lab) -> None:
 
     for word in FRUIT:
         matches(lab, store, D, word, word, "the last word of a long text")
+    error = lab.attempt(lambda: store.search(D, query=_long(LONG_QUERY, FRUIT[0])))
+    if error is not None:
+        lab.true(
+            limit_named(error),
+            "a long query is answered, or refused by an error that names the limit",
+            got=error,
+        )
+        lab.observe("refused.query", LONG_QUERY, error=message_of(error, 160))
+        return
     for word in FRUIT:
         matches(lab, store, D, _long(LONG_QUERY, word), word, "the last word of a long query")
 

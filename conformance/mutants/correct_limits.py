@@ -19,7 +19,7 @@ class QuotaError(Exception):
 
 class SmallLimitsInNumbers(Variant, ReferenceStore):
     """
-    Namespaces of four labels, in every call; batches of 40 operations; values of 16 kB.
+    Namespaces of four labels, in every call; batches of 40 operations; filters of four conditions; values of 16 kB.
 
     What has more is refused, and the error says how much it may have.
     """
@@ -32,6 +32,11 @@ class SmallLimitsInNumbers(Variant, ReferenceStore):
         for path in _paths(op):
             if len(path) > 4:
                 raise InvalidNamespaceError(f"4 labels make a namespace, not {len(path)}: {path!r}")
+
+    def validate(self, op: Op) -> None:
+        super().validate(op)
+        if isinstance(op, SearchOp) and len(op.filter or ()) > 4:
+            raise QuotaError("no more than 4 conditions in a filter, please")
 
     def plan(self, ops: Iterable[Op]) -> Plan:
         ops = list(ops)

@@ -51,6 +51,19 @@ class SmallLimitsInNumbers(Variant, ReferenceStore):
         return text
 
 
+class KeysOnceInABatch(Variant, ReferenceStore):
+    """A batch that writes a key twice is refused, as DynamoDB does."""
+
+    also = ("O3",)
+
+    def plan(self, ops: Iterable[Op]) -> Plan:
+        ops = list(ops)
+        writes = [(op.namespace, op.key) for op in ops if isinstance(op, PutOp)]
+        if len({repr(place) for place in writes}) < len(writes):
+            raise ValueError("a batch may write each key once")
+        return super().plan(ops)
+
+
 class NearestHundredOnly(Variant, ReferenceStore):
     """A query has 1,000 characters and finds the nearest hundred: what is longer, or lies beyond, is refused by name."""
 

@@ -4,12 +4,13 @@ A store that refuses a large page by name is asked for smaller ones; one that gi
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 import pytest
 
-from store_conformance.harness.errors import StoreRaisedError
-from store_conformance.harness.paging import LEAST_FOUND, Pages
+from store_conformance.harness.errors import StoreRaisedError, UnsupportedError
+from store_conformance.harness.paging import LEAST_FOUND, Pages, names_a_limit
 
 EVERY = list(range(640))
 
@@ -83,3 +84,48 @@ def test_a_store_that_gives_less_than_asked_is_not_helped() -> None:
 def test_other_errors_are_the_stores_own(most: int, error: Exception, limit: int) -> None:
     with pytest.raises(StoreRaisedError):
         Pages(LEAST_FOUND).ask(Store(most, error).search, {"limit": limit})
+
+
+def test_a_window_of_matches_is_not_judged_by_a_page_that_needs_more() -> None:
+    def search(given: dict[str, Any]) -> list[Any]:
+        last = given["limit"] + given.get("offset", 0)
+        if last > 100:
+            raise StoreRaisedError("search", ValueError(f"offset + limit is {last}, 100 at most"))
+        return EVERY[given.get("offset", 0) : last]
+
+    assert Pages(LEAST_FOUND).ask(search, {"limit": 100, "query": "a"}) == EVERY[:100]
+    for beyond in ({"limit": 400}, {"limit": 7, "offset": 300}):
+        with pytest.raises(UnsupportedError, match="of a query are refused by name"):
+            Pages(LEAST_FOUND).ask(search, {**beyond, "query": "a"})
+        with pytest.raises(StoreRaisedError):
+            Pages(LEAST_FOUND).ask(search, beyond)
+
+
+class QuotaError(Exception):
+    """A class of a store's own."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("a batch may have 100 operations, this one has 121"),
+        QuotaError("only 100 items at a time"),
+        TypeError("limit must be up to 50"),
+    ],
+)
+def test_a_limit_may_be_named_in_numbers_and_by_an_own_class(error: Exception) -> None:
+    assert names_a_limit(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.OperationalError("too many SQL variables, 999 at most"),
+        RuntimeError("too many operations"),
+        IndexError("item 7 of 3"),
+        QuotaError("the write failed"),
+        ValueError("could not convert 'n17' to a number"),
+    ],
+)
+def test_an_accident_names_no_limit(error: Exception) -> None:
+    assert not names_a_limit(error)

@@ -14,6 +14,7 @@ from store_conformance.harness.compat import ListNamespacesOp, PutOp, SearchOp
 from store_conformance.harness.errors import StoreRaisedError, UnsupportedError
 from store_conformance.harness.paging import MOST as LARGEST_PAGE
 from store_conformance.harness.paging import Pages, names_a_limit
+from store_conformance.harness.text import message_of
 
 LEAST = 25
 """A batch of so many is asked of every store: the smallest that an engine in use is known to take."""
@@ -45,12 +46,12 @@ class Batches:
             if not names_a_limit(error.cause):
                 raise
             refused = error
-        if len(ops) > LEAST and names_a_limit(refused.cause, _WORDS) and _separable(ops):
+        if len(ops) > LEAST and _speaks_of_batches(refused.cause) and _separable(ops):
             self.size = max(LEAST, len(ops) // 2)
             return self._in_parts(batch, ops)
         if any(self._pages(op) is not None for op in ops):
             return self._in_smaller_pages(batch, ops, refused)
-        if len(ops) > LEAST and names_a_limit(refused.cause, _WORDS):
+        if len(ops) > LEAST and _speaks_of_batches(refused.cause):
             raise _not_in_parts(ops, refused) from refused
         raise refused
 
@@ -141,6 +142,11 @@ class Batches:
                 shrunk = True
         if not shrunk:
             raise error
+
+
+def _speaks_of_batches(error: BaseException) -> bool:
+    text = message_of(error).lower()
+    return any(word in text for word in _WORDS)
 
 
 def _separable(ops: Operations) -> bool:

@@ -4,6 +4,7 @@ Stores that break the rules of batches (O1 to O6).
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 from typing import Any
 
@@ -483,6 +484,10 @@ class UnknownOpsAreNoticedTooLate(ReferenceStore):
 # O5
 
 
+class EngineError(Exception):
+    """What went wrong below the store."""
+
+
 class BatchesOfThousandAtMost(ReferenceStore):
     """A batch of more than 1000 operations is refused."""
 
@@ -493,6 +498,32 @@ class BatchesOfThousandAtMost(ReferenceStore):
         plan = super().plan(ops)
         if len(plan.ops) > 1000:
             raise RuntimeError("too many SQL variables")
+        return plan
+
+
+class LargeBatchesAreTheDriversError(ReferenceStore):
+    """A batch of more than 200 operations runs into a limit of the database's."""
+
+    breaks = "O5"
+    also = BATCHES
+
+    def plan(self, ops: Any) -> Plan:
+        plan = super().plan(ops)
+        if len(plan.ops) > 200:
+            raise sqlite3.OperationalError("too many SQL variables, 32766 at most in a batch")
+        return plan
+
+
+class LargeBatchesFailWithoutAReason(ReferenceStore):
+    """A batch of more than 200 operations fails by an error of the store's own, which names no limit."""
+
+    breaks = "O5"
+    also = BATCHES
+
+    def plan(self, ops: Any) -> Plan:
+        plan = super().plan(ops)
+        if len(plan.ops) > 200:
+            raise EngineError("the write failed")
         return plan
 
 

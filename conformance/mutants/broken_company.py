@@ -132,6 +132,18 @@ class ThreeConditions(ReferenceStore):
         return super().matches_filter(value, dict(list(wanted.items())[:3]))
 
 
+class FiveConditionsAreAnAccident(ReferenceStore):
+    """A filter of more than four conditions fails by an error that names no limit."""
+
+    breaks = "F1"
+    also = FILTERS
+
+    def matches_filter(self, value: dict[str, Any], wanted: dict[str, Any]) -> bool:
+        if len(wanted) > 4:
+            raise ValueError("near AND: syntax error")
+        return super().matches_filter(value, wanted)
+
+
 class TheBestOfOneIsTheSecond(ReferenceStore):
     """A filtered ranking of which one item is asked for begins with the second."""
 

@@ -125,6 +125,20 @@ class RankingsStopAtTwelveHundred(ReferenceStore):
         return super().rank(scored)[:1200]
 
 
+class QueriesRefusePagesBeyondSixty(ReferenceStore):
+    """A page of a query that ends beyond the sixtieth match is refused by name: too few to page by."""
+
+    breaks = "V9"
+    also = VECTORS
+
+    def validate(self, op: Op) -> None:
+        super().validate(op)
+        if isinstance(op, SearchOp) and op.query and op.offset and op.offset + op.limit > 60:
+            raise ValueError(
+                f"offset + limit may be 60 at most with a query, not {op.offset + op.limit}"
+            )
+
+
 class ListingsStopAtAThousand(ReferenceStore):
     """A listing looks at the first thousand namespaces."""
 

@@ -143,6 +143,19 @@ class LongQueriesAreCut(ReferenceStore):
         return super().read(op, embedded)
 
 
+class LongQueriesFail(ReferenceStore):
+    """A query of more than a thousand characters fails by an error that does not say why."""
+
+    breaks = "V16"
+    also = (*VECTORS, "E1", "E7")
+
+    def plan(self, ops: Iterable[Op]) -> Plan:
+        plan = super().plan(ops)
+        if any(len(query) > 1000 for query in plan.queries):
+            raise ValueError("The embedder gave no answer.")
+        return plan
+
+
 class LongTextsAreCutForTheEmbedder(ReferenceStore):
     """A text reaches the embedder up to its thousandth character."""
 

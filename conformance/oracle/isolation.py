@@ -85,8 +85,12 @@ def _carried_out(
 
 
 def _clear(lab: Lab, store: Subject, attack: Attack) -> None:
+    """Delete what an attack put: what stays would be taken for another's in the attacks after it."""
     spaces = (attack.victim, *attack.intruders)
-    _asked(lab, lambda: store.batch([PutOp(s, k, None) for s in spaces for k, _ in attack.items]))
+    ops = [PutOp(space, key, None) for space in spaces for key, _ in attack.items]
+    if _asked(lab, lambda: store.batch(ops)) is None:  # a name is refused, and the batch with it
+        for op in ops:
+            _asked(lab, partial(store.delete, op.namespace, op.key))
 
 
 def _success(lab: Lab, tally: Tally, vectors: bool) -> Tally:

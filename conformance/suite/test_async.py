@@ -141,6 +141,7 @@ def _queries() -> list[Step]:
 def _shape(result: Any, ordered: bool, scores: bool) -> Any:
     """A result without times, and without the order that a plain search leaves open."""
     if isinstance(result, list):
+        ordered = ordered and not any(isinstance(r, SearchItem) for r in result)
         shaped = [_shape(r, ordered, scores) for r in result]
         return shaped if ordered else sorted(shaped, key=repr)
     if hasattr(result, "namespace"):
@@ -171,11 +172,38 @@ def _outcome(step: Step, call: Callable[..., Any], scores: bool = True) -> tuple
 
 
 def _compare(lab: Lab, steps: list[Step], one: list[Any], other: list[Any], what: str) -> None:
+    if _in_another_order(steps, one, other):
+        one, other = (
+            [_without_order(s, o) for s, o in zip(steps, all_, strict=True)]
+            for all_ in (one, other)
+        )
     for (name, args, kwargs), sync_got, async_got in zip(steps, one, other, strict=True):
         shown = ", ".join([*map(repr, args), *(f"{k}={v!r}" for k, v in kwargs.items())])
         lab.equal(
             async_got, sync_got, f"a{name}({shown}) does what {name} does {what} (expected: {name})"
         )
+
+
+def _in_another_order(steps: list[Step], one: list[Any], other: list[Any]) -> bool:
+    """Whether two stores list the same namespaces, each in an order of its own: L3 judges that."""
+    whole = [
+        n
+        for n, (name, _, kw) in enumerate(steps)
+        if name == "list_namespaces" and "limit" not in kw
+    ]
+    lists = [(one[n], other[n]) for n in whole if one[n][0] == other[n][0] == "gave"]
+    return any(a != b and sorted(a[1]) == sorted(b[1]) for a, b in lists)
+
+
+def _without_order(step: Step, outcome: tuple[str, Any]) -> tuple[str, Any]:
+    """An outcome without the order of namespaces, which decides what is on a page, too."""
+    name, _, kwargs = step
+    how, got = outcome
+    if name == "list_namespaces" and isinstance(got, list):
+        return how, len(got) if "limit" in kwargs else sorted(got)
+    if name == "batch" and isinstance(got, list):
+        return how, [sorted(r, key=repr) if isinstance(r, list) else r for r in got]
+    return outcome
 
 
 @case("O7", needs=BOTH_APIS, modes=(Mode.ASYNC,))

@@ -179,7 +179,8 @@ def test_a_star_is_exactly_one_label(lab: Lab) -> None:
     populate(store, spaces)
     paths = [p for depth in (1, 2, 3) for p in product(("a", "*"), repeat=depth) if "*" in p]
 
-    for path in (*paths, *MORE_STARS):
+    deepest = max(map(len, spaces_taken(lab, [("a",) * depth for depth in range(1, 6)])))
+    for path in (p for p in (*paths, *MORE_STARS) if len(p) <= deepest):
         got = store.list_namespaces(prefix=path, limit=1000)
         lab.equal(
             sorted(got), expected_of(spaces, prefix=path), f"the namespaces by the prefix {path}"

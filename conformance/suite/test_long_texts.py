@@ -13,7 +13,7 @@ from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import message_of
 from store_conformance.suite.support.embedders import BackwardEmbeddings
 from store_conformance.suite.support.ranking import matches
-from store_conformance.suite.support.shapes import LIMIT_WORDS, put_large
+from store_conformance.suite.support.shapes import limit_named, put_large
 
 VECTORS = (Capability.VECTORS,)
 D = ("d",)
@@ -44,6 +44,15 @@ def test_long_texts_reach_the_embedder_to_their_end(lab: Lab) -> None:
 
     for word in FRUIT:
         matches(lab, store, D, word, word, "the last word of a long text")
+    error = lab.attempt(lambda: store.search(D, query=_long(LONG_QUERY, FRUIT[0])))
+    if error is not None:
+        lab.true(
+            limit_named(error),
+            "a long query is answered, or refused by an error that names the limit",
+            got=error,
+        )
+        lab.observe("refused.query", LONG_QUERY, error=message_of(error, 160))
+        return
     for word in FRUIT:
         matches(lab, store, D, _long(LONG_QUERY, word), word, "the last word of a long query")
 
@@ -78,7 +87,7 @@ def test_an_index_of_many_dimensions(lab: Lab) -> None:
 
     error = lab.attempt(fill)
     if error is not None:
-        named = any(word in message_of(error).lower() for word in (*LIMIT_WORDS, "dim"))
+        named = limit_named(error, "dim")
         lab.true(named, "a refused size of vectors is named", got=error)
         lab.unsupported(f"{MANY_DIMENSIONS} dimensions are refused: {message_of(error, 160)}")
     for word in FRUIT:

@@ -17,6 +17,7 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.suite.support.accepted import labels_taken
 from store_conformance.suite.support.corpus import corpus_of
+from store_conformance.suite.support.shapes import LARGE, put_large
 
 ROUNDS = 32
 AT_ONCE = 6
@@ -128,6 +129,11 @@ def test_awkward_triage_prompts_come_back_exactly(lab: Lab, text: str) -> None:
     store = lab.open()
     store.put(("lance",), "triage_ignore", {"prompt": "Ignore newsletters."})
 
+    if len(text) > LARGE:  # what a value may be at most is K13's
+        put_large(
+            lab, store, ("mira",), "first", {"prompt": text}, f"a prompt of {len(text)} characters"
+        )
+        store.delete(("mira",), "first")
     store.put(("lance",), "triage_ignore", {"prompt": text})
     store.put(("mira",), "triage_ignore", {"prompt": text + "!"})
 

@@ -202,13 +202,13 @@ def test_operations_may_be_used_again(lab: Lab) -> None:
             limit=5,
             offset=0,
         ),
-        PutOp(("e",), "b", None),
+        PutOp(("e",), "c", None),
     ]
     mine, kept = list(ops), copy.deepcopy(ops)
     for _ in range(3):
         lab.equal(len(store.batch(mine)), len(ops), "one result for each operation")
         lab.equal(mine, kept, "the caller's operations after a batch")
-    lab.equal(store.keys(()), ["a"], "the items after the same batch three times")
+    lab.equal(store.keys(()), ["a", "b"], "the items after the same batch three times")
     prefix, suffix = ["d"], ["d"]
     lab.attempt(lambda: store.list_namespaces(prefix=prefix, suffix=suffix))
     lab.equal((prefix, suffix), (["d"], ["d"]), "the caller's paths after a listing")

@@ -340,12 +340,17 @@ def test_an_overwrite_decides_about_the_ttl_anew(lab: Lab) -> None:
     store.put(D, "limited", {"n": 2}, ttl=SOON)
     store.put(D, "shortened", {"n": 1}, ttl=10)
     store.put(D, "shortened", {"n": 2}, ttl=SOON)
-    store.batch([PutOp(D, "won", {"n": 1}, None, SOON), PutOp(D, "won", {"n": 2})])
-    store.batch([PutOp(D, "lost", {"n": 1}), PutOp(D, "lost", {"n": 2}, None, SOON)])
+    twice = [
+        *(PutOp(D, "won", {"n": 1}, None, SOON), PutOp(D, "won", {"n": 2})),
+        *(PutOp(D, "lost", {"n": 1}), PutOp(D, "lost", {"n": 2}, None, SOON)),
+    ]
+    refused = lab.attempt(
+        lambda: store.batch(twice)
+    )  # whether a key may be in a batch twice is O3's
     lab.sleep(grace(lab))
     sweep(store)
 
-    stays = ["plain", "none", "batched", "deleted", "equal", "won"]
+    stays = ["plain", "none", "batched", "deleted", "equal", *(["won"] if refused is None else [])]
     goes = ["limited", "equal-limited", "shortened", "lost"]
     lab.equal(there(store, D, stays), stays, "items whose last put had no ttl")
     lab.equal([store.value(D, key)["n"] for key in stays], [2] * len(stays), "their values")

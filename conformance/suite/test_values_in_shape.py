@@ -13,9 +13,8 @@ from store_conformance.harness.case import case
 from store_conformance.harness.compat import GetOp, SearchOp
 from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
-from store_conformance.harness.text import message_of
 from store_conformance.suite.support.accepted import names_taken
-from store_conformance.suite.support.shapes import LIMIT_WORDS, fill, varied_text
+from store_conformance.suite.support.shapes import fill, limit_named, varied_text
 
 NS = ("values", "shapes")
 # Floats that are whole numbers are K8's.
@@ -112,7 +111,7 @@ def test_values_that_grow_and_shrink_replace_one_another(lab: Lab, deleted: bool
 def _taken(lab: Lab, store: Subject, value: dict[str, Any]) -> bool:
     """Whether a value is stored; one that is refused names the limit, as K13 has it."""
     error = lab.attempt(lambda: store.put(NS, "k", value))
-    named = error is None or any(word in message_of(error).lower() for word in LIMIT_WORDS)
+    named = error is None or limit_named(error)
     lab.true(named, "a value is stored, or refused by an error that names the limit", got=error)
     return error is None
 

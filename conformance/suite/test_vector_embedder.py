@@ -46,7 +46,9 @@ def test_queries_go_to_embed_query_and_documents_to_embed_documents(lab: Lab) ->
     store = lab.indexed("text", embed=embed)
     store.put(D, "k", {"text": "apple"})
     store.batch([PutOp(D, "l", {"text": "banana"})])
-    lab.equal(embed.queries, [], "puts embed no query")
+    # A store may ask for some vector of its own, to see its size.
+    wrong = [text for text in embed.queries if "apple" in text or "banana" in text]
+    lab.equal(wrong, [], "puts embed no query")
     store.search(D, query="cherry")
     texts = " ".join(embed.documents)  # a store may embed no sooner
     lab.true(
@@ -73,10 +75,11 @@ def test_async_calls_do_not_embed_in_the_loop(lab: Lab) -> None:
     """
     Async calls await the embedder or use a thread: a blocking call would hold up the whole loop.
 
-    If this fails, look for an async method that embeds as its blocking twin does.
+    What an opening asks, to see the size of a vector, is no call.  If this fails, look for an async method that embeds as its blocking twin does.
     """
     embed = LoopMindingEmbeddings()
     store = lab.indexed("text", embed=embed)
+    embed.in_a_loop.clear()
     store.put(D, "k", {"text": "apple"})
     store.batch([PutOp(D, "l", {"text": "banana"}), SearchOp(D, query="banana")])
     store.search(D, query="apple")

@@ -13,7 +13,7 @@ from store_conformance.harness.lab import Lab
 from store_conformance.harness.subject import Subject
 from store_conformance.harness.text import message_of
 from store_conformance.suite.support.limits import limits_taken
-from store_conformance.suite.support.shapes import LIMIT_WORDS, varied_text
+from store_conformance.suite.support.shapes import limit_named, varied_text
 
 VECTORS = (Capability.VECTORS,)
 D = ("d",)
@@ -38,7 +38,7 @@ def _inhabit(lab: Lab, store: Subject, count: int, *, word: str | None = None) -
         ]
         error = lab.attempt(lambda ops=ops: store.batch(ops))  # type: ignore[misc]
         if error is not None:
-            named = any(word in message_of(error).lower() for word in LIMIT_WORDS)
+            named = limit_named(error)
             lab.true(
                 named,
                 "items of 12 kB are stored, or refused by an error that names a limit",

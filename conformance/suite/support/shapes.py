@@ -5,6 +5,7 @@ Texts that stores confuse, alter or take for something else, as data for the cas
 from __future__ import annotations
 
 import random
+import re
 import string
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -302,6 +303,14 @@ LIMIT_WORDS = (
     *("deep", "depth", "nest", "recursion", "level"),
 )
 """One of them names the limit in the error of a value that is too much for a store."""
+_BYTES = re.compile(r"\d\s*(?:[kmg]i?)?(?:b|bytes?|octets|characters?|chars)\b")
+"""So does a size: "a document may have 100 kB"."""
+
+
+def limit_named(error: BaseException, *more: str) -> bool:
+    """Whether an error says what a value may be at most, by one of these words or in numbers."""
+    text = message_of(error).lower()
+    return any(word in text for word in (*LIMIT_WORDS, *more)) or bool(_BYTES.search(text))
 
 
 def put_large(lab: Lab, store: Subject, at: Namespace, key: str, value: Any, what: str) -> None:
@@ -309,7 +318,7 @@ def put_large(lab: Lab, store: Subject, at: Namespace, key: str, value: Any, wha
     error = lab.attempt(lambda: store.put(at, key, value))
     if error is None:
         return
-    named = any(word in message_of(error).lower() for word in LIMIT_WORDS)
+    named = limit_named(error)
     lab.true(named, f"{what} is stored, or refused by an error that names the limit", got=error)
     lab.equal(store.get(at, key), None, f"get after the put of {what} was refused")
     lab.unsupported(f"{what} is refused: {message_of(error, 160)}")

@@ -4,7 +4,9 @@ Legal variants whose limits are small and said in numbers, by errors that derive
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Overflow, Underflow
 from typing import Any
 
 from langgraph.store.base import GetOp, InvalidNamespaceError, ListNamespacesOp, Op, PutOp, SearchOp
@@ -49,6 +51,27 @@ class SmallLimitsInNumbers(Variant, ReferenceStore):
         if len(text) > 16_384:
             raise QuotaError(f"a value may have 16 kB, this one has {len(text)} characters")
         return text
+
+
+class DecimalNumbers(Variant, ReferenceStore):
+    """Floats beyond what DynamoDB's decimal numbers hold are refused, by the errors of `decimal`."""
+
+    def encode_value(self, value: Any) -> str:
+        text = super().encode_value(value)
+        for number in _floats(value):
+            if abs(number) > 9.99e125:
+                raise Overflow(f"{number!r} is not within DynamoDB's numbers")
+            if 0 < abs(number) < 1e-130:
+                raise Underflow(f"{number!r} is not within DynamoDB's numbers")
+        return text
+
+
+def _floats(part: Any) -> Iterator[float]:
+    if isinstance(part, float) and math.isfinite(part):
+        yield part
+    elif isinstance(part, (Mapping, list, tuple)):
+        for inner in part.values() if isinstance(part, Mapping) else part:
+            yield from _floats(inner)
 
 
 class KeysOnceInABatch(Variant, ReferenceStore):

@@ -1,11 +1,12 @@
 """
-Odd namespaces, keys and names of fields that a store takes: what it refuses is left out of a shared population.
+Odd namespaces, keys, names of fields and numbers that a store takes: what it refuses is left out of a shared population.
 
-Whether it may refuse them is judged once, by N8, K11 and F13; elsewhere one refused label would hide all others.
+Whether it may refuse them is judged once, by N8, K11, F13 and K8; elsewhere one refused label would hide all others.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -22,6 +23,8 @@ Namespace = tuple[str, ...]
 Address = tuple[Namespace, str]
 Asked = TypeVar("Asked", bound=Hashable)
 
+NEAREST, FARTHEST = 1e-99, 1e99
+"""Floats of this size are asked of every store; engines whose numbers are decimal end at 1e-130 and 1e126."""
 _KEY = "k"
 _SPACE = ("keys",)
 _known: WeakKeyDictionary[Any, dict[tuple[str, str, Hashable], str]] = WeakKeyDictionary()
@@ -53,14 +56,30 @@ def names_taken(lab: Lab, names: Iterable[str]) -> list[str]:
     return [n for n in every if n not in refused]
 
 
+def numbers_taken(lab: Lab, numbers: Iterable[Any]) -> list[Any]:
+    """Scalars without the floats, very large or very near to zero, that the store refuses, which K8 judges."""
+    every = list(numbers)
+    far = dict.fromkeys(n for n in every if _is_far(n))
+    puts = {n: PutOp(_SPACE, f"k{i}", {"n": n}) for i, n in enumerate(far)}
+    refused = _refused(lab, "number", puts, kinds=(*REFUSALS, ArithmeticError))
+    _tell(lab, refused)
+    return [n for n in every if not (_is_far(n) and n in refused)]
+
+
 def without_refused(lab: Lab, value: Any) -> Any:
-    """The JSON value without the fields whose names the store refuses, at any depth."""
+    """The JSON value without the fields whose names and without the numbers that the store refuses, at any depth."""
     taken = set(names_taken(lab, _names(value)))
+    far = [n for n in _scalars(value) if _is_far(n)]
+    refused = set(far) - set(numbers_taken(lab, far))
+
+    def stays(part: Any) -> bool:
+        return not (_is_far(part) and part in refused)
 
     def kept(part: Any) -> Any:
         if isinstance(part, dict):
-            return {name: kept(inner) for name, inner in part.items() if name in taken}
-        return [kept(inner) for inner in part] if isinstance(part, list) else part
+            fields = ((n, inner) for n, inner in part.items() if n in taken and stays(inner))
+            return {name: kept(inner) for name, inner in fields}
+        return [kept(inner) for inner in part if stays(inner)] if isinstance(part, list) else part
 
     return kept(value)
 
@@ -82,6 +101,21 @@ def _names(value: Any) -> Iterator[str]:
     for inner in value.values() if isinstance(value, dict) else value:
         if isinstance(inner, (dict, list)):
             yield from _names(inner)
+
+
+def _scalars(value: Any) -> Iterator[Any]:
+    if isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _scalars(inner)
+    else:
+        yield value
+
+
+def _is_far(number: Any) -> bool:
+    """Whether it is a finite float beyond what decimal numbers of databases hold."""
+    if type(number) is not float or not math.isfinite(number) or number == 0:
+        return False
+    return not NEAREST <= abs(number) <= FARTHEST
 
 
 def _taken(lab: Lab, addresses: list[Address], plain: Callable[[Address], bool]) -> list[Address]:

@@ -46,7 +46,7 @@ def open_store(at, index, ttl):
 """
 RAISES = "raise OddError"
 ANSWERS = """for item in answers:
-            if item is not None:
+            if hasattr(item, "value"):
                 item.value = Odd()"""
 HANGS, EXITS, PLAIN = "time.sleep(600)", "raise SystemExit(0)", "return 'plain'"
 

@@ -136,6 +136,12 @@ def _is_free(folder: Path) -> bool:
 
 
 def _alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended may stay a zombie where process 1, as in many containers, reaps none."""
     import psutil  # here, as this module is imported by whatever only asks for names
 
-    return psutil.pid_exists(pid)
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:  # somebody else's, of which we are told nothing
+        return True

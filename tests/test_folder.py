@@ -161,6 +161,23 @@ def test_what_is_held_stays_whatever_the_process_ids_say(
     remove_folder(held)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="unverified: Windows has no zombies")
+def test_what_a_process_left_goes_when_nobody_has_reaped_it(tmp_path: Path) -> None:
+    """In a container whose process 1 reaps nobody, what was killed stays a zombie for as long as that runs."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
+        left = tmp_path / f"conformance-left-pid{process.pid}-x"
+        left.mkdir()
+        remove_folder(own_folder("while it runs", str(tmp_path)))
+        assert left.is_dir()
+
+        process.kill()
+        os.waitid(
+            os.P_PID, process.pid, os.WEXITED | os.WNOWAIT
+        )  # it has ended, and is still there
+        remove_folder(own_folder("afterwards", str(tmp_path)))
+        assert not left.exists()
+
+
 @pytest.mark.parametrize("name", ["a/b", "../../x", "x\n\0y", "n" * 400, "..", "", "täst", "-"])
 def test_a_name_of_a_users_leads_out_of_no_folder(tmp_path: Path, name: str) -> None:
     folder = own_folder(name, str(tmp_path))

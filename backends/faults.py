@@ -48,23 +48,10 @@ _STATEMENTS = ("22", "23", "40", "42", "44", "54", "55", "57014")
 _MYSQL_SERVER = range(1000, 2000)
 """Numbers of errors that a MySQL server sends (from 2000 on they are the client's, who has lost it)."""
 _MYSQL_AWAY = frozenset(
-    {
-        1040,
-        1042,
-        1043,
-        1044,
-        1045,
-        1049,
-        1053,
-        1077,
-        1079,
-        1081,
-        1129,
-        1130,
-        1152,
-        *range(1154, 1162),
-    }
-    | {1184, 1203, 1226, 1927}
+    [
+        *(1040, 1042, 1043, 1044, 1045, 1049, 1053, 1077, 1079, 1081, 1129, 1130, 1152),
+        *(*range(1154, 1162), 1184, 1203, 1226, 1927),
+    ]
 )
 """Those among them that speak of a connection: none is left, none is let in, the server ends."""
 

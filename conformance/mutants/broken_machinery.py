@@ -475,3 +475,16 @@ class SearchesOfOneTickAreJoined(ReferenceStore):
             asyncio.get_running_loop().call_soon(asked.pop, name)
         answer: list[Result] = await asyncio.shield(asked[name])
         return list(answer)
+
+
+class TinyFloatsBreakTheEngine(ReferenceStore):
+    """A float near to zero ends in an accident of the engine, which refuses nothing by name."""
+
+    breaks = "K6"
+    also = ALL
+
+    def encode_value(self, value: Any) -> str:
+        text = super().encode_value(value)
+        if "e-3" in text:
+            raise RuntimeError("the write failed")
+        return text

@@ -471,6 +471,7 @@ class TextIsTrimmed(Alters):
         "F1",
         "F14",
         "F2",
+        "F4",
         "F6",
         "K11",
         "N4",
@@ -737,8 +738,10 @@ class ListsOfOneAreUnwrapped(Alters):
         "F14",
         "F2",
         "F5",
+        "F6",
         "K10",
         "K12",
+        "K13",
         "K3",
         "K8",
         "N3",
@@ -752,6 +755,7 @@ class ListsOfOneAreUnwrapped(Alters):
         "V7",
         "X4",
         "X7",
+        "S7",
     )
 
     def alter(self, part: Any) -> Any:

@@ -79,6 +79,7 @@ class LongPromptsAreCut(Texts):
     """A text is cut at 2000 characters."""
 
     breaks = "E1"
+    also = (*Texts.also, "K3", "O5", "V9", "V16")
 
     def alter(self, text: str) -> str:
         return text[:2000]

@@ -45,6 +45,7 @@ from store_conformance.pytest_plugin.items import (
     entries_of,
     session_of,
 )
+from store_conformance.pytest_plugin.order import put_in_order
 from store_conformance.pytest_plugin.plugin import WORKER_INPUT
 from store_conformance.pytest_plugin.quiet import silence
 from store_conformance.pytest_plugin.supervising import Owing, Supervisor
@@ -292,7 +293,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (kept if taken else dropped).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-    items[:] = sorted(kept, key=_rank)
+    items[:] = put_in_order(kept, parallel=hasattr(config, "workerinput"))
     session.expect(item.job for item in items if isinstance(item, CaseItem) and _waits(item))
 
 
@@ -306,18 +307,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _waits(item: pytest.Item) -> bool:
     return isinstance(item, CaseItem) and item.spec.waits
-
-
-def _rank(item: pytest.Item) -> tuple[bool, bool, float]:
-    """
-    What keeps one worker busy for long begins first, so that no worker ends alone with it.
-
-    That is what waits (all of it together), then what must not run beside its like, then the cases
-    that are long by nature.
-    """
-    if not isinstance(item, CaseItem):
-        return (True, True, 0.0)
-    return (not item.spec.waits, not item.spec.serial, -(item.spec.seconds or 0.0))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -98,7 +98,7 @@ KEYS = tuple(f"k{n}" for n in range(20))
 AT = ("batches",)
 TURNS = 12
 """Batches of a round."""
-ROUNDS = 10
+ROUNDS = 5
 HALF_SPAN = 1.0
 """Seconds after which no new round begins: what is counted here is no failure, and hundreds of looks say how often."""
 

@@ -26,6 +26,8 @@ LIFE = 2.4
 """Seconds that each item lives."""
 NEAR = 0.05
 """Seconds by which clocks may be rounded."""
+OFTEN = 0.0001
+"""Minutes between the sweeps of a sweeper that is to meet calls: a few milliseconds."""
 
 
 @case("T7", needs=TTL, waits=True)
@@ -86,10 +88,10 @@ def test_the_sweeper_and_the_calls_beside_it_leave_each_other_alone(lab: Lab) ->
 
     If this fails, look at a connection that the sweeper's thread uses without the lock of the calls.
     """
-    store = expiring(lab, refresh_on_read=False, sweep_interval_minutes=0.0005)
+    store = expiring(lab, refresh_on_read=False, sweep_interval_minutes=OFTEN)
     if not hasattr(store.raw, "start_ttl_sweeper"):
         lab.unsupported("has no sweeper: the engine expires by itself")
-    start(lab, store, 0.0005)
+    start(lab, store, OFTEN)
     try:
         _work_beside(lab, store)
     except BaseException:

@@ -8,8 +8,10 @@ A failure prints what the suite saw.  ``store-conformance self-test`` shows the 
 
 from __future__ import annotations
 
+import multiprocessing
 import zlib
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -175,3 +177,24 @@ def test_a_sample_is_a_part_of_the_cases_and_another_part_for_another_store() ->
     assert all(len(every) / 4 < len(sample) < len(every) / 2 for sample in samples)
     assert len(set.union(*samples)) > len(every) / 2
     assert every == cases("hash_order", 1)
+
+
+def test_what_a_worker_left_goes_with_a_self_test_that_nobody_wants_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONFORMANCE_SCRATCH", str(tmp_path))
+    others = set(multiprocessing.active_children())
+    judged = selftest.self_test(
+        workers=1, whole=False, only=["text_is_trimmed", "keys_are_trimmed"]
+    )
+    next(judged)
+    (worker,) = set(multiprocessing.active_children()) - others
+    of_worker = tmp_path / f"conformance-text_is_trimmed-pid{worker.pid}-made"
+    of_another = tmp_path / f"conformance-text_is_trimmed-pid{worker.pid}0-made"
+    of_worker.mkdir()
+    of_another.mkdir()
+
+    judged.close()  # type: ignore[attr-defined]
+
+    assert not of_worker.exists()
+    assert of_another.exists()

@@ -23,7 +23,13 @@ from zlib import crc32
 from store_conformance.contract import Mode, UnknownRuleError, UserError, Verdict, declared, rule
 from store_conformance.contract.hints import nearest
 from store_conformance.contract.records import Row
-from store_conformance.harness.backends import Backend, own_folder, remove_folder, user_supplied
+from store_conformance.harness.backends import (
+    Backend,
+    forget_folders,
+    own_folder,
+    remove_folder,
+    user_supplied,
+)
 from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.leftovers import keep_what_is_here
 from store_conformance.harness.private_engines import stop_private
@@ -269,13 +275,20 @@ def self_test(
         raise UserError(f"no mutant or variant is called {name!r}", hint)
     wanted = [n for n in names if n in asked] if asked else names
     jobs = [(n, whole, seed, quick) for n in wanted]
-    with ProcessPoolExecutor(max_workers=workers, initializer=_end_as_by_ctrl_c) as pool:
-        try:
-            yield from pool.map(_judge_one, jobs)
-        except BaseException:  # also when nobody wants the rest
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-            raise
+    ended: list[int] = []
+    try:
+        with ProcessPoolExecutor(max_workers=workers, initializer=_end_as_by_ctrl_c) as pool:
+            try:
+                yield from pool.map(_judge_one, jobs)
+            except BaseException:  # also when nobody wants the rest
+                for worker in multiprocessing.active_children():
+                    ended.append(worker.pid or 0)
+                    worker.terminate()
+                raise
+    finally:
+        # A worker that was told to end while it made a folder did not know of it yet.
+        for pid in ended:
+            forget_folders(pid)
 
 
 _ending = threading.Event()

@@ -118,6 +118,6 @@ def judge(said: Sequence[Said], after: Mapping[str, str | None], now: int) -> Ju
         unknown += order is Order.UNKNOWN
         if order is Order.NONE:
             disordered.append(
-                f"{key}: no order of its {len(own)} calls explains what they saw and {last} at the end: {told(own)}"
+                f"{key}: no order of its {len(own)} calls explains what they saw: {f'{told(own)}; at the end {last}'!r}"
             )
     return Judgement(tuple(disordered), unknown)

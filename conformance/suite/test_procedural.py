@@ -101,7 +101,7 @@ def test_an_optimiser_loop_leaves_one_prompt_a_key(lab: Lab) -> None:
         current.update(rewritten)
         user, key = turn[0]
         read = store.value((user,), key)["prompt"]
-        lab.same(read, current[user, key], f"the {key} of {user!r} in round {number}")
+        lab.same(read, current[user, key], f"the {key!r} of {user!r} in round {number}")
         current[user, key] = f"{read} Checked."
         store.put((user,), key, {"prompt": current[user, key]})
 

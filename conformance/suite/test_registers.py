@@ -139,7 +139,7 @@ def _came_back(name: str, answers: Sequence[Answer]) -> list[str]:
         if answer.ask.name == "delete" and not answer.error:
             gone.add(answer.ask.args[1])
         elif answer.ask.name == "search":
-            seen += [f"{name}: {key}" for key in keys_in(answer.result) if key in gone]
+            seen += [f"{name!r} sees {key!r}" for key in keys_in(answer.result) if key in gone]
     return seen
 
 

@@ -5,6 +5,7 @@ The order of a run's cases: what takes long begins first, and the cells of one c
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from itertools import pairwise
 
 import pytest
@@ -54,6 +55,15 @@ def test_one_process_keeps_the_order_of_the_files() -> None:
     items: list[pytest.Item] = [*cells(plain(5))]
 
     assert put_in_order(items, parallel=False) == items
+
+
+def test_tests_of_others_keep_their_order_and_come_last(request: pytest.FixtureRequest) -> None:
+    others = [copy(request.node) for _ in range(3)]
+    cases = cells(plain(5))
+
+    ordered = put_in_order([others[0], *cases, *others[1:]], parallel=True)
+
+    assert list(map(id, ordered[-3:])) == list(map(id, others))
 
 
 @pytest.mark.parametrize("parallel", [True, False])

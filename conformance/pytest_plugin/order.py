@@ -35,13 +35,17 @@ def _rank(item: pytest.Item) -> tuple[bool, bool, float]:
 
 
 def _spread(items: Iterable[pytest.Item]) -> list[float]:
-    """A place from 0 to 1 for each: those of one case are equally far apart, each case begins somewhere else."""
-    names = [i.spec.id if isinstance(i, CaseItem) else "" for i in items]
+    """
+    A place from 0 to 1 for each: the cells of one case are equally far apart, and each case begins somewhere else.
+
+    Tests that are no cases of ours keep their order behind them: they may share fixtures of their module.
+    """
+    names = [i.spec.id if isinstance(i, CaseItem) else None for i in items]
     many = Counter(names)
     begins = {name: number * GOLDEN for number, name in enumerate(many)}
-    met: Counter[str] = Counter()
+    met: Counter[str | None] = Counter()
     places = []
     for name in names:
-        places.append((begins[name] + met[name] / many[name]) % 1.0)
+        places.append(1.0 if name is None else (begins[name] + met[name] / many[name]) % 1.0)
         met[name] += 1
     return places

@@ -281,8 +281,9 @@ def self_test(
             try:
                 yield from pool.map(_judge_one, jobs)
             except BaseException:  # also when nobody wants the rest
-                for worker in multiprocessing.active_children():
-                    ended.append(worker.pid or 0)
+                workers_left = multiprocessing.active_children()
+                ended += [worker.pid for worker in workers_left if worker.pid is not None]
+                for worker in workers_left:
                     worker.terminate()
                 raise
     finally:

@@ -9,6 +9,7 @@ A failure prints what the suite saw.  ``store-conformance self-test`` shows the 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -190,7 +191,7 @@ def test_what_a_worker_left_goes_with_a_self_test_that_nobody_wants_to_its_end(
     next(judged)
     (worker,) = set(multiprocessing.active_children()) - others
     of_worker = tmp_path / f"conformance-text_is_trimmed-pid{worker.pid}-made"
-    of_another = tmp_path / f"conformance-text_is_trimmed-pid{worker.pid}0-made"
+    of_another = tmp_path / f"conformance-text_is_trimmed-pid{os.getpid()}-made"  # it lives
     of_worker.mkdir()
     of_another.mkdir()
 

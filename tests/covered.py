@@ -4,7 +4,7 @@ The tests: ``python -m tests.covered [ARGS]``; where ``CI`` is set, under branch
 Arguments go to pytest.  Workers and child processes are measured, too.  The floor (``fail_under`` in pyproject.toml) is
 that of all tests: where arguments name a part of them, the figure is printed and the floor is not asked for.  Elsewhere
 than in CI nothing is measured: it makes the tests slower and tells a contributor nothing; and the whole is less there,
-without what conftest.py leaves to CI (``LEFT_TO_CI``).  The judging of the broken stores one by one is not
+without what conftest.py (``LEFT_TO_CI``) and test_mutants.py leave to CI.  The judging of the broken stores one by one is not
 measured, nor are the children of some files: conftest.py says which and why (``UNTRACED``, ``UNMEASURED``).
 
 A few tests that failed are run once more, alone: on a machine that others use, a test may run out of time that

@@ -19,6 +19,7 @@ from store_conformance.harness.backends import Backend, user_supplied
 from store_conformance.harness.case import CaseSpec
 from store_conformance.harness.runner import Outcome, run_case
 from store_conformance.harness.settings import Settings
+from store_conformance.harness.signatures import check_signature
 from store_conformance.mutants.catalogue import mutants
 from store_conformance.oracle.intrusion import KINDS, THEMES, Attack, attacks, plain_attacks, twins
 from store_conformance.oracle.linearizability import Call
@@ -174,6 +175,21 @@ def test_calls_that_no_order_explains_are_told_with_their_times(said: list[Said]
 
     assert told.startswith("k: no order of its")
     assert "a put a1 0.0-0.0" in told
+
+
+@pytest.mark.parametrize("last", ["b1", None])
+def test_a_disorder_looks_the_same_whoever_called_and_whatever_was_there(last: str | None) -> None:
+    """An expectation pins what it looks like, and the next run has other callers in it."""
+
+    def kind(said: list[Said], after: str | None) -> str:
+        disordered = list(judge(said, {"k": after}, 10).disordered)
+        assert disordered
+        return check_signature("O23", "keys that no order explains", [], disordered).kind
+
+    back = [_put("a", 0, 1, "a1"), _put("b", 2, 3, None)]
+    lost = [_put("three", 0, 1, "b1"), _put("four", 2, 3, "d1"), _get("two", 4, 5, last)]
+
+    assert kind(back, "a1") == kind(lost, last)
 
 
 def test_plans_name_no_version_twice_and_are_the_same_for_a_seed() -> None:
